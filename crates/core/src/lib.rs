@@ -1,1 +1,17 @@
-//! placeholder
+//! The rules of Stillpoint: what is stopped and why, when a store's point in time is fixed, when a
+//! backup counts, what a restore may overwrite.
+//!
+//! Nothing here knows Docker, a network, a file or a clock: the world is reached through [`ports`],
+//! whose adapters live in other crates (this crate's `clippy.toml` bans the short cuts). Nothing
+//! here prints: what happens is told as [`events`].
+
+pub mod backups;
+pub mod engine;
+pub mod errors;
+pub mod events;
+pub mod manifest;
+pub mod names;
+pub mod operations;
+pub mod ports;
+pub mod sink;
+pub mod workload;

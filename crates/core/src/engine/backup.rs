@@ -1,0 +1,187 @@
+//! The backup, from the first look to the seal. Read [`backup`] as a table of contents.
+//!
+//! Whatever happens, what ran runs again: nothing between a standstill's begin and its end returns
+//! early.
+
+mod capture;
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use serde::Serialize;
+
+use super::plan::Plan;
+use super::platform::Platform;
+use super::site::{Held, Run, Site};
+use super::standstill::{Ended, Standstill};
+use super::start::Degraded;
+use crate::errors::{Error, PreflightError, RunFailure};
+use crate::events::{Kind, Step};
+use crate::manifest::{FORMAT, Manifest, Mode, RunRecord};
+use crate::names::BackupId;
+use crate::ports::power::Job;
+use crate::ports::store::Preflight;
+use crate::sink::Sink;
+use crate::workload::State;
+
+use capture::{Captured, capture};
+
+/// A backup that counts.
+#[derive(Debug, Serialize)]
+pub struct Sealed {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// What did not come back as it was. The backup is good all the same.
+    pub degraded: Vec<Degraded>,
+}
+
+/// Backs up the platform. The caller holds its lock.
+pub async fn backup(site: &Site, run: &Run, held: &Held, platform: &Platform) -> Result<Sealed, Error> {
+    let plan = Plan::new(platform, Job::BackupJob);
+    let id = BackupId::at(run.began);
+    run.report
+        .step(Step::Preflight, preflight(site, run, platform, &plan))
+        .await?;
+    run.check()?;
+    run.report
+        .step(Step::Claim, site.claim(run, &plan, Job::BackupJob, id))
+        .await?;
+    let outcome = record(site, run, platform, &plan, id).await;
+    site.release(held, run).await;
+    outcome
+}
+
+/// Nothing is stopped before this has passed.
+async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> Result<(), Error> {
+    stores_run(plan)?;
+    let cx = site.cx(run);
+    let looks = join_all(platform.stores.values().map(|store| store.preflight(&cx))).await;
+    for look in looks {
+        let Preflight { warnings, .. } = look.map_err(PreflightError::Store)?;
+        warnings.into_iter().for_each(|warning| run.report.warn(warning));
+    }
+    let canary = site.backups.canary(run.report.run().as_str()).await;
+    canary.map_err(|cause| PreflightError::Repository {
+        place: site.backups.place(),
+        cause,
+    })?;
+    Ok(())
+}
+
+/// A dump needs a server that runs: one that is down would be missing from the backup.
+fn stores_run(plan: &Plan) -> Result<(), PreflightError> {
+    for entry in &plan.entries {
+        if let (Some(store), false) = (entry.store(), entry.workload.state == State::Running) {
+            let state = entry.workload.state.to_string();
+            return Err(PreflightError::StoreDown {
+                store: store.clone(),
+                state,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Opens the backup's directory and either seals it or says that it failed.
+async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, id: BackupId) -> Result<Sealed, Error> {
+    let first = RunRecord {
+        format: FORMAT,
+        platform: platform.name.clone(),
+        run: run.report.run().clone(),
+        host: site.host.clone(),
+        process: site.process,
+        began: run.began,
+    };
+    let begun = site.backups.begin(id, &first, &run.report).await;
+    let sink = begun.map_err(|cause| Error::Repository {
+        place: site.backups.place(),
+        cause,
+    })?;
+    let (captured, ended) = stand_still(site, run, platform, plan, &sink).await;
+    let manifest = manifest(site, run, plan, id, &captured, ended.as_ref());
+    let (mut degraded, targets) = ended.map(|ended| (ended.degraded, ended.targets)).unwrap_or_default();
+    match seal(site, run, &manifest, captured.failure).await {
+        Ok(()) => {
+            degraded.extend(site.hands(run).confirm(&targets).await);
+            Ok(Sealed {
+                manifest,
+                degraded: once_each(degraded),
+            })
+        }
+        Err(cause) => Err(Error::Run {
+            cause: Box::new(cause),
+            degraded,
+        }),
+    }
+}
+
+/// Stops, captures, starts. The only part in which the platform is down.
+async fn stand_still(
+    site: &Site,
+    run: &Run,
+    platform: &Platform,
+    plan: &Plan,
+    sink: &Sink,
+) -> (Captured, Option<Ended>) {
+    let begun = run
+        .report
+        .step(Step::Stop, Standstill::begin(site.hands(run), plan))
+        .await;
+    let mut standstill = match begun {
+        Ok(standstill) => standstill,
+        Err((error, ended)) => return (Captured::failed(error.into()), Some(ended)),
+    };
+    let captured = capture(site, run, platform, plan, &mut standstill, sink).await;
+    let ended = run
+        .report
+        .step(Step::Start, async {
+            Ok::<_, std::convert::Infallible>(standstill.end().await)
+        })
+        .await;
+    (captured, ended.ok())
+}
+
+/// A workload that did not start is not healthy either: its first cause is the one that tells.
+pub(super) fn once_each(mut degraded: Vec<Degraded>) -> Vec<Degraded> {
+    let mut seen = BTreeSet::new();
+    degraded.retain(|entry| seen.insert(entry.workload.clone()));
+    degraded
+}
+
+async fn seal(site: &Site, run: &Run, manifest: &Manifest, failure: Option<RunFailure>) -> Result<(), RunFailure> {
+    if let Some(failure) = failure {
+        let partial = Manifest {
+            failure: Some(failure.to_string()),
+            ..manifest.clone()
+        };
+        if let Err(error) = site.backups.seal_partial(&partial).await {
+            run.report
+                .warn(format!("what the failed run left could not be described: {error}"));
+        }
+        return Err(failure);
+    }
+    let sealed = run.report.step(Step::Seal, site.backups.seal(manifest)).await;
+    sealed.map_err(|cause| RunFailure::Repository {
+        place: site.backups.place(),
+        cause,
+    })?;
+    run.report.tell(Kind::Sealed { backup: manifest.id });
+    Ok(())
+}
+
+fn manifest(site: &Site, run: &Run, plan: &Plan, id: BackupId, captured: &Captured, ended: Option<&Ended>) -> Manifest {
+    Manifest {
+        format: FORMAT,
+        stillpoint: site.version.clone(),
+        id,
+        platform: plan.platform.clone(),
+        run: run.report.run().clone(),
+        mode: Mode::Hold,
+        began: run.began,
+        sealed: site.clock.now(),
+        standstill: ended.map(|ended| ended.window),
+        workloads: plan.records(),
+        stores: captured.records.clone(),
+        failure: None,
+    }
+}

@@ -1,0 +1,24 @@
+//! How long the engine waits for what. Every wait has its limit here; none is a guess about speed,
+//! each is the point from which waiting longer would help nobody.
+
+use std::time::Duration;
+
+/// What a container gets to stop when it says nothing itself: Docker's own default.
+pub const CLIENT_STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// What a store gets at least: a server that is killed while it writes its last checkpoint has to
+/// recover, and its backup would be of what recovery found.
+pub const STORE_STOP_GRACE: Duration = Duration::from_mins(2);
+
+/// How long a store may take from its start until it answers in its own protocol. Crash recovery
+/// of a large server takes minutes.
+pub const STORE_READY: Duration = Duration::from_mins(10);
+
+/// How long a workload that was healthy may take to become so again.
+pub const HEALTHY_AGAIN: Duration = Duration::from_mins(3);
+
+/// Between two looks at something that is awaited.
+pub const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How long a stream may stand still before it counts as stuck.
+pub const STREAM_IDLE: Duration = Duration::from_mins(5);

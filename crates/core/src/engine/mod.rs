@@ -1,0 +1,16 @@
+//! The one sequence behind every job: look, claim, stop, capture or load, start, seal. Each act is
+//! declared beside what undoes it, and every way out of a job passes the undo.
+//!
+//! [`standstill`] alone holds the power to stop and start; everything else asks it.
+
+pub mod backup;
+pub mod keep;
+pub mod limits;
+pub mod plan;
+pub mod platform;
+pub mod recovery;
+pub mod restore;
+pub mod site;
+pub mod standstill;
+pub mod start;
+mod waves;

@@ -1,0 +1,183 @@
+//! What a run will do with each workload, and why. Pure: the same platform always gives the same
+//! plan, and the plan is shown, journaled and recorded before anything is done.
+
+use std::time::Duration;
+
+use crate::engine::keep;
+use crate::engine::limits::{CLIENT_STOP_GRACE, STORE_STOP_GRACE};
+use crate::engine::platform::Platform;
+use crate::manifest::WorkloadRecord;
+use crate::names::{Project, StoreName};
+use crate::ports::power::{Job, Recorded};
+use crate::workload::{State, Workload};
+
+/// A plan for one platform.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The platform.
+    pub platform: Project,
+    /// One entry for each workload, in order of their addresses.
+    pub entries: Vec<Entry>,
+}
+
+/// The plan for one workload.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The workload, as it was when the plan was made.
+    pub workload: Workload,
+    /// What it is to the platform.
+    pub role: Role,
+    /// What is done with it.
+    pub action: Action,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a workload is to the platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Its data is backed up.
+    Store(StoreName),
+    /// It may write to stores.
+    Client,
+    /// Never stopped.
+    Kept,
+}
+
+/// What is done with a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Stopped, with this grace, and brought back to what it was.
+    Stop(Duration),
+    /// Left as it is.
+    Leave,
+}
+
+impl Plan {
+    /// The plan of `job` for the platform.
+    pub fn new(platform: &Platform, job: Job) -> Self {
+        let entries = platform
+            .workloads
+            .iter()
+            .map(|workload| entry(platform, workload, job))
+            .collect();
+        Self {
+            platform: platform.name.clone(),
+            entries,
+        }
+    }
+
+    /// The entries that will be stopped.
+    pub fn stopped(&self) -> impl Iterator<Item = &Entry> {
+        self.entries
+            .iter()
+            .filter(|entry| matches!(entry.action, Action::Stop(_)))
+    }
+
+    /// What is to be as it was afterwards: everything that has a process now.
+    pub fn recorded(&self) -> Vec<Recorded> {
+        self.entries
+            .iter()
+            .filter(|entry| entry.workload.state.is_up())
+            .map(Entry::recorded)
+            .collect()
+    }
+
+    /// The plan as the manifest records it.
+    pub fn records(&self) -> Vec<WorkloadRecord> {
+        self.entries.iter().map(Entry::record).collect()
+    }
+}
+
+impl Entry {
+    /// The store's name, if it is one.
+    pub fn store(&self) -> Option<&StoreName> {
+        match &self.role {
+            Role::Store(name) => Some(name),
+            Role::Client | Role::Kept => None,
+        }
+    }
+
+    fn recorded(&self) -> Recorded {
+        Recorded {
+            address: self.workload.address.clone(),
+            id: self.workload.id.clone(),
+            state: self.workload.state,
+            started_at: self.workload.started_at,
+        }
+    }
+
+    fn record(&self) -> WorkloadRecord {
+        let workload = &self.workload;
+        WorkloadRecord {
+            address: workload.address.clone(),
+            image: workload.image.clone(),
+            image_id: workload.image_id.clone(),
+            state: workload.state,
+            role: self.role.to_string(),
+            action: self.action.to_string(),
+            reason: self.reason.clone(),
+        }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Store(_) => "store",
+            Self::Client => "client",
+            Self::Kept => "kept",
+        })
+    }
+}
+
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Stop(_) => "stop",
+            Self::Leave => "leave",
+        })
+    }
+}
+
+fn entry(platform: &Platform, workload: &Workload, job: Job) -> Entry {
+    let store = platform.stores.get(&workload.address).map(|store| store.name().clone());
+    let kept = keep::reason(workload);
+    let role = match (&store, &kept) {
+        (Some(name), _) => Role::Store(name.clone()),
+        (None, Some(_)) => Role::Kept,
+        (None, None) => Role::Client,
+    };
+    let (action, reason) = match kept {
+        Some(reason) => (Action::Leave, reason),
+        None => managed(workload, store.is_some(), job),
+    };
+    Entry {
+        workload: workload.clone(),
+        role,
+        action,
+        reason,
+    }
+}
+
+fn managed(workload: &Workload, is_store: bool, job: Job) -> (Action, String) {
+    match workload.state {
+        State::Created | State::Exited => (Action::Leave, "does not run".to_owned()),
+        // A stop would lose the memory for whose sake somebody froze it.
+        State::Paused if job == Job::BackupJob => (Action::Leave, "paused: frozen, it cannot write".to_owned()),
+        State::Running | State::Paused => (Action::Stop(grace(workload, is_store)), why(is_store, job).to_owned()),
+    }
+}
+
+fn grace(workload: &Workload, is_store: bool) -> Duration {
+    let own = workload.stop_grace.unwrap_or(CLIENT_STOP_GRACE);
+    if is_store { own.max(STORE_STOP_GRACE) } else { own }
+}
+
+fn why(is_store: bool, job: Job) -> &'static str {
+    match (is_store, job) {
+        (true, Job::BackupJob) => "started alone for its dump, with every client down",
+        (true, Job::FullRestoreJob) => "started alone, its data is replaced",
+        (false, _) => "a client: it may write to stores",
+    }
+}

@@ -1,0 +1,140 @@
+//! Finding the platform among the engine's containers, and the stores in it. Needs no
+//! configuration: a Compose project in which a kind of store recognises a workload is a platform.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::engine::keep;
+use crate::names::{Address, Project, StoreName};
+use crate::ports::{Kind, Store, StoreError};
+use crate::workload::Workload;
+
+/// A platform with all its workloads, as last listed.
+#[derive(Clone)]
+pub struct Platform {
+    /// The Compose project.
+    pub name: Project,
+    /// All workloads, in order of their addresses.
+    pub workloads: Vec<Workload>,
+    /// The stores among them.
+    pub stores: BTreeMap<Address, Arc<dyn Store>>,
+}
+
+/// Why there is not exactly one platform.
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    /// No Compose project holds a store.
+    #[error("no platform found: no Compose project on this engine has a store (projects seen: {})", list(.seen))]
+    None {
+        /// The projects there are.
+        seen: Vec<Project>,
+    },
+    /// The one that was asked for is not there.
+    #[error("no platform `{wanted}` found (platforms with a store: {})", list(.found))]
+    Unknown {
+        /// What was asked for.
+        wanted: Project,
+        /// What there is.
+        found: Vec<Project>,
+    },
+    /// More than one.
+    #[error("{} platforms found: {}", .found.len(), list(.found))]
+    Ambiguous {
+        /// What there is.
+        found: Vec<Project>,
+    },
+    /// A store was recognised and cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn list(projects: &[Project]) -> String {
+    if projects.is_empty() {
+        return "none".to_owned();
+    }
+    projects.iter().map(Project::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Picks the platform: the one `wanted`, or the only one there is.
+pub fn find(
+    workloads: Vec<Workload>,
+    kinds: &[Arc<dyn Kind>],
+    wanted: Option<&Project>,
+) -> Result<Platform, PlatformError> {
+    let seen: BTreeSet<Project> = workloads
+        .iter()
+        .map(|workload| workload.address.project.clone())
+        .collect();
+    let found: BTreeSet<Project> = workloads
+        .iter()
+        .filter(|workload| kind_of(workload, kinds).is_some())
+        .map(|workload| workload.address.project.clone())
+        .collect();
+    let name = choose(seen, found, wanted)?;
+    let mut mine: Vec<Workload> = workloads
+        .into_iter()
+        .filter(|workload| workload.address.project == name)
+        .collect();
+    mine.sort_by(|a, b| a.address.cmp(&b.address));
+    let stores = open_stores(&mine, kinds)?;
+    Ok(Platform {
+        name,
+        workloads: mine,
+        stores,
+    })
+}
+
+fn choose(
+    seen: BTreeSet<Project>,
+    found: BTreeSet<Project>,
+    wanted: Option<&Project>,
+) -> Result<Project, PlatformError> {
+    if let Some(wanted) = wanted {
+        return found.get(wanted).cloned().ok_or_else(|| PlatformError::Unknown {
+            wanted: wanted.clone(),
+            found: found.into_iter().collect(),
+        });
+    }
+    let mut candidates = found.iter();
+    match (candidates.next(), candidates.next()) {
+        (Some(only), None) => Ok(only.clone()),
+        (None, _) => Err(PlatformError::None {
+            seen: seen.into_iter().collect(),
+        }),
+        (Some(_), Some(_)) => Err(PlatformError::Ambiguous {
+            found: found.into_iter().collect(),
+        }),
+    }
+}
+
+fn kind_of<'a>(workload: &Workload, kinds: &'a [Arc<dyn Kind>]) -> Option<&'a Arc<dyn Kind>> {
+    // A store that serves the repository itself, or is kept for another reason, is not backed up.
+    if keep::reason(workload).is_some() {
+        return None;
+    }
+    kinds.iter().find(|kind| kind.recognises(workload))
+}
+
+fn open_stores(
+    workloads: &[Workload],
+    kinds: &[Arc<dyn Kind>],
+) -> Result<BTreeMap<Address, Arc<dyn Store>>, StoreError> {
+    let mut stores = BTreeMap::new();
+    for workload in workloads {
+        if let Some(kind) = kind_of(workload, kinds) {
+            stores.insert(
+                workload.address.clone(),
+                kind.store(store_name(&workload.address), workload)?,
+            );
+        }
+    }
+    Ok(stores)
+}
+
+/// A store is called after its service; further replicas carry their number.
+fn store_name(address: &Address) -> StoreName {
+    match address.number {
+        1 => StoreName::new(&address.service),
+        number => StoreName::new(format!("{}-{number}", address.service)),
+    }
+}

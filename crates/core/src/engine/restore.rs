@@ -1,0 +1,185 @@
+//! The restore, in three phases: full stop, data, full start. Read [`restore`] as a table of contents.
+//!
+//! Everything that can refuse does so before the stop. After it, every failure leaves the platform
+//! stopped on purpose: clients must never meet data that is half old and half new.
+
+mod examine;
+
+use futures::future::join_all;
+use serde::Serialize;
+
+use super::backup::once_each;
+use super::plan::Plan;
+use super::platform::Platform;
+use super::site::{Held, Run, Site};
+use super::standstill::{Ended, Standstill};
+use super::start::Degraded;
+use crate::errors::{Error, RunFailure};
+use crate::events::Step;
+use crate::manifest::{Manifest, StoreRecord};
+use crate::names::BackupId;
+use crate::ports::power::{Intent, Job};
+use crate::ports::{Cx, Store};
+use crate::workload::Workload;
+
+/// A restore that succeeded.
+#[derive(Debug, Serialize)]
+pub struct Restored {
+    /// The backup.
+    pub backup: BackupId,
+    /// When the platform stood still.
+    pub standstill: crate::manifest::Standstill,
+    /// What did not come back as it was. The data is good all the same.
+    pub degraded: Vec<Degraded>,
+}
+
+/// Overwrites the platform's data with the backup's. The caller holds the lock; `unfinished` is
+/// the intent of an earlier restore that stands stopped on purpose: it is taken over. A restore that
+/// fails after the stop keeps its claim, which says what is to run again.
+pub async fn restore(
+    site: &Site,
+    run: &Run,
+    held: &Held,
+    platform: Platform,
+    manifest: &Manifest,
+    unfinished: Option<&Intent>,
+) -> Result<Restored, Error> {
+    let platform = as_recorded(platform, unfinished);
+    let pairs = examine::examine(site, run, &platform, manifest, unfinished.is_some()).await?;
+    run.check()?;
+    let plan = Plan::new(&platform, Job::FullRestoreJob);
+    if unfinished.is_none() {
+        run.report
+            .step(Step::Claim, site.claim(run, &plan, Job::FullRestoreJob, manifest.id))
+            .await?;
+    }
+    let ended = replace(site, run, held, &plan, &pairs, manifest.id).await?;
+    let degraded = ended
+        .degraded
+        .into_iter()
+        .chain(site.hands(run).confirm(&ended.targets).await)
+        .collect();
+    site.release(held, run).await;
+    Ok(Restored {
+        backup: manifest.id,
+        standstill: ended.window,
+        degraded: once_each(degraded),
+    })
+}
+
+/// A store with what the backup holds of it.
+type Pair<'a> = (&'a dyn Store, &'a StoreRecord);
+
+/// What an unfinished restore had stopped is planned as what it was before that restore.
+fn as_recorded(mut platform: Platform, unfinished: Option<&Intent>) -> Platform {
+    let recorded = unfinished.map_or(&[][..], |intent| &intent.workloads);
+    for entry in recorded {
+        let here = |workload: &&mut Workload| workload.address == entry.address;
+        if let Some(workload) = platform.workloads.iter_mut().find(here) {
+            workload.state = entry.state;
+        }
+    }
+    platform
+}
+
+async fn replace(
+    site: &Site,
+    run: &Run,
+    held: &Held,
+    plan: &Plan,
+    pairs: &[Pair<'_>],
+    backup: BackupId,
+) -> Result<Ended, Error> {
+    let begun = run
+        .report
+        .step(Step::Stop, Standstill::begin(site.hands(run), plan))
+        .await;
+    let mut standstill = match begun {
+        Ok(standstill) => standstill,
+        // Nothing was overwritten yet: the platform runs again and the claim has no use.
+        Err((error, ended)) => return Err(not_begun(site, held, error.into(), ended).await),
+    };
+    match load_all(site, run, &mut standstill, plan, pairs, backup).await {
+        Ok(()) => Ok(end(run, standstill).await),
+        Err(cause) => {
+            let still_running = standstill.leave_stopped(plan).await;
+            Err(Error::StoppedOnPurpose {
+                backup,
+                cause: Box::new(cause),
+                still_running,
+            })
+        }
+    }
+}
+
+async fn not_begun(site: &Site, held: &Held, cause: RunFailure, ended: Ended) -> Error {
+    let released = site.give_free(held).await;
+    match released {
+        Ok(()) => Error::Run {
+            cause: Box::new(cause),
+            degraded: ended.degraded,
+        },
+        Err(error) => error.into(),
+    }
+}
+
+async fn end(run: &Run, standstill: Standstill) -> Ended {
+    let started = run.report.step(Step::Start, async {
+        Ok::<_, std::convert::Infallible>(standstill.end().await)
+    });
+    match started.await {
+        Ok(ended) => ended,
+        Err(never) => match never {},
+    }
+}
+
+async fn load_all(
+    site: &Site,
+    run: &Run,
+    standstill: &mut Standstill,
+    plan: &Plan,
+    pairs: &[Pair<'_>],
+    backup: BackupId,
+) -> Result<(), RunFailure> {
+    let cx = site.cx(run);
+    for (store, _) in pairs {
+        standstill.start_alone(store.name(), store.workload()).await?;
+    }
+    let artifacts = site.backups.artifacts(backup, &run.report);
+    let loads = join_all(pairs.iter().map(|(store, record)| async {
+        store.ready(&cx).await?;
+        store.load(&cx, record, &artifacts).await
+    }));
+    run.report.step(Step::Load, async { each(pairs, loads.await) }).await?;
+    run.report.step(Step::Compare, compare_all(&cx, pairs)).await?;
+    standstill.unbroken(plan).await?;
+    run.report.step(Step::Settle, settle_all(&cx, pairs)).await
+}
+
+fn each<T>(pairs: &[Pair<'_>], outcomes: Vec<Result<T, crate::ports::StoreError>>) -> Result<Vec<T>, RunFailure> {
+    let named = pairs
+        .iter()
+        .zip(outcomes)
+        .map(|((store, _), outcome)| outcome.map_err(|cause| RunFailure::of(store.name(), cause)));
+    named.collect()
+}
+
+/// Every store must hold what was backed up before a single client starts.
+async fn compare_all(cx: &Cx, pairs: &[Pair<'_>]) -> Result<(), RunFailure> {
+    let counts = join_all(pairs.iter().map(|(store, record)| store.inventory(cx, record))).await;
+    for ((store, record), found) in pairs.iter().zip(each(pairs, counts)?) {
+        let differences = record.inventory.differences(&found);
+        if !differences.is_empty() {
+            return Err(RunFailure::Inventory {
+                store: store.name().clone(),
+                differences,
+            });
+        }
+    }
+    Ok(())
+}
+
+async fn settle_all(cx: &Cx, pairs: &[Pair<'_>]) -> Result<(), RunFailure> {
+    let settled = join_all(pairs.iter().map(|(store, _)| store.settle(cx))).await;
+    each(pairs, settled).map(|_| ())
+}

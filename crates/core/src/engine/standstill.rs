@@ -1,0 +1,253 @@
+//! The standstill: what is managed stops in parallel, nothing of it runs until the end, and what ran
+//! before runs again. The only holder of [`crate::ports::Power`].
+//!
+//! A standstill that was begun must be ended by [`Standstill::end`] or left on purpose by
+//! [`Standstill::leave_stopped`]; a begin that fails has ended itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+
+use super::plan::{Action, Entry, Plan};
+use super::start::{Degraded, Hands, Target};
+use crate::events::{Kind, millis};
+use crate::manifest;
+use crate::names::{Address, StoreName, WorkloadId};
+use crate::ports::EngineError;
+use crate::ports::power::Stopped;
+use crate::workload::{State, Workload};
+
+/// A platform that stands still.
+pub struct Standstill {
+    hands: Hands,
+    /// What was stopped, as it was before.
+    stopped: Vec<Managed>,
+    /// Stores that run inside the standstill, with the start that we gave them.
+    alone: BTreeMap<StoreName, Option<Timestamp>>,
+    stopping: Timestamp,
+    began: Timestamp,
+    clock: Duration,
+}
+
+struct Managed {
+    was: Workload,
+    store: Option<StoreName>,
+    /// Its last start as seen once it had stopped.
+    started_at: Option<Timestamp>,
+}
+
+/// Why the platform does not stand still.
+#[derive(Debug, thiserror::Error)]
+pub enum StandstillError {
+    /// A workload did not stop.
+    #[error("{workload} could not be stopped: {cause}")]
+    NotStopped {
+        /// Which.
+        workload: Address,
+        /// Why.
+        cause: EngineError,
+    },
+    /// A store was killed when its grace was over.
+    #[error("{store} did not stop within {} s and was killed: what it holds is what its crash recovery found", grace.as_secs())]
+    Killed {
+        /// Which.
+        store: StoreName,
+        /// What it was given.
+        grace: Duration,
+    },
+    /// A store could not be started alone.
+    #[error("{store} could not be started for its dump: {cause}")]
+    NotStarted {
+        /// Which.
+        store: StoreName,
+        /// Why.
+        cause: EngineError,
+    },
+    /// Something ran that should not have: the point in time is void.
+    #[error("the point in time is void: {}", .0.join("; "))]
+    Void(Vec<String>),
+    /// The engine did not tell.
+    #[error("the standstill could not be checked: {0}")]
+    Unknown(EngineError),
+}
+
+/// How a standstill ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// From when to when.
+    pub window: manifest::Standstill,
+    /// What did not start.
+    pub degraded: Vec<Degraded>,
+    /// What was to start, for [`Hands::confirm`].
+    pub targets: Vec<Target>,
+}
+
+impl Standstill {
+    /// Stops everything that the plan says, in parallel. On an error it has ended itself: what had
+    /// been stopped runs again, or is named in the returned list.
+    pub async fn begin(hands: Hands, plan: &Plan) -> Result<Self, (StandstillError, Ended)> {
+        let entries: Vec<&Entry> = plan.stopped().collect();
+        hands.report.tell(Kind::ClientsGoDown {
+            workloads: entries.len(),
+        });
+        let mut standstill = Self {
+            stopped: entries.iter().map(|entry| Managed::of(entry)).collect(),
+            alone: BTreeMap::new(),
+            stopping: hands.clock.now(),
+            began: hands.clock.now(),
+            clock: hands.clock.elapsed(),
+            hands,
+        };
+        let stops = join_all(entries.iter().map(|entry| standstill.stop(entry))).await;
+        if let Err(error) = stops.into_iter().collect::<Result<(), _>>() {
+            return Err((error, standstill.end().await));
+        }
+        if let Err(error) = standstill.look_at_stopped().await {
+            return Err((error, standstill.end().await));
+        }
+        standstill.began = standstill.hands.clock.now();
+        Ok(standstill)
+    }
+
+    async fn stop(&self, entry: &Entry) -> Result<(), StandstillError> {
+        let Action::Stop(grace) = entry.action else {
+            return Ok(());
+        };
+        let workload = &entry.workload;
+        let stopped =
+            self.hands
+                .power
+                .stop(&workload.id, grace)
+                .await
+                .map_err(|cause| StandstillError::NotStopped {
+                    workload: workload.address.clone(),
+                    cause,
+                })?;
+        let killed = stopped == Stopped::Killed;
+        self.hands.report.tell(Kind::Stopped {
+            workload: workload.address.clone(),
+            killed,
+        });
+        match entry.store().filter(|_| killed) {
+            Some(store) => Err(StandstillError::Killed {
+                store: store.clone(),
+                grace,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes each workload's last start once it has stopped: one that a restart policy revived
+    /// between our plan and our stop must not count as revived inside the standstill.
+    async fn look_at_stopped(&mut self) -> Result<(), StandstillError> {
+        let looks = join_all(
+            self.stopped
+                .iter()
+                .map(|managed| self.hands.catalog.inspect(&managed.was.id)),
+        )
+        .await;
+        for (managed, look) in self.stopped.iter_mut().zip(looks) {
+            managed.started_at = look.map_err(StandstillError::Unknown)?.started_at;
+        }
+        Ok(())
+    }
+
+    /// Starts one store, alone among the managed. It stays up until the end.
+    pub async fn start_alone(&mut self, store: &StoreName, id: &WorkloadId) -> Result<(), StandstillError> {
+        let failed = |cause| StandstillError::NotStarted {
+            store: store.clone(),
+            cause,
+        };
+        self.hands.power.start(id).await.map_err(failed)?;
+        let started_at = self.hands.catalog.inspect(id).await.map_err(failed)?.started_at;
+        self.alone.insert(store.clone(), started_at);
+        Ok(())
+    }
+
+    /// Checks that since the begin nothing ran but the stores that we started. To be called after
+    /// the last byte was read: an engine restart revives `restart: always` containers silently.
+    pub async fn unbroken(&self, plan: &Plan) -> Result<(), StandstillError> {
+        let now = self.hands.catalog.workloads().await.map_err(StandstillError::Unknown)?;
+        let mine = now.iter().filter(|workload| workload.address.project == plan.platform);
+        let breaches: Vec<String> = mine.filter_map(|workload| self.breach(plan, workload)).collect();
+        if breaches.is_empty() {
+            Ok(())
+        } else {
+            Err(StandstillError::Void(breaches))
+        }
+    }
+
+    fn breach(&self, plan: &Plan, now: &Workload) -> Option<String> {
+        let address = &now.address;
+        if let Some(managed) = self.stopped.iter().find(|managed| managed.was.address == *address) {
+            return managed.breach(now, &self.alone);
+        }
+        let planned = plan.entries.iter().find(|entry| entry.workload.address == *address);
+        match planned {
+            Some(entry) if entry.role == super::plan::Role::Kept => None,
+            Some(entry) if entry.workload.started_at == now.started_at && !(now.state == State::Running) => None,
+            Some(_) => Some(format!("{address} was started by somebody inside the standstill")),
+            None if super::keep::reason(now).is_some() => None,
+            None if now.state == State::Created => None,
+            None => Some(format!("{address} appeared inside the standstill")),
+        }
+    }
+
+    /// Ends the standstill: what ran runs again, what was paused is paused again.
+    pub async fn end(self) -> Ended {
+        let ended = self.hands.clock.now();
+        let targets: Vec<Target> = self
+            .stopped
+            .into_iter()
+            .map(|managed| Target { was: managed.was })
+            .collect();
+        let degraded = self.hands.start(&targets).await;
+        let down = self.hands.clock.elapsed().saturating_sub(self.clock);
+        self.hands.report.tell(Kind::ClientsAreBack { millis: millis(down) });
+        let window = manifest::Standstill {
+            stopping: self.stopping,
+            began: self.began,
+            ended,
+        };
+        Ended {
+            window,
+            degraded,
+            targets,
+        }
+    }
+
+    /// Leaves the platform down on purpose: also the stores that were started alone are stopped.
+    /// Returns what could not be stopped.
+    pub async fn leave_stopped(self, plan: &Plan) -> Vec<String> {
+        let entries: Vec<&Entry> = plan.stopped().collect();
+        let stops = join_all(entries.iter().map(|entry| self.stop(entry))).await;
+        stops
+            .into_iter()
+            .filter_map(Result::err)
+            .map(|error| error.to_string())
+            .collect()
+    }
+}
+
+impl Managed {
+    fn of(entry: &Entry) -> Self {
+        Self {
+            was: entry.workload.clone(),
+            store: entry.store().cloned(),
+            started_at: entry.workload.started_at,
+        }
+    }
+
+    fn breach(&self, now: &Workload, alone: &BTreeMap<StoreName, Option<Timestamp>>) -> Option<String> {
+        let ours = self.store.as_ref().and_then(|store| alone.get(store));
+        let address = &self.was.address;
+        match ours {
+            Some(started_at) if now.state == State::Running && now.started_at == *started_at => None,
+            Some(_) => Some(format!("{address} was restarted while it was copied")),
+            None if !now.state.is_up() && now.started_at == self.started_at && now.id == self.was.id => None,
+            None => Some(format!("{address} ran inside the standstill")),
+        }
+    }
+}

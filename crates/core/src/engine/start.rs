@@ -1,0 +1,208 @@
+//! Bringing workloads back to what they were: in waves, each awaited as far as the next needs it,
+//! failures collected so that one that does not come back never keeps another down.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use serde::Serialize;
+
+use super::limits::{HEALTHY_AGAIN, LOOK_EVERY};
+use super::waves::waves;
+use crate::events::{Kind, Reporter};
+use crate::names::{Address, WorkloadId};
+use crate::ports::power::Recorded;
+use crate::ports::{Catalog, Clock, EngineError, Power, within};
+use crate::workload::{Health, State, Workload};
+
+/// What is needed to change what runs, and to see that it did.
+#[derive(Clone)]
+pub struct Hands {
+    /// Stops and starts.
+    pub power: Arc<dyn Power>,
+    /// Looks.
+    pub catalog: Arc<dyn Catalog>,
+    /// Waits.
+    pub clock: Arc<dyn Clock>,
+    /// Tells.
+    pub report: Reporter,
+}
+
+/// A workload that is to be as it was.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// As it was before the run.
+    pub was: Workload,
+}
+
+/// A workload that did not come back as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Degraded {
+    /// Which.
+    pub workload: Address,
+    /// What is the case instead.
+    pub cause: String,
+}
+
+impl fmt::Display for Degraded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.workload, self.cause)
+    }
+}
+
+impl Hands {
+    /// Starts the targets, pauses again what was paused, and returns those that failed. Returns when
+    /// every process runs; [`Hands::confirm`] awaits their health.
+    pub async fn start(&self, targets: &[Target]) -> Vec<Degraded> {
+        let workloads: Vec<&Workload> = targets.iter().map(|target| &target.was).collect();
+        let mut degraded = Vec::new();
+        for wave in waves(&workloads) {
+            let started = join_all(wave.members.iter().map(|&i| self.start_one(&targets[i]))).await;
+            let awaited = join_all(wave.awaited.iter().map(|&i| self.healthy(&targets[i]))).await;
+            degraded.extend(started.into_iter().chain(awaited).filter_map(Result::err));
+        }
+        degraded
+    }
+
+    async fn start_one(&self, target: &Target) -> Result<(), Degraded> {
+        let address = &target.was.address;
+        self.start_found(target).await.map_err(|error| Degraded {
+            workload: address.clone(),
+            cause: format!("could not be started: {error}"),
+        })?;
+        self.report.tell(Kind::Started {
+            workload: address.clone(),
+        });
+        Ok(())
+    }
+
+    async fn start_found(&self, target: &Target) -> Result<(), EngineError> {
+        let id = match self.power.start(&target.was.id).await {
+            Err(error) if error.is_gone() => {
+                let id = self.resolve(&target.was.address).await?;
+                self.power.start(&id).await?;
+                id
+            }
+            started => started.map(|()| target.was.id.clone())?,
+        };
+        if target.was.state == State::Paused {
+            self.power.pause(&id).await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The container that now stands at this address: an id dies with a recreation, an address does not.
+    pub async fn resolve(&self, address: &Address) -> Result<WorkloadId, EngineError> {
+        let workloads = self.catalog.workloads().await?;
+        workloads
+            .into_iter()
+            .find(|workload| workload.address == *address)
+            .map(|workload| workload.id)
+            .ok_or_else(|| EngineError::Gone {
+                what: format!("the container of {address}"),
+            })
+    }
+
+    async fn healthy(&self, target: &Target) -> Result<(), Degraded> {
+        let awaited = self.until(target, |now| now.health != Some(Health::Starting));
+        let what = format!("{} becoming healthy", target.was.address);
+        within(&*self.clock, HEALTHY_AGAIN, &what, awaited)
+            .await
+            .unwrap_or_else(|overdue| Err(overdue.to_string()))
+            .map_err(|cause| Degraded {
+                workload: target.was.address.clone(),
+                cause,
+            })
+    }
+
+    /// Looks until `good` holds; an end of the process is final.
+    async fn until(&self, target: &Target, good: impl Fn(&Workload) -> bool + Sync) -> Result<(), String> {
+        loop {
+            let now = self.look(target).await?;
+            if now.state != target.was.state {
+                return Err(format!("is {}{}, was {}", now.state, exit_code(&now), target.was.state));
+            }
+            if good(&now) {
+                return Ok(());
+            }
+            self.clock.sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn look(&self, target: &Target) -> Result<Workload, String> {
+        match self.catalog.inspect(&target.was.id).await {
+            Err(error) if error.is_gone() => {
+                let id = self
+                    .resolve(&target.was.address)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                self.catalog.inspect(&id).await.map_err(|error| error.to_string())
+            }
+            found => found.map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Awaits that every target is what it was: running, or paused; not restarted since by the
+    /// engine; healthy if it was healthy. Returns those that are not.
+    pub async fn confirm(&self, targets: &[Target]) -> Vec<Degraded> {
+        join_all(targets.iter().map(|target| self.confirm_one(target)))
+            .await
+            .into_iter()
+            .filter_map(Result::err)
+            .collect()
+    }
+
+    async fn confirm_one(&self, target: &Target) -> Result<(), Degraded> {
+        let was_healthy = target.was.health == Some(Health::Healthy) && target.was.state == State::Running;
+        let look = async {
+            let restarts = self.look(target).await?.restart_count;
+            self.until(target, |now| !was_healthy || now.health == Some(Health::Healthy))
+                .await?;
+            let now = self.look(target).await?.restart_count;
+            if now == restarts {
+                Ok(())
+            } else {
+                Err("the engine keeps restarting it".to_owned())
+            }
+        };
+        let what = format!("{} becoming healthy", target.was.address);
+        within(&*self.clock, HEALTHY_AGAIN, &what, look)
+            .await
+            .unwrap_or_else(|overdue| Err(overdue.to_string()))
+            .map_err(|cause| Degraded {
+                workload: target.was.address.clone(),
+                cause,
+            })
+    }
+}
+
+fn exit_code(workload: &Workload) -> String {
+    workload
+        .exit_code
+        .filter(|_| !workload.state.is_up())
+        .map(|code| format!(" (exit code {code})"))
+        .unwrap_or_default()
+}
+
+/// The targets that an intent recorded, as far as their containers still exist; the others are
+/// returned as degraded.
+pub fn targets(recorded: &[Recorded], now: &[Workload]) -> (Vec<Target>, Vec<Degraded>) {
+    let mut targets = Vec::new();
+    let mut lost = Vec::new();
+    for entry in recorded {
+        match now.iter().find(|workload| workload.address == entry.address) {
+            Some(workload) => targets.push(Target {
+                was: Workload {
+                    state: entry.state,
+                    ..workload.clone()
+                },
+            }),
+            None => lost.push(Degraded {
+                workload: entry.address.clone(),
+                cause: "its container is gone".into(),
+            }),
+        }
+    }
+    (targets, lost)
+}

@@ -1,0 +1,351 @@
+//! Every way in which a job can fail, and the one table that says what each means to the operator:
+//! exit code, HTTP status, and what to do now. Messages say what failed; hints stand apart.
+
+use crate::backups::{Damage, ReadError};
+use crate::engine::platform::PlatformError;
+use crate::engine::standstill::StandstillError;
+use crate::engine::start::Degraded;
+use crate::names::{BackupId, Project, RunId, StoreName};
+use crate::ports::lock::LockError;
+use crate::ports::power::Intent;
+use crate::ports::{EngineError, RepositoryError, StoreError};
+
+/// Why a job did not do what it was to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No platform, or more than one.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// The engine failed outside a standstill.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The repository failed outside a run.
+    #[error("{place}: {cause}")]
+    Repository {
+        /// The repository.
+        place: String,
+        /// What went wrong.
+        cause: RepositoryError,
+    },
+    /// The backup cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The lock cannot be tried.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Another run holds the platform.
+    #[error("platform {platform} is held{}", holder(.by.as_deref()))]
+    Held {
+        /// The platform.
+        platform: Project,
+        /// The holder, as far as it is known.
+        by: Option<Box<Intent>>,
+    },
+    /// It could not succeed, so nothing was stopped.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    /// The run failed; everything that ran runs again, but for what `degraded` names.
+    #[error("the backup failed: {cause}{}", and_down(.degraded))]
+    Run {
+        /// Why.
+        cause: Box<RunFailure>,
+        /// What did not come back.
+        degraded: Vec<Degraded>,
+    },
+    /// The backup cannot be restored here, so nothing was stopped.
+    #[error("the restore was refused, nothing was changed: {}", .0.join("; "))]
+    RestoreRefused(Vec<String>),
+    /// The restore failed after the stop.
+    #[error("the restore of {backup} failed, and the platform is stopped on purpose: {cause}{}", listed(.still_running))]
+    StoppedOnPurpose {
+        /// The backup.
+        backup: BackupId,
+        /// Why.
+        cause: Box<RunFailure>,
+        /// What could not be stopped.
+        still_running: Vec<String>,
+    },
+    /// A restore left the platform stopped on purpose.
+    #[error("platform {} is stopped on purpose since {}: the restore of {} (run {}) did not finish", .0.platform, .0.since, .0.backup, .0.run)]
+    RestoreUnfinished(Box<Intent>),
+    /// The backup is not what its manifest says.
+    #[error("backup {backup} is damaged: {}", .damage.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Damaged {
+        /// The backup.
+        backup: BackupId,
+        /// Where.
+        damage: Vec<Damage>,
+    },
+    /// What a dead run left down did not come back.
+    #[error("what run {run} had stopped is not all back{}", and_down(.degraded))]
+    RecoveryIncomplete {
+        /// The dead run.
+        run: RunId,
+        /// What did not come back.
+        degraded: Vec<Degraded>,
+    },
+    /// The operator asked to stop; what was done is undone.
+    #[error("interrupted: the platform is back as it was")]
+    Interrupted,
+}
+
+/// Why nothing was begun.
+#[derive(Debug, thiserror::Error)]
+pub enum PreflightError {
+    /// The repository does not take data.
+    #[error("{place}: {cause}")]
+    Repository {
+        /// The repository.
+        place: String,
+        /// What went wrong.
+        cause: RepositoryError,
+    },
+    /// A store does not run.
+    #[error("store {store} is {state}: its data cannot be dumped")]
+    StoreDown {
+        /// Which.
+        store: StoreName,
+        /// What it is instead.
+        state: String,
+    },
+    /// A store cannot be backed up.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a run failed once it had begun.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFailure {
+    /// The platform did not stand still.
+    #[error(transparent)]
+    Standstill(#[from] StandstillError),
+    /// A store failed.
+    #[error("store {store}: {cause}")]
+    Store {
+        /// Which.
+        store: StoreName,
+        /// Why.
+        cause: StoreError,
+    },
+    /// The repository failed.
+    #[error("{place}: {cause}")]
+    Repository {
+        /// The repository.
+        place: String,
+        /// What went wrong.
+        cause: RepositoryError,
+    },
+    /// After the restore, a store holds something else than the backup.
+    #[error("store {store} does not hold what was backed up: {}", .differences.join("; "))]
+    Inventory {
+        /// Which.
+        store: StoreName,
+        /// One line for each difference.
+        differences: Vec<String>,
+    },
+    /// The operator asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl RunFailure {
+    /// The failure of a store; one that was only told to stop is an interruption.
+    pub fn of(store: &StoreName, cause: StoreError) -> Self {
+        match cause {
+            StoreError::Cancelled => Self::Interrupted,
+            cause => Self::Store {
+                store: store.clone(),
+                cause,
+            },
+        }
+    }
+}
+
+/// The codes with which the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All is well.
+    Ok = 0,
+    /// The run failed, the platform is back as it was.
+    RunFailed = 1,
+    /// Wrong usage or configuration.
+    Usage = 2,
+    /// The backup is good, the platform is degraded.
+    Degraded = 3,
+    /// Engine, platform or backup not found, or ambiguous.
+    NotFound = 10,
+    /// Another run holds it.
+    Held = 11,
+    /// Refused before anything began.
+    Preflight = 12,
+    /// The restore was refused, nothing was changed.
+    RestoreRefused = 13,
+    /// Stopped on purpose.
+    StoppedOnPurpose = 14,
+    /// Verification found damage.
+    Damaged = 15,
+    /// Recovery is incomplete.
+    RecoveryIncomplete = 16,
+    /// Interrupted, undone.
+    Interrupted = 130,
+}
+
+/// What an error means to whoever asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// The program's exit code.
+    pub exit: Exit,
+    /// The API's status.
+    pub http: u16,
+    /// What to do now.
+    pub hint: String,
+}
+
+impl Error {
+    /// The row of the table.
+    pub fn class(&self) -> Class {
+        let (exit, http) = self.codes();
+        Class {
+            exit,
+            http,
+            hint: self.hint(),
+        }
+    }
+
+    fn codes(&self) -> (Exit, u16) {
+        match self {
+            Self::Platform(PlatformError::Store(_)) | Self::Preflight(_) | Self::Lock(_) => (Exit::Preflight, 422),
+            Self::Platform(_) | Self::Read(ReadError::Unknown(_)) => (Exit::NotFound, 404),
+            Self::Engine(EngineError::Unreachable { .. } | EngineError::Forbidden { .. }) => (Exit::NotFound, 503),
+            Self::Engine(_) => (Exit::RunFailed, 502),
+            Self::Repository { .. } | Self::Read(ReadError::Repository(_)) => (Exit::Preflight, 502),
+            Self::Read(ReadError::Unreadable { .. }) | Self::Damaged { .. } => (Exit::Damaged, 422),
+            Self::Held { .. } => (Exit::Held, 409),
+            Self::Run { cause, .. } if matches!(**cause, RunFailure::Interrupted) => (Exit::Interrupted, 499),
+            Self::Run { degraded, .. } if degraded.is_empty() => (Exit::RunFailed, 500),
+            Self::Run { .. } | Self::RecoveryIncomplete { .. } => (Exit::RecoveryIncomplete, 500),
+            Self::RestoreRefused(_) => (Exit::RestoreRefused, 422),
+            Self::StoppedOnPurpose { .. } | Self::RestoreUnfinished(_) => (Exit::StoppedOnPurpose, 409),
+            Self::Interrupted => (Exit::Interrupted, 499),
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            Self::Platform(error) => platform_hint(error),
+            Self::Engine(error) => engine_hint(error),
+            Self::Repository { cause, .. }
+            | Self::Read(ReadError::Repository(cause))
+            | Self::Preflight(PreflightError::Repository { cause, .. }) => repository_hint(cause),
+            Self::Read(ReadError::Unknown(_)) => "`stillpoint backups ls` lists the backups there are".into(),
+            Self::Read(ReadError::Unreadable { .. }) | Self::Damaged { .. } => {
+                "choose another backup (`stillpoint backups ls`); look after the repository's disk".into()
+            }
+            Self::Lock(_) => "set STILLPOINT_STATE_DIR to a directory that this user may write".into(),
+            Self::Held { .. } => {
+                "wait until that run has ended; if it died on a host that is gone, `stillpoint containers start` \
+                 brings the platform back and ends its claim"
+                    .into()
+            }
+            Self::Preflight(PreflightError::StoreDown { .. }) => "start it, then run the backup again".into(),
+            Self::Preflight(PreflightError::Store(error)) => store_hint(error),
+            Self::Run { cause, degraded } => run_hint(cause, degraded),
+            Self::RestoreRefused(_) => "nothing was stopped; mend what is named, or choose another backup".into(),
+            Self::StoppedOnPurpose { backup, .. } => stopped_hint(*backup),
+            Self::RestoreUnfinished(intent) => stopped_hint(intent.backup),
+            Self::RecoveryIncomplete { .. } => {
+                "mend what is named, then run `stillpoint containers start` until it ends with 0".into()
+            }
+            Self::Interrupted => "nothing needs to be done".into(),
+        }
+    }
+}
+
+fn platform_hint(error: &PlatformError) -> String {
+    match error {
+        PlatformError::None { .. } => {
+            "start the platform with `docker compose up`; a store of unusual image is named by the label stillpoint.kind".into()
+        }
+        PlatformError::Unknown { .. } | PlatformError::Ambiguous { .. } => {
+            "name one with --platform NAME (or STILLPOINT_PLATFORM)".into()
+        }
+        PlatformError::Store(error) => store_hint(error),
+    }
+}
+
+fn engine_hint(error: &EngineError) -> String {
+    match error {
+        EngineError::Unreachable { .. } => "start Docker, or set DOCKER_HOST=unix:///path/to/docker.sock".into(),
+        EngineError::Forbidden { .. } => "run as root, or as a user of the group that owns the socket".into(),
+        _ => "look at the engine's own log, then try again".into(),
+    }
+}
+
+fn repository_hint(error: &RepositoryError) -> String {
+    match error {
+        RepositoryError::Full { .. } => "free space, or choose another place with --repository DIR".into(),
+        RepositoryError::Denied { .. } => {
+            "give this user the right to write there, or choose another place with --repository DIR".into()
+        }
+        _ => "look at the repository's disk, then try again".into(),
+    }
+}
+
+fn store_hint(error: &StoreError) -> String {
+    match error {
+        StoreError::Credential { remedy, .. } => remedy.clone(),
+        StoreError::Repository(error) => repository_hint(error),
+        StoreError::Engine(error) => engine_hint(error),
+        _ => "look at the store's log (`docker logs`), then try again".into(),
+    }
+}
+
+fn run_hint(cause: &RunFailure, degraded: &[Degraded]) -> String {
+    if !degraded.is_empty() {
+        return "look at the logs of what is named and start it; then run the backup again".into();
+    }
+    match cause {
+        RunFailure::Store { cause, .. } => store_hint(cause),
+        RunFailure::Repository { cause, .. } => repository_hint(cause),
+        RunFailure::Standstill(_) => "find out who started or blocked what is named, then run the backup again".into(),
+        RunFailure::Inventory { .. } | RunFailure::Interrupted => "run it again".into(),
+    }
+}
+
+fn stopped_hint(backup: BackupId) -> String {
+    format!(
+        "mend the cause and run `stillpoint restore {backup}` again, restore another backup, or start the platform \
+         as it is with `stillpoint containers start`; data that was replaced is kept aside until a restore succeeds"
+    )
+}
+
+fn holder(by: Option<&Intent>) -> String {
+    by.map_or_else(
+        || " by another process".to_owned(),
+        |intent| {
+            format!(
+                " since {} by run {} (process {} on {})",
+                intent.since, intent.run, intent.process, intent.host
+            )
+        },
+    )
+}
+
+fn and_down(degraded: &[Degraded]) -> String {
+    if degraded.is_empty() {
+        return String::new();
+    }
+    format!(
+        "; not as before: {}",
+        degraded.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )
+}
+
+fn listed(still_running: &[String]) -> String {
+    if still_running.is_empty() {
+        String::new()
+    } else {
+        format!("; still running: {}", still_running.join("; "))
+    }
+}

@@ -1,0 +1,252 @@
+//! What happens, told as it happens. Displays, logs and metrics listen; nothing that decides does.
+//!
+//! Facts are never lost and never throttled. Progress may be: at most four a second for each artifact.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::names::{Address, ArtifactName, BackupId, RunId, StoreName};
+use crate::ports::Clock;
+
+/// The shortest time between two progress events of one artifact.
+pub const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+
+/// One thing that happened in a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    /// Counts from 1 within the run, without gaps.
+    pub seq: u64,
+    /// The run.
+    pub run: RunId,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub kind: Kind,
+}
+
+/// The kinds of event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Kind {
+    /// A step of the run begins.
+    StepBegan {
+        /// Which.
+        step: Step,
+    },
+    /// A step of the run ended.
+    StepEnded {
+        /// Which.
+        step: Step,
+        /// How long it took, in milliseconds.
+        millis: u64,
+        /// Whether it did what it was to do.
+        ok: bool,
+    },
+    /// The first client is about to be stopped.
+    ClientsGoDown {
+        /// How many workloads will be stopped.
+        workloads: usize,
+    },
+    /// The last client runs again.
+    ClientsAreBack {
+        /// Milliseconds since the first was stopped.
+        millis: u64,
+    },
+    /// A workload was stopped.
+    Stopped {
+        /// Which.
+        workload: Address,
+        /// It had to be killed.
+        killed: bool,
+    },
+    /// A workload was started.
+    Started {
+        /// Which.
+        workload: Address,
+    },
+    /// An artifact is being written or read.
+    Progress {
+        /// The store it belongs to.
+        store: StoreName,
+        /// The artifact.
+        artifact: ArtifactName,
+        /// Bytes so far.
+        bytes: u64,
+        /// Bytes in all, where known.
+        total: Option<u64>,
+    },
+    /// An artifact was written, or read and found whole.
+    ArtifactDone {
+        /// The store it belongs to.
+        store: StoreName,
+        /// The artifact.
+        artifact: ArtifactName,
+        /// Its size.
+        bytes: u64,
+    },
+    /// The backup is complete: it counts from now on.
+    Sealed {
+        /// Its id.
+        backup: BackupId,
+    },
+    /// Something that the operator should know.
+    Warning {
+        /// In a sentence.
+        message: String,
+    },
+}
+
+/// The steps of the jobs, in the order in which they come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Look whether it can succeed.
+    Preflight,
+    /// Read the backup and compare it with its manifest.
+    Verify,
+    /// Take the platform.
+    Claim,
+    /// Stop what is managed.
+    Stop,
+    /// Fix every store's point in time.
+    Pin,
+    /// Copy the pinned stores.
+    Drain,
+    /// Bring the backup's data back.
+    Load,
+    /// Compare what is there with what was.
+    Compare,
+    /// Start what ran.
+    Start,
+    /// Make the backup count.
+    Seal,
+    /// Free what the load had set aside.
+    Settle,
+}
+
+/// Takes events. Must return at once: a slow display must not slow a backup.
+pub trait Listener: Send + Sync {
+    /// Called for each event, in order.
+    fn hear(&self, event: &Event);
+}
+
+/// The mouth of one run.
+#[derive(Clone)]
+pub struct Reporter {
+    run: RunId,
+    seq: Arc<AtomicU64>,
+    clock: Arc<dyn Clock>,
+    listener: Arc<dyn Listener>,
+}
+
+impl Reporter {
+    /// Reports the events of `run` to one listener.
+    pub fn new(run: RunId, clock: Arc<dyn Clock>, listener: Arc<dyn Listener>) -> Self {
+        Self {
+            run,
+            seq: Arc::new(AtomicU64::new(0)),
+            clock,
+            listener,
+        }
+    }
+
+    /// The run it speaks for.
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// Tells that something happened now.
+    pub fn tell(&self, kind: Kind) {
+        let seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
+        self.listener.hear(&Event {
+            seq,
+            run: self.run.clone(),
+            at: self.clock.now(),
+            kind,
+        });
+    }
+
+    /// Tells something the operator should know.
+    pub fn warn(&self, message: impl Into<String>) {
+        self.tell(Kind::Warning {
+            message: message.into(),
+        });
+    }
+
+    /// Runs one step between its two events.
+    pub async fn step<T, E>(&self, step: Step, act: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        self.tell(Kind::StepBegan { step });
+        let began = self.clock.elapsed();
+        let outcome = act.await;
+        let millis = millis(self.clock.elapsed().saturating_sub(began));
+        self.tell(Kind::StepEnded {
+            step,
+            millis,
+            ok: outcome.is_ok(),
+        });
+        outcome
+    }
+
+    /// A counter that tells an artifact's progress, no more often than [`PROGRESS_EVERY`].
+    pub fn meter(&self, store: StoreName, artifact: ArtifactName, total: Option<u64>) -> Meter {
+        Meter {
+            report: self.clone(),
+            store,
+            artifact,
+            total,
+            bytes: 0,
+            told: None,
+        }
+    }
+}
+
+/// Whole milliseconds, saturating.
+pub fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Counts the bytes of one artifact.
+pub struct Meter {
+    report: Reporter,
+    store: StoreName,
+    artifact: ArtifactName,
+    total: Option<u64>,
+    bytes: u64,
+    told: Option<Duration>,
+}
+
+impl Meter {
+    /// So many bytes more.
+    pub fn add(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+        let now = self.report.clock.elapsed();
+        if self.told.is_none_or(|told| now.saturating_sub(told) >= PROGRESS_EVERY) {
+            self.told = Some(now);
+            self.report.tell(Kind::Progress {
+                store: self.store.clone(),
+                artifact: self.artifact.clone(),
+                bytes: self.bytes,
+                total: self.total,
+            });
+        }
+    }
+
+    /// Bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The artifact is whole.
+    pub fn done(self) {
+        self.report.tell(Kind::ArtifactDone {
+            store: self.store,
+            artifact: self.artifact,
+            bytes: self.bytes,
+        });
+    }
+}

@@ -1,0 +1,202 @@
+//! The manifest, format 1: what a backup says about itself. It is written last; a directory without
+//! one is no backup. `docs/format.md` explains it, `docs/manifest.v1.schema.json` is made from here.
+//!
+//! The format only ever grows by a new version: what stands here is read for ever.
+
+mod inventory;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use inventory::{Count, Inventory};
+
+use crate::names::{Address, ArtifactName, BackupId, Project, RunId, StoreKind, StoreName};
+use crate::workload::State;
+
+/// The format that this version writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// What one backup holds and how it came about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The version of this format: 1.
+    pub format: u32,
+    /// The version of Stillpoint that wrote it.
+    pub stillpoint: String,
+    /// The backup's id, the same as its directory's name.
+    pub id: BackupId,
+    /// The platform it was made of.
+    pub platform: Project,
+    /// The run that made it.
+    pub run: RunId,
+    /// How the standstill was kept.
+    pub mode: Mode,
+    /// When the run began.
+    pub began: Timestamp,
+    /// When this manifest was written.
+    pub sealed: Timestamp,
+    /// When the platform stood still; none in a partial manifest of a run that failed before.
+    pub standstill: Option<Standstill>,
+    /// Every workload of the platform and what the run did with it.
+    pub workloads: Vec<WorkloadRecord>,
+    /// The stores, with their artifacts.
+    pub stores: Vec<StoreRecord>,
+    /// In a partial manifest: why the run failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// How a run keeps the clients away while stores are copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Clients stay down until every store is drained.
+    #[default]
+    Hold,
+}
+
+/// The window in which no client ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Standstill {
+    /// The first workload was asked to stop.
+    pub stopping: Timestamp,
+    /// The last one had stopped.
+    pub began: Timestamp,
+    /// The first client was about to be started.
+    pub ended: Timestamp,
+}
+
+/// What the plan said about one workload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkloadRecord {
+    /// Which.
+    pub address: Address,
+    /// Its image as the operator named it.
+    pub image: String,
+    /// Its image's id.
+    pub image_id: String,
+    /// What it did before the run.
+    pub state: State,
+    /// `store`, `client` or `kept`.
+    pub role: String,
+    /// `stop` or `leave`.
+    pub action: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// One store's share of a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StoreRecord {
+    /// The store's name.
+    pub name: StoreName,
+    /// Its kind.
+    pub kind: StoreKind,
+    /// The server's version, in its own words.
+    pub version: String,
+    /// When its point in time was fixed.
+    pub pinned: Timestamp,
+    /// Its artifacts, in the order in which they were written.
+    pub artifacts: Vec<Artifact>,
+    /// What was in it.
+    pub inventory: Inventory,
+    /// What this kind of store needs to know for a restore; its page in the docs lists the names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
+}
+
+/// One object of a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Artifact {
+    /// Its place below the backup's directory.
+    pub name: ArtifactName,
+    /// What is in it: `globals`, `database`.
+    pub content: String,
+    /// The true name of what is in it, where it has one: the name of the database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256, in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// The first object of a backup: who is writing it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    /// The version of this format: 1.
+    pub format: u32,
+    /// The platform.
+    pub platform: Project,
+    /// The run.
+    pub run: RunId,
+    /// The writer's host.
+    pub host: String,
+    /// The writer's process on that host.
+    pub process: u32,
+    /// When the run began.
+    pub began: Timestamp,
+}
+
+/// A manifest that cannot be used.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It is not a manifest at all, or not a whole one.
+    #[error("the manifest is damaged: {0}")]
+    Damaged(String),
+    /// It was written by a newer Stillpoint.
+    #[error("the manifest has format {0}, this version reads up to {FORMAT}")]
+    Newer(u32),
+    /// It speaks of another backup than the one whose directory it stands in.
+    #[error("the manifest is that of backup {0}")]
+    Foreign(BackupId),
+}
+
+impl Manifest {
+    /// Reads the manifest found in the directory of `id`.
+    pub fn parse(id: BackupId, text: &[u8]) -> Result<Self, Unreadable> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let damaged = |error: serde_json::Error| Unreadable::Damaged(error.to_string());
+        let Version { format } = serde_json::from_slice(text).map_err(damaged)?;
+        if format != FORMAT {
+            return Err(Unreadable::Newer(format));
+        }
+        let manifest: Self = serde_json::from_slice(text).map_err(damaged)?;
+        if manifest.id == id {
+            Ok(manifest)
+        } else {
+            Err(Unreadable::Foreign(manifest.id))
+        }
+    }
+
+    /// Every artifact with the store it belongs to.
+    pub fn artifacts(&self) -> impl Iterator<Item = (&StoreRecord, &Artifact)> {
+        self.stores
+            .iter()
+            .flat_map(|store| store.artifacts.iter().map(move |artifact| (store, artifact)))
+    }
+
+    /// Bytes of all artifacts.
+    pub fn size(&self) -> u64 {
+        self.artifacts().map(|(_, artifact)| artifact.size).sum()
+    }
+
+    /// The format's JSON Schema, as it stands in the documentation.
+    pub fn schema() -> String {
+        let mut text = serde_json::to_string_pretty(&schemars::schema_for!(Self)).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}

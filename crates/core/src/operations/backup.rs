@@ -1,0 +1,17 @@
+//! Use case: make a backup.
+
+use crate::engine::backup::{self, Sealed};
+use crate::engine::site::{Run, Site};
+use crate::errors::Error;
+use crate::names::Project;
+
+pub(super) async fn backup(site: &Site, run: &Run, wanted: Option<&Project>) -> Result<Sealed, Error> {
+    let found = site.platform(wanted).await?;
+    let held = site.lock(&found.name).await?;
+    if let Some(unfinished) = site.heal(&held, run).await? {
+        return Err(Error::RestoreUnfinished(Box::new(unfinished)));
+    }
+    // Listed again: healing may have started what was down.
+    let platform = site.platform(Some(&found.name)).await?;
+    backup::backup(site, run, &held, &platform).await
+}

@@ -1,0 +1,114 @@
+//! The use cases, one file each. Command line, web and scheduler call these and nothing deeper.
+
+mod backup;
+mod containers;
+mod list;
+mod restore;
+mod verify;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+pub use list::{Backup, Backups};
+
+use crate::engine::backup::Sealed;
+use crate::engine::plan::Plan;
+use crate::engine::restore::Restored;
+use crate::engine::site::{Run, Site};
+use crate::engine::start::Degraded;
+use crate::errors::Error;
+use crate::events::{Listener, Reporter};
+use crate::manifest::Manifest;
+use crate::names::{BackupId, Project, RunId};
+
+/// What can be asked of Stillpoint. `Local` does it in this process; a client of a running daemon
+/// will offer the same.
+#[async_trait]
+pub trait Operations: Send + Sync {
+    /// What a backup would do with each workload.
+    async fn plan(&self, platform: Option<&Project>) -> Result<Plan, Error>;
+
+    /// Makes a backup.
+    async fn backup(&self, order: Order) -> Result<Sealed, Error>;
+
+    /// Overwrites the platform's data with a backup's.
+    async fn restore(&self, backup: BackupId, order: Order) -> Result<Restored, Error>;
+
+    /// Brings back what an earlier run stopped and did not start again.
+    async fn start_containers(&self, order: Order) -> Result<Vec<Degraded>, Error>;
+
+    /// Reads a backup to its last byte and compares it with its manifest.
+    async fn verify(&self, backup: BackupId, order: Order) -> Result<Manifest, Error>;
+
+    /// The backups there are, oldest first.
+    async fn list(&self) -> Result<Backups, Error>;
+
+    /// One backup's manifest.
+    async fn show(&self, backup: BackupId) -> Result<Manifest, Error>;
+}
+
+/// What every run needs from whoever orders it.
+pub struct Order {
+    /// The platform, where there may be more than one.
+    pub platform: Option<Project>,
+    /// Hears what happens.
+    pub listener: Arc<dyn Listener>,
+    /// Ends the run early; what was done is undone.
+    pub cancel: CancellationToken,
+}
+
+/// The use cases, done in this process.
+pub struct Local {
+    site: Site,
+}
+
+impl Local {
+    /// Works with these ports.
+    pub fn new(site: Site) -> Self {
+        Self { site }
+    }
+
+    fn run(&self, order: &Order) -> Run {
+        let began = self.site.clock.now();
+        let id = RunId::new(format!("{}-{}", began.as_millisecond(), self.site.process));
+        let report = Reporter::new(id, self.site.clock.clone(), order.listener.clone());
+        Run {
+            began,
+            report,
+            cancel: order.cancel.clone(),
+        }
+    }
+}
+
+#[async_trait]
+impl Operations for Local {
+    async fn plan(&self, platform: Option<&Project>) -> Result<Plan, Error> {
+        containers::plan(&self.site, platform).await
+    }
+
+    async fn backup(&self, order: Order) -> Result<Sealed, Error> {
+        backup::backup(&self.site, &self.run(&order), order.platform.as_ref()).await
+    }
+
+    async fn restore(&self, backup: BackupId, order: Order) -> Result<Restored, Error> {
+        restore::restore(&self.site, &self.run(&order), order.platform.as_ref(), backup).await
+    }
+
+    async fn start_containers(&self, order: Order) -> Result<Vec<Degraded>, Error> {
+        containers::start(&self.site, &self.run(&order), order.platform.as_ref()).await
+    }
+
+    async fn verify(&self, backup: BackupId, order: Order) -> Result<Manifest, Error> {
+        verify::verify(&self.site, &self.run(&order), backup).await
+    }
+
+    async fn list(&self) -> Result<Backups, Error> {
+        list::list(&self.site).await
+    }
+
+    async fn show(&self, backup: BackupId) -> Result<Manifest, Error> {
+        Ok(self.site.backups.manifest(backup).await?)
+    }
+}

@@ -1,0 +1,25 @@
+//! Everything the rules need from the world, one capability a file. A holder of one capability
+//! cannot reach another: a store is handed [`Shell`] and [`Reach`] and so cannot stop anything.
+//!
+//! Each method's prose is its contract: the adapters' conformance suite in the testkit checks it,
+//! and the fakes are held to the same suite.
+
+pub mod catalog;
+pub mod clock;
+pub mod engine_error;
+pub mod lock;
+pub mod power;
+pub mod reach;
+pub mod repository;
+pub mod shell;
+pub mod store;
+
+pub use catalog::Catalog;
+pub use clock::{Clock, Overdue, within};
+pub use engine_error::EngineError;
+pub use lock::{Guard, Locks};
+pub use power::Power;
+pub use reach::{ByteStream, Reach};
+pub use repository::{Key, Repository, RepositoryError, Upload};
+pub use shell::{Command, Control, Exit, Process, Shell};
+pub use store::{Cx, Kind, Pinned, Store, StoreError};

@@ -1,0 +1,100 @@
+//! The power to stop and start production containers, and the claim that says who does so.
+//! Held by `engine::standstill` alone: no store is ever handed one.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::EngineError;
+use crate::names::{Address, BackupId, Project, RunId, WorkloadId};
+use crate::workload::State;
+
+/// How a stop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// By itself, within its grace.
+    Cleanly,
+    /// The engine killed it when its grace was over: whatever it held in memory is lost.
+    Killed,
+}
+
+/// Stopping and starting. Every method may be repeated: what is already so is a success.
+#[async_trait]
+pub trait Power: Send + Sync {
+    /// Asks the workload to stop, kills it after `grace`, and returns when its process is gone.
+    async fn stop(&self, id: &WorkloadId, grace: Duration) -> Result<Stopped, EngineError>;
+
+    /// Starts the workload and returns when its process runs, not when it is ready.
+    async fn start(&self, id: &WorkloadId) -> Result<(), EngineError>;
+
+    /// Freezes a running workload.
+    async fn pause(&self, id: &WorkloadId) -> Result<(), EngineError>;
+
+    /// Takes the platform for one run, atomically: of two callers exactly one succeeds. The intent
+    /// is kept by the engine itself, so it outlives this process, this host's reboot and our own
+    /// files, and is visible to every other process that talks to the same engine.
+    ///
+    /// `image` is one that the engine already has. Returns the holder's intent if there is one.
+    async fn claim(&self, intent: &Intent, image: &str) -> Result<Claim, EngineError>;
+
+    /// The intent of whoever holds the platform.
+    async fn claimed(&self, platform: &Project) -> Result<Option<Intent>, EngineError>;
+
+    /// Gives the platform free. A success also when nobody held it.
+    async fn release(&self, platform: &Project) -> Result<(), EngineError>;
+}
+
+/// The outcome of a claim.
+#[derive(Debug)]
+pub enum Claim {
+    /// The platform is ours until released.
+    Ours,
+    /// Somebody else's run holds it.
+    Held(Box<Intent>),
+}
+
+/// What a run is about to do to a platform: enough to bring it back without us.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The platform.
+    pub platform: Project,
+    /// The run that holds it.
+    pub run: RunId,
+    /// What the run is.
+    pub job: Job,
+    /// The backup that is written or restored.
+    pub backup: BackupId,
+    /// The holder's host: on another one, no lock tells whether it lives.
+    pub host: String,
+    /// The holder's process on that host, for people.
+    pub process: u32,
+    /// Since when.
+    pub since: Timestamp,
+    /// What ran or was paused, and is to be so again.
+    pub workloads: Vec<Recorded>,
+}
+
+/// The jobs that stop a platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Job {
+    /// Writes a backup.
+    BackupJob,
+    /// Overwrites the platform's data from a backup.
+    FullRestoreJob,
+}
+
+/// A workload as it was before the run touched it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Where it stands: finds it again after a recreation.
+    pub address: Address,
+    /// The container.
+    pub id: WorkloadId,
+    /// What it did.
+    pub state: State,
+    /// Its last start.
+    pub started_at: Option<Timestamp>,
+}

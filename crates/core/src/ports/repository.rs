@@ -1,0 +1,127 @@
+//! Where backups are kept: a directory or an object store. It knows objects and nothing of backups;
+//! what an object means, and in which order they come and go, is decided in `crate::backups`.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+
+use crate::names::{ArtifactName, BackupId};
+
+/// An object's place below the repository's root: components joined by `/`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key(String);
+
+impl Key {
+    /// An object of a backup.
+    pub fn of(backup: BackupId, name: &str) -> Self {
+        Self(format!("{backup}/{name}"))
+    }
+
+    /// An artifact of a backup.
+    pub fn artifact(backup: BackupId, name: &ArtifactName) -> Self {
+        Self::of(backup, name.as_str())
+    }
+
+    /// An object of the product that belongs to no backup.
+    pub fn product(name: &str) -> Self {
+        Self(format!(".stillpoint/{name}"))
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A failure of the repository, or on the way to it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RepositoryError {
+    /// There is no such object.
+    #[error("`{key}` is not in the repository")]
+    Missing {
+        /// The object.
+        key: String,
+    },
+    /// The object is there already, and was not touched.
+    #[error("`{key}` is already in the repository")]
+    Exists {
+        /// The object.
+        key: String,
+    },
+    /// No space is left.
+    #[error("the repository is full: writing `{key}` failed: {cause}")]
+    Full {
+        /// The object that did not fit.
+        key: String,
+        /// The system's own words.
+        cause: String,
+    },
+    /// It may not be written (or read) by us.
+    #[error("the repository refuses access to `{key}`: {cause}")]
+    Denied {
+        /// The object.
+        key: String,
+        /// The system's own words.
+        cause: String,
+    },
+    /// Anything else; trying again may help.
+    #[error("the repository failed at `{key}`: {cause}")]
+    Failed {
+        /// The object.
+        key: String,
+        /// The system's own words.
+        cause: String,
+    },
+}
+
+/// An object that is read as a stream.
+pub struct Object {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its content. A content that ends early reads as an error, never as an end.
+    pub content: BoxStream<'static, Result<Bytes, RepositoryError>>,
+}
+
+/// Objects by key. Nothing here renames or overwrites.
+#[async_trait]
+pub trait Repository: Send + Sync {
+    /// What and where it is, as a person would say it.
+    fn place(&self) -> String;
+
+    /// Writes a small object that must not exist yet: of two callers exactly one succeeds, the
+    /// other fails with [`RepositoryError::Exists`]. Durable when it returns, and never seen half.
+    async fn create(&self, key: &Key, content: Bytes) -> Result<(), RepositoryError>;
+
+    /// Begins an object of any size. It does not exist before [`Upload::complete`].
+    async fn upload(&self, key: &Key) -> Result<Box<dyn Upload>, RepositoryError>;
+
+    /// Reads an object as a stream. Fails with [`RepositoryError::Missing`].
+    async fn open(&self, key: &Key) -> Result<Object, RepositoryError>;
+
+    /// The names directly below the root that hold objects, in no particular order.
+    async fn directories(&self) -> Result<Vec<String>, RepositoryError>;
+
+    /// Removes an object. A success also when there is none; durable when it returns.
+    async fn delete(&self, key: &Key) -> Result<(), RepositoryError>;
+}
+
+/// An object that is being written.
+#[async_trait]
+pub trait Upload: Send {
+    /// Appends. Returns when the piece was taken over, not when it is durable.
+    async fn write(&mut self, piece: Bytes) -> Result<(), RepositoryError>;
+
+    /// Makes the object exist, durably. After an error it does not exist.
+    async fn complete(&mut self) -> Result<(), RepositoryError>;
+
+    /// Gives up: nothing of the object is left.
+    async fn abort(&mut self) -> Result<(), RepositoryError>;
+}

@@ -1,0 +1,97 @@
+//! Running a tool inside a store's own container, so that tool and server always match.
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::EngineError;
+use crate::names::WorkloadId;
+
+/// A command line for a container. Secrets go into `env`: an argument list is for everybody to read.
+#[derive(Clone, Debug, Default)]
+pub struct Command {
+    /// Program and arguments, passed as they are: no shell looks at them.
+    pub argv: Vec<String>,
+    /// Variables added to the container's own.
+    pub env: Vec<(String, SecretString)>,
+    /// The user to run as; the container's own if none.
+    pub user: Option<String>,
+    /// Whether the caller feeds its input; otherwise the input is empty.
+    pub input: bool,
+}
+
+impl Command {
+    /// A program with its arguments.
+    pub fn new<A: Into<String>>(argv: impl IntoIterator<Item = A>) -> Self {
+        Self {
+            argv: argv.into_iter().map(Into::into).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds a variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: SecretString) -> Self {
+        self.env.push((name.to_owned(), value));
+        self
+    }
+
+    /// Runs it as this user of the container.
+    #[must_use]
+    pub fn user(mut self, user: Option<&str>) -> Self {
+        self.user = user.map(ToOwned::to_owned);
+        self
+    }
+
+    /// The caller will feed its input.
+    #[must_use]
+    pub fn with_input(mut self) -> Self {
+        self.input = true;
+        self
+    }
+
+    /// The program's name, for messages.
+    pub fn program(&self) -> &str {
+        self.argv.first().map_or("", String::as_str)
+    }
+}
+
+/// Starts processes in running containers.
+#[async_trait]
+pub trait Shell: Send + Sync {
+    /// Starts `command` in the workload's container and returns once it runs.
+    ///
+    /// A program that does not exist shows as exit 126 or 127, as in a shell. Closing the returned
+    /// streams does **not** end the process: only [`Control::kill`] does.
+    async fn exec(&self, workload: &WorkloadId, command: Command) -> Result<Process, EngineError>;
+}
+
+/// A process that runs in a container.
+pub struct Process {
+    /// Its input, when asked for. Dropping it after `shutdown` gives the process end-of-file.
+    pub input: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    /// Its output. A stream that was cut short reads as an error, never as an end.
+    pub output: Box<dyn AsyncRead + Send + Unpin>,
+    /// Its end.
+    pub control: Box<dyn Control>,
+}
+
+/// The other half of a process: how it ends.
+#[async_trait]
+pub trait Control: Send {
+    /// Waits for the process to end, after its output was read to the end.
+    async fn finish(&mut self) -> Result<Exit, EngineError>;
+
+    /// Ends the process and returns when it is gone, at the latest after 10 s. Killing one that has
+    /// ended is a success.
+    async fn kill(&mut self) -> Result<(), EngineError>;
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// Its exit code; 0 is success.
+    pub code: i64,
+    /// The last 8 KiB that it wrote to its error output.
+    pub errors: String,
+}

@@ -1,0 +1,120 @@
+//! What the engine tells about a container, in the words of the platform. Plain data: it was true
+//! when it was read, and whoever acts on it later looks again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{Address, WorkloadId};
+
+/// One container, as last inspected.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// Where it stands in its platform.
+    pub address: Address,
+    /// The container's id.
+    pub id: WorkloadId,
+    /// The container's name, without the engine's leading slash.
+    pub container: String,
+    /// The image as the operator named it.
+    pub image: String,
+    /// The image's content-addressed id: a tag may have moved on since.
+    pub image_id: String,
+    /// What it is doing.
+    pub state: State,
+    /// Its last start; none if it never ran. Unchanged means that nobody started it since.
+    pub started_at: Option<Timestamp>,
+    /// The outcome of its health check, where it has one.
+    pub health: Option<Health>,
+    /// How often the engine restarted it by itself.
+    pub restart_count: u64,
+    /// The exit code of its last end.
+    pub exit_code: Option<i64>,
+    /// How long the operator lets it take to stop, where the container says so.
+    pub stop_grace: Option<Duration>,
+    /// The engine removes it when it ends: it could never be started again.
+    pub auto_remove: bool,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its environment; may hold secrets.
+    pub environment: Environment,
+}
+
+/// What a workload is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Made, never started.
+    Created,
+    /// Its process runs (or the engine is about to restart it).
+    Running,
+    /// Frozen: it holds its memory and connections, and executes nothing.
+    Paused,
+    /// Ended, by itself or by somebody.
+    Exited,
+}
+
+impl State {
+    /// It has a process, frozen or not.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Running | Self::Paused)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Exited => "exited",
+        })
+    }
+}
+
+/// The outcome of a health check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// No verdict yet.
+    Starting,
+    /// The last check passed.
+    Healthy,
+    /// So many checks failed in a row that the engine gave up on it.
+    Unhealthy,
+}
+
+/// A container's environment. `Debug` shows names only.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, SecretString>);
+
+impl Environment {
+    /// Takes entries of the form `NAME=value`.
+    pub fn parse(entries: impl IntoIterator<Item = String>) -> Self {
+        Self(
+            entries
+                .into_iter()
+                .filter_map(|entry| {
+                    entry
+                        .split_once('=')
+                        .map(|(name, value)| (name.to_owned(), SecretString::from(value)))
+                })
+                .collect(),
+        )
+    }
+
+    /// The value of a variable.
+    pub fn get(&self, name: &str) -> Option<&SecretString> {
+        self.0.get(name)
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
