@@ -1,0 +1,214 @@
+//! One connection to one database. Every statement has a deadline and its error is returned; a
+//! session that is dropped closes its connection, which ends its transaction on the server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use stillpoint_core::names::WorkloadId;
+use stillpoint_core::ports::{Clock, EngineError, Overdue, Reach, within};
+use tokio::task::JoinHandle;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+
+/// How long a login may take.
+const LOGIN: Duration = Duration::from_secs(15);
+
+/// Who we are to the server.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The role.
+    pub user: String,
+    /// Its password, if it needs one.
+    pub password: Option<SecretString>,
+}
+
+/// A server in a container.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Dials it.
+    pub reach: Arc<dyn Reach>,
+    /// Measures deadlines.
+    pub clock: Arc<dyn Clock>,
+    /// The container.
+    pub workload: WorkloadId,
+    /// The port that it listens on.
+    pub port: u16,
+    /// Who we are.
+    pub login: Login,
+}
+
+/// An open connection.
+pub struct Session {
+    client: Client,
+    driver: JoinHandle<()>,
+    endpoint: Endpoint,
+}
+
+/// Why the server did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum PgError {
+    /// It refused the login: password, role or `pg_hba.conf`.
+    #[error("{0}")]
+    Refused(String),
+    /// It is there and takes no connections yet (or no more).
+    #[error("{0}")]
+    NotReady(String),
+    /// It answered a statement with an error.
+    #[error("{message} (SQLSTATE {code})")]
+    Statement {
+        /// The server's own words, with detail and hint.
+        message: String,
+        /// Appendix A of the manual.
+        code: String,
+    },
+    /// The connection broke.
+    #[error("the connection to PostgreSQL broke: {0}")]
+    Broken(String),
+    /// It took too long.
+    #[error(transparent)]
+    Overdue(#[from] Overdue),
+    /// It could not be reached.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl Endpoint {
+    /// Connects to a database.
+    pub async fn open(&self, database: &str) -> Result<Session, PgError> {
+        let stream = self.reach.dial(&self.workload, self.port).await?;
+        let mut config = Config::new();
+        config
+            .user(&self.login.user)
+            .dbname(database)
+            .application_name("stillpoint");
+        if let Some(password) = &self.login.password {
+            config.password(password.expose_secret());
+        }
+        let login = within(&*self.clock, LOGIN, "the login", config.connect_raw(stream, NoTls));
+        let (client, connection) = login.await?.map_err(|error| login_error(&error))?;
+        let driver = tokio::spawn(async move {
+            // A broken connection shows as an error of the statement that waits for it.
+            let _ = connection.await;
+        });
+        Ok(Session {
+            client,
+            driver,
+            endpoint: self.clone(),
+        })
+    }
+}
+
+impl Session {
+    /// Runs statements whose results do not matter.
+    pub async fn run(&self, limit: Duration, sql: &str) -> Result<(), PgError> {
+        self.texts(limit, sql).await.map(|_| ())
+    }
+
+    /// Runs one query and returns its rows as text; NULL is none.
+    pub async fn rows(&self, limit: Duration, sql: &str) -> Result<Vec<Vec<Option<String>>>, PgError> {
+        let messages = self.texts(limit, sql).await?;
+        let rows = messages.into_iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(
+                (0..row.len())
+                    .map(|column| row.get(column).map(ToOwned::to_owned))
+                    .collect(),
+            ),
+            _ => None,
+        });
+        Ok(rows.collect())
+    }
+
+    /// The first column of every row; NULL is the empty text.
+    pub async fn column(&self, limit: Duration, sql: &str) -> Result<Vec<String>, PgError> {
+        let rows = self.rows(limit, sql).await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| row.into_iter().next().flatten().unwrap_or_default())
+            .collect())
+    }
+
+    /// The one value that a query returns; NULL and no row are the empty text.
+    pub async fn value(&self, limit: Duration, sql: &str) -> Result<String, PgError> {
+        Ok(self.column(limit, sql).await?.into_iter().next().unwrap_or_default())
+    }
+
+    async fn texts(&self, limit: Duration, sql: &str) -> Result<Vec<SimpleQueryMessage>, PgError> {
+        let answer = within(
+            &*self.endpoint.clock,
+            limit,
+            "a statement",
+            self.client.simple_query(sql),
+        );
+        answer.await?.map_err(|error| statement_error(&error))
+    }
+
+    /// Ends a statement that may still run, then closes. A server goes on computing for a client
+    /// that has left, so leaving is not enough.
+    pub async fn abort(self) {
+        let Endpoint {
+            reach,
+            clock,
+            workload,
+            port,
+            ..
+        } = &self.endpoint;
+        let token = self.client.cancel_token();
+        let cancel = async {
+            let stream = reach.dial(workload, *port).await.ok()?;
+            token.cancel_query_raw(stream, NoTls).await.ok()
+        };
+        // If the server cannot be reached any more, nothing runs on it either.
+        let _ = within(&**clock, LOGIN, "cancelling a statement", cancel).await;
+        self.close().await;
+    }
+
+    /// Closes the connection and returns when it is closed. An open transaction is rolled back.
+    pub async fn close(self) {
+        let Self { client, driver, .. } = self;
+        drop(client);
+        // The driver says goodbye to the server and ends; it cannot fail in a way that matters now.
+        let _ = driver.await;
+    }
+}
+
+fn login_error(error: &tokio_postgres::Error) -> PgError {
+    let Some(answer) = error.as_db_error() else {
+        return PgError::NotReady(chain(error));
+    };
+    let refused = [
+        SqlState::INVALID_PASSWORD,
+        SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+        SqlState::INVALID_CATALOG_NAME,
+        SqlState::INSUFFICIENT_PRIVILEGE,
+    ];
+    if refused.contains(answer.code()) {
+        PgError::Refused(answer.message().to_owned())
+    } else {
+        PgError::NotReady(answer.message().to_owned())
+    }
+}
+
+fn statement_error(error: &tokio_postgres::Error) -> PgError {
+    match error.as_db_error() {
+        Some(answer) => {
+            let parts = [Some(answer.message()), answer.detail(), answer.hint()];
+            let message = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+            PgError::Statement {
+                message,
+                code: answer.code().code().to_owned(),
+            }
+        }
+        None => PgError::Broken(chain(error)),
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,121 @@
+//! Old databases are set aside under a name that follows from their own, so that whoever comes after
+//! a death at any point can tell what is what: if the aside of `x` exists, a present `x` is the
+//! unfinished load that was to replace it.
+
+use sha2::{Digest, Sha256};
+use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_pg::Session;
+use stillpoint_pg::quote::{ident, literal};
+
+use super::PostgresStore;
+use super::access::{MAINTENANCE, server};
+use crate::toolbox::BY_SIZE;
+
+const PREFIX: &str = "sp_";
+
+/// The name under which database `name` is set aside: short, because PostgreSQL cuts names at 63
+/// bytes without a word (manual §4.1.1).
+pub(super) fn aside(name: &str) -> String {
+    let hash = Sha256::digest(name.as_bytes());
+    format!("{PREFIX}{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3])
+}
+
+/// Whether a name is one that [`aside`] gives.
+pub(super) fn is_aside(name: &str) -> bool {
+    let digits = name.strip_prefix(PREFIX).unwrap_or("");
+    digits.len() == 8 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The databases that are set aside now.
+pub(super) async fn present(cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
+    Ok(names(cx, session)
+        .await?
+        .into_iter()
+        .filter(|name| is_aside(name))
+        .collect())
+}
+
+async fn names(cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
+    let names = session
+        .column(cx.idle_limit, "SELECT datname FROM pg_database ORDER BY 1")
+        .await;
+    names.map_err(|error| server("listing databases", error))
+}
+
+/// Makes room for database `name`: the old one is set aside, or, where an unfinished load did that
+/// before, what that load left is dropped.
+pub(super) async fn make_room(cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
+    let names = names(cx, session).await?;
+    let is_there = |wanted: &str| names.iter().any(|name| name == wanted);
+    let aside = aside(name);
+    match (is_there(name), is_there(&aside)) {
+        (false, _) => Ok(()),
+        (true, true) => drop_database(session, name).await,
+        (true, false) => set_aside(cx, session, name, &aside).await,
+    }
+}
+
+async fn set_aside(cx: &Cx, session: &Session, name: &str, aside: &str) -> Result<(), StoreError> {
+    let end = format!(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = {}",
+        literal(name)
+    );
+    let rename = format!("ALTER DATABASE {} RENAME TO {}", ident(name), ident(aside));
+    let failed = |error| server(format!("setting database `{name}` aside"), error);
+    session.run(cx.idle_limit, &end).await.map_err(failed)?;
+    session.run(cx.idle_limit, &rename).await.map_err(failed)
+}
+
+async fn drop_database(session: &Session, name: &str) -> Result<(), StoreError> {
+    let drop = format!("DROP DATABASE {} WITH (FORCE)", ident(name));
+    session
+        .run(BY_SIZE, &drop)
+        .await
+        .map_err(|error| server(format!("dropping database `{name}`"), error))
+}
+
+impl PostgresStore {
+    /// Drops what was set aside, where its replacement is there.
+    pub(super) async fn drop_aside(&self, cx: &Cx) -> Result<(), StoreError> {
+        let session = self.open(cx, MAINTENANCE).await?;
+        let dropped = drop_replaced(cx, &session).await;
+        session.close().await;
+        dropped
+    }
+}
+
+async fn drop_replaced(cx: &Cx, session: &Session) -> Result<(), StoreError> {
+    let names = names(cx, session).await?;
+    for old in names.iter().filter(|name| is_aside(name)) {
+        if names.iter().any(|name| aside(name) == *old) {
+            drop_database(session, old).await?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_follows_from_the_databases_own() {
+        assert_eq!(aside("openwebui"), aside("openwebui"));
+        assert_ne!(aside("openwebui"), aside("langfuse"));
+        assert!(is_aside(&aside("we \"ird' db")));
+    }
+
+    #[test]
+    fn a_users_database_is_not_taken_for_one() {
+        for name in [
+            "sp_",
+            "sp_12345678x",
+            "sp_1234567",
+            "sp_ABCDEF01",
+            "spare",
+            "sp_notes___",
+        ] {
+            assert!(!is_aside(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Globals: packed as text, replayed statement by statement. Roles that exist keep their present
+//! passwords: a backup's password would lock out whoever uses today's, ourselves first.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_pg::Session;
+use stillpoint_pg::script::{Statement, statements};
+
+use super::access::server;
+
+/// More than this no server's globals unpack to; a damaged stream must not fill the memory.
+const UNPACKED_LIMIT: u64 = 256 << 20;
+
+/// Globals as they are stored. The same text always gives the same bytes.
+pub(super) fn pack(text: &str) -> Result<Vec<u8>, StoreError> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let written = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
+    written.map_err(|error| StoreError::Unfit(format!("packing globals: {error}")))
+}
+
+/// Globals as they were dumped.
+pub(super) fn unpack(packed: &[u8]) -> Result<String, StoreError> {
+    let mut text = String::new();
+    let read = GzDecoder::new(packed).take(UNPACKED_LIMIT).read_to_string(&mut text);
+    read.map_err(|error| StoreError::Damaged(format!("unpacking globals: {error}")))?;
+    Ok(text)
+}
+
+/// Replays a dump of globals. Every statement's outcome is checked.
+pub(super) async fn replay(cx: &Cx, session: &Session, script: &str) -> Result<(), StoreError> {
+    let names = async |sql| {
+        session
+            .column(cx.idle_limit, sql)
+            .await
+            .map_err(|error| server("reading roles", error))
+    };
+    let roles: BTreeSet<String> = names("SELECT rolname FROM pg_roles").await?.into_iter().collect();
+    let spaces: BTreeSet<String> = names("SELECT spcname FROM pg_tablespace").await?.into_iter().collect();
+    for statement in statements(script)
+        .iter()
+        .filter_map(|statement| adapted(statement, &roles, &spaces))
+    {
+        // The statement may hold a password's hash: only its first words are shown.
+        let head = statement
+            .text()
+            .split_whitespace()
+            .take(3)
+            .collect::<Vec<_>>()
+            .join(" ");
+        let done = session.run(cx.idle_limit, &statement.text()).await;
+        done.map_err(|error| server(format!("replaying globals, `{head} …`"), error))?;
+    }
+    Ok(())
+}
+
+/// The statement as it fits the server: none where what it makes is there already.
+fn adapted(statement: &Statement, roles: &BTreeSet<String>, spaces: &BTreeSet<String>) -> Option<Statement> {
+    let exists = |keywords: &[&str], known: &BTreeSet<String>| {
+        statement.subject(keywords).is_some_and(|name| known.contains(&name))
+    };
+    if exists(&["CREATE", "ROLE"], roles) || exists(&["CREATE", "TABLESPACE"], spaces) {
+        return None;
+    }
+    if exists(&["ALTER", "ROLE"], roles) {
+        Some(statement.without_password())
+    } else {
+        Some(statement.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn globals_survive_packing() {
+        let text = "CREATE ROLE \"größe\";\n";
+        assert_eq!(unpack(&pack(text).unwrap()).unwrap(), text);
+        assert_eq!(pack(text).unwrap(), pack(text).unwrap());
+    }
+
+    #[test]
+    fn what_exists_is_not_made_again_and_keeps_its_password() {
+        let script = "CREATE ROLE postgres;\nALTER ROLE postgres WITH SUPERUSER PASSWORD 'old';\nCREATE ROLE app;\n\
+                      ALTER ROLE app WITH LOGIN PASSWORD 'x';\nCREATE TABLESPACE fast OWNER app LOCATION '/fast';\n";
+        let replayed: Vec<String> = statements(script)
+            .iter()
+            .filter_map(|statement| adapted(statement, &names(&["postgres"]), &names(&["fast"])))
+            .map(|statement| statement.text())
+            .collect();
+        assert_eq!(
+            replayed,
+            [
+                "ALTER ROLE postgres WITH SUPERUSER",
+                "CREATE ROLE app",
+                "ALTER ROLE app WITH LOGIN PASSWORD 'x'"
+            ]
+        );
+    }
+}

@@ -1,0 +1,65 @@
+//! What can be counted in PostgreSQL: the rows of every table and filled materialised view, and
+//! large objects. Members of extensions are left out: their rows are the extension's own.
+
+use stillpoint_core::manifest::{Inventory, StoreRecord};
+use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_pg::Session;
+
+use super::PostgresStore;
+use super::access::server;
+use super::drain::DATABASE;
+use super::pin::PinnedDatabase;
+use crate::toolbox::{BY_SIZE, cancellable};
+
+const COUNTED: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c \
+    JOIN pg_namespace n ON n.oid = c.relnamespace \
+    WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' \
+    AND NOT EXISTS (SELECT FROM pg_depend d \
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') ORDER BY 1";
+
+const LARGE_OBJECTS: &str = "SELECT count(*) FROM pg_largeobject_metadata";
+
+const IN_USE: &str = "SELECT extname FROM pg_extension ORDER BY 1";
+
+/// Counts one database, in whatever snapshot the session holds.
+pub(super) async fn count(cx: &Cx, session: &Session, database: &str) -> Result<Inventory, StoreError> {
+    let failed = |error| server(format!("counting database `{database}`"), error);
+    let ask = async |sql: &str| cancellable(cx, session.column(BY_SIZE, sql)).await?.map_err(failed);
+    let mut inventory = Inventory::default();
+    for table in ask(COUNTED).await? {
+        let rows = ask(&format!("SELECT count(*) FROM ONLY {table}")).await?;
+        inventory.exact(format!("{database}: rows of {table}"), number(&rows));
+    }
+    inventory.exact(format!("{database}: large objects"), number(&ask(LARGE_OBJECTS).await?));
+    Ok(inventory)
+}
+
+/// The server prints its own numbers: anything else cannot be.
+fn number(rows: &[String]) -> u64 {
+    rows.first().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// The extensions that any of the databases uses, in order.
+pub(super) async fn extensions(cx: &Cx, databases: &[PinnedDatabase]) -> Result<Vec<String>, StoreError> {
+    let mut all = std::collections::BTreeSet::new();
+    for database in databases {
+        let used = database.session.column(cx.idle_limit, IN_USE).await;
+        all.extend(used.map_err(|error| server("reading extensions", error))?);
+    }
+    Ok(all.into_iter().collect())
+}
+
+impl PostgresStore {
+    /// Counts the databases that the record holds.
+    pub(super) async fn count_restored(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {
+        let mut inventory = Inventory::default();
+        for database in record.artifacts.iter().filter(|artifact| artifact.content == DATABASE) {
+            let name = database.of.as_deref().unwrap_or_default();
+            let session = self.open(cx, name).await?;
+            let counted = count(cx, &session, name).await;
+            session.close().await;
+            inventory.extend(counted?);
+        }
+        Ok(inventory)
+    }
+}

@@ -1,0 +1,97 @@
+//! The load: globals first, then each database from its dump, under its own name, with the old one
+//! set aside. May be repeated after a death at any point.
+
+use stillpoint_core::backups::{ArtifactError, Artifacts};
+use stillpoint_core::manifest::{Artifact, StoreRecord};
+use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_pg::Session;
+
+use super::access::{MAINTENANCE, server};
+use super::drain::{DATABASE, GLOBALS};
+use super::tools::Tool;
+use super::{PostgresStore, aside, globals};
+use crate::toolbox::{BY_SIZE, Doing, cancellable, feed};
+
+impl PostgresStore {
+    pub(super) async fn load_all(
+        &self,
+        cx: &Cx,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<(), StoreError> {
+        let session = self.open(cx, MAINTENANCE).await?;
+        let prepared = self.prepare(cx, &session, record, artifacts).await;
+        // `CREATE DATABASE` needs a template without visitors.
+        session.close().await;
+        prepared?;
+        for artifact in record.artifacts.iter().filter(|artifact| artifact.content == DATABASE) {
+            self.load_database(cx, artifact, artifacts).await?;
+        }
+        Ok(())
+    }
+
+    async fn prepare(
+        &self,
+        cx: &Cx,
+        session: &Session,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<(), StoreError> {
+        for artifact in &record.artifacts {
+            match (artifact.content.as_str(), &artifact.of) {
+                (GLOBALS, _) => {
+                    let packed = self.read(artifact, artifacts).await?;
+                    globals::replay(cx, session, &globals::unpack(&packed)?).await?;
+                }
+                (DATABASE, Some(name)) => aside::make_room(cx, session, name).await?,
+                (content, _) => {
+                    return Err(StoreError::Unfit(format!(
+                        "{}: cannot load `{content}` ({})",
+                        self.name, artifact.name
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&self, artifact: &Artifact, artifacts: &Artifacts) -> Result<Vec<u8>, StoreError> {
+        let damaged = |error: ArtifactError| StoreError::Damaged(format!("{}: {error}", artifact.name));
+        let mut reader = artifacts.open(&self.name, artifact).await.map_err(damaged)?;
+        let mut whole = Vec::new();
+        while let Some(piece) = reader.next().await.map_err(damaged)? {
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole)
+    }
+
+    /// `-C` makes the database with its owner, settings, rights and comment; `--exit-on-error`
+    /// because `pg_restore` otherwise goes on after errors.
+    async fn load_database(&self, cx: &Cx, artifact: &Artifact, artifacts: &Artifacts) -> Result<(), StoreError> {
+        let name = artifact.of.as_deref().unwrap_or_default();
+        let reader = artifacts.open(&self.name, artifact).await;
+        let reader = reader.map_err(|error| StoreError::Damaged(format!("{}: {error}", artifact.name)))?;
+        let arguments = ["--create", "--exit-on-error", "--no-password", "--dbname", MAINTENANCE];
+        let process = self.start(cx, Tool::PgRestore, MAINTENANCE, &arguments, true).await?;
+        let what = format!("loading database `{name}`");
+        feed(
+            cx,
+            Doing {
+                what: &what,
+                tool: Tool::PgRestore.program(),
+            },
+            process,
+            reader,
+        )
+        .await?;
+        self.analyse(cx, name).await
+    }
+
+    /// Planner statistics are in no dump before PostgreSQL 18: without them the first queries crawl.
+    async fn analyse(&self, cx: &Cx, name: &str) -> Result<(), StoreError> {
+        let session = self.open(cx, name).await?;
+        let analysed = cancellable(cx, session.run(BY_SIZE, "ANALYZE")).await;
+        session.close().await;
+        analysed?.map_err(|error| server(format!("analysing database `{name}`"), error))
+    }
+}

@@ -1,0 +1,136 @@
+//! PostgreSQL: globals and every database, each dumped by the server's own `pg_dump -Fc` in one
+//! exported snapshot, restored beside the old data by `pg_restore -C`.
+//!
+//! Operators read `docs/stores/postgres.md`. Never here: stopping the server, or destroying data
+//! before its replacement was loaded and counted.
+
+mod access;
+mod aside;
+mod drain;
+mod globals;
+mod inventory;
+mod load;
+mod pin;
+mod preflight;
+mod tools;
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use stillpoint_core::backups::Artifacts;
+use stillpoint_core::engine::keep::image_name;
+use stillpoint_core::manifest::{Inventory, StoreRecord};
+use stillpoint_core::names::{StoreKind, StoreName, WorkloadId};
+use stillpoint_core::ports::store::Preflight;
+use stillpoint_core::ports::{Cx, Kind, Pinned, Store, StoreError};
+use stillpoint_core::workload::Workload;
+
+use crate::Setting;
+use access::Access;
+use tools::Compression;
+
+/// The label by which an operator says what a workload is (`none`: no store).
+const KIND_LABEL: &str = "stillpoint.kind";
+
+const KIND: &str = "postgres";
+
+/// The kind.
+pub struct Postgres {
+    setting: Setting,
+}
+
+impl Postgres {
+    /// The kind, with our own environment as the place of overriding settings.
+    pub fn new(setting: Setting) -> Self {
+        Self { setting }
+    }
+}
+
+impl Kind for Postgres {
+    fn kind(&self) -> StoreKind {
+        StoreKind::new(KIND)
+    }
+
+    /// A server of the official image or one made from it: such images set `PGDATA`, and their
+    /// entrypoint refuses to start without one of three variables. A tool made from the same image
+    /// (a dump script) is told where its server is, and is no store.
+    fn recognises(&self, workload: &Workload) -> bool {
+        if let Some(kind) = workload.labels.get(KIND_LABEL) {
+            return kind == KIND;
+        }
+        let has = |name: &str| workload.environment.get(name).is_some();
+        let server = [
+            "POSTGRES_PASSWORD",
+            "POSTGRES_PASSWORD_FILE",
+            "POSTGRES_HOST_AUTH_METHOD",
+        ]
+        .map(has)
+        .contains(&true);
+        let tool =
+            ["PGHOST", "POSTGRES_HOST"].map(has).contains(&true) || image_name(&workload.image).contains("backup");
+        has("PGDATA") && server && !tool
+    }
+
+    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+        let access = Access::of(&name, workload, &self.setting);
+        Ok(Arc::new(PostgresStore {
+            name,
+            workload: workload.id.clone(),
+            access,
+            compression: OnceLock::new(),
+        }))
+    }
+}
+
+/// One PostgreSQL server.
+#[derive(Clone)]
+struct PostgresStore {
+    name: StoreName,
+    workload: WorkloadId,
+    access: Access,
+    /// What the server's own `pg_dump` was found to be able to do.
+    compression: OnceLock<Compression>,
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    fn kind(&self) -> StoreKind {
+        StoreKind::new(KIND)
+    }
+
+    fn name(&self) -> &StoreName {
+        &self.name
+    }
+
+    fn workload(&self) -> &WorkloadId {
+        &self.workload
+    }
+
+    async fn ready(&self, cx: &Cx) -> Result<(), StoreError> {
+        self.wait_until_ready(cx).await
+    }
+
+    async fn preflight(&self, cx: &Cx) -> Result<Preflight, StoreError> {
+        self.look(cx).await
+    }
+
+    async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
+        self.hold(cx).await
+    }
+
+    async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
+        self.fits(cx, record).await
+    }
+
+    async fn load(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<(), StoreError> {
+        self.load_all(cx, record, artifacts).await
+    }
+
+    async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {
+        self.count_restored(cx, record).await
+    }
+
+    async fn settle(&self, cx: &Cx) -> Result<(), StoreError> {
+        self.drop_aside(cx).await
+    }
+}

@@ -1,0 +1,116 @@
+//! The pin: per database one transaction that exports its snapshot and locks every table against
+//! rewriting. Without the locks a TRUNCATE between snapshot and dump yields an empty table and exit
+//! code 0; a snapshot lives only as long as its transaction (manual §9.28.5 and `pg_dump --snapshot`).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use stillpoint_core::manifest::StoreRecord;
+use stillpoint_core::ports::{Cx, Pinned, StoreError};
+use stillpoint_core::sink::Sink;
+use stillpoint_pg::{PgError, Session};
+
+use super::access::{MAINTENANCE, server};
+use super::{PostgresStore, aside};
+
+/// How long one statement of the pin may take; its locks wait at most a minute by themselves.
+const STATEMENT: Duration = Duration::from_mins(2);
+
+const TABLES: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c \
+    JOIN pg_namespace n ON n.oid = c.relnamespace \
+    WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1";
+
+/// A pinned server.
+pub(super) struct PinnedServer {
+    pub(super) store: PostgresStore,
+    pub(super) version: String,
+    pub(super) at: Timestamp,
+    pub(super) globals: String,
+    pub(super) databases: Vec<PinnedDatabase>,
+}
+
+/// A pinned database. Its snapshot lives as long as its session.
+pub(super) struct PinnedDatabase {
+    pub(super) name: String,
+    pub(super) snapshot: String,
+    pub(super) session: Session,
+}
+
+impl PostgresStore {
+    /// Pins every database at once. Sessions of a pin that fails are dropped, which ends their
+    /// transactions.
+    pub(super) async fn hold(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
+        let session = self.open(cx, MAINTENANCE).await?;
+        let names = databases(&session).await;
+        let version = session.value(STATEMENT, "SHOW server_version").await;
+        session.close().await;
+        let (names, version) = (names?, version.map_err(|error| server("pinning", error))?);
+        let globals = self.dump_globals(cx).await?;
+        let databases = try_join_all(names.into_iter().map(|name| self.hold_database(cx, name))).await?;
+        Ok(Box::new(PinnedServer {
+            store: self.clone(),
+            version,
+            at: cx.clock.now(),
+            globals,
+            databases,
+        }))
+    }
+
+    async fn hold_database(&self, cx: &Cx, name: String) -> Result<PinnedDatabase, StoreError> {
+        let session = self.open(cx, &name).await?;
+        let snapshot = snapshot(&session)
+            .await
+            .map_err(|error| server(format!("pinning database `{name}`"), error))?;
+        Ok(PinnedDatabase {
+            name,
+            snapshot,
+            session,
+        })
+    }
+}
+
+/// Every database that can be connected to, but templates and what a restore has set aside.
+async fn databases(session: &Session) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1";
+    let names = session
+        .column(STATEMENT, sql)
+        .await
+        .map_err(|error| server("listing databases", error))?;
+    Ok(names.into_iter().filter(|name| !aside::is_aside(name)).collect())
+}
+
+async fn snapshot(session: &Session) -> Result<String, PgError> {
+    session
+        .run(STATEMENT, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await?;
+    let snapshot = session.value(STATEMENT, "SELECT pg_export_snapshot()").await?;
+    let tables = session.column(STATEMENT, TABLES).await?;
+    if !tables.is_empty() {
+        session
+            .run(
+                STATEMENT,
+                &format!("LOCK TABLE {} IN ACCESS SHARE MODE", tables.join(", ")),
+            )
+            .await?;
+    }
+    Ok(snapshot)
+}
+
+#[async_trait]
+impl Pinned for PinnedServer {
+    fn needs_standstill(&self) -> bool {
+        false
+    }
+
+    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<StoreRecord, StoreError> {
+        self.drain_all(cx, sink).await
+    }
+
+    async fn release(&mut self) {
+        for database in self.databases.drain(..) {
+            database.session.abort().await;
+        }
+    }
+}

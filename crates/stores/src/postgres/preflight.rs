@@ -1,0 +1,127 @@
+//! Looking, while the platform runs, whether a dump or a restore can succeed. Writes nothing.
+
+use std::collections::BTreeSet;
+
+use stillpoint_core::manifest::StoreRecord;
+use stillpoint_core::ports::store::Preflight;
+use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_pg::Session;
+
+use super::access::{MAINTENANCE, server};
+use super::{PostgresStore, aside};
+
+/// The fact that holds the names of the extensions that the databases use.
+pub(super) const EXTENSIONS: &str = "extensions";
+
+impl PostgresStore {
+    pub(super) async fn look(&self, cx: &Cx) -> Result<Preflight, StoreError> {
+        let session = self.open(cx, MAINTENANCE).await?;
+        let looked = self.look_at_server(cx, &session).await;
+        session.close().await;
+        let preflight = looked?;
+        self.probe_tools(cx).await?;
+        self.dump_globals(cx).await?;
+        Ok(preflight)
+    }
+
+    async fn look_at_server(&self, cx: &Cx, session: &Session) -> Result<Preflight, StoreError> {
+        self.must_be_superuser(cx, session).await?;
+        let ask = |sql| async move {
+            session
+                .value(cx.idle_limit, sql)
+                .await
+                .map_err(|error| server("looking", error))
+        };
+        let bytes =
+            ask("SELECT sum(pg_database_size(oid)) FROM pg_database WHERE datallowconn AND NOT datistemplate").await?;
+        Ok(Preflight {
+            version: ask("SHOW server_version").await?,
+            bytes: bytes.parse().unwrap_or(0),
+            warnings: self.left_out(cx, session).await?,
+        })
+    }
+
+    /// Only a superuser may read the roles' passwords and lock every table.
+    async fn must_be_superuser(&self, cx: &Cx, session: &Session) -> Result<(), StoreError> {
+        let sql = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user";
+        match session
+            .value(cx.idle_limit, sql)
+            .await
+            .map_err(|error| server("looking", error))?
+            .as_str()
+        {
+            "t" => Ok(()),
+            _ => Err(StoreError::Unfit(format!(
+                "{}: role `{}` is no superuser",
+                self.name, self.access.user
+            ))),
+        }
+    }
+
+    async fn left_out(&self, cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
+        let closed = "SELECT datname FROM pg_database WHERE NOT datallowconn AND NOT datistemplate ORDER BY 1";
+        let closed = session
+            .column(cx.idle_limit, closed)
+            .await
+            .map_err(|error| server("looking", error))?;
+        let closed = closed.iter().map(|name| {
+            format!(
+                "{}: database `{name}` takes no connections and is not backed up",
+                self.name
+            )
+        });
+        let set_aside = aside::present(cx, session).await?;
+        let set_aside = set_aside.iter().map(|name| {
+            format!(
+                "{}: database `{name}` was set aside by a restore that did not finish and is not backed up",
+                self.name
+            )
+        });
+        Ok(closed.chain(set_aside).collect())
+    }
+
+    /// Whether the record's dumps can be loaded into this server.
+    pub(super) async fn fits(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
+        let session = self.open(cx, MAINTENANCE).await?;
+        let fits = self.compare(cx, &session, record).await;
+        session.close().await;
+        fits
+    }
+
+    async fn compare(&self, cx: &Cx, session: &Session, record: &StoreRecord) -> Result<(), StoreError> {
+        self.must_be_superuser(cx, session).await?;
+        let version = session
+            .value(cx.idle_limit, "SHOW server_version")
+            .await
+            .map_err(|error| server("looking", error))?;
+        if major(&version) < major(&record.version) {
+            return Err(StoreError::Unfit(format!(
+                "{}: the backup is of PostgreSQL {}, the server is the older {version}",
+                self.name, record.version
+            )));
+        }
+        let known = session
+            .column(cx.idle_limit, "SELECT name FROM pg_available_extensions")
+            .await;
+        let known: BTreeSet<String> = known.map_err(|error| server("looking", error))?.into_iter().collect();
+        let needed = record.facts.get(EXTENSIONS).map_or("", String::as_str);
+        let missing: Vec<&str> = needed
+            .split(", ")
+            .filter(|name| !name.is_empty() && !known.contains(*name))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(StoreError::Unfit(format!(
+            "{}: the server lacks extensions of the backup: {}",
+            self.name,
+            missing.join(", ")
+        )))
+    }
+}
+
+/// The major version: since 10 the number before the first dot.
+fn major(version: &str) -> u32 {
+    let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or(0)
+}

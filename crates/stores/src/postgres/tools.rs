@@ -1,0 +1,119 @@
+//! The server's own client programs, run in its container so that versions always match. Names and
+//! passwords travel in the environment, never in the argument list: a database named `a=b` would
+//! be read as a connection string there (manual, `pg_dump -d`).
+
+use stillpoint_core::ports::{Command, Cx, Process, StoreError};
+
+use super::PostgresStore;
+use super::access::MAINTENANCE;
+use crate::toolbox::{Doing, collect};
+
+/// The programs that we use.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Tool {
+    Cat,
+    PgDump,
+    PgDumpAll,
+    PgRestore,
+}
+
+/// How dumps are compressed, inside the container: the cheapest that its `pg_dump` was built with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Compression {
+    /// PostgreSQL 16 and later, where built with it: as fast as none and smaller than gzip.
+    Zstd,
+    /// What every `pg_dump` has; level 1 costs a third of the default's processor time.
+    #[default]
+    Gzip,
+}
+
+impl Tool {
+    pub(super) fn program(self) -> &'static str {
+        match self {
+            Self::Cat => "cat",
+            Self::PgDump => "pg_dump",
+            Self::PgDumpAll => "pg_dumpall",
+            Self::PgRestore => "pg_restore",
+        }
+    }
+}
+
+impl Compression {
+    pub(super) fn option(self) -> &'static str {
+        match self {
+            Self::Zstd => "--compress=zstd:1",
+            Self::Gzip => "--compress=1",
+        }
+    }
+}
+
+impl PostgresStore {
+    /// Starts one of the server's programs, logged in to `database`.
+    pub(super) async fn start(
+        &self,
+        cx: &Cx,
+        tool: Tool,
+        database: &str,
+        arguments: &[&str],
+        input: bool,
+    ) -> Result<Process, StoreError> {
+        let argv = std::iter::once(tool.program()).chain(arguments.iter().copied());
+        let mut command = Command::new(argv)
+            .env("PGUSER", self.access.user.as_str().into())
+            .env("PGDATABASE", database.into());
+        if let Some(password) = self.password(cx).await? {
+            command = command.env("PGPASSWORD", password);
+        }
+        command.input = input;
+        Ok(cx.shell.exec(&self.workload, command).await?)
+    }
+
+    /// Roles, memberships, their settings and tablespaces.
+    pub(super) async fn dump_globals(&self, cx: &Cx) -> Result<String, StoreError> {
+        let process = self
+            .start(
+                cx,
+                Tool::PgDumpAll,
+                MAINTENANCE,
+                &["--globals-only", "--no-password"],
+                false,
+            )
+            .await?;
+        let doing = Doing {
+            what: "dumping globals",
+            tool: Tool::PgDumpAll.program(),
+        };
+        collect(cx, doing, process).await
+    }
+
+    /// Finds out, once for each run, what the container's `pg_dump` can do. Also proves that it is
+    /// there and can log in.
+    pub(super) async fn probe_tools(&self, cx: &Cx) -> Result<Compression, StoreError> {
+        if let Some(known) = self.compression.get() {
+            return Ok(*known);
+        }
+        let compression = match self.try_dump(cx, Compression::Zstd).await {
+            Ok(()) => Compression::Zstd,
+            Err(StoreError::Tool { .. }) => self.try_dump(cx, Compression::Gzip).await.map(|()| Compression::Gzip)?,
+            Err(error) => return Err(error),
+        };
+        Ok(*self.compression.get_or_init(|| compression))
+    }
+
+    /// A dump of the definitions in a database that has next to none, to nowhere.
+    async fn try_dump(&self, cx: &Cx, compression: Compression) -> Result<(), StoreError> {
+        let arguments = [
+            "-Fc",
+            "--schema-only",
+            "--no-password",
+            compression.option(),
+            "--file=/dev/null",
+        ];
+        let process = self.start(cx, Tool::PgDump, MAINTENANCE, &arguments, false).await?;
+        let doing = Doing {
+            what: "trying a dump",
+            tool: Tool::PgDump.program(),
+        };
+        collect(cx, doing, process).await.map(|_| ())
+    }
+}

@@ -1,0 +1,180 @@
+//! Bytes between a process in a container and the repository. Whatever goes wrong, the process is
+//! gone and no artifact exists when these return an error.
+
+use bytes::{Bytes, BytesMut};
+use futures::future::join;
+use stillpoint_core::backups::{ArtifactError, ArtifactReader};
+use stillpoint_core::ports::shell::{Control, Exit, Process};
+use stillpoint_core::ports::{Cx, EngineError, StoreError, within};
+use stillpoint_core::sink::ArtifactWriter;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::{BY_SIZE, cancellable, guarded};
+
+/// Bytes that are read from a process at once.
+const PIECE: usize = 256 << 10;
+
+/// More than any text that is collected whole may have: globals of a very large server.
+const COLLECT_LIMIT: usize = 64 << 20;
+
+/// What a process was to do, for messages.
+#[derive(Clone, Copy)]
+pub(crate) struct Doing<'a> {
+    /// In words: `dumping database x`.
+    pub(crate) what: &'a str,
+    /// The program.
+    pub(crate) tool: &'a str,
+}
+
+/// Streams a process's output into an artifact. The artifact is returned uncommitted, after the
+/// process has exited with 0.
+pub(crate) async fn stream_out(
+    cx: &Cx,
+    doing: Doing<'_>,
+    mut process: Process,
+    mut writer: ArtifactWriter,
+) -> Result<ArtifactWriter, StoreError> {
+    let copied = copy_out(cx, doing, &mut process.output, &mut writer).await;
+    match ended(cx, doing, process.control, copied).await {
+        Ok(()) => Ok(writer),
+        Err(error) => {
+            writer.abort(&cx.report).await;
+            Err(error)
+        }
+    }
+}
+
+async fn copy_out(
+    cx: &Cx,
+    doing: Doing<'_>,
+    output: &mut (dyn AsyncRead + Send + Unpin),
+    writer: &mut ArtifactWriter,
+) -> Result<(), StoreError> {
+    while let Some(piece) = read(cx, doing, output).await? {
+        guarded(cx, "writing to the repository", writer.write(piece)).await??;
+    }
+    Ok(())
+}
+
+async fn read(
+    cx: &Cx,
+    doing: Doing<'_>,
+    output: &mut (dyn AsyncRead + Send + Unpin),
+) -> Result<Option<Bytes>, StoreError> {
+    let mut piece = BytesMut::with_capacity(PIECE);
+    let read = guarded(cx, doing.what, output.read_buf(&mut piece)).await?;
+    let length = read.map_err(|error| cut(doing, &error))?;
+    Ok((length > 0).then(|| piece.freeze()))
+}
+
+/// Collects a process's output as text.
+pub(crate) async fn collect(cx: &Cx, doing: Doing<'_>, mut process: Process) -> Result<String, StoreError> {
+    let mut whole = BytesMut::new();
+    let read = async {
+        while let Some(piece) = read(cx, doing, &mut process.output).await? {
+            whole.extend_from_slice(&piece);
+            if whole.len() > COLLECT_LIMIT {
+                return Err(StoreError::Unfit(format!(
+                    "{}: more than {COLLECT_LIMIT} bytes",
+                    doing.what
+                )));
+            }
+        }
+        Ok(())
+    };
+    let read = read.await;
+    ended(cx, doing, process.control, read).await?;
+    String::from_utf8(whole.into()).map_err(|error| StoreError::Unfit(format!("{}: {error}", doing.what)))
+}
+
+/// Feeds an artifact to a process and waits for both ends. An artifact that turns out to be damaged
+/// never ends as a regular end of input.
+pub(crate) async fn feed(
+    cx: &Cx,
+    doing: Doing<'_>,
+    mut process: Process,
+    artifact: ArtifactReader,
+) -> Result<(), StoreError> {
+    let input = process.input.take();
+    let (fed, drained) = join(
+        copy_in(cx, doing, artifact, input),
+        discard(cx, doing, &mut process.output),
+    )
+    .await;
+    ended(cx, doing, process.control, fed.and(drained)).await
+}
+
+async fn copy_in(
+    cx: &Cx,
+    doing: Doing<'_>,
+    mut artifact: ArtifactReader,
+    mut input: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+) -> Result<(), StoreError> {
+    while let Some(piece) = guarded(cx, doing.what, artifact.next()).await?.map_err(damaged)? {
+        // A process that closed its input says why by its exit code; the artifact is still read to
+        // its end, because only the end proves its hash.
+        if let Some(pipe) = &mut input
+            && guarded(cx, doing.what, pipe.write_all(&piece)).await?.is_err()
+        {
+            input = None;
+        }
+    }
+    if let Some(mut pipe) = input {
+        let _ = guarded(cx, doing.what, pipe.shutdown()).await?;
+    }
+    Ok(())
+}
+
+async fn discard(cx: &Cx, doing: Doing<'_>, output: &mut (dyn AsyncRead + Send + Unpin)) -> Result<(), StoreError> {
+    let mut scratch = vec![0; PIECE];
+    // Silence is no sign of trouble here: a large index is built without a word.
+    while within(
+        &*cx.clock,
+        BY_SIZE,
+        doing.what,
+        cancellable(cx, output.read(&mut scratch)),
+    )
+    .await??
+    .map_err(|error| cut(doing, &error))?
+        > 0
+    {}
+    Ok(())
+}
+
+/// The end of a process: its exit code if its streams ended well, else it is killed.
+async fn ended(
+    cx: &Cx,
+    doing: Doing<'_>,
+    mut control: Box<dyn Control>,
+    streams: Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    if let Err(error) = streams {
+        if let Err(left) = control.kill().await {
+            cx.report.warn(format!("{} may still run: {left}", doing.tool));
+        }
+        return Err(error);
+    }
+    match control.finish().await? {
+        Exit { code: 0, .. } => Ok(()),
+        Exit { code, errors } => Err(StoreError::Tool {
+            doing: doing.what.to_owned(),
+            tool: doing.tool.to_owned(),
+            code,
+            errors: errors.trim().to_owned(),
+        }),
+    }
+}
+
+fn cut(doing: Doing<'_>, error: &std::io::Error) -> StoreError {
+    StoreError::Engine(EngineError::Cut {
+        what: format!("{} ({})", doing.tool, doing.what),
+        cause: error.to_string(),
+    })
+}
+
+fn damaged(error: ArtifactError) -> StoreError {
+    match error {
+        ArtifactError::Repository(error) => StoreError::Repository(error),
+        damage => StoreError::Damaged(damage.to_string()),
+    }
+}
