@@ -1,0 +1,52 @@
+//! `stillpoint backup`.
+
+use stillpoint_core::engine::backup::Sealed;
+use stillpoint_core::errors::Exit;
+use stillpoint_core::operations::Operations;
+
+use super::order;
+use crate::display::{Display, print, words};
+use crate::failure::Failure;
+use crate::options::Options;
+use crate::wiring;
+
+/// Back up the platform at one point in time
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// How the clients are kept away while the stores are copied
+    #[arg(long, value_enum, default_value_t)]
+    mode: Mode,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default)]
+enum Mode {
+    /// Clients stay down until every store is copied
+    #[default]
+    Hold,
+}
+
+pub async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
+    let Mode::Hold = args.mode;
+    let operations = wiring::operations(options)?;
+    let display = Display::start(options.json);
+    let sealed = operations.backup(order(options, &display)).await;
+    display.finish();
+    let sealed = sealed?;
+    if options.json { print::document(&sealed) } else { summary(&sealed) }
+    Ok(if sealed.degraded.is_empty() { Exit::Ok } else { Exit::Degraded })
+}
+
+fn summary(sealed: &Sealed) {
+    let manifest = &sealed.manifest;
+    print::line(&format!(
+        "Backup {} of {} is complete: {} in {} artifacts ({}).",
+        manifest.id,
+        manifest.platform,
+        words::bytes(manifest.size()),
+        manifest.artifacts().count(),
+        words::local(manifest.id.timestamp()),
+    ));
+    for degraded in &sealed.degraded {
+        print::line(&format!("The backup is good, but {degraded}."));
+    }
+}

@@ -1,0 +1,96 @@
+//! `stillpoint backups ls` and `show`.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
+use stillpoint_core::errors::Exit;
+use stillpoint_core::manifest::Manifest;
+use stillpoint_core::names::BackupId;
+use stillpoint_core::operations::{Backups, Operations};
+
+use crate::display::{print, words};
+use crate::failure::Failure;
+use crate::options::Options;
+use crate::wiring;
+
+/// Look at the backups in the repository
+#[derive(clap::Subcommand, Debug)]
+pub enum Command {
+    /// List the complete backups, oldest first
+    Ls,
+    /// Show what one backup holds
+    Show {
+        /// The backup's id
+        backup: BackupId,
+    },
+}
+
+pub async fn run(options: &Options, command: &Command) -> Result<Exit, Failure> {
+    let operations = wiring::operations(options)?;
+    match command {
+        Command::Ls => {
+            let backups = operations.list().await?;
+            if options.json { print::document(&backups) } else { list(&backups) }
+        }
+        Command::Show { backup } => {
+            let manifest = operations.show(*backup).await?;
+            if options.json { print::document(&manifest) } else { show(&manifest) }
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn list(backups: &Backups) {
+    let mut table = table(&["ID (UTC)", "LOCAL TIME", "PLATFORM", "STORES", "SIZE", "DOWN"]);
+    for backup in &backups.backups {
+        table.add_row([
+            backup.id.to_string(),
+            words::local(backup.id.timestamp()),
+            backup.manifest.platform.to_string(),
+            backup.manifest.stores.len().to_string(),
+            words::bytes(backup.size),
+            backup.manifest.standstill.map_or_else(String::new, |window| words::between(window.stopping, window.ended)),
+        ]);
+    }
+    print::line(&format!("{} complete backups in {}", backups.backups.len(), backups.place));
+    if !backups.backups.is_empty() {
+        print::line(&table.to_string());
+    }
+    for (id, cause) in &backups.unreadable {
+        print::line(&format!("{id} cannot be used: {cause}"));
+    }
+    for id in &backups.incomplete {
+        print::line(&format!("{id} is incomplete: being written, or left by a failed run"));
+    }
+}
+
+fn show(manifest: &Manifest) {
+    print::line(&format!(
+        "Backup {} of {}, made {} by Stillpoint {}",
+        manifest.id,
+        manifest.platform,
+        words::local(manifest.id.timestamp()),
+        manifest.stillpoint
+    ));
+    if let Some(window) = manifest.standstill {
+        print::line(&format!("Clients down {}", words::between(window.stopping, window.ended)));
+    }
+    for store in &manifest.stores {
+        print::line(&format!("\n{} ({} {}), pinned {}", store.name, store.kind, store.version, store.pinned));
+        let mut table = table(&["ARTIFACT", "SIZE", "SHA-256"]);
+        table.column_mut(1).into_iter().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+        for artifact in &store.artifacts {
+            table.add_row([artifact.name.to_string(), words::bytes(artifact.size), artifact.sha256.clone()]);
+        }
+        print::line(&table.to_string());
+        print::line(&format!("{} counts, for example:", store.inventory.0.len()));
+        for (name, count) in store.inventory.0.iter().take(5) {
+            print::line(&format!("  {name}: {}", count.count));
+        }
+    }
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_header(header.iter().copied());
+    table
+}

@@ -1,0 +1,63 @@
+//! `stillpoint containers plan` and `start`.
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use stillpoint_core::engine::plan::{Action, Plan};
+use stillpoint_core::errors::Exit;
+use stillpoint_core::operations::Operations;
+
+use super::order;
+use crate::display::{Display, print};
+use crate::failure::Failure;
+use crate::options::Options;
+use crate::wiring;
+
+/// Look at what would be stopped, or bring back what was
+#[derive(clap::Subcommand, Debug)]
+pub enum Command {
+    /// Show what a backup would do with each container, and why; changes nothing
+    Plan,
+    /// Start what an earlier run stopped and did not start again
+    ///
+    /// After a restore that failed, this starts the platform with the data as it is now.
+    Start,
+}
+
+pub async fn run(options: &Options, command: &Command) -> Result<Exit, Failure> {
+    let operations = wiring::operations(options)?;
+    match command {
+        Command::Plan => {
+            let plan = operations.plan(options.project().as_ref()).await?;
+            if options.json { print::document(&plan.records()) } else { show(&plan) }
+        }
+        Command::Start => {
+            let display = Display::start(options.json);
+            let started = operations.start_containers(order(options, &display)).await;
+            display.finish();
+            started?;
+            print::summary(options.json, "Nothing of this platform is left stopped by an earlier run.");
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn show(plan: &Plan) {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_header(["CONTAINER", "ROLE", "NOW", "BACKUP WILL", "GRACE", "WHY"]);
+    for entry in &plan.entries {
+        let grace = match entry.action {
+            Action::Stop(grace) => format!("{} s", grace.as_secs()),
+            Action::Leave => String::new(),
+        };
+        table.add_row([
+            entry.workload.address.to_string(),
+            entry.role.to_string(),
+            entry.workload.state.to_string(),
+            entry.action.to_string(),
+            grace,
+            entry.reason.clone(),
+        ]);
+    }
+    print::line(&format!("Platform {}", plan.platform));
+    print::line(&table.to_string());
+}

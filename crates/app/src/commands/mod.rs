@@ -1,0 +1,63 @@
+//! The command line, one verb a file.
+
+mod backup;
+mod backups;
+mod containers;
+mod restore;
+mod verify;
+mod version;
+
+use clap::{Parser, Subcommand};
+use stillpoint_core::errors::Exit;
+use stillpoint_core::operations::Order;
+
+use crate::display::Display;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::options::Options;
+
+/// Backs up a self-hosted Docker Compose platform at one point in time, proves it, and brings it back.
+///
+/// Exit codes: 0 ok, 1 run failed and platform back as it was, 2 usage or configuration,
+/// 3 backup good but platform degraded, 10 engine, platform or backup not found or ambiguous,
+/// 11 held by another run, 12 preflight refused, 13 restore refused and nothing changed,
+/// 14 stopped on purpose, 15 verification found damage, 16 recovery incomplete, 130 interrupted.
+#[derive(Parser, Debug)]
+#[command(name = "stillpoint", disable_version_flag = true, max_term_width = 100)]
+pub struct CommandLine {
+    #[command(flatten)]
+    pub options: Options,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Backup(backup::Args),
+    Restore(restore::Args),
+    #[command(subcommand)]
+    Backups(backups::Command),
+    Verify(verify::Args),
+    #[command(subcommand)]
+    Containers(containers::Command),
+    Version,
+}
+
+/// Runs the command.
+pub async fn run(command_line: CommandLine) -> Result<Exit, Failure> {
+    let CommandLine { options, command } = command_line;
+    match command {
+        Command::Backup(args) => backup::run(&options, &args).await,
+        Command::Restore(args) => restore::run(&options, &args).await,
+        Command::Backups(command) => backups::run(&options, &command).await,
+        Command::Verify(args) => verify::run(&options, &args).await,
+        Command::Containers(command) => containers::run(&options, &command).await,
+        Command::Version => Ok(version::run(&options)),
+    }
+}
+
+/// An order whose events are displayed and which ends on a signal.
+fn order(options: &Options, display: &Display) -> Order {
+    Order { platform: options.project(), listener: display.listener(), cancel: interrupt::token() }
+}

@@ -1,0 +1,24 @@
+//! Lines: for logs, pipes and programs.
+
+use std::sync::mpsc::Receiver;
+
+use jiff::tz::TimeZone;
+use stillpoint_core::events::Event;
+
+use super::{print, words};
+
+/// One line for each fact, with the local time. Progress is left out.
+pub fn lines(events: Receiver<Event>) {
+    for event in events {
+        if let Some(sentence) = words::sentence(&event.kind) {
+            print::error(&format!("{} {sentence}", event.at.to_zoned(TimeZone::system()).strftime("%H:%M:%S")));
+        }
+    }
+}
+
+/// One JSON line for each event.
+pub fn json_lines(events: Receiver<Event>) {
+    for event in events {
+        print::document(&event);
+    }
+}

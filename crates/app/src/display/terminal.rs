@@ -1,0 +1,90 @@
+//! Bars: one for each store, and above them the clock that an operator watches.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use stillpoint_core::events::{Event, Kind};
+use stillpoint_core::names::StoreName;
+
+use super::words;
+
+/// The clock moves twice a second, so that no second is skipped.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Shows the events until the last sender is gone.
+pub fn bars(events: Receiver<Event>) {
+    let mut screen = Screen::new();
+    loop {
+        match events.recv_timeout(TICK) {
+            Ok(event) => screen.show(&event.kind),
+            Err(RecvTimeoutError::Timeout) => screen.tick(),
+            Err(RecvTimeoutError::Disconnected) => return screen.clear(),
+        }
+    }
+}
+
+struct Screen {
+    all: MultiProgress,
+    clock: ProgressBar,
+    down_since: Option<Instant>,
+    stores: BTreeMap<StoreName, ProgressBar>,
+}
+
+impl Screen {
+    fn new() -> Self {
+        let all = MultiProgress::new();
+        let clock = all.add(ProgressBar::new_spinner().with_style(style("{spinner} {msg}")));
+        Self { all, clock, down_since: None, stores: BTreeMap::new() }
+    }
+
+    fn show(&mut self, kind: &Kind) {
+        match kind {
+            Kind::Progress { store, artifact, bytes, total } => self.progress(store, artifact.as_str(), *bytes, *total),
+            Kind::StepBegan { .. } => self.clock.set_message(words::sentence(kind).unwrap_or_default()),
+            Kind::ClientsGoDown { .. } => self.down_since = Some(Instant::now()),
+            Kind::ClientsAreBack { .. } => self.down_since = None,
+            _ => {}
+        }
+        let is_step = matches!(kind, Kind::StepBegan { .. });
+        if let Some(sentence) = words::sentence(kind).filter(|_| !is_step) {
+            // A terminal that is gone cannot be written to; the run goes on.
+            let _ = self.all.println(sentence);
+        }
+        self.tick();
+    }
+
+    fn progress(&mut self, store: &StoreName, artifact: &str, bytes: u64, total: Option<u64>) {
+        let bar = self.stores.entry(store.clone()).or_insert_with(|| self.all.add(ProgressBar::no_length()));
+        match total {
+            Some(total) => {
+                bar.set_style(style("  {prefix} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {msg}"));
+                bar.set_length(total);
+            }
+            None => bar.set_style(style("  {prefix} {spinner} {bytes} {binary_bytes_per_sec} {msg}")),
+        }
+        bar.set_prefix(store.to_string());
+        bar.set_message(artifact.to_owned());
+        bar.set_position(bytes);
+    }
+
+    fn tick(&self) {
+        if let Some(since) = self.down_since {
+            self.clock.set_prefix(words::clock(since.elapsed()));
+            self.clock.set_style(style("{spinner} clients down {prefix} · {msg}"));
+        } else {
+            self.clock.set_style(style("{spinner} {msg}"));
+        }
+        self.clock.tick();
+    }
+
+    fn clear(&self) {
+        let _ = self.all.clear();
+    }
+}
+
+/// Templates are constants of this file; one that is wrong shows as indicatif's default.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

@@ -1,0 +1,68 @@
+//! Numbers and events as a person would say them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use stillpoint_core::events::{Kind, Step};
+
+/// `1.4 MiB`.
+pub fn bytes(count: u64) -> String {
+    indicatif::BinaryBytes(count).to_string()
+}
+
+/// A moment in this machine's time zone; ids are in UTC, people are not.
+pub fn local(moment: Timestamp) -> String {
+    moment.to_zoned(TimeZone::system()).strftime("%a %d %b %Y %H:%M:%S %Z").to_string()
+}
+
+/// `01:07`, from one moment to the next.
+pub fn between(from: Timestamp, to: Timestamp) -> String {
+    clock(to.duration_since(from).unsigned_abs())
+}
+
+/// `01:07`.
+pub fn clock(span: Duration) -> String {
+    let seconds = span.as_secs();
+    format!("{:02}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// `12.3 s`.
+pub fn seconds(millis: u64) -> String {
+    let tenths = millis.div_ceil(100);
+    format!("{}.{} s", tenths / 10, tenths % 10)
+}
+
+/// What a fact of a run means; none for what only a bar can show.
+pub fn sentence(kind: &Kind) -> Option<String> {
+    Some(match kind {
+        Kind::StepBegan { step } => format!("{} …", doing(*step)),
+        Kind::StepEnded { step, millis, ok: true } => format!("{}: done in {}", doing(*step), seconds(*millis)),
+        Kind::StepEnded { step, millis, ok: false } => format!("{}: FAILED after {}", doing(*step), seconds(*millis)),
+        Kind::ClientsGoDown { workloads } => format!("clients go down: {workloads} containers to stop"),
+        Kind::ClientsAreBack { millis } => format!("clients are back: down for {}", seconds(*millis)),
+        Kind::Stopped { workload, killed: false } => format!("stopped {workload}"),
+        Kind::Stopped { workload, killed: true } => format!("stopped {workload} (killed: it did not end in time)"),
+        Kind::Started { workload } => format!("started {workload}"),
+        Kind::ArtifactDone { artifact, bytes: count, .. } => format!("{artifact}: {}", bytes(*count)),
+        Kind::Sealed { backup } => format!("sealed {backup}"),
+        Kind::Warning { message } => format!("warning: {message}"),
+        Kind::Progress { .. } => return None,
+    })
+}
+
+fn doing(step: Step) -> &'static str {
+    match step {
+        Step::Preflight => "looking whether it can succeed",
+        Step::Verify => "reading the backup and comparing it with its manifest",
+        Step::Claim => "taking the platform",
+        Step::Stop => "stopping",
+        Step::Pin => "fixing the point in time",
+        Step::Drain => "copying the stores",
+        Step::Load => "loading the stores",
+        Step::Compare => "comparing what is there with what was backed up",
+        Step::Start => "starting what ran",
+        Step::Seal => "sealing the backup",
+        Step::Settle => "freeing the data that was replaced",
+    }
+}
