@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The proof of one point in time: the same counter, tick after tick, in every store. After a restore all stores must show the same tick.
-# As `witness` it is the container's main process; as `tick` (docker exec) it makes one tick and prints it.
+# As `witness` it is the container's main process; as `tick` (docker exec) it makes one tick and prints it; as `witness-ready` it waits
+# until ticks are possible.
 # A tick is never left half done: SIGTERM is heard between ticks, and what cannot be finished is said loudly.
 #
 # Each store is a file stores/<name>.sh with three functions:
@@ -10,9 +11,10 @@
 set -euo pipefail
 
 LIB=$(dirname "$(readlink -f "$0")")
-RUN=/run/witness
-LOCK=$RUN/lock     # held for a tick, and by the shutdown: no tick is cut, none begins afterwards
-LAST=$RUN/last     # the last whole tick; there from the moment that ticks are possible
+# One folder per run of the container: what an earlier run has left tells nothing about this one.
+RUN=/run/witness/$(cut -d' ' -f22 /proc/1/stat)
+LOCK=$RUN/lock # held for a tick, and by the shutdown: no tick is cut, none begins afterwards
+LAST=$RUN/last # the last whole tick; there from the moment that ticks are possible
 STOPPED=$RUN/stopped
 read -ra STORES <<<"${WITNESS_STORES:?}"
 for store in "${STORES[@]}"; do
@@ -40,10 +42,19 @@ one_tick() {
   log "tick $n"
 }
 
+await_ready() {
+  local waited=0
+  until [ -e "$LAST" ]; do
+    [ "$waited" -lt 200 ] || { echo "witness: not ready within 20 s, see its log" >&2; exit 1; }
+    sleep 0.1
+    waited=$((waited + 1))
+  done
+}
+
 tick_on_command() {
+  await_ready
   exec 9>"$LOCK"
   flock -w 30 9 || { echo "witness: the lock is held for 30 s" >&2; exit 1; }
-  [ -e "$LAST" ] || { echo "witness: not ready, see its log" >&2; exit 1; }
   [ ! -e "$STOPPED" ] || { echo "witness: is stopping" >&2; exit 1; }
   one_tick 5 || { echo "witness: no whole tick, see its log" >&2; exit 1; }
   cat "$LAST"
@@ -86,7 +97,6 @@ finish() {
 
 run() {
   mkdir -p "$RUN"
-  rm -f "$LAST" "$STOPPED"
   term=0
   trap 'term=1' TERM INT
   local store
@@ -112,5 +122,6 @@ run() {
 
 case $(basename "$0") in
   tick) tick_on_command ;;
+  witness-ready) await_ready ;;
   *) run ;;
 esac
