@@ -1,5 +1,5 @@
 //! Tasks around the product, for people and for the Makefile: `cargo xtask --help`. Nothing here ships.
-#![expect(clippy::print_stdout, reason = "a task's output is its job")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task's output is its job")]
 
 mod testbed;
 
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            println!("xtask: {error:#}");
+            eprintln!("xtask: {error:#}");
             ExitCode::FAILURE
         }
     }

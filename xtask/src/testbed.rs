@@ -84,7 +84,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Verb::Dump { folder } => testbed.dump(folder)?,
         Verb::Reap => println!("removed: {}", listed(&reap()?)),
     }
-    println!("testbed {}: {} in {:.1} s", testbed.project(), arguments.verb.name(), begun.elapsed().as_secs_f32());
+    println!(
+        "testbed {}: {} in {:.1} s",
+        testbed.project(),
+        arguments.verb.name(),
+        begun.elapsed().as_secs_f32()
+    );
     Ok(())
 }
 
@@ -114,13 +119,26 @@ struct Saved {
 
 fn state(testbed: &Testbed, save: Option<&Path>) -> Result<()> {
     for c in testbed.containers()? {
-        println!("{:<15} {:<10} {:<15} started {}", c.service, format!("{:?}", c.status).to_lowercase(), c.restart_policy, c.started_at);
+        println!(
+            "{:<15} {:<10} {:<15} started {}",
+            c.service,
+            format!("{:?}", c.status).to_lowercase(),
+            c.restart_policy,
+            c.started_at
+        );
     }
     for (place, w) in testbed.witness()? {
-        println!("witness in {place}: tick {}, {}", w.last, if w.is_whole() { "whole" } else { "NOT WHOLE" });
+        println!(
+            "witness in {place}: tick {}, {}",
+            w.last,
+            if w.is_whole() { "whole" } else { "NOT WHOLE" }
+        );
     }
     let Some(path) = save else { return Ok(()) };
-    let saved = Saved { truth: testbed.truth()?, witness_stopped_after: testbed.witness_log_last_stop()? };
+    let saved = Saved {
+        truth: testbed.truth()?,
+        witness_stopped_after: testbed.witness_log_last_stop()?,
+    };
     let text = serde_json::to_string_pretty(&saved).context("cannot write the state as JSON")?;
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     println!("saved {} facts to {}", facts(&saved.truth), path.display());
@@ -128,18 +146,38 @@ fn state(testbed: &Testbed, save: Option<&Path>) -> Result<()> {
 }
 
 fn facts(truth: &Truth) -> usize {
-    truth.cluster.len() + truth.databases.values().map(std::collections::BTreeMap::len).sum::<usize>()
+    truth.cluster.len()
+        + truth
+            .databases
+            .values()
+            .map(std::collections::BTreeMap::len)
+            .sum::<usize>()
 }
+
+/// So many differences tell enough.
+const SHOWN: usize = 40;
 
 fn prove(testbed: &Testbed, against: &Path) -> Result<()> {
     let text = fs::read_to_string(against).with_context(|| format!("cannot read {}", against.display()))?;
-    let saved: Saved = serde_json::from_str(&text).with_context(|| format!("{} is no saved state", against.display()))?;
+    let saved: Saved =
+        serde_json::from_str(&text).with_context(|| format!("{} is no saved state", against.display()))?;
     let mut wrong = saved.truth.differences(&testbed.truth()?);
     wrong.extend(witness_faults(&saved, testbed)?);
     if !wrong.is_empty() {
-        bail!("the platform is not what it was:\n  {}", wrong.join("\n  "));
+        let more = wrong.len().saturating_sub(SHOWN);
+        wrong.truncate(SHOWN);
+        let tail = if more > 0 {
+            format!("\n  … and {more} more")
+        } else {
+            String::new()
+        };
+        bail!("the platform is not what it was:\n  {}{tail}", wrong.join("\n  "));
     }
-    println!("{} facts about {} databases and their cluster are as they were, row for row", facts(&saved.truth), saved.truth.databases.len());
+    println!(
+        "{} facts about {} databases and their cluster are as they were, row for row",
+        facts(&saved.truth),
+        saved.truth.databases.len()
+    );
     Ok(())
 }
 
@@ -153,11 +191,17 @@ fn witness_faults(saved: &Saved, testbed: &Testbed) -> Result<Vec<String>> {
     };
     match testbed.witness_log_last_resume()? {
         Some(resumed) if resumed == stop => println!("witness: every store was at tick {stop}, the standstill's"),
-        resumed => faults.push(format!("witness: resumed after tick {resumed:?}, the standstill was after tick {stop}")),
+        resumed => faults.push(format!(
+            "witness: resumed after tick {resumed:?}, the standstill was after tick {stop}"
+        )),
     }
     Ok(faults)
 }
 
 fn listed(names: &[String]) -> String {
-    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(", ")
+    }
 }

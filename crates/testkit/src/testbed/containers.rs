@@ -57,7 +57,11 @@ pub enum Health {
 
 /// All containers of a project, sorted by service.
 pub(super) fn of_project(project: &str) -> Result<Vec<ContainerState>> {
-    let ids = words(&Docker::new(["ps", "-aq", "--no-trunc", "--filter"]).args([project_filter(project)]).run()?);
+    let ids = words(
+        &Docker::new(["ps", "-aq", "--no-trunc", "--filter"])
+            .args([project_filter(project)])
+            .run()?,
+    );
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -154,7 +158,13 @@ mod tests {
             "FinishedAt":"0001-01-01T00:00:00Z","ExitCode":0,"Health":{"Status":"healthy","Log":[]}},
             "Config":{"Labels":{"com.docker.compose.service":"web","other":"x"}},"HostConfig":{"RestartPolicy":{"Name":"always","MaximumRetryCount":0}}}]"#;
         let state = parse(text).unwrap().remove(0);
-        assert_eq!((state.service.as_str(), state.name.as_str(), state.status), ("web", "p-web-1", Status::Paused));
-        assert_eq!((state.health, state.restart_policy.as_str(), state.restart_count), (Some(Health::Healthy), "always", 2));
+        assert_eq!(
+            (state.service.as_str(), state.name.as_str(), state.status),
+            ("web", "p-web-1", Status::Paused)
+        );
+        assert_eq!(
+            (state.health, state.restart_policy.as_str(), state.restart_count),
+            (Some(Health::Healthy), "always", 2)
+        );
     }
 }

@@ -26,7 +26,12 @@ impl Docker {
     /// `docker ARGS…`
     pub(super) fn new<S: Into<String>>(args: impl IntoIterator<Item = S>) -> Self {
         let args = args.into_iter().map(Into::into).collect();
-        Self { args, env: Vec::new(), input: Vec::new(), limit: SHORT }
+        Self {
+            args,
+            env: Vec::new(),
+            input: Vec::new(),
+            limit: SHORT,
+        }
     }
 
     pub(super) fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
@@ -74,10 +79,14 @@ impl Docker {
         // Beside the reading: a program that talks while it listens would block both.
         std::thread::scope(|scope| {
             let writer = scope.spawn(move || stdin.write_all(&self.input));
-            let output = child.wait_with_output().with_context(|| format!("cannot read from {self}"))?;
+            let output = child
+                .wait_with_output()
+                .with_context(|| format!("cannot read from {self}"))?;
             match writer.join() {
                 // It ended before it had read all; its exit code says whether that is an error.
-                Ok(Err(e)) if e.kind() != ErrorKind::BrokenPipe => Err(e).with_context(|| format!("cannot feed {self}")),
+                Ok(Err(e)) if e.kind() != ErrorKind::BrokenPipe => {
+                    Err(e).with_context(|| format!("cannot feed {self}"))
+                }
                 Ok(_) => Ok(output),
                 Err(_) => bail!("feeding {self} panicked"),
             }
@@ -87,7 +96,12 @@ impl Docker {
     /// coreutils' `timeout` ends it at the limit and then exits 124; `--foreground` leaves Ctrl-C to the terminal.
     fn command(&self) -> Command {
         let mut command = Command::new("timeout");
-        command.args(["--foreground", "--kill-after=5", &self.limit.as_secs().to_string(), "docker"]);
+        command.args([
+            "--foreground",
+            "--kill-after=5",
+            &self.limit.as_secs().to_string(),
+            "docker",
+        ]);
         self.prepare(&mut command);
         command
     }
@@ -107,7 +121,11 @@ impl Docker {
     fn complaint(&self, output: &Output) -> String {
         let stderr = String::from_utf8_lossy(&output.stderr);
         match output.status.code() {
-            Some(124) => format!("{self}: did not end within {} s; it said: {}", self.limit.as_secs(), stderr.trim()),
+            Some(124) => format!(
+                "{self}: did not end within {} s; it said: {}",
+                self.limit.as_secs(),
+                stderr.trim()
+            ),
             Some(code) => format!("{self}: exit code {code}: {}", stderr.trim()),
             None => format!("{self}: killed by a signal: {}", stderr.trim()),
         }

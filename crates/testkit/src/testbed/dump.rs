@@ -12,9 +12,12 @@ use super::docker::Docker;
 pub(super) fn write(project: &str, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let all = containers::of_project(project)?;
-    let inspected = Docker::new(["inspect"]).args(all.iter().map(|c| c.id.clone())).output()?;
+    let inspected = Docker::new(["inspect"])
+        .args(all.iter().map(|c| c.id.clone()))
+        .output()?;
     put(folder, "containers.json", &inspected.stdout)?;
-    all.iter().try_for_each(|container| put(folder, &format!("{}.log", container.name), &log_of(container)))
+    all.iter()
+        .try_for_each(|container| put(folder, &format!("{}.log", container.name), &log_of(container)))
 }
 
 fn log_of(container: &ContainerState) -> Vec<u8> {

@@ -44,7 +44,9 @@ impl Events {
     /// Begins to record; when it returns, every later event is in.
     pub(super) fn start(project: &str) -> Result<Self> {
         // From now on, by the engine's memory: what happens while the stream is being opened is in it too.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .context("the clock is before 1970")?;
         let since = format!("{}.{:09}", now.as_secs(), now.subsec_nanos());
         let mut child = Docker::new(["events", "--since", &since, "--format", "{{json .}}"])
             .unlimited()
@@ -61,7 +63,13 @@ impl Events {
                 }
             }
         });
-        let mut events = Self { child, lines, reader, project: project.to_owned(), seen: Vec::new() };
+        let mut events = Self {
+            child,
+            lines,
+            reader,
+            project: project.to_owned(),
+            seen: Vec::new(),
+        };
         events.synchronise()?;
         Ok(events)
     }
@@ -77,7 +85,9 @@ impl Events {
         let outcome = self.synchronise();
         self.child.kill().context("cannot end docker events")?;
         self.child.wait().context("cannot wait for docker events")?;
-        self.reader.join().map_err(|_| anyhow!("the reader of docker events panicked"))?;
+        self.reader
+            .join()
+            .map_err(|_| anyhow!("the reader of docker events panicked"))?;
         outcome.map(|()| self.seen)
     }
 
@@ -91,7 +101,10 @@ impl Events {
                 return Ok(());
             }
         }
-        bail!("docker events did not report a volume of our own within {} s", LIMIT.as_secs())
+        bail!(
+            "docker events did not report a volume of our own within {} s",
+            LIMIT.as_secs()
+        )
     }
 
     fn read_until(&mut self, mark: &str) -> Result<bool> {
@@ -161,7 +174,10 @@ mod tests {
         let line = r#"{"status":"die","id":"c1","Type":"container","Action":"die","Actor":{"ID":"c1","Attributes":{"exitCode":"137",
             "name":"sp-x-web-1","com.docker.compose.project":"sp-x","com.docker.compose.service":"web"}},"scope":"local","time":1,"timeNano":1000000002}"#;
         let event = read(line).unwrap();
-        assert_eq!((event.action.as_str(), event.service.as_str(), event.exit_code, event.at), ("die", "web", Some(137), 1_000_000_002));
+        assert_eq!(
+            (event.action.as_str(), event.service.as_str(), event.exit_code, event.at),
+            ("die", "web", Some(137), 1_000_000_002)
+        );
     }
 
     #[test]

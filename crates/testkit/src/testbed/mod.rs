@@ -10,6 +10,7 @@ mod events;
 mod owner;
 mod places;
 mod platform;
+mod psql;
 mod reap;
 mod seed;
 mod truth;

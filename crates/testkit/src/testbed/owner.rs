@@ -18,8 +18,12 @@ pub(super) fn this_process() -> Result<String> {
 
 /// Whether the owner is still there. What nobody labelled, or labelled oddly, is not ours to judge: alive.
 pub(super) fn is_alive(label: &str) -> bool {
-    let Some((pid, started)) = label.split_once('-') else { return true };
-    let (Ok(pid), Ok(started)) = (pid.parse(), started.parse::<u64>()) else { return true };
+    let Some((pid, started)) = label.split_once('-') else {
+        return true;
+    };
+    let (Ok(pid), Ok(started)) = (pid.parse(), started.parse::<u64>()) else {
+        return true;
+    };
     start_time(pid) == Some(started)
 }
 

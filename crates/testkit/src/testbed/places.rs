@@ -13,7 +13,9 @@ pub(super) fn testbed() -> PathBuf {
 
 /// Kept between runs, see `testbed/env.sh`.
 pub(super) fn cache() -> PathBuf {
-    let base = std::env::var_os("XDG_CACHE_HOME").filter(|v| !v.is_empty()).map(PathBuf::from);
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .filter(|v| !v.is_empty())
+        .map(PathBuf::from);
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cache");
     base.unwrap_or_else(home).join("stillpoint")
 }
@@ -28,16 +30,27 @@ pub(super) fn images_env() -> PathBuf {
     testbed().join(".state/images.env")
 }
 
+/// Where failed tests leave their platform's logs.
+pub(super) fn failures() -> PathBuf {
+    testbed().join(".state/failed")
+}
+
 /// `IMG_<NAME>` to tag, for all images of this checkout.
 pub(super) fn images() -> Result<BTreeMap<String, String>> {
     let path = images_env();
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("{} is not there: run testbed/images/build.sh first", path.display()))?;
-    Ok(text.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
+    Ok(text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect())
 }
 
 /// The tag of one image, such as `POSTGRES`.
 pub(super) fn image(name: &str) -> Result<String> {
     let key = format!("IMG_{name}");
-    images()?.remove(&key).with_context(|| format!("{} has no {key}", images_env().display()))
+    images()?
+        .remove(&key)
+        .with_context(|| format!("{} has no {key}", images_env().display()))
 }

@@ -1,6 +1,7 @@
 //! One testbed: a Compose project of its own, brought up, used and taken down by a test or a task.
 
 use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Once;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +11,7 @@ use anyhow::{Context, Result, anyhow};
 use super::docker::{Docker, LONG};
 use super::events::Events;
 use super::witness::{self, WitnessState};
-use super::{ContainerState, Truth, containers, dump, owner, places, reap, seed, truth, wreck};
+use super::{ContainerState, Status, Truth, containers, dump, owner, places, reap, seed, truth, wreck};
 
 const STORE: &str = "postgres-main";
 const WITNESS: &str = "witness";
@@ -26,8 +27,17 @@ pub enum Shape {
 
 impl Shape {
     fn services(self) -> &'static [&'static str] {
-        const ALL: &[&str] =
-            &[STORE, "webapp", WITNESS, "seaweedfs-s3", "etcd", "traefik", "worker-paused", "stubborn", "reports"];
+        const ALL: &[&str] = &[
+            STORE,
+            "webapp",
+            WITNESS,
+            "seaweedfs-s3",
+            "etcd",
+            "traefik",
+            "worker-paused",
+            "stubborn",
+            "reports",
+        ];
         match self {
             Self::Full => ALL,
             Self::Mini => &ALL[..3],
@@ -56,14 +66,26 @@ pub struct Testbed {
 impl Testbed {
     /// A platform of this process, named `sp-<name>-…` like no other; the witness ticks on command. Nothing is started yet.
     pub fn for_test(name: &str, shape: Shape) -> Result<Self> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .context("the clock is before 1970")?;
         let project = format!("sp-{name}-{}-{:05x}", std::process::id(), now.subsec_nanos() >> 10);
-        Ok(Self { project, shape, witness: WitnessMode::Command, owner: owner::this_process()? })
+        Ok(Self {
+            project,
+            shape,
+            witness: WitnessMode::Command,
+            owner: owner::this_process()?,
+        })
     }
 
     /// A platform that outlives this process until somebody takes it down; the witness ticks by itself.
     pub fn kept(project: &str, shape: Shape) -> Self {
-        Self { project: project.to_owned(), shape, witness: WitnessMode::Auto, owner: owner::KEPT.to_owned() }
+        Self {
+            project: project.to_owned(),
+            shape,
+            witness: WitnessMode::Auto,
+            owner: owner::KEPT.to_owned(),
+        }
     }
 
     /// The same platform with another witness; before [`Testbed::up`].
@@ -85,7 +107,8 @@ impl Testbed {
         let mut outcome = Ok(Vec::new());
         REAPED.call_once(|| outcome = reap::reap());
         outcome.context("cannot remove what earlier runs have left")?;
-        self.start().with_context(|| format!("cannot bring up {}", self.project))
+        self.start()
+            .with_context(|| format!("cannot bring up {}", self.project))
     }
 
     /// Starts the platform with data of scale 1 already in its stores, and the witness ready to tick.
@@ -110,7 +133,14 @@ impl Testbed {
     }
 
     fn start(&self) -> Result<()> {
-        self.compose(["up", "-d", "--wait", "--wait-timeout", "180"]).args(self.shape.services().iter().copied()).limit(LONG).run()?;
+        // Compose cannot start what is paused; here it is when the platform was up already.
+        for paused in self.containers()?.iter().filter(|c| c.status == Status::Paused) {
+            self.docker(&["unpause", &paused.id])?;
+        }
+        self.compose(["up", "-d", "--wait", "--wait-timeout", "180"])
+            .args(self.shape.services().iter().copied())
+            .limit(LONG)
+            .run()?;
         if self.shape == Shape::Full {
             self.play_operator()?;
         }
@@ -163,22 +193,46 @@ impl Testbed {
 
     /// The id of a service's container.
     pub fn container(&self, service: &str) -> Result<String> {
-        Ok(self.state(service)?.id)
+        let service_filter = format!("label=com.docker.compose.service={service}");
+        let filters = [
+            "--filter",
+            &containers::project_filter(&self.project),
+            "--filter",
+            &service_filter,
+        ];
+        let ids = Docker::new(["ps", "-aq", "--no-trunc"]).args(filters).run()?;
+        let first = ids.lines().next().map(str::to_owned);
+        first.ok_or_else(|| anyhow!("{} has no container of service {service}", self.project))
     }
 
     /// Runs SQL as the superuser; unaligned output without headings, an error at the first failed statement.
     pub fn psql(&self, database: &str, sql: &str) -> Result<String> {
         let name = format!("PGDATABASE={database}");
         let container = self.container(STORE)?;
-        Docker::new(["exec", "-i", "-u", "postgres", "-e", &name, &container, "psql", "-XqAt", "-v", "ON_ERROR_STOP=1"])
-            .input(sql)
-            .limit(LONG)
-            .run()
+        Docker::new([
+            "exec",
+            "-i",
+            "-u",
+            "postgres",
+            "-e",
+            &name,
+            &container,
+            "psql",
+            "-XqAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+        ])
+        .input(sql)
+        .limit(LONG)
+        .run()
     }
 
     /// The databases that are no templates, sorted; `postgres` among them.
     pub fn databases(&self) -> Result<Vec<String>> {
-        let names = self.psql("postgres", "select datname from pg_database where not datistemplate order by datname")?;
+        let names = self.psql(
+            "postgres",
+            "select datname from pg_database where not datistemplate order by datname",
+        )?;
         Ok(names.lines().map(str::to_owned).collect())
     }
 
@@ -195,18 +249,23 @@ impl Testbed {
     /// One tick into every store; its number.
     pub fn tick(&self) -> Result<u64> {
         let said = self.docker(&["exec", &self.container(WITNESS)?, "tick"])?;
-        said.trim().parse().with_context(|| format!("the witness's tick said {said:?}"))
+        said.trim()
+            .parse()
+            .with_context(|| format!("the witness's tick said {said:?}"))
     }
 
     /// What the stores themselves show of the witness, by `<service>/<database>`.
     pub fn witness(&self) -> Result<BTreeMap<String, WitnessState>> {
-        let with_table = |name: &String| name != "postgres";
-        let names = self.databases()?.into_iter().filter(with_table);
-        let states = names.map(|name| {
-            let row = self.psql(&name, witness::QUERY).with_context(|| format!("no witness in {name}"))?;
-            Ok((format!("{STORE}/{name}"), serde_json::from_str(&row).with_context(|| format!("the witness in {name} shows {row}"))?))
-        });
-        states.collect()
+        let names: Vec<_> = self
+            .databases()?
+            .into_iter()
+            .filter(|name| name != "postgres")
+            .collect();
+        let states = witness::in_postgres(&self.container(STORE)?, &names)?;
+        Ok(states
+            .into_iter()
+            .map(|(database, state)| (format!("{STORE}/{database}"), state))
+            .collect())
     }
 
     /// The tick after which the witness last stopped in good order: what a backup taken at that standstill must hold.
@@ -226,7 +285,9 @@ impl Testbed {
 
     /// The witness itself waits, with a limit, until it has found its place in every store.
     fn await_witness(&self) -> Result<()> {
-        self.docker(&["exec", &self.container(WITNESS)?, "witness-ready"]).map(drop).context("the witness does not get ready")
+        self.docker(&["exec", &self.container(WITNESS)?, "witness-ready"])
+            .map(drop)
+            .context("the witness does not get ready")
     }
 
     /// Records what the engine reports about this project, from now on.
@@ -238,4 +299,30 @@ impl Testbed {
     pub fn dump(&self, folder: &Path) -> Result<()> {
         dump::write(&self.project, folder)
     }
+
+    /// Runs a test on this platform and takes it down if all went well. After an error or a panic the platform stays for a look (the next
+    /// run removes it), and everything that [`Testbed::dump`] writes is in a folder that the message names.
+    pub fn examined(&self, test: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+        match panic::catch_unwind(AssertUnwindSafe(|| test(self))) {
+            Ok(Ok(())) => self.down(),
+            Ok(Err(error)) => Err(error.context(self.dumped())),
+            Err(payload) => {
+                say(&self.dumped());
+                panic::resume_unwind(payload)
+            }
+        }
+    }
+
+    fn dumped(&self) -> String {
+        let folder = places::failures().join(&self.project);
+        match self.dump(&folder) {
+            Ok(()) => format!("{} stays; its logs are in {}", self.project, folder.display()),
+            Err(e) => format!("{} stays, without a dump: {e:#}", self.project),
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "beside a panic's own message, and only in tests")]
+fn say(line: &str) {
+    eprintln!("{line}");
 }

@@ -11,10 +11,18 @@ use super::{containers, owner};
 /// Removes every testbed whose owner is gone; the removed projects' names.
 pub fn reap() -> Result<Vec<String>> {
     let mut dead = BTreeSet::new();
-    let template = format!("{{{{.Label \"com.docker.compose.project\"}}}}\t{{{{.Label \"{}\"}}}}", owner::LABEL);
+    let template = format!(
+        "{{{{.Label \"com.docker.compose.project\"}}}}\t{{{{.Label \"{}\"}}}}",
+        owner::LABEL
+    );
     for list in [&["ps", "-a"][..], &["volume", "ls"], &["network", "ls"]] {
         let found = Docker::new(list.iter().copied())
-            .args(["--filter".to_owned(), format!("label={}", owner::LABEL), "--format".to_owned(), template.clone()])
+            .args([
+                "--filter".to_owned(),
+                format!("label={}", owner::LABEL),
+                "--format".to_owned(),
+                template.clone(),
+            ])
             .run()?;
         dead.extend(without_owner(&found));
     }
@@ -26,7 +34,9 @@ pub fn reap() -> Result<Vec<String>> {
 
 fn without_owner(listing: &str) -> impl Iterator<Item = String> {
     let pairs = listing.lines().filter_map(|line| line.split_once('\t'));
-    pairs.filter(|(project, label)| !project.is_empty() && !owner::is_alive(label)).map(|(project, _)| project.to_owned())
+    pairs
+        .filter(|(project, label)| !project.is_empty() && !owner::is_alive(label))
+        .map(|(project, _)| project.to_owned())
 }
 
 /// Removes a project at once, without its containers' grace periods: containers (also those that others hung on its volumes, and the
@@ -72,13 +82,18 @@ mod tests {
 
     #[test]
     fn only_what_lost_its_owner_is_taken() {
-        let listing = format!("sp-dead\t1-1\nsp-kept\tkept\n\t1-1\nsp-mine\t{}", owner::this_process().unwrap());
+        let listing = format!(
+            "sp-dead\t1-1\nsp-kept\tkept\n\t1-1\nsp-mine\t{}",
+            owner::this_process().unwrap()
+        );
         assert_eq!(without_owner(&listing).collect::<Vec<_>>(), ["sp-dead"]);
     }
 
     #[test]
     fn a_missing_container_is_no_failure_but_a_busy_volume_is() {
         assert!(only_missing("docker rm x: exit code 1: Error: No such container: x"));
-        assert!(!only_missing("Error: No such container: x\nError response from daemon: remove v: volume is in use"));
+        assert!(!only_missing(
+            "Error: No such container: x\nError response from daemon: remove v: volume is in use"
+        ));
     }
 }

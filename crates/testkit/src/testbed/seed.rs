@@ -23,19 +23,32 @@ fn script() -> Result<String> {
     let mut files = entries.map(|e| Ok(e?.path())).collect::<Result<Vec<_>>>()?;
     files.retain(|path| path.extension().is_some_and(|e| e == "sql"));
     files.sort();
-    let texts = files.iter().map(|path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display())));
+    let texts = files
+        .iter()
+        .map(|path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display())));
     texts.collect()
 }
 
 /// Seeds the fresh server in a container. A second time fails: the roles are there.
 pub(super) fn seed(container: &str, scale: u32) -> Result<()> {
-    Docker::new(["exec", "-i", "-u", "postgres", container, "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-v"])
-        .args([format!("scale={scale}")])
-        .input(script()?)
-        .limit(LONG)
-        .run()
-        .map(drop)
-        .with_context(|| format!("cannot seed at scale {scale} (a server can be seeded once)"))
+    Docker::new([
+        "exec",
+        "-i",
+        "-u",
+        "postgres",
+        container,
+        "psql",
+        "-XqAt",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-v",
+    ])
+    .args([format!("scale={scale}")])
+    .input(script()?)
+    .limit(LONG)
+    .run()
+    .map(drop)
+    .with_context(|| format!("cannot seed at scale {scale} (a server can be seeded once)"))
 }
 
 /// Fills a project's PostgreSQL volume from the template of this seed, which is made first where it is missing.
@@ -45,7 +58,10 @@ pub(super) fn copy_into(volume: &str) -> Result<()> {
         return Ok(());
     }
     make_template(&template)?;
-    ensure!(copy(&template, volume)?, "the volume {template} vanished while it was being copied");
+    ensure!(
+        copy(&template, volume)?,
+        "the volume {template} vanished while it was being copied"
+    );
     Ok(())
 }
 
@@ -72,7 +88,14 @@ fn copy(template: &str, volume: &str) -> Result<bool> {
 fn helper(volumes: &[String], line: &str) -> Result<Docker> {
     let mounts = volumes.iter().flat_map(|v| ["-v".to_owned(), v.clone()]);
     let call = Docker::new(["run", "--rm", "--network=none", "--log-driver=none"]).args(mounts);
-    Ok(call.args([places::image("IDLE")?, "sh".to_owned(), "-c".to_owned(), line.to_owned()]).limit(LONG))
+    Ok(call
+        .args([
+            places::image("IDLE")?,
+            "sh".to_owned(),
+            "-c".to_owned(),
+            line.to_owned(),
+        ])
+        .limit(LONG))
 }
 
 /// Seeds a server of its own, stops it cleanly, and only then marks the volume as whole.
@@ -86,11 +109,31 @@ fn make_template(template: &str) -> Result<()> {
     Docker::new(["volume", "create", "--label", TEMPLATE_LABEL, template]).run()?;
     let mount = format!("{template}:/seed");
     let password = format!("POSTGRES_PASSWORD={PASSWORD}");
-    Docker::new(["run", "-d", "--name", &builder, "--network=none", "-e", &password, "-e", "PGDATA=/seed/data", "-v", &mount])
-        .args([places::image("POSTGRES")?])
-        // Few WAL files: each is 16 MB in every copy. Durability is what the clean stop is for.
-        .args(["postgres", "-c", "fsync=off", "-c", "max_wal_size=64MB", "-c", "min_wal_size=32MB"])
-        .run()?;
+    Docker::new([
+        "run",
+        "-d",
+        "--name",
+        &builder,
+        "--network=none",
+        "-e",
+        &password,
+        "-e",
+        "PGDATA=/seed/data",
+        "-v",
+        &mount,
+    ])
+    .args([places::image("POSTGRES")?])
+    // Few WAL files: each is 16 MB in every copy. Durability is what the clean stop is for.
+    .args([
+        "postgres",
+        "-c",
+        "fsync=off",
+        "-c",
+        "max_wal_size=32MB",
+        "-c",
+        "min_wal_size=32MB",
+    ])
+    .run()?;
     await_ready(&builder)?;
     seed(&builder, 1)?;
     Docker::new(["stop", "--time=60", &builder]).run()?;
@@ -117,7 +160,11 @@ fn await_ready(container: &str) -> Result<()> {
         if probe.status.success() {
             return Ok(());
         }
-        ensure!(begun.elapsed() < READY_LIMIT, "{container} accepts no connection within {} s", READY_LIMIT.as_secs());
+        ensure!(
+            begun.elapsed() < READY_LIMIT,
+            "{container} accepts no connection within {} s",
+            READY_LIMIT.as_secs()
+        );
         sleep(Duration::from_millis(100));
     }
 }

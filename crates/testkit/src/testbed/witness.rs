@@ -1,7 +1,13 @@
 //! What the witness's counter shows in every store, and what its log says: the proof of one point in time.
 //! Reads the stores by itself: the witness's own word about them is never taken.
 
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+
+use super::docker::Docker;
+use super::psql;
 
 /// The witness's rows in one place (a database).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +27,42 @@ impl WitnessState {
     }
 }
 
-pub(super) const QUERY: &str = "select json_build_object('last', coalesce(max(n), 0), 'count', count(*), \
-     'proofs_ok', coalesce(bool_and(proof = md5(n::text)), true)) from public.witness";
+const TABLE: &str = "select to_regclass('public.witness') is not null as found \\gset
+\\if :found
+select json_build_object('database', current_database(), 'last', coalesce(max(n), 0), 'count', count(*),
+    'proofs_ok', coalesce(bool_and(proof = md5(n::text)), true)) from public.witness;
+\\else
+select json_build_object('database', current_database(), 'last', 0, 'count', 0, 'proofs_ok', false);
+\\endif
+";
+
+#[derive(Deserialize)]
+struct Line {
+    database: String,
+    #[serde(flatten)]
+    state: WitnessState,
+}
+
+/// What each database of the server shows; one without the witness's table shows a tick 0 without proofs.
+pub(super) fn in_postgres(container: &str, databases: &[String]) -> Result<BTreeMap<String, WitnessState>> {
+    let script: String = databases.iter().map(|name| psql::connect(name) + TABLE).collect();
+    let call = Docker::new([
+        "exec",
+        "-i",
+        "-u",
+        "postgres",
+        container,
+        "psql",
+        "-XqAt",
+        "-v",
+        "ON_ERROR_STOP=1",
+    ]);
+    let answer = call.input(script).run()?;
+    let lines = answer.lines().filter(|l| !l.is_empty());
+    let read = lines.map(|l| serde_json::from_str(l).with_context(|| format!("the witness's table shows {l}")));
+    read.map(|line| line.map(|Line { database, state }| (database, state)))
+        .collect()
+}
 
 /// The number in the last line that begins with `words`.
 pub(super) fn last_number_after(log: &str, words: &str) -> Option<u64> {
@@ -44,9 +84,25 @@ mod tests {
 
     #[test]
     fn a_gap_or_a_wrong_proof_is_not_whole() {
-        let whole = WitnessState { last: 7, count: 7, proofs_ok: true };
+        let whole = WitnessState {
+            last: 7,
+            count: 7,
+            proofs_ok: true,
+        };
         assert!(whole.is_whole());
-        assert!(!WitnessState { count: 6, ..whole.clone() }.is_whole());
-        assert!(!WitnessState { proofs_ok: false, ..whole }.is_whole());
+        assert!(
+            !WitnessState {
+                count: 6,
+                ..whole.clone()
+            }
+            .is_whole()
+        );
+        assert!(
+            !WitnessState {
+                proofs_ok: false,
+                ..whole
+            }
+            .is_whole()
+        );
     }
 }

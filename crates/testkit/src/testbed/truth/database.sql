@@ -14,6 +14,8 @@ set statement_timeout = 0;
 set row_security = on;
 begin isolation level repeatable read read only;
 
+select json_build_object('database', current_database());
+
 \set members 'select d.objid from pg_depend d where d.deptype = ''e'' and d.classid = '
 \set mine 'n.nspname !~ ''^pg_'' and n.nspname <> ''information_schema'''
 \set relations 'from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname !~ ''^pg_'' and n.nspname <> ''information_schema'' and c.oid not in (select d.objid from pg_depend d where d.deptype = ''e'' and d.classid = ''pg_class''::regclass) and (n.nspname, c.relname) <> (''public'', ''witness'')'

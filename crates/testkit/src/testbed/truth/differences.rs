@@ -26,11 +26,13 @@ fn names<'a, V>(a: &'a BTreeMap<String, V>, b: &'a BTreeMap<String, V>) -> BTree
 }
 
 fn of_facts(place: &str, a: &Facts, b: &Facts) -> Vec<String> {
-    let each = names(a, b).into_iter().flat_map(|name| match (a.get(name), b.get(name)) {
-        (Some(x), Some(y)) => of_values(name, x, y),
-        (Some(_), None) => vec![format!("{name}: missing")],
-        _ => vec![format!("{name}: ought not to be there")],
-    });
+    let each = names(a, b)
+        .into_iter()
+        .flat_map(|name| match (a.get(name), b.get(name)) {
+            (Some(x), Some(y)) => of_values(name, x, y),
+            (Some(_), None) => vec![format!("{name}: missing")],
+            _ => vec![format!("{name}: ought not to be there")],
+        });
     each.map(|line| format!("{place}: {line}")).collect()
 }
 
@@ -41,19 +43,36 @@ fn of_values(name: &str, a: &Value, b: &Value) -> Vec<String> {
         (Value::Object(x), Value::Object(y)) => {
             let keys: BTreeSet<_> = x.keys().chain(y.keys()).collect();
             let at = |side: &serde_json::Map<String, Value>, key: &str| side.get(key).cloned().unwrap_or(Value::Null);
-            keys.into_iter().flat_map(|key| of_values(&format!("{name}: {key}"), &at(x, key), &at(y, key))).collect()
+            keys.into_iter()
+                .flat_map(|key| of_values(&format!("{name}: {key}"), &at(x, key), &at(y, key)))
+                .collect()
         }
         (Value::Array(x), Value::Array(y)) if x.len() == y.len() && x.iter().all(Value::is_object) => {
             let pairs = x.iter().zip(y).enumerate();
-            pairs.flat_map(|(i, (x, y))| of_values(&format!("{name} {}", label(x, i)), x, y)).collect()
+            pairs
+                .flat_map(|(i, (x, y))| of_values(&format!("{name} {}", label(x, i)), x, y))
+                .collect()
         }
-        _ => vec![format!("{name}: was {a}, is {b}")],
+        _ => vec![format!("{name}: was {}, is {}", brief(a), brief(b))],
+    }
+}
+
+/// A whole list of columns would drown the other lines.
+fn brief(value: &Value) -> String {
+    const LONGEST: usize = 120;
+    let text = value.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some((cut, _)) => format!("{}… ({} characters)", &text[..cut], text.chars().count()),
+        None => text,
     }
 }
 
 /// A column by its name, anything else by its place.
 fn label(element: &Value, index: usize) -> String {
-    element.get("name").and_then(Value::as_str).map_or_else(|| format!("#{}", index + 1), str::to_owned)
+    element
+        .get("name")
+        .and_then(Value::as_str)
+        .map_or_else(|| format!("#{}", index + 1), str::to_owned)
 }
 
 #[cfg(test)]
@@ -65,9 +84,15 @@ mod tests {
     fn truth(rows: u32, column: &str) -> Truth {
         let facts = Facts::from([
             ("rows public.t".to_owned(), json!({"count": rows, "hash": "1"})),
-            ("table public.t".to_owned(), json!({"owner": "me", "columns": [{"name": "a", "type": column}]})),
+            (
+                "table public.t".to_owned(),
+                json!({"owner": "me", "columns": [{"name": "a", "type": column}]}),
+            ),
         ]);
-        Truth { cluster: Facts::from([("role me".to_owned(), json!({"login": true}))]), databases: [("db".to_owned(), facts)].into() }
+        Truth {
+            cluster: Facts::from([("role me".to_owned(), json!({"login": true}))]),
+            databases: [("db".to_owned(), facts)].into(),
+        }
     }
 
     #[test]
@@ -78,7 +103,13 @@ mod tests {
     #[test]
     fn a_line_names_the_place_and_both_values() {
         let lines = truth(3, "text").differences(&truth(2, "bigint"));
-        assert_eq!(lines, ["db: rows public.t: count: was 3, is 2", "db: table public.t: columns a: type: was \"text\", is \"bigint\""]);
+        assert_eq!(
+            lines,
+            [
+                "db: rows public.t: count: was 3, is 2",
+                "db: table public.t: columns a: type: was \"text\", is \"bigint\""
+            ]
+        );
     }
 
     #[test]
