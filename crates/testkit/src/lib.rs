@@ -1,1 +1,2 @@
-//! placeholder
+//! What tests and tasks need and the product must never contain. No crate of the product depends on this one outside its tests.
+pub mod testbed;

@@ -1,0 +1,25 @@
+//! The testbed: a small platform of real engines in real containers, for tests, for `make demo` and for measurements.
+//!
+//! Synchronous and through the `docker` program only: what the product does over the engine's API must not be checked with the product's own code.
+//! Nothing is cleaned up in `Drop`: a failed test leaves its platform for a look, and the next run removes it ([`reap`]).
+
+mod containers;
+mod docker;
+mod dump;
+mod events;
+mod owner;
+mod places;
+mod platform;
+mod psql;
+mod reap;
+mod seed;
+mod truth;
+mod witness;
+mod wreck;
+
+pub use containers::{ContainerState, Health, Status};
+pub use events::{Event, Events};
+pub use platform::{Shape, Testbed, WitnessMode};
+pub use reap::reap;
+pub use truth::{Facts, Truth};
+pub use witness::WitnessState;

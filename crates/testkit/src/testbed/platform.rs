@@ -1,0 +1,328 @@
+//! One testbed: a Compose project of its own, brought up, used and taken down by a test or a task.
+
+use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::Once;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, anyhow};
+
+use super::docker::{Docker, LONG};
+use super::events::Events;
+use super::witness::{self, WitnessState};
+use super::{ContainerState, Status, Truth, containers, dump, owner, places, reap, seed, truth, wreck};
+
+const STORE: &str = "postgres-main";
+const WITNESS: &str = "witness";
+
+/// How much of `testbed/compose.yaml` is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// All services, the operator's acts included: one is paused, one stopped.
+    Full,
+    /// `postgres-main`, `webapp`, `witness`: what a fault test needs, up in a few seconds.
+    Mini,
+}
+
+impl Shape {
+    fn services(self) -> &'static [&'static str] {
+        const ALL: &[&str] = &[
+            STORE,
+            "webapp",
+            WITNESS,
+            "seaweedfs-s3",
+            "etcd",
+            "traefik",
+            "worker-paused",
+            "stubborn",
+            "reports",
+        ];
+        match self {
+            Self::Full => ALL,
+            Self::Mini => &ALL[..3],
+        }
+    }
+}
+
+/// When the witness ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WitnessMode {
+    /// By itself, about once a second.
+    Auto,
+    /// Only by [`Testbed::tick`].
+    Command,
+}
+
+/// A platform under a project name of its own. Everything it makes carries its owner's label; only [`Testbed::down`] removes it.
+#[derive(Debug, Clone)]
+pub struct Testbed {
+    project: String,
+    shape: Shape,
+    witness: WitnessMode,
+    owner: String,
+}
+
+impl Testbed {
+    /// A platform of this process, named `sp-<name>-…` like no other; the witness ticks on command. Nothing is started yet.
+    pub fn for_test(name: &str, shape: Shape) -> Result<Self> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .context("the clock is before 1970")?;
+        let project = format!("sp-{name}-{}-{:05x}", std::process::id(), now.subsec_nanos() >> 10);
+        Ok(Self {
+            project,
+            shape,
+            witness: WitnessMode::Command,
+            owner: owner::this_process()?,
+        })
+    }
+
+    /// A platform that outlives this process until somebody takes it down; the witness ticks by itself.
+    pub fn kept(project: &str, shape: Shape) -> Self {
+        Self {
+            project: project.to_owned(),
+            shape,
+            witness: WitnessMode::Auto,
+            owner: owner::KEPT.to_owned(),
+        }
+    }
+
+    /// The same platform with another witness; before [`Testbed::up`].
+    #[must_use]
+    pub fn with_witness(mut self, mode: WitnessMode) -> Self {
+        self.witness = mode;
+        self
+    }
+
+    /// The Compose project's name.
+    pub fn project(&self) -> &str {
+        &self.project
+    }
+
+    /// Starts the platform with empty stores and waits until every service is healthy or runs.
+    /// Removes leftovers of dead runs first, once per process.
+    pub fn up(&self) -> Result<()> {
+        static REAPED: Once = Once::new();
+        let mut outcome = Ok(Vec::new());
+        REAPED.call_once(|| outcome = reap::reap());
+        outcome.context("cannot remove what earlier runs have left")?;
+        self.start()
+            .with_context(|| format!("cannot bring up {}", self.project))
+    }
+
+    /// Starts the platform with data of scale 1 already in its stores, and the witness ready to tick.
+    pub fn up_seeded(&self) -> Result<()> {
+        let volume = format!("{}_postgres-data", self.project);
+        // With Compose's own labels, else it would not take the volume for its own.
+        let labels = [
+            format!("--label=com.docker.compose.project={}", self.project),
+            "--label=com.docker.compose.volume=postgres-data".to_owned(),
+            format!("--label={}={}", owner::LABEL, self.owner),
+        ];
+        Docker::new(["volume", "create"]).args(labels).args([&volume]).run()?;
+        seed::copy_into(&volume)?;
+        self.up()?;
+        self.await_witness()
+    }
+
+    /// Fills the empty stores; 1 is a few megabytes, 100 about 2 GB. Returns when the witness is ready to tick.
+    pub fn seed(&self, scale: u32) -> Result<()> {
+        seed::seed(&self.container(STORE)?, scale)?;
+        self.await_witness()
+    }
+
+    fn start(&self) -> Result<()> {
+        // Compose cannot start what is paused; here it is when the platform was up already.
+        for paused in self.containers()?.iter().filter(|c| c.status == Status::Paused) {
+            self.docker(&["unpause", &paused.id])?;
+        }
+        self.compose(["up", "-d", "--wait", "--wait-timeout", "180"])
+            .args(self.shape.services().iter().copied())
+            .limit(LONG)
+            .run()?;
+        if self.shape == Shape::Full {
+            self.play_operator()?;
+        }
+        Ok(())
+    }
+
+    /// `--wait` takes the end of a one-shot for a failure, so it comes by itself; then what an operator has done by hand.
+    fn play_operator(&self) -> Result<()> {
+        self.compose(["up", "-d", "--no-deps", "oneshot-init"]).run()?;
+        self.docker(&["wait", &self.container("oneshot-init")?])?;
+        self.docker(&["pause", &self.container("worker-paused")?])?;
+        self.docker(&["stop", &self.container("reports")?]).map(drop)
+    }
+
+    /// Removes containers, volumes and networks at once. A project that is not there is no error.
+    pub fn down(&self) -> Result<()> {
+        reap::remove(&self.project).with_context(|| format!("cannot take down {}", self.project))
+    }
+
+    /// `docker ARGS…`: its standard output, or an error with what it said.
+    pub fn docker(&self, args: &[&str]) -> Result<String> {
+        Docker::new(args.iter().copied()).run()
+    }
+
+    fn compose<const N: usize>(&self, args: [&str; N]) -> Docker {
+        let file = |name: &str| places::testbed().join(name).to_string_lossy().into_owned();
+        let images = places::images_env().to_string_lossy().into_owned();
+        let mode = match self.witness {
+            WitnessMode::Auto => "auto",
+            WitnessMode::Command => "command",
+        };
+        Docker::new(["compose", "-p", &self.project, "--env-file", &images])
+            .args(["-f", &file("compose.yaml"), "-f", &file("compose.local.yaml")])
+            .args(args)
+            .env("STILLPOINT_TESTBED_OWNER", &self.owner)
+            .env("WITNESS_MODE", mode)
+            .env("POSTGRES_PASSWORD", seed::PASSWORD)
+    }
+
+    /// All containers, as inspect shows them now.
+    pub fn containers(&self) -> Result<Vec<ContainerState>> {
+        containers::of_project(&self.project)
+    }
+
+    /// One service's container, as inspect shows it now.
+    pub fn state(&self, service: &str) -> Result<ContainerState> {
+        let found = self.containers()?.into_iter().find(|c| c.service == service);
+        found.ok_or_else(|| anyhow!("{} has no container of service {service}", self.project))
+    }
+
+    /// The id of a service's container.
+    pub fn container(&self, service: &str) -> Result<String> {
+        let service_filter = format!("label=com.docker.compose.service={service}");
+        let filters = [
+            "--filter",
+            &containers::project_filter(&self.project),
+            "--filter",
+            &service_filter,
+        ];
+        let ids = Docker::new(["ps", "-aq", "--no-trunc"]).args(filters).run()?;
+        let first = ids.lines().next().map(str::to_owned);
+        first.ok_or_else(|| anyhow!("{} has no container of service {service}", self.project))
+    }
+
+    /// Runs SQL as the superuser; unaligned output without headings, an error at the first failed statement.
+    pub fn psql(&self, database: &str, sql: &str) -> Result<String> {
+        let name = format!("PGDATABASE={database}");
+        let container = self.container(STORE)?;
+        Docker::new([
+            "exec",
+            "-i",
+            "-u",
+            "postgres",
+            "-e",
+            &name,
+            &container,
+            "psql",
+            "-XqAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+        ])
+        .input(sql)
+        .limit(LONG)
+        .run()
+    }
+
+    /// The databases that are no templates, sorted; `postgres` among them.
+    pub fn databases(&self) -> Result<Vec<String>> {
+        let names = self.psql(
+            "postgres",
+            "select datname from pg_database where not datistemplate order by datname",
+        )?;
+        Ok(names.lines().map(str::to_owned).collect())
+    }
+
+    /// Everything of the PostgreSQL cluster that a restore must bring back; the witness's tables excepted.
+    pub fn truth(&self) -> Result<Truth> {
+        truth::collect(&self.container(STORE)?, &self.databases()?)
+    }
+
+    /// Drops every database and role of the platform and leaves rubbish under two of the old names.
+    pub fn wreck(&self) -> Result<()> {
+        wreck::postgres(&self.container(STORE)?).with_context(|| format!("cannot wreck {}", self.project))
+    }
+
+    /// One tick into every store; its number.
+    pub fn tick(&self) -> Result<u64> {
+        let said = self.docker(&["exec", &self.container(WITNESS)?, "tick"])?;
+        said.trim()
+            .parse()
+            .with_context(|| format!("the witness's tick said {said:?}"))
+    }
+
+    /// What the stores themselves show of the witness, by `<service>/<database>`.
+    pub fn witness(&self) -> Result<BTreeMap<String, WitnessState>> {
+        let names: Vec<_> = self
+            .databases()?
+            .into_iter()
+            .filter(|name| name != "postgres")
+            .collect();
+        let states = witness::in_postgres(&self.container(STORE)?, &names)?;
+        Ok(states
+            .into_iter()
+            .map(|(database, state)| (format!("{STORE}/{database}"), state))
+            .collect())
+    }
+
+    /// The tick after which the witness last stopped in good order: what a backup taken at that standstill must hold.
+    pub fn witness_log_last_stop(&self) -> Result<Option<u64>> {
+        Ok(witness::last_number_after(&self.witness_log()?, "stopped after tick "))
+    }
+
+    /// The tick that all stores agreed on when the witness last started: what a restore brought back.
+    pub fn witness_log_last_resume(&self) -> Result<Option<u64>> {
+        Ok(witness::last_number_after(&self.witness_log()?, "resumed after tick "))
+    }
+
+    /// What the witness has said since it was made.
+    pub fn witness_log(&self) -> Result<String> {
+        self.docker(&["logs", &self.container(WITNESS)?])
+    }
+
+    /// The witness itself waits, with a limit, until it has found its place in every store.
+    fn await_witness(&self) -> Result<()> {
+        self.docker(&["exec", &self.container(WITNESS)?, "witness-ready"])
+            .map(drop)
+            .context("the witness does not get ready")
+    }
+
+    /// Records what the engine reports about this project, from now on.
+    pub fn events_recorder(&self) -> Result<Events> {
+        Events::start(&self.project)
+    }
+
+    /// Writes inspect and every container's log into a folder, for a look after a failure.
+    pub fn dump(&self, folder: &Path) -> Result<()> {
+        dump::write(&self.project, folder)
+    }
+
+    /// Runs a test on this platform and takes it down if all went well. After an error or a panic the platform stays for a look (the next
+    /// run removes it), and everything that [`Testbed::dump`] writes is in a folder that the message names.
+    pub fn examined(&self, test: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+        match panic::catch_unwind(AssertUnwindSafe(|| test(self))) {
+            Ok(Ok(())) => self.down(),
+            Ok(Err(error)) => Err(error.context(self.dumped())),
+            Err(payload) => {
+                say(&self.dumped());
+                panic::resume_unwind(payload)
+            }
+        }
+    }
+
+    fn dumped(&self) -> String {
+        let folder = places::failures().join(&self.project);
+        match self.dump(&folder) {
+            Ok(()) => format!("{} stays; its logs are in {}", self.project, folder.display()),
+            Err(e) => format!("{} stays, without a dump: {e:#}", self.project),
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "beside a panic's own message, and only in tests")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}

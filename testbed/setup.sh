@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs what the testbed needs and this machine lacks: Docker Engine and debootstrap from Debian, Compose from PyPI.
+# Does nothing, in well under a second, when all is there.
+set -euo pipefail
+# shellcheck source=env.sh
+. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+
+missing_packages() {
+  command -v docker >/dev/null || echo docker.io
+  # An engine that answers may be anybody's; only without one is a local one needed.
+  engine_answers || [ -x /usr/sbin/dockerd ] || [ -x /usr/bin/dockerd ] || echo docker.io
+  [ -x /usr/sbin/debootstrap ] || echo debootstrap
+  command -v python3 >/dev/null || echo python3
+  python3 -c 'import pip' 2>/dev/null || echo python3-pip
+  command -v flock >/dev/null || echo util-linux
+}
+
+install_packages() {
+  say "installing $* (apt)"
+  export DEBIAN_FRONTEND=noninteractive
+  local log=$CACHE/apt.log
+  # Stale lists name versions that the mirror no longer has: refresh once, then the answer is final.
+  if ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null ||
+    ! as_root apt-get install -y --no-install-recommends "$@" >"$log" 2>&1; then
+    as_root apt-get update >"$log" 2>&1 || { tail -20 "$log" >&2; fail "apt-get update failed"; }
+    as_root apt-get install -y --no-install-recommends "$@" >>"$log" 2>&1 ||
+      { tail -20 "$log" >&2; fail "cannot install $*: see above, whole log in $log"; }
+  fi
+}
+
+install_compose() {
+  local plugin=$DOCKER_CONFIG/cli-plugins/docker-compose
+  local pins=$TESTBED/pins/compose.txt
+  # The pin is kept beside the program: another pin is another program.
+  cmp -s "$pins" "$plugin.pin" && [ -x "$plugin" ] && return
+  say "installing Compose (PyPI, pinned by hash)"
+  pypi_script "$pins" docker-compose "$plugin"
+  cp "$pins" "$plugin.pin"
+}
+
+exec 8>"$CACHE/setup.lock"
+flock 8
+mapfile -t packages < <(missing_packages | sort -u)
+[ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
+# From Debian 13 on the client is a package of its own.
+command -v docker >/dev/null || install_packages docker-cli
+install_compose
