@@ -31,12 +31,19 @@ impl From<Error> for Failure {
 impl Failure {
     /// A wrong command line or setting, and what to do about it.
     pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Usage { what: what.into(), hint: hint.into() }
+        Self::Usage {
+            what: what.into(),
+            hint: hint.into(),
+        }
     }
 
     fn class(&self) -> Class {
         match self {
-            Self::Usage { hint, .. } => Class { exit: Exit::Usage, http: 400, hint: hint.clone() },
+            Self::Usage { hint, .. } => Class {
+                exit: Exit::Usage,
+                http: 400,
+                hint: hint.clone(),
+            },
             Self::Core(error) => error.class(),
         }
     }

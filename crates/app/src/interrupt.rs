@@ -25,7 +25,9 @@ async fn listen(token: CancellationToken) {
             _ = terminate.recv() => {}
         }
         if token.is_cancelled() {
-            print::error("still undoing: what was started in containers is ended, then every container that ran is started");
+            print::error(
+                "still undoing: what was started in containers is ended, then every container that ran is started",
+            );
         } else {
             print::error("interrupted: undoing");
             token.cancel();

@@ -17,10 +17,16 @@ use clap::Parser;
 fn main() -> ExitCode {
     let command_line = commands::CommandLine::parse();
     let json = command_line.options.json;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(commands::run(command_line)),
-        Err(error) => Err(failure::Failure::Usage { what: format!("no runtime: {error}"), hint: String::new() }),
+        Err(error) => Err(failure::Failure::Usage {
+            what: format!("no runtime: {error}"),
+            hint: String::new(),
+        }),
     };
     match outcome {
         Ok(exit) => ExitCode::from(exit as u8),

@@ -22,7 +22,13 @@ pub struct Options {
     pub repository: Option<PathBuf>,
 
     /// The container engine
-    #[arg(long, global = true, env = "DOCKER_HOST", value_name = "URL", default_value = "unix:///var/run/docker.sock")]
+    #[arg(
+        long,
+        global = true,
+        env = "DOCKER_HOST",
+        value_name = "URL",
+        default_value = "unix:///var/run/docker.sock"
+    )]
     pub docker_host: String,
 
     /// The directory of locks [default: /var/lib/stillpoint/state; not root: $XDG_STATE_HOME/stillpoint]
@@ -41,7 +47,10 @@ const S3_VARIABLES: [&str; 2] = ["BACKUP_S3_ENDPOINT", "BACKUP_S3_ACCESS_KEY_ID"
 impl Options {
     /// The platform that was asked for.
     pub fn project(&self) -> Option<Project> {
-        self.platform.as_deref().filter(|name| !name.is_empty()).map(Project::new)
+        self.platform
+            .as_deref()
+            .filter(|name| !name.is_empty())
+            .map(Project::new)
     }
 
     /// The repository's directory.
@@ -60,7 +69,9 @@ impl Options {
 
     /// The directory of locks.
     pub fn state_directory(&self) -> Result<PathBuf, Failure> {
-        self.state_dir.clone().map_or_else(|| home("XDG_STATE_HOME", ".local/state", "state"), Ok)
+        self.state_dir
+            .clone()
+            .map_or_else(|| home("XDG_STATE_HOME", ".local/state", "state"), Ok)
     }
 }
 
@@ -73,7 +84,10 @@ fn home(variable: &str, below_home: &str, leaf: &str) -> Result<PathBuf, Failure
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(below_home)));
     base.map(|base| base.join("stillpoint").join(leaf)).ok_or_else(|| {
-        Failure::usage(format!("neither {variable} nor HOME is set"), "set one, or give --repository and --state-dir")
+        Failure::usage(
+            format!("neither {variable} nor HOME is set"),
+            "set one, or give --repository and --state-dir",
+        )
     })
 }
 

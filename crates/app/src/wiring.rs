@@ -21,8 +21,10 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub fn operations(options: &Options) -> Result<Local, Failure> {
     let docker = Arc::new(Docker::connect(Some(&options.docker_host)).map_err(Error::from)?);
     let directory = options.repository_dir()?;
-    let repository = LocalRepository::open(&directory)
-        .map_err(|cause| Error::Repository { place: format!("local directory {}", directory.display()), cause })?;
+    let repository = LocalRepository::open(&directory).map_err(|cause| Error::Repository {
+        place: format!("local directory {}", directory.display()),
+        cause,
+    })?;
     Ok(Local::new(Site {
         catalog: docker.clone(),
         power: docker.clone(),
@@ -40,5 +42,9 @@ pub fn operations(options: &Options) -> Result<Local, Failure> {
 
 fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    if name.trim().is_empty() { "unknown".to_owned() } else { name.trim().to_owned() }
+    if name.trim().is_empty() {
+        "unknown".to_owned()
+    } else {
+        name.trim().to_owned()
+    }
 }

@@ -32,8 +32,16 @@ pub async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
     let sealed = operations.backup(order(options, &display)).await;
     display.finish();
     let sealed = sealed?;
-    if options.json { print::document(&sealed) } else { summary(&sealed) }
-    Ok(if sealed.degraded.is_empty() { Exit::Ok } else { Exit::Degraded })
+    if options.json {
+        print::document(&sealed)
+    } else {
+        summary(&sealed)
+    }
+    Ok(if sealed.degraded.is_empty() {
+        Exit::Ok
+    } else {
+        Exit::Degraded
+    })
 }
 
 fn summary(sealed: &Sealed) {

@@ -29,11 +29,19 @@ pub async fn run(options: &Options, command: &Command) -> Result<Exit, Failure> 
     match command {
         Command::Ls => {
             let backups = operations.list().await?;
-            if options.json { print::document(&backups) } else { list(&backups) }
+            if options.json {
+                print::document(&backups)
+            } else {
+                list(&backups)
+            }
         }
         Command::Show { backup } => {
             let manifest = operations.show(*backup).await?;
-            if options.json { print::document(&manifest) } else { show(&manifest) }
+            if options.json {
+                print::document(&manifest)
+            } else {
+                show(&manifest)
+            }
         }
     }
     Ok(Exit::Ok)
@@ -48,10 +56,17 @@ fn list(backups: &Backups) {
             backup.manifest.platform.to_string(),
             backup.manifest.stores.len().to_string(),
             words::bytes(backup.size),
-            backup.manifest.standstill.map_or_else(String::new, |window| words::between(window.stopping, window.ended)),
+            backup
+                .manifest
+                .standstill
+                .map_or_else(String::new, |window| words::between(window.stopping, window.ended)),
         ]);
     }
-    print::line(&format!("{} complete backups in {}", backups.backups.len(), backups.place));
+    print::line(&format!(
+        "{} complete backups in {}",
+        backups.backups.len(),
+        backups.place
+    ));
     if !backups.backups.is_empty() {
         print::line(&table.to_string());
     }
@@ -72,14 +87,27 @@ fn show(manifest: &Manifest) {
         manifest.stillpoint
     ));
     if let Some(window) = manifest.standstill {
-        print::line(&format!("Clients down {}", words::between(window.stopping, window.ended)));
+        print::line(&format!(
+            "Clients down {}",
+            words::between(window.stopping, window.ended)
+        ));
     }
     for store in &manifest.stores {
-        print::line(&format!("\n{} ({} {}), pinned {}", store.name, store.kind, store.version, store.pinned));
+        print::line(&format!(
+            "\n{} ({} {}), pinned {}",
+            store.name, store.kind, store.version, store.pinned
+        ));
         let mut table = table(&["ARTIFACT", "SIZE", "SHA-256"]);
-        table.column_mut(1).into_iter().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+        table
+            .column_mut(1)
+            .into_iter()
+            .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
         for artifact in &store.artifacts {
-            table.add_row([artifact.name.to_string(), words::bytes(artifact.size), artifact.sha256.clone()]);
+            table.add_row([
+                artifact.name.to_string(),
+                words::bytes(artifact.size),
+                artifact.sha256.clone(),
+            ]);
         }
         print::line(&table.to_string());
         print::line(&format!("{} counts, for example:", store.inventory.0.len()));

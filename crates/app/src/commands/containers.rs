@@ -28,14 +28,21 @@ pub async fn run(options: &Options, command: &Command) -> Result<Exit, Failure> 
     match command {
         Command::Plan => {
             let plan = operations.plan(options.project().as_ref()).await?;
-            if options.json { print::document(&plan.records()) } else { show(&plan) }
+            if options.json {
+                print::document(&plan.records())
+            } else {
+                show(&plan)
+            }
         }
         Command::Start => {
             let display = Display::start(options.json);
             let started = operations.start_containers(order(options, &display)).await;
             display.finish();
             started?;
-            print::summary(options.json, "Nothing of this platform is left stopped by an earlier run.");
+            print::summary(
+                options.json,
+                "Nothing of this platform is left stopped by an earlier run.",
+            );
         }
     }
     Ok(Exit::Ok)
@@ -43,7 +50,9 @@ pub async fn run(options: &Options, command: &Command) -> Result<Exit, Failure> 
 
 fn show(plan: &Plan) {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_header(["CONTAINER", "ROLE", "NOW", "BACKUP WILL", "GRACE", "WHY"]);
+    table
+        .load_preset(NOTHING)
+        .set_header(["CONTAINER", "ROLE", "NOW", "BACKUP WILL", "GRACE", "WHY"]);
     for entry in &plan.entries {
         let grace = match entry.action {
             Action::Stop(grace) => format!("{} s", grace.as_secs()),

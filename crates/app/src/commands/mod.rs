@@ -59,5 +59,9 @@ pub async fn run(command_line: CommandLine) -> Result<Exit, Failure> {
 
 /// An order whose events are displayed and which ends on a signal.
 fn order(options: &Options, display: &Display) -> Order {
-    Order { platform: options.project(), listener: display.listener(), cancel: interrupt::token() }
+    Order {
+        platform: options.project(),
+        listener: display.listener(),
+        cancel: interrupt::token(),
+    }
 }

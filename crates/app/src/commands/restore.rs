@@ -35,8 +35,16 @@ pub async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
     let restored = operations.restore(args.backup, order(options, &display)).await;
     display.finish();
     let restored = restored?;
-    if options.json { print::document(&restored) } else { summary(&restored) }
-    Ok(if restored.degraded.is_empty() { Exit::Ok } else { Exit::Degraded })
+    if options.json {
+        print::document(&restored)
+    } else {
+        summary(&restored)
+    }
+    Ok(if restored.degraded.is_empty() {
+        Exit::Ok
+    } else {
+        Exit::Degraded
+    })
 }
 
 /// The data of the platform is about to be replaced: the operator says which backup, twice.
@@ -54,12 +62,16 @@ fn confirm(args: &Args) -> Result<(), Failure> {
     if again.trim() == args.backup.to_string() {
         Ok(())
     } else {
-        Err(Failure::usage(format!("`{}` is not {}: nothing was done", again.trim(), args.backup), "type the same id twice"))
+        Err(Failure::usage(
+            format!("`{}` is not {}: nothing was done", again.trim(), args.backup),
+            "type the same id twice",
+        ))
     }
 }
 
 fn ask(backup: BackupId) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| Failure::usage(format!("no answer: {error}"), format!("add --confirm {backup}"));
+    let failed =
+        |error: std::io::Error| Failure::usage(format!("no answer: {error}"), format!("add --confirm {backup}"));
     print::prompt(&format!(
         "This stops the platform and replaces its data with backup {backup} ({}).\nType the backup's id to go on: ",
         words::local(backup.timestamp()),
@@ -71,7 +83,10 @@ fn ask(backup: BackupId) -> Result<String, Failure> {
 }
 
 fn summary(restored: &Restored) {
-    print::line(&format!("Backup {} is restored; every store holds what was backed up.", restored.backup));
+    print::line(&format!(
+        "Backup {} is restored; every store holds what was backed up.",
+        restored.backup
+    ));
     for degraded in &restored.degraded {
         print::line(&format!("The data is good, but {degraded}."));
     }

@@ -28,7 +28,10 @@ pub async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
     } else {
         let count = manifest.artifacts().count();
         let bytes = words::bytes(manifest.size());
-        print::line(&format!("Backup {} is whole: {count} artifacts, {bytes} read, every SHA-256 as in its manifest.", manifest.id));
+        print::line(&format!(
+            "Backup {} is whole: {count} artifacts, {bytes} read, every SHA-256 as in its manifest.",
+            manifest.id
+        ));
     }
     Ok(Exit::Ok)
 }

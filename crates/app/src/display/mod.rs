@@ -28,7 +28,10 @@ impl Display {
             (false, true) => terminal::bars,
             (false, false) => plain::lines,
         };
-        Self { events, thread: std::thread::spawn(move || show(heard)) }
+        Self {
+            events,
+            thread: std::thread::spawn(move || show(heard)),
+        }
     }
 
     /// What feeds it.

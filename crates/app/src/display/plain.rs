@@ -11,7 +11,10 @@ use super::{print, words};
 pub fn lines(events: Receiver<Event>) {
     for event in events {
         if let Some(sentence) = words::sentence(&event.kind) {
-            print::error(&format!("{} {sentence}", event.at.to_zoned(TimeZone::system()).strftime("%H:%M:%S")));
+            print::error(&format!(
+                "{} {sentence}",
+                event.at.to_zoned(TimeZone::system()).strftime("%H:%M:%S")
+            ));
         }
     }
 }

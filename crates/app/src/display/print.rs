@@ -25,5 +25,9 @@ pub fn document<T: serde::Serialize>(content: &T) {
 
 /// A sentence, or the same as JSON.
 pub fn summary(json: bool, sentence: &str) {
-    if json { document(&serde_json::json!({ "summary": sentence })) } else { line(sentence) }
+    if json {
+        document(&serde_json::json!({ "summary": sentence }))
+    } else {
+        line(sentence)
+    }
 }

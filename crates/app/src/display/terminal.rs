@@ -36,12 +36,22 @@ impl Screen {
     fn new() -> Self {
         let all = MultiProgress::new();
         let clock = all.add(ProgressBar::new_spinner().with_style(style("{spinner} {msg}")));
-        Self { all, clock, down_since: None, stores: BTreeMap::new() }
+        Self {
+            all,
+            clock,
+            down_since: None,
+            stores: BTreeMap::new(),
+        }
     }
 
     fn show(&mut self, kind: &Kind) {
         match kind {
-            Kind::Progress { store, artifact, bytes, total } => self.progress(store, artifact.as_str(), *bytes, *total),
+            Kind::Progress {
+                store,
+                artifact,
+                bytes,
+                total,
+            } => self.progress(store, artifact.as_str(), *bytes, *total),
             Kind::StepBegan { .. } => self.clock.set_message(words::sentence(kind).unwrap_or_default()),
             Kind::ClientsGoDown { .. } => self.down_since = Some(Instant::now()),
             Kind::ClientsAreBack { .. } => self.down_since = None,
@@ -56,10 +66,15 @@ impl Screen {
     }
 
     fn progress(&mut self, store: &StoreName, artifact: &str, bytes: u64, total: Option<u64>) {
-        let bar = self.stores.entry(store.clone()).or_insert_with(|| self.all.add(ProgressBar::no_length()));
+        let bar = self
+            .stores
+            .entry(store.clone())
+            .or_insert_with(|| self.all.add(ProgressBar::no_length()));
         match total {
             Some(total) => {
-                bar.set_style(style("  {prefix} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {msg}"));
+                bar.set_style(style(
+                    "  {prefix} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {msg}",
+                ));
                 bar.set_length(total);
             }
             None => bar.set_style(style("  {prefix} {spinner} {bytes} {binary_bytes_per_sec} {msg}")),

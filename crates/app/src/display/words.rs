@@ -13,7 +13,10 @@ pub fn bytes(count: u64) -> String {
 
 /// A moment in this machine's time zone; ids are in UTC, people are not.
 pub fn local(moment: Timestamp) -> String {
-    moment.to_zoned(TimeZone::system()).strftime("%a %d %b %Y %H:%M:%S %Z").to_string()
+    moment
+        .to_zoned(TimeZone::system())
+        .strftime("%a %d %b %Y %H:%M:%S %Z")
+        .to_string()
 }
 
 /// `01:07`, from one moment to the next.
@@ -38,13 +41,22 @@ pub fn sentence(kind: &Kind) -> Option<String> {
     Some(match kind {
         Kind::StepBegan { step } => format!("{} …", doing(*step)),
         Kind::StepEnded { step, millis, ok: true } => format!("{}: done in {}", doing(*step), seconds(*millis)),
-        Kind::StepEnded { step, millis, ok: false } => format!("{}: FAILED after {}", doing(*step), seconds(*millis)),
+        Kind::StepEnded {
+            step,
+            millis,
+            ok: false,
+        } => format!("{}: FAILED after {}", doing(*step), seconds(*millis)),
         Kind::ClientsGoDown { workloads } => format!("clients go down: {workloads} containers to stop"),
         Kind::ClientsAreBack { millis } => format!("clients are back: down for {}", seconds(*millis)),
-        Kind::Stopped { workload, killed: false } => format!("stopped {workload}"),
+        Kind::Stopped {
+            workload,
+            killed: false,
+        } => format!("stopped {workload}"),
         Kind::Stopped { workload, killed: true } => format!("stopped {workload} (killed: it did not end in time)"),
         Kind::Started { workload } => format!("started {workload}"),
-        Kind::ArtifactDone { artifact, bytes: count, .. } => format!("{artifact}: {}", bytes(*count)),
+        Kind::ArtifactDone {
+            artifact, bytes: count, ..
+        } => format!("{artifact}: {}", bytes(*count)),
         Kind::Sealed { backup } => format!("sealed {backup}"),
         Kind::Warning { message } => format!("warning: {message}"),
         Kind::Progress { .. } => return None,

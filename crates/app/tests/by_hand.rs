@@ -1,0 +1,64 @@
+//! `docs/operating/by-hand.md` is true: its commands, taken from the page as they stand, restore a
+//! backup on an empty server without Stillpoint.
+
+mod common;
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use common::on_mini;
+use stillpoint_testkit::testbed::{Shape, Testbed};
+
+const PAGE: &str = include_str!("../../../docs/operating/by-hand.md");
+
+/// The page's command blocks, in order.
+fn blocks() -> Vec<&'static str> {
+    let parts = PAGE.split("```sh\n").skip(1);
+    parts.filter_map(|part| part.split("```").next()).collect()
+}
+
+#[test]
+fn by_hand() -> Result<()> {
+    let [check, restore @ ..] = &blocks()[..] else {
+        bail!("the page has no commands")
+    };
+    on_mini("byhand", |testbed, product| {
+        testbed.tick()?;
+        let truth = testbed.truth()?;
+        let backup = product.repository.join(product.backup()?);
+
+        let checked = Command::new("sh").args(["-euc", check]).current_dir(&backup).output()?;
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+
+        Testbed::for_test("empty", Shape::Mini)?.examined(|empty| {
+            empty.up()?;
+            for client in ["webapp", "witness"] {
+                empty.docker(&["stop", &empty.container(client)?])?;
+            }
+            let server = empty.container("postgres-main")?;
+            empty.docker(&["cp", &backup.to_string_lossy(), &format!("{server}:/backup")])?;
+            for block in restore {
+                let context = || format!("by hand:\n{block}");
+                let environment = [
+                    "-e",
+                    "STORE=postgres-main",
+                    "-e",
+                    "PGHOST=/var/run/postgresql",
+                    "-e",
+                    "PGUSER=postgres",
+                ];
+                let shell = ["-w", "/backup", server.as_str(), "sh", "-euc", block];
+                let arguments: Vec<&str> = ["exec"].into_iter().chain(environment).chain(shell).collect();
+                empty.docker(&arguments).with_context(context)?;
+            }
+            assert_eq!(truth.differences(&empty.truth()?), Vec::<String>::new());
+            assert!(
+                empty
+                    .witness()?
+                    .values()
+                    .all(|witness| witness.is_whole() && witness.last == 1)
+            );
+            Ok(())
+        })
+    })
+}

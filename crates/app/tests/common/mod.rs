@@ -1,0 +1,126 @@
+//! What the tests of the program share. Every test has a platform, a repository and a state
+//! directory of its own; a platform whose test failed stays for a look.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use stillpoint_testkit::product::Product;
+use stillpoint_testkit::testbed::{ContainerState, Event, Shape, Status, Testbed};
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_stillpoint");
+
+/// Runs a test on a small platform with data in it.
+pub fn on_mini(name: &str, test: impl FnOnce(&Testbed, &Product) -> Result<()>) -> Result<()> {
+    on(name, Shape::Mini, test)
+}
+
+/// Runs a test on a platform with data in it.
+pub fn on(name: &str, shape: Shape, test: impl FnOnce(&Testbed, &Product) -> Result<()>) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    Testbed::for_test(name, shape)?.examined(|testbed| {
+        testbed.up_seeded()?;
+        test(testbed, &Product::of(PROGRAM, folder.path(), testbed))
+    })
+}
+
+/// Waits until `there` holds.
+pub fn until(what: &str, mut there: impl FnMut() -> Result<bool>) -> Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(60) {
+        if there()? {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    bail!("{what}: not within 60 s")
+}
+
+/// Service, status and restart count: what must be the same before and after a run.
+pub fn standing(testbed: &Testbed) -> Result<Vec<(String, Status, u64)>> {
+    let all = testbed.containers()?;
+    Ok(all
+        .into_iter()
+        .map(|one: ContainerState| (one.service, one.status, one.restart_count))
+        .collect())
+}
+
+/// Fails unless every container is as it was before, and no claim is left.
+pub fn is_back(testbed: &Testbed, before: &[(String, Status, u64)]) -> Result<()> {
+    let now = standing(testbed)?;
+    if now != before {
+        bail!("the platform is not as it was\nbefore {before:?}\nnow    {now:?}");
+    }
+    if has_claim(testbed)? {
+        bail!("the claim is still there")
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a run holds the platform.
+pub fn has_claim(testbed: &Testbed) -> Result<bool> {
+    let name = format!("name=^/stillpoint-{}$", testbed.project());
+    Ok(!testbed.docker(&["ps", "-aq", "--filter", &name])?.is_empty())
+}
+
+/// The powers that were used on a service, in order.
+pub fn powers<'a>(events: &'a [Event], service: &str) -> Vec<&'a str> {
+    let powers = ["start", "die", "pause", "unpause", "destroy"];
+    let of_service = events.iter().filter(|event| event.service == service);
+    of_service
+        .map(|event| event.action.as_str())
+        .filter(|action| powers.contains(action))
+        .collect()
+}
+
+/// Puts a program before the stock one of the same name in the store's container. It survives stops and starts.
+pub fn replace_tool(testbed: &Testbed, tool: &str, script: &str) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join(tool);
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n"))?;
+    make_executable(&path)?;
+    let target = format!("{}:/usr/local/bin/{tool}", testbed.container("postgres-main")?);
+    testbed.docker(&["cp", &path.to_string_lossy(), &target]).map(drop)
+}
+
+fn make_executable(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?)
+}
+
+/// A small disk of its own; needs root. Gone when dropped.
+pub struct Disk(tempfile::TempDir);
+
+/// Mounts a disk with these options (`size=12m`, `ro`).
+pub fn disk(options: &str) -> Result<Disk> {
+    let disk = Disk(tempfile::tempdir()?);
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+        .arg(disk.path())
+        .status()?;
+    if mounted.success() {
+        Ok(disk)
+    } else {
+        bail!("cannot mount a disk with {options}")
+    }
+}
+
+impl Disk {
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg(self.0.path()).status();
+        assert!(
+            unmounted.is_ok_and(|status| status.success()),
+            "{} cannot be unmounted",
+            self.0.path().display()
+        );
+    }
+}

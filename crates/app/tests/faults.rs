@@ -1,0 +1,157 @@
+//! A backup that fails: the clients run again, the store and the cause are named, and nothing
+//! incomplete is listed. On the real engine.
+
+mod common;
+
+use anyhow::Result;
+use common::{is_back, on_mini, replace_tool, standing, until};
+use stillpoint_testkit::product::{Product, Ran};
+use stillpoint_testkit::proxy::Proxy;
+use stillpoint_testkit::testbed::{Status, Testbed};
+
+/// The stock `pg_dump` for the probe before the standstill; for the dump itself, real bytes first.
+const HALF_A_DUMP: &str = "case \"$*\" in *--schema-only*) exec /usr/bin/pg_dump \"$@\";; esac
+/usr/bin/pg_dump \"$@\" | head -c 20000
+touch /tmp/half-way";
+
+fn failed(ran: Ran, words: &[&str], product: &Product) -> Result<()> {
+    let mut ran = ran.must_end_with(1)?;
+    for words in words {
+        ran = ran.must_say(words)?;
+    }
+    assert_eq!(
+        product.backups()?,
+        Vec::<String>::new(),
+        "something incomplete is listed"
+    );
+    Ok(())
+}
+
+fn half_way(testbed: &Testbed) -> Result<()> {
+    let store = testbed.container("postgres-main")?;
+    until("the dump is half-way", || {
+        Ok(testbed.docker(&["exec", &store, "test", "-e", "/tmp/half-way"]).is_ok())
+    })
+}
+
+#[test]
+fn a_dump_that_fails_after_writing_bytes_fails_the_backup() -> Result<()> {
+    on_mini("dumpfails", |testbed, product| {
+        let before = standing(testbed)?;
+        replace_tool(
+            testbed,
+            "pg_dump",
+            &format!("{HALF_A_DUMP}\necho the disk is on fire >&2\nexit 3"),
+        )?;
+        let words = [
+            "store postgres-main",
+            "dumping database",
+            "exit code 3",
+            "the disk is on fire",
+            "help:",
+        ];
+        failed(product.run(&["backup"])?, &words, product)?;
+        is_back(testbed, &before)
+    })
+}
+
+#[test]
+fn a_store_that_dies_during_its_dump_fails_the_backup() -> Result<()> {
+    on_mini("storedies", |testbed, product| {
+        let before = standing(testbed)?;
+        replace_tool(testbed, "pg_dump", &format!("{HALF_A_DUMP}\nsleep 3600"))?;
+        let running = product.start(&["backup"])?;
+        half_way(testbed)?;
+        testbed.docker(&["kill", &testbed.container("postgres-main")?])?;
+        failed(running.end()?, &["store postgres-main", "pg_dump"], product)?;
+        is_back(testbed, &before)
+    })
+}
+
+#[test]
+fn a_cut_stream_fails_the_backup() -> Result<()> {
+    on_mini("cut", |testbed, product| {
+        let before = standing(testbed)?;
+        replace_tool(testbed, "pg_dump", &format!("{HALF_A_DUMP}\nsleep 3600"))?;
+        let proxy = Proxy::start()?;
+        let through = product.clone().with("DOCKER_HOST", proxy.address());
+        let running = through.start(&["backup"])?;
+        half_way(testbed)?;
+        proxy.cut_upgraded();
+        failed(running.end()?, &["store postgres-main", "was cut"], product)?;
+        is_back(testbed, &before)?;
+        nothing_runs(testbed)
+    })
+}
+
+#[test]
+fn an_interrupted_backup_ends_its_dump_and_brings_the_clients_back() -> Result<()> {
+    on_mini("interrupt", |testbed, product| {
+        let before = standing(testbed)?;
+        replace_tool(testbed, "pg_dump", &format!("{HALF_A_DUMP}\nsleep 3600"))?;
+        let running = product.start(&["backup"])?;
+        half_way(testbed)?;
+        running.signal("INT")?;
+        running.end()?.must_end_with(130)?.must_say("interrupted")?;
+        assert_eq!(product.backups()?, Vec::<String>::new());
+        is_back(testbed, &before)?;
+        nothing_runs(testbed)
+    })
+}
+
+/// No tool of ours is left in the store's container.
+fn nothing_runs(testbed: &Testbed) -> Result<()> {
+    let store = testbed.container("postgres-main")?;
+    let running = testbed.docker(&["top", &store, "-eo", "args"])?;
+    assert!(
+        !running.contains("pg_dump") && !running.contains("sleep 3600"),
+        "still running:\n{running}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_repository_that_fills_up_fails_the_backup() -> Result<()> {
+    on_mini("fills", |testbed, product| {
+        let before = standing(testbed)?;
+        // Hashes do not compress: 19 MB of them do not fit into 12 MiB, but the canary's 8 do.
+        let hashes = "sha512(g::text::bytea) a, sha512((-g)::text::bytea) b, sha512((g * g)::text::bytea) c";
+        testbed.psql(
+            "litellm",
+            &format!("create table noise as select {hashes} from generate_series(1::bigint, 100000) g"),
+        )?;
+        let disk = common::disk("size=12m")?;
+        let product = product.clone().keeping_backups_in(disk.path());
+        failed(
+            product.run(&["backup"])?,
+            &["store postgres-main", "repository is full", "help: free space"],
+            &product,
+        )?;
+        is_back(testbed, &before)
+    })
+}
+
+#[test]
+fn a_killed_backup_is_recovered_by_the_next_one_or_by_command() -> Result<()> {
+    on_mini("killed", |testbed, product| {
+        let before = standing(testbed)?;
+        for recovery in [["containers", "start"], ["backup", "--json"]] {
+            replace_tool(testbed, "pg_dump", &format!("{HALF_A_DUMP}\nsleep 3600"))?;
+            let running = product.start(&["backup"])?;
+            half_way(testbed)?;
+            running.kill()?;
+            assert_eq!(
+                testbed.state("webapp")?.status,
+                Status::Exited,
+                "the kill leaves the clients down"
+            );
+            assert_eq!(product.backups()?, Vec::<String>::new());
+            replace_tool(testbed, "pg_dump", "exec /usr/bin/pg_dump \"$@\"")?;
+            testbed.docker(&["exec", &testbed.container("postgres-main")?, "rm", "/tmp/half-way"])?;
+            product.run(&recovery)?.must_end_with(0)?;
+            is_back(testbed, &before)?;
+        }
+        assert_eq!(product.backups()?.len(), 1);
+        Ok(())
+    })
+}

@@ -1,0 +1,99 @@
+//! A restore that cannot succeed is refused before anything is stopped.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use common::{has_claim, on_mini, standing};
+use stillpoint_testkit::product::Product;
+use stillpoint_testkit::testbed::Testbed;
+
+#[test]
+fn a_damaged_backup_is_refused_before_anything_is_stopped() -> Result<()> {
+    on_mini("damaged", |testbed, product| {
+        let backup = product.backup()?;
+        let artifact = product.repository.join(&backup).join("postgres-main/langfuse.dump");
+        let whole = std::fs::read(&artifact).with_context(|| format!("no {}", artifact.display()))?;
+        let half = &whole[..whole.len() / 2];
+        let mut flipped = whole.clone();
+        flipped[whole.len() / 2] ^= 1;
+
+        std::fs::remove_file(&artifact)?;
+        refused(testbed, product, &backup, "postgres-main/langfuse.dump: missing")?;
+        std::fs::write(&artifact, half)?;
+        refused(testbed, product, &backup, "postgres-main/langfuse.dump: ")?;
+        std::fs::write(&artifact, &flipped)?;
+        refused(testbed, product, &backup, "postgres-main/langfuse.dump: its SHA-256 is")?;
+
+        std::fs::write(&artifact, &whole)?;
+        product.run(&["verify", &backup])?.must_end_with(0)?;
+        Ok(())
+    })
+}
+
+fn refused(testbed: &Testbed, product: &Product, backup: &str, words: &str) -> Result<()> {
+    let before = standing(testbed)?;
+    let events = testbed.events_recorder()?;
+    product
+        .run(&["restore", backup, "--confirm", backup])?
+        .must_end_with(13)?
+        .must_say(words)?
+        .must_say("help:")?;
+    product.run(&["verify", backup])?.must_end_with(15)?.must_say(words)?;
+    let acts: Vec<String> = events.stop()?.into_iter().map(|event| event.action).collect();
+    let power = ["kill", "die", "stop", "start", "pause", "unpause", "create", "destroy"];
+    assert!(
+        !acts.iter().any(|act| power.contains(&act.as_str())),
+        "something was touched: {acts:?}"
+    );
+    assert_eq!(standing(testbed)?, before);
+    assert!(!has_claim(testbed)?);
+    Ok(())
+}
+
+#[test]
+fn another_platforms_backup_is_refused() -> Result<()> {
+    on_mini("foreign", |testbed, product| {
+        let backup = product.backup()?;
+        let manifest = product.repository.join(&backup).join("manifest.json");
+        edit(
+            &manifest,
+            &format!("\"platform\": \"{}\"", testbed.project()),
+            "\"platform\": \"elsewhere\"",
+        )?;
+        refused_untouched(testbed, product, &backup, "it is a backup of platform elsewhere")
+    })
+}
+
+#[test]
+fn a_backup_of_a_newer_server_or_with_unknown_extensions_is_refused() -> Result<()> {
+    on_mini("newer", |testbed, product| {
+        let backup = product.backup()?;
+        let manifest = product.repository.join(&backup).join("manifest.json");
+        let sound = std::fs::read(&manifest)?;
+        edit(&manifest, "\"version\": \"17.", "\"version\": \"99.")?;
+        refused_untouched(testbed, product, &backup, "the server is the older")?;
+        std::fs::write(&manifest, &sound)?;
+        edit(&manifest, "\"extensions\": \"", "\"extensions\": \"unheard_of, ")?;
+        refused_untouched(testbed, product, &backup, "lacks extensions of the backup: unheard_of")
+    })
+}
+
+fn refused_untouched(testbed: &Testbed, product: &Product, backup: &str, words: &str) -> Result<()> {
+    let before = standing(testbed)?;
+    product
+        .run(&["restore", backup, "--confirm", backup])?
+        .must_end_with(13)?
+        .must_say(words)?;
+    assert_eq!(standing(testbed)?, before);
+    Ok(())
+}
+
+/// Replaces text in a file, which must hold it.
+fn edit(path: &Path, from: &str, to: &str) -> Result<()> {
+    let path: PathBuf = path.into();
+    let text = std::fs::read_to_string(&path)?;
+    assert!(text.contains(from), "{} does not hold {from}", path.display());
+    Ok(std::fs::write(&path, text.replace(from, to))?)
+}

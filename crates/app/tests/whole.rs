@@ -1,0 +1,100 @@
+//! The main job on the whole platform: backed up, wrecked, restored, proven.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use common::{PROGRAM, is_back, on, powers, standing};
+use stillpoint_testkit::testbed::{Event, Shape, Testbed, WitnessMode};
+
+const CLIENTS: [&str; 3] = ["webapp", "witness", "stubborn"];
+const UNTOUCHED: [&str; 6] = [
+    "seaweedfs-s3",
+    "etcd",
+    "traefik",
+    "worker-paused",
+    "oneshot-init",
+    "reports",
+];
+
+#[test]
+fn a_platform_is_backed_up_wrecked_restored_and_proven() -> Result<()> {
+    let _ = (PROGRAM, WitnessMode::Command);
+    on("whole", Shape::Full, |testbed, product| {
+        let before = standing(testbed)?;
+        for _ in 0..3 {
+            testbed.tick()?;
+        }
+        let truth = testbed.truth()?;
+
+        let mut events = testbed.events_recorder()?;
+        let backup = product.backup()?;
+        is_back(testbed, &before)?;
+        stood_still(events.so_far()?, &["worker-paused"]);
+        assert_eq!(testbed.witness_log_last_stop()?, Some(3));
+
+        testbed.tick()?;
+        testbed.wreck()?;
+        assert_ne!(truth.differences(&testbed.truth()?), Vec::<String>::new());
+
+        let begun = events.so_far()?.len();
+        product
+            .run(&["restore", &backup, "--confirm", &backup])?
+            .must_end_with(0)?;
+        is_back(testbed, &before)?;
+        stood_still(&events.stop()?[begun..], &[]);
+        assert_eq!(truth.differences(&testbed.truth()?), Vec::<String>::new());
+        one_point_in_time(testbed, 3)?;
+        assert_eq!(testbed.witness_log_last_resume()?, Some(3));
+        assert_eq!(testbed.tick()?, 4, "the platform is in use again");
+        Ok(())
+    })
+}
+
+/// Every store shows the tick after which the witness was stopped.
+fn one_point_in_time(testbed: &Testbed, tick: u64) -> Result<()> {
+    for (place, witness) in testbed.witness()? {
+        assert!(
+            witness.is_whole() && witness.last == tick,
+            "{place} shows {witness:?}, not tick {tick}"
+        );
+    }
+    Ok(())
+}
+
+/// No client ran while the store was alone, the store ran only for its work, and what is not to be
+/// touched was not. Told by the engine's own events.
+fn stood_still(events: &[Event], frozen: &[&str]) {
+    for service in UNTOUCHED
+        .iter()
+        .filter(|service| **service != "worker-paused" || frozen.contains(service))
+    {
+        assert_eq!(powers(events, service), Vec::<&str>::new(), "{service} was touched");
+    }
+    for client in CLIENTS {
+        assert_eq!(powers(events, client), ["die", "start"], "{client}");
+    }
+    assert_eq!(powers(events, "postgres-main"), ["die", "start"]);
+    let at: BTreeMap<(&str, &str), u64> = events
+        .iter()
+        .map(|event| ((event.service.as_str(), event.action.as_str()), event.at))
+        .collect();
+    let alone = at[&("postgres-main", "start")];
+    let last_stop = CLIENTS.iter().map(|client| at[&(*client, "die")]).max().unwrap();
+    let first_start = CLIENTS.iter().map(|client| at[&(*client, "start")]).min().unwrap();
+    assert!(
+        last_stop < alone,
+        "the store was started before the last client had stopped"
+    );
+    assert!(
+        alone < first_start,
+        "a client was started before the store's work was done"
+    );
+    let dump = events
+        .iter()
+        .filter(|event| event.action == "exec_start" && event.service == "postgres-main");
+    let last_dump = dump.map(|event| event.at).filter(|at| *at > alone).max().unwrap();
+    assert!(last_dump < first_start, "a client ran while a tool worked on the store");
+}

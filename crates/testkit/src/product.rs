@@ -1,0 +1,187 @@
+//! The product as its operator runs it: the program, with a repository and a state directory of its
+//! own. What it says and how it ends is all that a test may look at; nothing of it is linked in here.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::testbed::Testbed;
+
+/// No run of the small test platforms takes longer than this, in seconds, unless it hangs.
+const LIMIT: &str = "240";
+
+/// The program with its settings.
+#[derive(Clone, Debug)]
+pub struct Product {
+    program: PathBuf,
+    /// The directory that holds its backups.
+    pub repository: PathBuf,
+    state: PathBuf,
+    env: Vec<(OsString, OsString)>,
+}
+
+/// How a run of the program ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub out: String,
+    /// Its standard error.
+    pub err: String,
+}
+
+impl Product {
+    /// The program, keeping repository and state below `folder`.
+    pub fn new(program: &str, folder: &Path) -> Self {
+        Self {
+            program: program.into(),
+            repository: folder.join("repository"),
+            state: folder.join("state"),
+            env: Vec::new(),
+        }
+    }
+
+    /// The program, for one platform.
+    pub fn of(program: &str, folder: &Path, testbed: &Testbed) -> Self {
+        Self::new(program, folder).with("STILLPOINT_PLATFORM", testbed.project())
+    }
+
+    /// The same with a variable set.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same with another repository.
+    #[must_use]
+    pub fn keeping_backups_in(mut self, repository: &Path) -> Self {
+        self.repository = repository.to_owned();
+        self
+    }
+
+    /// Runs it to its end, or to the limit, at which it is killed.
+    pub fn run(&self, arguments: &[&str]) -> Result<Ran> {
+        let mut timeout = Command::new("timeout");
+        timeout
+            .args(["--kill-after=5", LIMIT])
+            .arg(&self.program)
+            .args(arguments);
+        Ran::of(self.prepared(&mut timeout).output().context("cannot run the product")?)
+    }
+
+    /// Starts it and returns while it runs, for tests that interfere.
+    pub fn start(&self, arguments: &[&str]) -> Result<Running> {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(Running(
+            self.prepared(&mut command)
+                .spawn()
+                .context("cannot start the product")?,
+        ))
+    }
+
+    fn prepared<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .stdin(Stdio::null())
+            .env("STILLPOINT_REPOSITORY", &self.repository)
+            .env("STILLPOINT_STATE_DIR", &self.state)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+    }
+
+    /// Makes a backup, which must succeed, and returns its id.
+    pub fn backup(&self) -> Result<String> {
+        let ran = self.run(&["backup", "--json"])?.must_end_with(0)?;
+        let id = ran.summary()?["manifest"]["id"].as_str().map(ToOwned::to_owned);
+        id.context("the summary of a backup has no manifest.id")
+    }
+
+    /// The ids of the complete backups.
+    pub fn backups(&self) -> Result<Vec<String>> {
+        let listed = self.run(&["backups", "ls", "--json"])?.must_end_with(0)?.summary()?;
+        let backups = listed["backups"].as_array().context("`backups ls` lists no backups")?;
+        Ok(backups
+            .iter()
+            .filter_map(|backup| backup["id"].as_str().map(ToOwned::to_owned))
+            .collect())
+    }
+}
+
+/// A run that goes on.
+pub struct Running(Child);
+
+impl Running {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Ends it with SIGKILL: it cannot clean up.
+    pub fn kill(mut self) -> Result<()> {
+        self.0.kill().context("cannot kill the product")?;
+        self.0.wait().context("cannot wait for the product").map(drop)
+    }
+
+    /// Sends it a signal, as an operator or the system would.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.id().to_string()])
+            .status()
+            .context("cannot run kill")?;
+        if sent.success() {
+            Ok(())
+        } else {
+            bail!("kill -s {name} failed")
+        }
+    }
+
+    /// Waits for its end.
+    pub fn end(self) -> Result<Ran> {
+        Ran::of(self.0.wait_with_output().context("cannot wait for the product")?)
+    }
+}
+
+impl Ran {
+    fn of(output: Output) -> Result<Self> {
+        Ok(Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).context("standard output is no UTF-8")?,
+            err: String::from_utf8(output.stderr).context("standard error is no UTF-8")?,
+        })
+    }
+
+    /// Fails, showing everything, unless it ended with this exit code.
+    pub fn must_end_with(self, code: i32) -> Result<Self> {
+        if self.code == Some(code) {
+            return Ok(self);
+        }
+        bail!(
+            "exit code {:?}, expected {code}\n--- standard output\n{}\n--- standard error\n{}",
+            self.code,
+            self.out,
+            self.err
+        )
+    }
+
+    /// Fails, showing everything, unless standard error says this.
+    pub fn must_say(self, words: &str) -> Result<Self> {
+        if self.err.contains(words) {
+            return Ok(self);
+        }
+        bail!(
+            "`{words}` is not said\n--- standard output\n{}\n--- standard error\n{}",
+            self.out,
+            self.err
+        )
+    }
+
+    /// The last line of `--json`.
+    pub fn summary(&self) -> Result<Value> {
+        let last = self.out.lines().last().context("nothing on standard output")?;
+        serde_json::from_str(last).with_context(|| format!("the last line is no JSON: {last}"))
+    }
+}

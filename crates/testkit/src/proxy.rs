@@ -1,0 +1,87 @@
+//! A wire between the product and the engine that can be cut: a socket that passes everything on to
+//! the engine's until a test says otherwise. Knows of HTTP only what an upgrade's answer looks like.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use anyhow::{Context, Result};
+
+const ENGINE: &str = "/var/run/docker.sock";
+
+/// The first line of the answer that turns a connection into a stream (exec, attach).
+const UPGRADED: &[u8] = b"HTTP/1.1 101";
+
+/// A running proxy. It ends with the process.
+pub struct Proxy {
+    folder: tempfile::TempDir,
+    upgraded: Arc<Mutex<Vec<UnixStream>>>,
+}
+
+impl Proxy {
+    /// Listens on a socket of its own.
+    pub fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let listener = UnixListener::bind(socket(&folder)).context("cannot listen")?;
+        let upgraded = Arc::new(Mutex::new(Vec::new()));
+        let seen = upgraded.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                // A connection that cannot be passed on is closed: the client sees that.
+                let _ = pass(client, &seen);
+            }
+        });
+        Ok(Self { folder, upgraded })
+    }
+
+    /// For `DOCKER_HOST`.
+    pub fn address(&self) -> String {
+        format!("unix://{}", socket(&self.folder).display())
+    }
+
+    /// Cuts every stream that is open now, both ways and without a goodbye.
+    pub fn cut_upgraded(&self) {
+        for stream in self.upgraded.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // One that has ended by itself cannot be cut.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn socket(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("docker.sock")
+}
+
+fn pass(client: UnixStream, upgraded: &Arc<Mutex<Vec<UnixStream>>>) -> std::io::Result<()> {
+    let engine = UnixStream::connect(ENGINE)?;
+    let (to_engine, to_client) = (engine.try_clone()?, client.try_clone()?);
+    let from_client = client.try_clone()?;
+    let upgraded = upgraded.clone();
+    thread::spawn(move || copy(from_client, to_engine, |_| {}));
+    thread::spawn(move || {
+        copy(engine, to_client, |piece| {
+            if piece.starts_with(UPGRADED)
+                && let Ok(stream) = client.try_clone()
+            {
+                upgraded.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
+            }
+        });
+    });
+    Ok(())
+}
+
+/// Copies to the end, showing every piece (a connection is upgraded by whichever answer says so);
+/// then passes the end on.
+fn copy(mut from: UnixStream, mut to: UnixStream, mut show: impl FnMut(&[u8])) {
+    let mut piece = [0; 64 << 10];
+    while let Ok(length @ 1..) = from.read(&mut piece) {
+        show(&piece[..length]);
+        if to.write_all(&piece[..length]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
+}

@@ -1,0 +1,123 @@
+//! A disposable second engine, for tests that need one without containers or that kill it. It lives
+//! in a network namespace of its own: two engines in one would fight over the bridge `docker0`.
+//! Needs root, like dockerd itself.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+/// How long dockerd may take to answer, or to end.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// A running engine with nothing in it.
+pub struct SecondEngine {
+    folder: tempfile::TempDir,
+    namespace: String,
+    dockerd: Child,
+}
+
+impl SecondEngine {
+    /// Starts it and waits until it answers.
+    pub fn start() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("sp-engine-").tempdir()?;
+        let namespace = format!("sp-{}", std::process::id());
+        run("ip", &["netns", "add", &namespace])?;
+        let dockerd = dockerd(folder.path(), &namespace)?;
+        let engine = Self {
+            folder,
+            namespace,
+            dockerd,
+        };
+        engine.until("the second engine answers", || engine.docker(&["version"]).is_ok())?;
+        Ok(engine)
+    }
+
+    /// Runs a test on it and stops it, whatever came of the test.
+    pub fn examined(mut self, test: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+        let outcome = test(&self);
+        let stopped = self.stop();
+        outcome.and(stopped)
+    }
+
+    /// For `DOCKER_HOST`.
+    pub fn address(&self) -> String {
+        format!("unix://{}", self.folder.path().join("docker.sock").display())
+    }
+
+    /// Makes a container of a Compose project; it is never started.
+    pub fn container(&self, project: &str, service: &str, environment: &[&str]) -> Result<()> {
+        let empty = self.folder.path().join("empty.tar");
+        run("tar", &["-c", "-T", "/dev/null", "-f", &empty.to_string_lossy()])?;
+        let image = self.docker(&["import", &empty.to_string_lossy()])?;
+        let labels = [
+            format!("--label=com.docker.compose.project={project}"),
+            format!("--label=com.docker.compose.service={service}"),
+            "--label=com.docker.compose.container-number=1".to_owned(),
+        ];
+        let environment: Vec<String> = environment.iter().map(|entry| format!("--env={entry}")).collect();
+        let name = format!("--name={project}-{service}-1");
+        let mut arguments = vec!["create", &name];
+        arguments.extend(labels.iter().chain(&environment).map(String::as_str));
+        arguments.extend([image.trim(), "nothing"]);
+        self.docker(&arguments).map(drop)
+    }
+
+    /// `docker ARGUMENTS…` on this engine.
+    pub fn docker(&self, arguments: &[&str]) -> Result<String> {
+        output(Command::new("docker").arg("-H").arg(self.address()).args(arguments))
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        run("kill", &[&self.dockerd.id().to_string()])?;
+        self.dockerd.wait().context("cannot wait for dockerd")?;
+        run("ip", &["netns", "delete", &self.namespace])
+    }
+
+    fn until(&self, what: &str, there: impl Fn() -> bool) -> Result<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < LIMIT {
+            if there() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        bail!("{what}: not within {} s; its log:\n{log}", LIMIT.as_secs())
+    }
+}
+
+fn dockerd(folder: &Path, namespace: &str) -> Result<Child> {
+    let log = std::fs::File::create(folder.join("log"))?;
+    let place = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    Command::new("nsenter")
+        .arg(format!("--net=/run/netns/{namespace}"))
+        .args([
+            "dockerd",
+            "--data-root",
+            &place("data"),
+            "--exec-root",
+            &place("exec"),
+            "--pidfile",
+            &place("pid"),
+        ])
+        .args(["-H", &format!("unix://{}", place("docker.sock"))])
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .context("cannot start a second dockerd")
+}
+
+fn run(program: &str, arguments: &[&str]) -> Result<()> {
+    output(Command::new(program).args(arguments)).map(drop)
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim())
+}
