@@ -1,0 +1,78 @@
+//! Reading the platform from the engine. Sends GET requests only.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use bollard::models::ContainerSummary;
+use bollard::query_parameters::ListContainersOptionsBuilder;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use stillpoint_core::names::WorkloadId;
+use stillpoint_core::ports::{Catalog, EngineError};
+use stillpoint_core::workload::{State, Workload};
+
+use super::claim;
+use super::connect::{Docker, SHORT};
+use super::errors::Act;
+use super::translate::{PROJECT, state_of, workload};
+
+/// So many containers are described at a time: enough to hide the round trips, too few for the
+/// engine to notice.
+const AT_A_TIME: usize = 8;
+
+#[async_trait]
+impl Catalog for Docker {
+    async fn workloads(&self) -> Result<Vec<Workload>, EngineError> {
+        let ids = self.compose_containers().await?;
+        stream::iter(ids)
+            .map(|id| async move { self.workload_if_there(&id).await })
+            .buffer_unordered(AT_A_TIME)
+            .try_filter_map(|found| async move { Ok(found) })
+            .try_collect()
+            .await
+    }
+
+    async fn inspect(&self, id: &WorkloadId) -> Result<Workload, EngineError> {
+        let found = self.look(id.as_str()).await?;
+        let act = Act::on("describe", id.as_str());
+        workload(&act, found)?.ok_or_else(|| act.refused("it is no container of a Compose service"))
+    }
+}
+
+impl Docker {
+    /// What a container does now, Compose's or not.
+    pub(super) async fn state(&self, id: &str) -> Result<State, EngineError> {
+        Ok(state_of(&self.look(id).await?.state.unwrap_or_default()))
+    }
+
+    async fn compose_containers(&self) -> Result<Vec<String>, EngineError> {
+        let options = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&HashMap::from([("label", vec![PROJECT])]))
+            .build();
+        let act = Act::new("list its containers", "the list of containers");
+        let listed = self
+            .call(&act, SHORT, self.client().list_containers(Some(options)))
+            .await?;
+        Ok(listed
+            .into_iter()
+            .filter(|listed| !is_ours(listed))
+            .filter_map(|listed| listed.id)
+            .collect())
+    }
+
+    async fn workload_if_there(&self, id: &str) -> Result<Option<Workload>, EngineError> {
+        match self.look(id).await {
+            Ok(found) => workload(&Act::on("describe", id), found),
+            Err(error) if error.is_gone() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A claim inherits the labels of its image, which may have been built by Compose.
+fn is_ours(listed: &ContainerSummary) -> bool {
+    listed
+        .labels
+        .as_ref()
+        .is_some_and(|labels| labels.contains_key(claim::ROLE))
+}

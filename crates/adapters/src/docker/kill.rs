@@ -1,0 +1,115 @@
+//! Ending a process in a container, with all that it started: the engine has no call for that, so a
+//! second process is sent to signal the first. The engine makes each process that it puts into a
+//! container the leader of a session of its own; whatever bears that session is ended with it.
+
+use std::time::Duration;
+
+use bollard::models::ExecConfig;
+use futures::StreamExt;
+use stillpoint_core::ports::EngineError;
+use tokio::time::{sleep, timeout};
+
+use super::connect::LOOK_EVERY;
+use super::running::Running;
+
+/// The port's promise.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a polite signal is given to work: a tool may have to tell its server that it goes.
+const POLITELY: Duration = Duration::from_secs(5);
+
+/// Sends a signal to every living process of the session, by nothing but a shell and /proc: images
+/// need not have ps, and no two shells agree on how to signal a group. Exits 1 if there was any.
+const SIGNAL: &str = r#"
+signal=$1 session=$2 found=0
+for stat in /proc/[0-9]*/stat; do
+    { read -r line <"$stat"; } 2>/dev/null || continue
+    pid=${stat#/proc/}
+    pid=${pid%/stat}
+    # After the name in brackets, which may hold anything: state, parent, group, session.
+    set -- ${line##*) }
+    [ "$1" = Z ] && continue
+    if [ "$pid" = "$session" ] || [ "$4" = "$session" ]; then
+        found=1
+        kill -s "$signal" "$pid" 2>/dev/null
+    fi
+done
+exit $found
+"#;
+
+/// How a process can be ended.
+pub(super) struct Target {
+    /// The process that is to end.
+    pub(super) running: Running,
+    /// Its id, as seen inside the container.
+    pub(super) pid: String,
+    /// The user it began as: one may signal one's own even where root may not (`cap_drop: ALL`).
+    pub(super) user: Option<String>,
+}
+
+impl Target {
+    /// Ends it. A process that has ended by itself is left alone: its id may be another's by now.
+    pub(super) async fn end(&self) -> Result<(), EngineError> {
+        timeout(WITHIN, self.end_in_time())
+            .await
+            .unwrap_or_else(|_| Err(self.running.act("end").overdue(WITHIN)))
+    }
+
+    async fn end_in_time(&self) -> Result<(), EngineError> {
+        if self.running.is_gone().await? {
+            return Ok(());
+        }
+        self.signal("TERM", self.user.as_deref()).await?;
+        let politely = async {
+            while !self.running.is_gone().await? {
+                sleep(LOOK_EVERY).await;
+            }
+            Ok::<(), EngineError>(())
+        };
+        if let Ok(failed @ Err(_)) = timeout(POLITELY, politely).await {
+            return failed;
+        }
+        while !self.nothing_is_left().await? {
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// Kills what is still there; true once nothing is, and the engine knows it.
+    async fn nothing_is_left(&self) -> Result<bool, EngineError> {
+        let left = self.signal("KILL", self.user.as_deref()).await?;
+        // A tool may have changed its user since it began.
+        let left = left && self.signal("KILL", Some("0")).await?;
+        Ok(!left && self.running.is_gone().await?)
+    }
+
+    /// Whether there was anything to signal.
+    async fn signal(&self, signal: &str, user: Option<&str>) -> Result<bool, EngineError> {
+        let cmd = ["sh", "-c", SIGNAL, "sh", signal, &self.pid];
+        let config = ExecConfig {
+            cmd: Some(cmd.map(ToOwned::to_owned).into()),
+            user: user.map(ToOwned::to_owned),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..ExecConfig::default()
+        };
+        match self.run(config).await {
+            Ok(0) => Ok(false),
+            Ok(1) => Ok(true),
+            Ok(code) => Err(self.running.act("signal").refused(format!("exit code {code}"))),
+            // With its container down, it is gone as well.
+            Err(error) if self.running.container_is_up().await? => Err(error),
+            Err(_) => Ok(false),
+        }
+    }
+
+    async fn run(&self, config: ExecConfig) -> Result<i64, EngineError> {
+        let signaller = self.running.beside(config).await?;
+        let (mut frames, _input) = signaller.attach().await?;
+        while let Some(frame) = frames.next().await {
+            // It says nothing; only its end matters.
+            drop(frame);
+        }
+        signaller.ended().await
+    }
+}

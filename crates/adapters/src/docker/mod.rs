@@ -1,0 +1,21 @@
+//! A Docker Engine, through its HTTP API: one file per capability, and one table of errors.
+//!
+//! Nothing here decides what to stop or when. Every call has a deadline; what a call began outside
+//! (a process, a claim) is named so that it can be ended by whoever finds it.
+//!
+//! Facts about the engine that stand in comments were tried on Docker Engine 20.10 (API 1.41).
+
+mod catalog;
+mod claim;
+mod connect;
+mod errors;
+mod exec;
+mod kill;
+mod output;
+mod power;
+mod process;
+mod reach;
+mod running;
+mod translate;
+
+pub use connect::Docker;

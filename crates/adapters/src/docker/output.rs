@@ -1,0 +1,189 @@
+//! A process's output out of the engine's one stream of frames. Both the reader and the process's
+//! control drive it; nothing is buffered beyond the frame at hand, so a reader that stops reading
+//! stops the process. An end is told only once the engine has told the process's.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::future::poll_fn;
+use futures::stream::{self, BoxStream};
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::running::Running;
+
+/// The engine's stream, as its client takes it apart.
+pub(super) type Frames = Pin<Box<dyn futures::Stream<Item = Result<LogOutput, Error>> + Send>>;
+
+/// So much of the error output is kept: its end.
+const TAIL: usize = 8 * 1024;
+
+/// 128 + SIGKILL: whoever was killed so did not finish its output.
+const KILLED: i64 = 137;
+
+/// The end of a process's error output.
+#[derive(Clone, Default)]
+pub(super) struct Tail(Arc<Mutex<VecDeque<u8>>>);
+
+impl Tail {
+    /// Appends, and forgets what is too old.
+    pub(super) fn push(&self, piece: &[u8]) {
+        let mut kept = locked(&self.0);
+        kept.extend(&piece[piece.len().saturating_sub(TAIL)..]);
+        let surplus = kept.len().saturating_sub(TAIL);
+        kept.drain(..surplus);
+    }
+
+    /// What is kept, as text.
+    pub(super) fn text(&self) -> String {
+        let mut kept = locked(&self.0);
+        String::from_utf8_lossy(kept.make_contiguous()).into_owned()
+    }
+}
+
+/// The output. Clones share it: whichever is polled takes what comes next.
+#[derive(Clone)]
+pub(super) struct Output(Arc<Mutex<Inner>>);
+
+struct Inner {
+    pieces: BoxStream<'static, Result<Bytes, String>>,
+    piece: Bytes,
+    end: Option<Result<(), String>>,
+    /// Why the reader gets nothing any more.
+    barred: Option<&'static str>,
+    reader: Option<Waker>,
+}
+
+impl Output {
+    /// The output that begins with `first` and goes on with the frames.
+    pub(super) fn new(first: Bytes, frames: Frames, tail: Tail, running: Running) -> Self {
+        Self(Arc::new(Mutex::new(Inner {
+            pieces: pieces(frames, tail, running).boxed(),
+            piece: first,
+            end: None,
+            barred: None,
+            reader: None,
+        })))
+    }
+
+    /// Takes the output from its reader, who fails with `why` from now on.
+    pub(super) fn bar(&self, why: &'static str) {
+        let mut inner = locked(&self.0);
+        inner.barred.get_or_insert(why);
+        inner.wake_reader();
+    }
+
+    /// Throws away what is left and returns how the stream ended. A reader who comes later is told
+    /// that something is missing, if it is.
+    pub(super) async fn drain(&self) -> Result<(), String> {
+        loop {
+            let more = poll_fn(|context| locked(&self.0).poll_dropped(context)).await;
+            if more != Ok(true) {
+                locked(&self.0).wake_reader();
+                return more.map(drop);
+            }
+            self.bar("the output was thrown away because its end was asked for before it was read");
+        }
+    }
+}
+
+impl Inner {
+    fn wake_reader(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Whether there is something to read; false at the end, and an error ever after one.
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, String>> {
+        while self.piece.is_empty() {
+            if let Some(end) = &self.end {
+                return Poll::Ready(end.clone().map(|()| false));
+            }
+            match ready!(self.pieces.poll_next_unpin(context)) {
+                Some(Ok(piece)) => self.piece = piece,
+                Some(Err(cause)) => self.end = Some(Err(cause)),
+                None => self.end = Some(Ok(())),
+            }
+        }
+        Poll::Ready(Ok(true))
+    }
+
+    fn poll_dropped(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, String>> {
+        let more = ready!(self.poll_piece(context));
+        self.piece.clear();
+        Poll::Ready(more)
+    }
+}
+
+impl AsyncRead for Output {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let cut = |cause: String| io::Error::new(io::ErrorKind::UnexpectedEof, cause);
+        let mut inner = locked(&self.0);
+        if let Some(why) = inner.barred {
+            return Poll::Ready(Err(cut(why.to_owned())));
+        }
+        inner.reader = Some(context.waker().clone());
+        if ready!(inner.poll_piece(context)).map_err(cut)? {
+            let length = inner.piece.len().min(buffer.remaining());
+            buffer.put_slice(&inner.piece.split_to(length));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn pieces(frames: Frames, tail: Tail, running: Running) -> impl futures::Stream<Item = Result<Bytes, String>> + Send {
+    stream::try_unfold((frames, tail, running), |(mut frames, tail, running)| async move {
+        while let Some(frame) = frames.next().await {
+            match frame {
+                Ok(LogOutput::StdOut { message }) => return Ok(Some((message, (frames, tail, running)))),
+                Ok(LogOutput::StdErr { message }) => tail.push(&message),
+                other => return Err(damage(other)),
+            }
+        }
+        // The end of the connection is not the end of the process.
+        match running.ended().await {
+            Ok(KILLED) => Err("the process was killed".to_owned()),
+            Ok(_) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .fuse()
+}
+
+/// What a frame that should not be there means. The client hands out what is left of a cut frame
+/// as `Console`, which a stream without a terminal never has.
+pub(super) fn damage(frame: Result<LogOutput, Error>) -> String {
+    match frame {
+        Err(error) => format!("the connection broke: {error}"),
+        Ok(frame) => format!("a frame was cut after {} bytes", frame.as_ref().len()),
+    }
+}
+
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_keeps_the_end() {
+        let tail = Tail::default();
+        tail.push(b"old");
+        tail.push(&vec![b'x'; TAIL - 3]);
+        tail.push(b"new");
+        let text = tail.text();
+        assert_eq!(text.len(), TAIL);
+        assert!(text.starts_with("xxx") && text.ends_with("xnew"));
+        tail.push(&vec![b'y'; TAIL * 2]);
+        assert_eq!(tail.text(), "y".repeat(TAIL));
+    }
+}

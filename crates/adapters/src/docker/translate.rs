@@ -1,0 +1,199 @@
+//! From the engine's description of a container to a [`Workload`]. Pure; guesses nothing: what the
+//! engine leaves out stays unknown, what it garbles is an error.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bollard::models::{
+    ContainerConfig, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum as Status, HealthStatusEnum,
+};
+use jiff::Timestamp;
+use stillpoint_core::names::{Address, Project, WorkloadId};
+use stillpoint_core::ports::EngineError;
+use stillpoint_core::workload::{Environment, Health, State, Workload};
+
+use super::errors::Act;
+
+/// Compose writes these on every container that it makes.
+pub(super) const PROJECT: &str = "com.docker.compose.project";
+const SERVICE: &str = "com.docker.compose.service";
+const NUMBER: &str = "com.docker.compose.container-number";
+
+/// What the engine writes for "never".
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// A workload; none if the container belongs to no Compose service.
+pub(super) fn workload(act: &Act, found: ContainerInspectResponse) -> Result<Option<Workload>, EngineError> {
+    let state = found.state.unwrap_or_default();
+    let config = found.config.unwrap_or_default();
+    let labels = config.labels.clone().unwrap_or_default();
+    let Some(address) = address(&labels) else {
+        return Ok(None);
+    };
+    Ok(Some(Workload {
+        address,
+        id: WorkloadId::new(found.id.unwrap_or_default()),
+        container: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+        image_id: found.image.unwrap_or_default(),
+        state: state_of(&state),
+        started_at: moment(act, state.started_at.as_deref())?,
+        health: health(&state),
+        restart_count: count(found.restart_count),
+        exit_code: exit_code(act, &state)?,
+        stop_grace: stop_grace(&config),
+        auto_remove: found.host_config.and_then(|host| host.auto_remove).unwrap_or_default(),
+        image: config.image.unwrap_or_default(),
+        labels: labels.into_iter().collect(),
+        environment: Environment::parse(config.env.unwrap_or_default()),
+    }))
+}
+
+fn address(labels: &HashMap<String, String>) -> Option<Address> {
+    let label = |name| labels.get(name).filter(|value| !value.is_empty());
+    Some(Address {
+        project: Project::new(label(PROJECT)?),
+        service: label(SERVICE)?.clone(),
+        number: label(NUMBER).and_then(|number| number.parse().ok()).unwrap_or(1),
+    })
+}
+
+/// What the container does. One between two automatic restarts counts as running, one that is
+/// being removed as ended.
+pub(super) fn state_of(state: &ContainerState) -> State {
+    match state.status {
+        Some(Status::CREATED) => State::Created,
+        Some(Status::PAUSED) => State::Paused,
+        Some(Status::RUNNING | Status::RESTARTING | Status::STOPPING) => State::Running,
+        None | Some(Status::EMPTY) if state.paused == Some(true) => State::Paused,
+        None | Some(Status::EMPTY) if state.running == Some(true) => State::Running,
+        Some(Status::EXITED | Status::DEAD | Status::REMOVING | Status::EMPTY) | None => State::Exited,
+    }
+}
+
+fn moment(act: &Act, text: Option<&str>) -> Result<Option<Timestamp>, EngineError> {
+    match text {
+        None | Some("" | NEVER) => Ok(None),
+        Some(text) => text
+            .parse()
+            .map(Some)
+            .map_err(|error| act.cut(format!("`{text}` is no time: {error}"))),
+    }
+}
+
+fn health(state: &ContainerState) -> Option<Health> {
+    match state.health.as_ref()?.status? {
+        HealthStatusEnum::STARTING => Some(Health::Starting),
+        HealthStatusEnum::HEALTHY => Some(Health::Healthy),
+        HealthStatusEnum::UNHEALTHY => Some(Health::Unhealthy),
+        HealthStatusEnum::NONE | HealthStatusEnum::EMPTY => None,
+    }
+}
+
+/// While a container runs, and before it first ends, the engine says 0 and means nothing by it.
+fn exit_code(act: &Act, state: &ContainerState) -> Result<Option<i64>, EngineError> {
+    let has_ended = moment(act, state.finished_at.as_deref())?.is_some();
+    let runs = matches!(state_of(state), State::Running | State::Paused) && state.status != Some(Status::RESTARTING);
+    Ok(state.exit_code.filter(|_| has_ended && !runs))
+}
+
+/// Negative means "for ever" to the engine, which no caller can plan with.
+fn stop_grace(config: &ContainerConfig) -> Option<Duration> {
+    let seconds = u64::try_from(config.stop_timeout?).ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn count(restarts: Option<i64>) -> u64 {
+    restarts.and_then(|count| u64::try_from(count).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(state: &serde_json::Value) -> Workload {
+        let found = json!({
+            "Id": "77", "Name": "/hub-db-1", "Image": "sha256:0a", "RestartCount": 3, "State": state,
+            "HostConfig": {"AutoRemove": true},
+            "Config": {
+                "Image": "postgres:17", "Env": ["A=1", "PASSWORD=a=b"], "StopTimeout": 60,
+                "Labels": {
+                    "com.docker.compose.project": "hub",
+                    "com.docker.compose.service": "db",
+                    "com.docker.compose.container-number": "2",
+                },
+            },
+        });
+        let found = serde_json::from_value(found).unwrap();
+        workload(&Act::on("describe", "77"), found).unwrap().unwrap()
+    }
+
+    #[test]
+    fn every_field_is_taken_over() {
+        let workload = read(&json!({
+            "Status": "running", "ExitCode": 0, "StartedAt": "2026-02-17T01:02:03.456789012Z",
+            "FinishedAt": "2026-02-16T01:02:03Z", "Health": {"Status": "healthy"},
+        }));
+        assert_eq!(workload.address.project.as_str(), "hub");
+        assert_eq!(workload.address.to_string(), "db#2");
+        assert_eq!((workload.id.as_str(), workload.container.as_str()), ("77", "hub-db-1"));
+        assert_eq!(
+            (workload.image.as_str(), workload.image_id.as_str()),
+            ("postgres:17", "sha256:0a")
+        );
+        assert_eq!(workload.state, State::Running);
+        assert_eq!(
+            workload.started_at.unwrap().to_string(),
+            "2026-02-17T01:02:03.456789012Z"
+        );
+        assert_eq!(workload.health, Some(Health::Healthy));
+        assert_eq!((workload.restart_count, workload.exit_code), (3, None));
+        assert_eq!(workload.stop_grace, Some(Duration::from_mins(1)));
+        assert!(workload.auto_remove);
+        assert!(workload.environment.get("PASSWORD").is_some());
+        assert_eq!(workload.labels.len(), 3);
+    }
+
+    #[test]
+    fn states_are_told_apart() {
+        for (status, state, exit_code) in [
+            ("created", State::Created, None),
+            ("running", State::Running, None),
+            ("paused", State::Paused, None),
+            ("restarting", State::Running, Some(3)),
+            ("exited", State::Exited, Some(3)),
+            ("dead", State::Exited, Some(3)),
+            ("removing", State::Exited, Some(3)),
+        ] {
+            let finished = if status == "created" {
+                NEVER
+            } else {
+                "2026-02-16T01:02:03Z"
+            };
+            let workload = read(&json!({"Status": status, "ExitCode": 3, "FinishedAt": finished}));
+            assert_eq!((workload.state, workload.exit_code), (state, exit_code), "{status}");
+        }
+    }
+
+    #[test]
+    fn never_is_no_moment() {
+        let workload = read(&json!({"Status": "created", "StartedAt": NEVER, "FinishedAt": NEVER}));
+        assert_eq!(workload.started_at, None);
+    }
+
+    #[test]
+    fn a_garbled_start_is_an_error_and_not_an_unchanged_one() {
+        let act = Act::on("describe", "77");
+        assert!(moment(&act, Some("yesterday")).is_err());
+    }
+
+    #[test]
+    fn without_a_service_it_is_no_workload() {
+        let labels = HashMap::from([
+            (PROJECT.to_owned(), "hub".to_owned()),
+            (SERVICE.to_owned(), String::new()),
+        ]);
+        assert!(address(&labels).is_none());
+    }
+}
