@@ -10,7 +10,7 @@ use crate::display::print;
 
 /// Why a command did not do what it was to do.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The command line or a setting is wrong.
     Usage {
         /// What.
@@ -30,7 +30,7 @@ impl From<Error> for Failure {
 
 impl Failure {
     /// A wrong command line or setting, and what to do about it.
-    pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage {
             what: what.into(),
             hint: hint.into(),
@@ -49,7 +49,7 @@ impl Failure {
     }
 
     /// Shows it and returns the exit code.
-    pub fn show(&self, json: bool) -> ExitCode {
+    pub(crate) fn show(&self, json: bool) -> ExitCode {
         let Class { exit, hint, .. } = self.class();
         let what = match self {
             Self::Usage { what, .. } => what.clone(),

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::display::print;
 
 /// A token that is cancelled by the first signal.
-pub fn token() -> CancellationToken {
+pub(crate) fn token() -> CancellationToken {
     let token = CancellationToken::new();
     tokio::spawn(listen(token.clone()));
     token

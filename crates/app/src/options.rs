@@ -11,13 +11,13 @@ use crate::failure::Failure;
 
 /// Options of every command.
 #[derive(Args, Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// The Compose project to protect; needed only where the engine runs more than one with a store
     #[arg(long, global = true, env = "STILLPOINT_PLATFORM", value_name = "PROJECT")]
     pub platform: Option<String>,
 
     /// The directory that holds the backups
-    /// [default: /var/lib/stillpoint/repository; not root: $XDG_DATA_HOME/stillpoint/repository]
+    /// [default: `/var/lib/stillpoint/repository`; not root: `$XDG_DATA_HOME/stillpoint/repository`]
     #[arg(long, global = true, env = "STILLPOINT_REPOSITORY", value_name = "DIR")]
     pub repository: Option<PathBuf>,
 
@@ -31,7 +31,7 @@ pub struct Options {
     )]
     pub docker_host: String,
 
-    /// The directory of locks [default: /var/lib/stillpoint/state; not root: $XDG_STATE_HOME/stillpoint]
+    /// The directory of locks [default: `/var/lib/stillpoint/state`; not root: `$XDG_STATE_HOME/stillpoint/state`]
     #[arg(long, global = true, env = "STILLPOINT_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 
@@ -46,7 +46,7 @@ const S3_VARIABLES: [&str; 2] = ["BACKUP_S3_ENDPOINT", "BACKUP_S3_ACCESS_KEY_ID"
 
 impl Options {
     /// The platform that was asked for.
-    pub fn project(&self) -> Option<Project> {
+    pub(crate) fn project(&self) -> Option<Project> {
         self.platform
             .as_deref()
             .filter(|name| !name.is_empty())
@@ -54,7 +54,7 @@ impl Options {
     }
 
     /// The repository's directory.
-    pub fn repository_dir(&self) -> Result<PathBuf, Failure> {
+    pub(crate) fn repository_dir(&self) -> Result<PathBuf, Failure> {
         if let Some(dir) = &self.repository {
             return Ok(dir.clone());
         }
@@ -68,7 +68,7 @@ impl Options {
     }
 
     /// The directory of locks.
-    pub fn state_directory(&self) -> Result<PathBuf, Failure> {
+    pub(crate) fn state_directory(&self) -> Result<PathBuf, Failure> {
         self.state_dir
             .clone()
             .map_or_else(|| home("XDG_STATE_HOME", ".local/state", "state"), Ok)
@@ -99,7 +99,7 @@ fn is_root() -> bool {
 
 /// A setting from our environment, or from the file that `NAME_FILE` names. A file that cannot be
 /// read is as good as none: the store then says which login was refused, and how to set it.
-pub fn setting(name: &str) -> Option<SecretString> {
+pub(crate) fn setting(name: &str) -> Option<SecretString> {
     std::env::var(name).ok().map(SecretString::from).or_else(|| {
         let path = std::env::var_os(format!("{name}_FILE"))?;
         let text = std::fs::read_to_string(path).ok()?;

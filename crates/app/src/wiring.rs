@@ -15,10 +15,10 @@ use crate::failure::Failure;
 use crate::options::{Options, setting};
 
 /// The version, as it stands in manifests.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The use cases, wired to this machine.
-pub fn operations(options: &Options) -> Result<Local, Failure> {
+pub(crate) fn operations(options: &Options) -> Result<Local, Failure> {
     let docker = Arc::new(Docker::connect(Some(&options.docker_host)).map_err(Error::from)?);
     let directory = options.repository_dir()?;
     let repository = LocalRepository::open(&directory).map_err(|cause| Error::Repository {

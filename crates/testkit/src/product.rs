@@ -60,7 +60,7 @@ impl Product {
     /// The same with another repository.
     #[must_use]
     pub fn keeping_backups_in(mut self, repository: &Path) -> Self {
-        self.repository = repository.to_owned();
+        repository.clone_into(&mut self.repository);
         self
     }
 

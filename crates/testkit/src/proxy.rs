@@ -76,7 +76,7 @@ fn pass(client: UnixStream, upgraded: &Arc<Mutex<Vec<UnixStream>>>) -> std::io::
 /// Copies to the end, showing every piece (a connection is upgraded by whichever answer says so);
 /// then passes the end on.
 fn copy(mut from: UnixStream, mut to: UnixStream, mut show: impl FnMut(&[u8])) {
-    let mut piece = [0; 64 << 10];
+    let mut piece = vec![0; 64 << 10];
     while let Ok(length @ 1..) = from.read(&mut piece) {
         show(&piece[..length]);
         if to.write_all(&piece[..length]).is_err() {

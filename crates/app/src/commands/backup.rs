@@ -12,7 +12,7 @@ use crate::wiring;
 
 /// Back up the platform at one point in time
 #[derive(clap::Args, Debug)]
-pub struct Args {
+pub(super) struct Args {
     /// How the clients are kept away while the stores are copied
     #[arg(long, value_enum, default_value_t)]
     mode: Mode,
@@ -25,7 +25,7 @@ enum Mode {
     Hold,
 }
 
-pub async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
+pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
     let Mode::Hold = args.mode;
     let operations = wiring::operations(options)?;
     let display = Display::start(options.json);
@@ -33,9 +33,9 @@ pub async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
     display.finish();
     let sealed = sealed?;
     if options.json {
-        print::document(&sealed)
+        print::document(&sealed);
     } else {
-        summary(&sealed)
+        summary(&sealed);
     }
     Ok(if sealed.degraded.is_empty() {
         Exit::Ok

@@ -14,7 +14,7 @@ use crate::wiring;
 
 /// Look at the backups in the repository
 #[derive(clap::Subcommand, Debug)]
-pub enum Command {
+pub(super) enum Command {
     /// List the complete backups, oldest first
     Ls,
     /// Show what one backup holds
@@ -24,23 +24,23 @@ pub enum Command {
     },
 }
 
-pub async fn run(options: &Options, command: &Command) -> Result<Exit, Failure> {
+pub(super) async fn run(options: &Options, command: &Command) -> Result<Exit, Failure> {
     let operations = wiring::operations(options)?;
     match command {
         Command::Ls => {
             let backups = operations.list().await?;
             if options.json {
-                print::document(&backups)
+                print::document(&backups);
             } else {
-                list(&backups)
+                list(&backups);
             }
         }
         Command::Show { backup } => {
             let manifest = operations.show(*backup).await?;
             if options.json {
-                print::document(&manifest)
+                print::document(&manifest);
             } else {
-                show(&manifest)
+                show(&manifest);
             }
         }
     }
@@ -119,6 +119,6 @@ fn show(manifest: &Manifest) {
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_header(header.iter().copied());
+    table.load_style(NOTHING).set_header(header.iter().copied());
     table
 }

@@ -14,7 +14,7 @@ use crate::wiring;
 
 /// Look at what would be stopped, or bring back what was
 #[derive(clap::Subcommand, Debug)]
-pub enum Command {
+pub(super) enum Command {
     /// Show what a backup would do with each container, and why; changes nothing
     Plan,
     /// Start what an earlier run stopped and did not start again
@@ -23,15 +23,15 @@ pub enum Command {
     Start,
 }
 
-pub async fn run(options: &Options, command: &Command) -> Result<Exit, Failure> {
+pub(super) async fn run(options: &Options, command: &Command) -> Result<Exit, Failure> {
     let operations = wiring::operations(options)?;
     match command {
         Command::Plan => {
             let plan = operations.plan(options.project().as_ref()).await?;
             if options.json {
-                print::document(&plan.records())
+                print::document(&plan.records());
             } else {
-                show(&plan)
+                show(&plan);
             }
         }
         Command::Start => {
@@ -51,7 +51,7 @@ pub async fn run(options: &Options, command: &Command) -> Result<Exit, Failure> 
 fn show(plan: &Plan) {
     let mut table = Table::new();
     table
-        .load_preset(NOTHING)
+        .load_style(NOTHING)
         .set_header(["CONTAINER", "ROLE", "NOW", "BACKUP WILL", "GRACE", "WHY"]);
     for entry in &plan.entries {
         let grace = match entry.action {

@@ -24,7 +24,7 @@ use crate::options::Options;
 /// 14 stopped on purpose, 15 verification found damage, 16 recovery incomplete, 130 interrupted.
 #[derive(Parser, Debug)]
 #[command(name = "stillpoint", disable_version_flag = true, max_term_width = 100)]
-pub struct CommandLine {
+pub(crate) struct CommandLine {
     #[command(flatten)]
     pub options: Options,
 
@@ -45,7 +45,7 @@ enum Command {
 }
 
 /// Runs the command.
-pub async fn run(command_line: CommandLine) -> Result<Exit, Failure> {
+pub(crate) async fn run(command_line: CommandLine) -> Result<Exit, Failure> {
     let CommandLine { options, command } = command_line;
     match command {
         Command::Backup(args) => backup::run(&options, &args).await,

@@ -19,7 +19,7 @@ use crate::wiring;
 /// A restore that fails after that leaves the platform stopped on purpose: run it again, or start
 /// the platform as it is with `stillpoint containers start`.
 #[derive(clap::Args, Debug)]
-pub struct Args {
+pub(super) struct Args {
     /// The backup's id, as `stillpoint backups ls` shows it
     backup: BackupId,
 
@@ -28,7 +28,7 @@ pub struct Args {
     confirm: Option<BackupId>,
 }
 
-pub async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
+pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
     let operations = wiring::operations(options)?;
     confirm(args)?;
     let display = Display::start(options.json);
@@ -36,9 +36,9 @@ pub async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
     display.finish();
     let restored = restored?;
     if options.json {
-        print::document(&restored)
+        print::document(&restored);
     } else {
-        summary(&restored)
+        summary(&restored);
     }
     Ok(if restored.degraded.is_empty() {
         Exit::Ok

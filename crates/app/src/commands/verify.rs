@@ -12,12 +12,12 @@ use crate::wiring;
 
 /// Read a backup to its last byte and compare it with its manifest
 #[derive(clap::Args, Debug)]
-pub struct Args {
+pub(super) struct Args {
     /// The backup's id
     backup: BackupId,
 }
 
-pub async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
+pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
     let operations = wiring::operations(options)?;
     let display = Display::start(options.json);
     let verified = operations.verify(args.backup, order(options, &display)).await;

@@ -7,7 +7,7 @@ use crate::display::print;
 use crate::options::Options;
 use crate::wiring::VERSION;
 
-pub fn run(options: &Options) -> Exit {
+pub(super) fn run(options: &Options) -> Exit {
     if options.json {
         print::document(&serde_json::json!({ "stillpoint": VERSION, "manifest_format": FORMAT }));
     } else {

@@ -2,9 +2,9 @@
 //! blocked pipe never slows a backup, and the run's outcome never depends on it.
 
 mod plain;
-pub mod print;
+pub(crate) mod print;
 mod terminal;
-pub mod words;
+pub(crate) mod words;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -14,33 +14,33 @@ use std::thread::JoinHandle;
 use stillpoint_core::events::{Event, Listener};
 
 /// A running display.
-pub struct Display {
+pub(crate) struct Display {
     events: Sender<Event>,
     thread: JoinHandle<()>,
 }
 
 impl Display {
     /// Bars on a terminal, plain lines elsewhere, JSON lines if asked for.
-    pub fn start(json: bool) -> Self {
+    pub(crate) fn start(json: bool) -> Self {
         let (events, heard) = channel();
-        let show: fn(Receiver<Event>) = match (json, std::io::stderr().is_terminal()) {
+        let show: fn(&Receiver<Event>) = match (json, std::io::stderr().is_terminal()) {
             (true, _) => plain::json_lines,
             (false, true) => terminal::bars,
             (false, false) => plain::lines,
         };
         Self {
             events,
-            thread: std::thread::spawn(move || show(heard)),
+            thread: std::thread::spawn(move || show(&heard)),
         }
     }
 
     /// What feeds it.
-    pub fn listener(&self) -> Arc<dyn Listener> {
+    pub(crate) fn listener(&self) -> Arc<dyn Listener> {
         Arc::new(Ear(self.events.clone()))
     }
 
     /// Shows what is still unshown. Call it when the run is over and its listeners are gone.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         drop(self.events);
         // A display that panicked has nothing more to show; the run's outcome follows anyway.
         let _ = self.thread.join();

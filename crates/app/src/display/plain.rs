@@ -8,7 +8,7 @@ use stillpoint_core::events::Event;
 use super::{print, words};
 
 /// One line for each fact, with the local time. Progress is left out.
-pub fn lines(events: Receiver<Event>) {
+pub(super) fn lines(events: &Receiver<Event>) {
     for event in events {
         if let Some(sentence) = words::sentence(&event.kind) {
             print::error(&format!(
@@ -20,7 +20,7 @@ pub fn lines(events: Receiver<Event>) {
 }
 
 /// One JSON line for each event.
-pub fn json_lines(events: Receiver<Event>) {
+pub(super) fn json_lines(events: &Receiver<Event>) {
     for event in events {
         print::document(&event);
     }

@@ -4,30 +4,30 @@
 use std::io::Write;
 
 /// One line of result.
-pub fn line(text: &str) {
+pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// One line of explanation.
-pub fn error(text: &str) {
+pub(crate) fn error(text: &str) {
     eprintln!("{text}");
 }
 
 /// A question, without the end of its line.
-pub fn prompt(text: &str) {
+pub(crate) fn prompt(text: &str) {
     eprint!("{text}");
 }
 
 /// One JSON document on one line.
-pub fn document<T: serde::Serialize>(content: &T) {
+pub(crate) fn document<T: serde::Serialize>(content: &T) {
     line(&serde_json::to_string(content).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")));
 }
 
 /// A sentence, or the same as JSON.
-pub fn summary(json: bool, sentence: &str) {
+pub(crate) fn summary(json: bool, sentence: &str) {
     if json {
-        document(&serde_json::json!({ "summary": sentence }))
+        document(&serde_json::json!({ "summary": sentence }));
     } else {
-        line(sentence)
+        line(sentence);
     }
 }

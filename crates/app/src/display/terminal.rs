@@ -14,7 +14,7 @@ use super::words;
 const TICK: Duration = Duration::from_millis(500);
 
 /// Shows the events until the last sender is gone.
-pub fn bars(events: Receiver<Event>) {
+pub(super) fn bars(events: &Receiver<Event>) {
     let mut screen = Screen::new();
     loop {
         match events.recv_timeout(TICK) {

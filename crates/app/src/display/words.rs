@@ -7,12 +7,12 @@ use jiff::tz::TimeZone;
 use stillpoint_core::events::{Kind, Step};
 
 /// `1.4 MiB`.
-pub fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     indicatif::BinaryBytes(count).to_string()
 }
 
 /// A moment in this machine's time zone; ids are in UTC, people are not.
-pub fn local(moment: Timestamp) -> String {
+pub(crate) fn local(moment: Timestamp) -> String {
     moment
         .to_zoned(TimeZone::system())
         .strftime("%a %d %b %Y %H:%M:%S %Z")
@@ -20,24 +20,24 @@ pub fn local(moment: Timestamp) -> String {
 }
 
 /// `01:07`, from one moment to the next.
-pub fn between(from: Timestamp, to: Timestamp) -> String {
+pub(crate) fn between(from: Timestamp, to: Timestamp) -> String {
     clock(to.duration_since(from).unsigned_abs())
 }
 
 /// `01:07`.
-pub fn clock(span: Duration) -> String {
+pub(crate) fn clock(span: Duration) -> String {
     let seconds = span.as_secs();
     format!("{:02}:{:02}", seconds / 60, seconds % 60)
 }
 
 /// `12.3 s`.
-pub fn seconds(millis: u64) -> String {
+pub(crate) fn seconds(millis: u64) -> String {
     let tenths = millis.div_ceil(100);
     format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
 /// What a fact of a run means; none for what only a bar can show.
-pub fn sentence(kind: &Kind) -> Option<String> {
+pub(crate) fn sentence(kind: &Kind) -> Option<String> {
     Some(match kind {
         Kind::StepBegan { step } => format!("{} …", doing(*step)),
         Kind::StepEnded { step, millis, ok: true } => format!("{}: done in {}", doing(*step), seconds(*millis)),

@@ -1,11 +1,9 @@
 //! A restore that cannot succeed is refused before anything is stopped.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 
+use crate::common::{has_claim, on_mini, standing};
 use anyhow::{Context, Result};
-use common::{has_claim, on_mini, standing};
 use stillpoint_testkit::product::Product;
 use stillpoint_testkit::testbed::Testbed;
 

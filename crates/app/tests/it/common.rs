@@ -10,15 +10,15 @@ use stillpoint_testkit::product::Product;
 use stillpoint_testkit::testbed::{ContainerState, Event, Shape, Status, Testbed};
 
 /// The program under test.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_stillpoint");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_stillpoint");
 
 /// Runs a test on a small platform with data in it.
-pub fn on_mini(name: &str, test: impl FnOnce(&Testbed, &Product) -> Result<()>) -> Result<()> {
+pub(crate) fn on_mini(name: &str, test: impl FnOnce(&Testbed, &Product) -> Result<()>) -> Result<()> {
     on(name, Shape::Mini, test)
 }
 
 /// Runs a test on a platform with data in it.
-pub fn on(name: &str, shape: Shape, test: impl FnOnce(&Testbed, &Product) -> Result<()>) -> Result<()> {
+pub(crate) fn on(name: &str, shape: Shape, test: impl FnOnce(&Testbed, &Product) -> Result<()>) -> Result<()> {
     let folder = tempfile::tempdir()?;
     Testbed::for_test(name, shape)?.examined(|testbed| {
         testbed.up_seeded()?;
@@ -27,9 +27,9 @@ pub fn on(name: &str, shape: Shape, test: impl FnOnce(&Testbed, &Product) -> Res
 }
 
 /// Waits until `there` holds.
-pub fn until(what: &str, mut there: impl FnMut() -> Result<bool>) -> Result<()> {
+pub(crate) fn until(what: &str, mut there: impl FnMut() -> Result<bool>) -> Result<()> {
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(60) {
+    while begun.elapsed() < Duration::from_mins(1) {
         if there()? {
             return Ok(());
         }
@@ -39,7 +39,7 @@ pub fn until(what: &str, mut there: impl FnMut() -> Result<bool>) -> Result<()> 
 }
 
 /// Service, status and restart count: what must be the same before and after a run.
-pub fn standing(testbed: &Testbed) -> Result<Vec<(String, Status, u64)>> {
+pub(crate) fn standing(testbed: &Testbed) -> Result<Vec<(String, Status, u64)>> {
     let all = testbed.containers()?;
     Ok(all
         .into_iter()
@@ -48,26 +48,25 @@ pub fn standing(testbed: &Testbed) -> Result<Vec<(String, Status, u64)>> {
 }
 
 /// Fails unless every container is as it was before, and no claim is left.
-pub fn is_back(testbed: &Testbed, before: &[(String, Status, u64)]) -> Result<()> {
+pub(crate) fn is_back(testbed: &Testbed, before: &[(String, Status, u64)]) -> Result<()> {
     let now = standing(testbed)?;
     if now != before {
         bail!("the platform is not as it was\nbefore {before:?}\nnow    {now:?}");
     }
     if has_claim(testbed)? {
-        bail!("the claim is still there")
-    } else {
-        Ok(())
+        bail!("the claim is still there");
     }
+    Ok(())
 }
 
 /// Whether a run holds the platform.
-pub fn has_claim(testbed: &Testbed) -> Result<bool> {
+pub(crate) fn has_claim(testbed: &Testbed) -> Result<bool> {
     let name = format!("name=^/stillpoint-{}$", testbed.project());
     Ok(!testbed.docker(&["ps", "-aq", "--filter", &name])?.is_empty())
 }
 
 /// The powers that were used on a service, in order.
-pub fn powers<'a>(events: &'a [Event], service: &str) -> Vec<&'a str> {
+pub(crate) fn powers<'a>(events: &'a [Event], service: &str) -> Vec<&'a str> {
     let powers = ["start", "die", "pause", "unpause", "destroy"];
     let of_service = events.iter().filter(|event| event.service == service);
     of_service
@@ -77,7 +76,7 @@ pub fn powers<'a>(events: &'a [Event], service: &str) -> Vec<&'a str> {
 }
 
 /// Puts a program before the stock one of the same name in the store's container. It survives stops and starts.
-pub fn replace_tool(testbed: &Testbed, tool: &str, script: &str) -> Result<()> {
+pub(crate) fn replace_tool(testbed: &Testbed, tool: &str, script: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join(tool);
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n"))?;
@@ -92,10 +91,10 @@ fn make_executable(path: &Path) -> Result<()> {
 }
 
 /// A small disk of its own; needs root. Gone when dropped.
-pub struct Disk(tempfile::TempDir);
+pub(crate) struct Disk(tempfile::TempDir);
 
 /// Mounts a disk with these options (`size=12m`, `ro`).
-pub fn disk(options: &str) -> Result<Disk> {
+pub(crate) fn disk(options: &str) -> Result<Disk> {
     let disk = Disk(tempfile::tempdir()?);
     let mounted = Command::new("mount")
         .args(["-t", "tmpfs", "-o", options, "tmpfs"])
@@ -109,7 +108,7 @@ pub fn disk(options: &str) -> Result<Disk> {
 }
 
 impl Disk {
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 }

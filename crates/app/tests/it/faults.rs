@@ -1,10 +1,8 @@
 //! A backup that fails: the clients run again, the store and the cause are named, and nothing
 //! incomplete is listed. On the real engine.
 
-mod common;
-
+use crate::common::{is_back, on_mini, replace_tool, standing, until};
 use anyhow::Result;
-use common::{is_back, on_mini, replace_tool, standing, until};
 use stillpoint_testkit::product::{Product, Ran};
 use stillpoint_testkit::proxy::Proxy;
 use stillpoint_testkit::testbed::{Status, Testbed};
@@ -120,7 +118,7 @@ fn a_repository_that_fills_up_fails_the_backup() -> Result<()> {
             "litellm",
             &format!("create table noise as select {hashes} from generate_series(1::bigint, 100000) g"),
         )?;
-        let disk = common::disk("size=12m")?;
+        let disk = crate::common::disk("size=12m")?;
         let product = product.clone().keeping_backups_in(disk.path());
         failed(
             product.run(&["backup"])?,

@@ -1,12 +1,10 @@
 //! What an operator reads when something is missing, wrong or full: what, where, why, what to do,
 //! and an exit code that a script can rely on.
 
-mod common;
-
 use std::path::Path;
 
+use crate::common::{PROGRAM, disk, is_back, on_mini, standing};
 use anyhow::Result;
-use common::{PROGRAM, disk, is_back, on_mini, standing};
 use stillpoint_testkit::product::Product;
 use stillpoint_testkit::second_engine::SecondEngine;
 
@@ -142,11 +140,11 @@ fn a_second_run_says_who_holds_the_platform() -> Result<()> {
     on_mini("held", |testbed, product| {
         let slow = "case \"$*\" in *--schema-only*) exec /usr/bin/pg_dump \"$@\";; esac\n\
                     touch /tmp/here; until [ -e /tmp/go ]; do sleep 0.1; done; exec /usr/bin/pg_dump \"$@\"";
-        common::replace_tool(testbed, "pg_dump", slow)?;
+        crate::common::replace_tool(testbed, "pg_dump", slow)?;
         let before = standing(testbed)?;
         let first = product.start(&["backup"])?;
         let store = testbed.container("postgres-main")?;
-        common::until("the first run dumps", || {
+        crate::common::until("the first run dumps", || {
             Ok(testbed.docker(&["exec", &store, "test", "-e", "/tmp/here"]).is_ok())
         })?;
         let holder = format!("process {} on", first.id());

@@ -1,10 +1,8 @@
 //! A restore that fails after the stop leaves the platform stopped on purpose, says so, and can be
 //! finished.
 
-mod common;
-
+use crate::common::{has_claim, is_back, on_mini, replace_tool, standing};
 use anyhow::Result;
-use common::{has_claim, is_back, on_mini, replace_tool, standing};
 use stillpoint_testkit::testbed::{Status, Testbed};
 
 const STOCK: &str = "exec /usr/bin/pg_restore \"$@\"";

@@ -1,15 +1,13 @@
 //! `docs/operating/by-hand.md` is true: its commands, taken from the page as they stand, restore a
 //! backup on an empty server without Stillpoint.
 
-mod common;
-
 use std::process::Command;
 
+use crate::common::on_mini;
 use anyhow::{Context, Result, bail};
-use common::on_mini;
 use stillpoint_testkit::testbed::{Shape, Testbed};
 
-const PAGE: &str = include_str!("../../../docs/operating/by-hand.md");
+const PAGE: &str = include_str!("../../../../docs/operating/by-hand.md");
 
 /// The page's command blocks, in order.
 fn blocks() -> Vec<&'static str> {

@@ -1,13 +1,10 @@
 //! The main job on the whole platform: backed up, wrecked, restored, proven.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
-mod common;
 
 use std::collections::BTreeMap;
 
+use crate::common::{is_back, on, powers, standing};
 use anyhow::Result;
-use common::{PROGRAM, is_back, on, powers, standing};
-use stillpoint_testkit::testbed::{Event, Shape, Testbed, WitnessMode};
+use stillpoint_testkit::testbed::{Event, Shape, Testbed};
 
 const CLIENTS: [&str; 3] = ["webapp", "witness", "stubborn"];
 const UNTOUCHED: [&str; 6] = [
@@ -21,7 +18,6 @@ const UNTOUCHED: [&str; 6] = [
 
 #[test]
 fn a_platform_is_backed_up_wrecked_restored_and_proven() -> Result<()> {
-    let _ = (PROGRAM, WitnessMode::Command);
     on("whole", Shape::Full, |testbed, product| {
         let before = standing(testbed)?;
         for _ in 0..3 {

@@ -1,0 +1,9 @@
+//! The program as a whole, on the real engine: one binary, one file for each concern.
+
+mod by_hand;
+mod common;
+mod errors;
+mod faults;
+mod refuse;
+mod unfinished;
+mod whole;
