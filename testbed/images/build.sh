@@ -43,6 +43,7 @@ exists() { docker image inspect "$1" >/dev/null 2>&1; }
 # build_base TAG: a Debian release from the mirror that this machine's own apt uses.
 build_base() {
   local mirror work
+  # shellcheck disable=SC2016 # the names are apt's, not ours
   mirror=$(apt-get indextargets --format '$(ORIGIN) $(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
     awk '$1 == "Debian" && $2 !~ /-/ { print $3; exit }')
   [ -n "$mirror" ] || fail "apt knows no Debian mirror: 'apt-get indextargets' lists none"
