@@ -47,6 +47,8 @@ build_base() {
   mirror=$(apt-get indextargets --format '$(ORIGIN) $(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
     awk '$1 == "Debian" && $2 !~ /-/ { print $3; exit }')
   [ -n "$mirror" ] || fail "apt knows no Debian mirror: 'apt-get indextargets' lists none"
+  # A build that was cut short leaves its tree; the lock says that nobody uses one now.
+  as_root rm -rf "$CACHE"/debootstrap.*
   work=$(mktemp -d -p "$CACHE" debootstrap.XXXXXX)
   as_root debootstrap --variant=minbase "$RELEASE" "$work" "$mirror"
   as_root base/config.sh "$work"
