@@ -1,6 +1,6 @@
 # Sourced by the testbed's scripts: where things are kept, and which Docker client configuration is used.
 # The testbed has its own DOCKER_CONFIG, so that Compose is the pinned one and nobody's login or context matters.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 TESTBED=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/stillpoint

@@ -43,9 +43,12 @@ exists() { docker image inspect "$1" >/dev/null 2>&1; }
 # build_base TAG: a Debian release from the mirror that this machine's own apt uses.
 build_base() {
   local mirror work
+  # shellcheck disable=SC2016 # the names are apt's, not ours
   mirror=$(apt-get indextargets --format '$(ORIGIN) $(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
     awk '$1 == "Debian" && $2 !~ /-/ { print $3; exit }')
   [ -n "$mirror" ] || fail "apt knows no Debian mirror: 'apt-get indextargets' lists none"
+  # A build that was cut short leaves its tree; the lock says that nobody uses one now.
+  as_root rm -rf "$CACHE"/debootstrap.*
   work=$(mktemp -d -p "$CACHE" debootstrap.XXXXXX)
   as_root debootstrap --variant=minbase "$RELEASE" "$work" "$mirror"
   as_root base/config.sh "$work"

@@ -6,7 +6,7 @@ set role litellm;
 
 create table public.spend (
     aid integer not null primary key, bid integer, abalance integer, filler char(84)) with (fillfactor = 100);
-insert into public.spend select g, g % 70, (g * 7919) % 100000 - 50000, 'key ' || g from generate_series(1, 70000 * :scale) g;
+insert into public.spend select g, g % 70, (g::bigint * 7919) % 100000 - 50000, 'key ' || g from generate_series(1, 70000 * :scale) g;
 
 create table public.keys (
     token bytea primary key,

@@ -55,6 +55,7 @@ fill() {
   fi
   local f
   for f in /docker-entrypoint-initdb.d/*; do
+    # shellcheck source=/dev/null
     case $f in
       *.sh) if [ -x "$f" ]; then "$f"; else . "$f"; fi ;;
       *.sql) as_user --dbname "$POSTGRES_DB" -f "$f" ;;

@@ -57,6 +57,13 @@ pub(super) fn copy_into(volume: &str) -> Result<()> {
     if copy(&template, volume)? {
         return Ok(());
     }
+    let lock = places::cache().join("seed.lock");
+    let lock = File::create(&lock).with_context(|| format!("cannot create {}", lock.display()))?;
+    lock.lock().context("cannot lock the making of seeded volumes")?;
+    // Another test may have made it while this one waited.
+    if copy(&template, volume)? {
+        return Ok(());
+    }
     make_template(&template)?;
     ensure!(
         copy(&template, volume)?,
@@ -98,16 +105,15 @@ fn helper(volumes: &[String], line: &str) -> Result<Docker> {
         .limit(LONG))
 }
 
-/// Seeds a server of its own, stops it cleanly, and only then marks the volume as whole.
+/// The caller holds the lock. Seeds a server of its own, stops it cleanly, and only then marks the volume as whole.
 fn make_template(template: &str) -> Result<()> {
-    let lock = places::cache().join("seed.lock");
-    let lock = File::create(&lock).with_context(|| format!("cannot create {}", lock.display()))?;
-    lock.lock().context("cannot lock the making of seeded volumes")?;
     let builder = format!("{template}-builder");
     Docker::new(["rm", "--force", "--volumes", &builder]).output()?;
     drop_templates()?;
     Docker::new(["volume", "create", "--label", TEMPLATE_LABEL, template]).run()?;
     let mount = format!("{template}:/seed");
+    // What an earlier maker left half done, where somebody who looks into the volume kept it from being dropped.
+    helper(std::slice::from_ref(&mount), "rm -rf /seed/data /seed/whole")?.run()?;
     let password = format!("POSTGRES_PASSWORD={PASSWORD}");
     Docker::new([
         "run",
