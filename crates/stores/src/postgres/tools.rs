@@ -107,6 +107,7 @@ impl PostgresStore {
             "--schema-only",
             "--no-password",
             compression.option(),
+            "--no-sync",
             "--file=/dev/null",
         ];
         let process = self.start(cx, Tool::PgDump, MAINTENANCE, &arguments, false).await?;
