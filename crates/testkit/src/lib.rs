@@ -1,5 +1,20 @@
-//! What tests and tasks need and the product must never contain. No crate of the product depends on this one outside its tests.
+//! What tests and tasks need and the product must never contain: fakes of every port around one
+//! simulated world, a decorator that makes any call of any port fail, the suites that every adapter
+//! must pass, and a testbed of real engines. Nothing of the product depends on this crate.
+
+pub mod calls;
+pub mod conformance;
+pub mod disks;
+pub mod fakes;
+pub mod faults;
 pub mod product;
 pub mod proxy;
+pub mod recorder;
+pub mod sample;
 pub mod second_engine;
 pub mod testbed;
+
+pub use calls::{Call, Method};
+pub use fakes::world::World;
+pub use faults::{Failure, Faults};
+pub use recorder::Recorder;

@@ -2,10 +2,10 @@
 //! directory of its own; a platform whose test failed stays for a look.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use stillpoint_testkit::disks::SmallDisk;
 use stillpoint_testkit::product::Product;
 use stillpoint_testkit::testbed::{ContainerState, Event, Shape, Status, Testbed};
 
@@ -90,36 +90,7 @@ fn make_executable(path: &Path) -> Result<()> {
     Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?)
 }
 
-/// A small disk of its own; needs root. Gone when dropped.
-pub(crate) struct Disk(tempfile::TempDir);
-
-/// Mounts a disk with these options (`size=12m`, `ro`).
-pub(crate) fn disk(options: &str) -> Result<Disk> {
-    let disk = Disk(tempfile::tempdir()?);
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", options, "tmpfs"])
-        .arg(disk.path())
-        .status()?;
-    if mounted.success() {
-        Ok(disk)
-    } else {
-        bail!("cannot mount a disk with {options}")
-    }
-}
-
-impl Disk {
-    pub(crate) fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(self.0.path()).status();
-        assert!(
-            unmounted.is_ok_and(|status| status.success()),
-            "{} cannot be unmounted",
-            self.0.path().display()
-        );
-    }
+/// A disk of so many MiB of its own.
+pub(crate) fn disk(mebibytes: u64) -> Result<SmallDisk> {
+    SmallDisk::mount(mebibytes << 20)?.context("these tests mount disks: run them as root")
 }

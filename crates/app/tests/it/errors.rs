@@ -60,7 +60,7 @@ fn a_full_or_read_only_repository_is_refused_before_anything_is_stopped() -> Res
     on_mini("repository", |testbed, product| {
         let before = standing(testbed)?;
         let events = testbed.events_recorder()?;
-        let full = disk("size=4m")?;
+        let full = disk(4)?;
         let ran = product
             .clone()
             .keeping_backups_in(full.path())
@@ -69,7 +69,8 @@ fn a_full_or_read_only_repository_is_refused_before_anything_is_stopped() -> Res
         ran.must_say(&full.path().display().to_string())?
             .must_say("is full")?
             .must_say("help: free space")?;
-        let closed = disk("ro")?;
+        let closed = disk(16)?;
+        closed.make_read_only()?;
         let ran = product
             .clone()
             .keeping_backups_in(closed.path())

@@ -118,7 +118,7 @@ fn a_repository_that_fills_up_fails_the_backup() -> Result<()> {
             "litellm",
             &format!("create table noise as select {hashes} from generate_series(1::bigint, 100000) g"),
         )?;
-        let disk = crate::common::disk("size=12m")?;
+        let disk = crate::common::disk(12)?;
         let product = product.clone().keeping_backups_in(disk.path());
         failed(
             product.run(&["backup"])?,

@@ -106,22 +106,25 @@ pub trait Repository: Send + Sync {
     /// Reads an object as a stream. Fails with [`RepositoryError::Missing`].
     async fn open(&self, key: &Key) -> Result<Object, RepositoryError>;
 
-    /// The names directly below the root that hold objects, in no particular order.
+    /// The names directly below the root that hold objects, in no particular order. One that cannot
+    /// be looked into is named too: whoever opens what should be there is told why.
     async fn directories(&self) -> Result<Vec<String>, RepositoryError>;
 
     /// Removes an object. A success also when there is none; durable when it returns.
     async fn delete(&self, key: &Key) -> Result<(), RepositoryError>;
 }
 
-/// An object that is being written.
+/// An object that is being written. One that is dropped, or whose process dies, never exists.
 #[async_trait]
 pub trait Upload: Send {
     /// Appends. Returns when the piece was taken over, not when it is durable.
     async fn write(&mut self, piece: Bytes) -> Result<(), RepositoryError>;
 
-    /// Makes the object exist, durably. After an error it does not exist.
+    /// Makes the object exist, durably; fails with [`RepositoryError::Exists`] if there is one of
+    /// its name already. After an error nothing of it is left. Two uploads of one key at the same
+    /// moment are the caller's mistake: one of them may replace the other.
     async fn complete(&mut self) -> Result<(), RepositoryError>;
 
-    /// Gives up: nothing of the object is left.
+    /// Gives up: nothing of the object is left. May be repeated.
     async fn abort(&mut self) -> Result<(), RepositoryError>;
 }

@@ -1,0 +1,102 @@
+//! Backups in a directory of this host, through the `object_store` crate. Objects are plain files:
+//! a person finds with `ls` what the manifest names.
+//!
+//! An object is written beside its place, as `NAME#1`, and becomes visible in one step. A process
+//! that is killed leaves such a file behind; it is no object: it is not listed, cannot be addressed
+//! (no key holds a `#`) and may be removed by hand.
+//!
+//! Durability is `object_store`'s `with_fsync`, which covers the file, the directory that holds it
+//! and directories that the same call made. What it leaves out is done here: deletions, and
+//! directories that another call made and may not have synced.
+
+mod disk;
+mod errors;
+mod read;
+mod upload;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Location;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use stillpoint_core::ports::repository::Object;
+use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
+
+use upload::LocalUpload;
+
+/// A directory of this host.
+#[derive(Clone, Debug)]
+pub struct LocalRepository {
+    root: PathBuf,
+    objects: Arc<LocalFileSystem>,
+}
+
+impl LocalRepository {
+    /// Opens the directory, and makes it, for this user alone, if it is not there: dumps hold
+    /// everything that the platform knows.
+    ///
+    /// The file system must know hard links, by which an object is created exclusively.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, RepositoryError> {
+        let dir = dir.as_ref();
+        let failed = |cause: std::io::Error| errors::from_io(&dir.display().to_string(), &cause);
+        disk::make_directory(dir).map_err(failed)?;
+        let root = dir.canonicalize().map_err(failed)?;
+        let objects = LocalFileSystem::new_with_prefix(&root)
+            .map_err(|error| errors::from_store(&root.display().to_string(), error))?
+            .with_fsync(true);
+        Ok(Self {
+            root,
+            objects: Arc::new(objects),
+        })
+    }
+
+    fn file(&self, key: &Key) -> PathBuf {
+        self.root.join(key.as_str())
+    }
+}
+
+/// `parse` and not `from`: the latter would escape what the key has escaped already.
+fn location(key: &Key) -> Result<Location, RepositoryError> {
+    Location::parse(key.as_str()).map_err(|error| errors::from_store(key.as_str(), error.into()))
+}
+
+#[async_trait]
+impl Repository for LocalRepository {
+    fn place(&self) -> String {
+        format!("local directory {}", self.root.display())
+    }
+
+    async fn create(&self, key: &Key, content: Bytes) -> Result<(), RepositoryError> {
+        let failed = |error| errors::from_store(key.as_str(), error);
+        self.objects
+            .put_opts(&location(key)?, content.into(), PutOptions::from(PutMode::Create))
+            .await
+            .map_err(failed)?;
+        disk::sync_above(self.root.clone(), self.file(key))
+            .await
+            .map_err(|cause| errors::from_io(key.as_str(), &cause))
+    }
+
+    async fn upload(&self, key: &Key) -> Result<Box<dyn Upload>, RepositoryError> {
+        Ok(Box::new(LocalUpload::begin(self.clone(), key.clone()).await?))
+    }
+
+    async fn open(&self, key: &Key) -> Result<Object, RepositoryError> {
+        let found = self.objects.get(&location(key)?).await;
+        let found = found.map_err(|error| errors::from_store(key.as_str(), error))?;
+        Ok(read::object(key, found))
+    }
+
+    async fn directories(&self) -> Result<Vec<String>, RepositoryError> {
+        let listed = disk::directories(self.root.clone()).await;
+        listed.map_err(|cause| errors::from_io(&self.root.display().to_string(), &cause))
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), RepositoryError> {
+        let deleted = disk::remove(self.file(key)).await;
+        deleted.map_err(|cause| errors::from_io(key.as_str(), &cause))
+    }
+}

@@ -1,0 +1,129 @@
+//! What is done to the directory itself, past `object_store`: making, listing, removing, and the
+//! syncs that make these durable. Every function that returns a future blocks a worker of its own.
+
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+async fn blocking<T: Send + 'static>(act: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    match tokio::task::spawn_blocking(act).await {
+        Ok(outcome) => outcome,
+        Err(join) => Err(io::Error::other(join)),
+    }
+}
+
+/// Makes the directory and what is missing above it; durable when it returns.
+pub(super) fn make_directory(dir: &Path) -> io::Result<()> {
+    match fs::metadata(dir) {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(_) => return Err(io::Error::new(ErrorKind::NotADirectory, "it is not a directory")),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let missing: Vec<&Path> = dir.ancestors().take_while(|above| !above.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    for made in missing {
+        sync(&parent(made))?;
+    }
+    Ok(())
+}
+
+/// Syncs the directories above the one that holds `file`, up to `root`: another call may have made
+/// them, and died before it synced them.
+pub(super) async fn sync_above(root: PathBuf, file: PathBuf) -> io::Result<()> {
+    blocking(move || {
+        let above = file.ancestors().skip(2);
+        above.take_while(|dir| dir.starts_with(&root)).try_for_each(sync)
+    })
+    .await
+}
+
+/// Removes a file, or finds that it is gone; durable either way.
+pub(super) async fn remove(file: PathBuf) -> io::Result<()> {
+    blocking(move || {
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        match sync(&parent(&file)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            synced => synced,
+        }
+    })
+    .await
+}
+
+/// Removes what uploads to `file` have left beside it.
+pub(super) async fn remove_staged(file: PathBuf) -> io::Result<()> {
+    blocking(move || {
+        let staged = |name: &OsStr| is_staged(name) && without_suffix(name) == file.file_name().and_then(OsStr::to_str);
+        for entry in fs::read_dir(parent(&file))? {
+            let entry = entry?;
+            if staged(&entry.file_name()) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The directories directly below `root` that hold an object.
+///
+/// Not by `object_store`: it lists empty directories too, and one name that is no UTF-8 fails it.
+pub(super) async fn directories(root: PathBuf) -> io::Result<Vec<String>> {
+    blocking(move || {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(root)? {
+            let entry = entry?;
+            if let Ok(name) = entry.file_name().into_string()
+                && holds_object(&entry.path())
+            {
+                found.push(name);
+            }
+        }
+        Ok(found)
+    })
+    .await
+}
+
+/// Whether a directory holds an object, at any depth. One that cannot be read counts: whoever opens
+/// what he expects there is told why, which a silent gap in a listing would not.
+fn holds_object(dir: &Path) -> bool {
+    match fs::read_dir(dir) {
+        Ok(mut entries) => entries.any(|entry| entry.map_or(true, |entry| is_object(&entry))),
+        Err(error) => !matches!(error.kind(), ErrorKind::NotADirectory | ErrorKind::NotFound),
+    }
+}
+
+fn is_object(entry: &fs::DirEntry) -> bool {
+    match fs::metadata(entry.path()) {
+        Ok(found) if found.is_dir() => holds_object(&entry.path()),
+        Ok(found) => found.is_file() && !is_staged(&entry.file_name()),
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    }
+}
+
+/// Whether this is how `object_store` names a file that is being written: `NAME#1`.
+fn is_staged(name: &OsStr) -> bool {
+    let suffix = name.to_str().and_then(|name| name.split_once('#'));
+    suffix.is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn without_suffix(name: &OsStr) -> Option<&str> {
+    name.to_str()?.split_once('#').map(|(name, _)| name)
+}
+
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+        Some(parent) => parent.to_owned(),
+        None => path.to_owned(),
+    }
+}
+
+fn sync(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}

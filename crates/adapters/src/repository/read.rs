@@ -1,0 +1,64 @@
+//! Reading an object as a stream that cannot end early.
+//!
+//! Not by `object_store`'s own stream: it reads 8 KiB at a time, and a file that shrinks under it
+//! gives empty pieces for ever.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use object_store::{GetResult, GetResultPayload};
+use stillpoint_core::ports::repository::Object;
+use stillpoint_core::ports::{Key, RepositoryError};
+
+use super::errors;
+
+const PIECE: u64 = 1 << 20;
+
+type Piece = Result<Bytes, RepositoryError>;
+
+pub(super) fn object(key: &Key, found: GetResult) -> Object {
+    let size = found.meta.size;
+    let content = match found.payload {
+        GetResultPayload::File(file, _) => pieces(key.clone(), file, size),
+        GetResultPayload::Stream(stream) => {
+            let key = key.clone();
+            stream
+                .map(move |piece| piece.map_err(|error| errors::from_store(key.as_str(), error)))
+                .boxed()
+        }
+    };
+    Object { size, content }
+}
+
+fn pieces(key: Key, file: File, size: u64) -> BoxStream<'static, Piece> {
+    let next = move |(file, left): (File, u64)| {
+        let key = key.clone();
+        async move {
+            if left == 0 {
+                return Ok(None);
+            }
+            let read = tokio::task::spawn_blocking(move || piece(file, left)).await;
+            match read.map_err(io::Error::other).flatten() {
+                Ok((piece, file)) => {
+                    let left = left - piece.len() as u64;
+                    Ok(Some((piece, (file, left))))
+                }
+                Err(error) => Err(errors::from_io(key.as_str(), &error)),
+            }
+        }
+    };
+    stream::try_unfold((file, size), next).boxed()
+}
+
+fn piece(mut file: File, left: u64) -> io::Result<(Bytes, File)> {
+    let mut buffer = Vec::with_capacity(usize::try_from(left.min(PIECE)).unwrap_or_default());
+    (&mut file).take(left.min(PIECE)).read_to_end(&mut buffer)?;
+    if buffer.is_empty() {
+        let cause = format!("it ended {left} bytes before its end");
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, cause));
+    }
+    Ok((buffer.into(), file))
+}

@@ -1,0 +1,105 @@
+//! The names of all port methods that can fail, and the log in which their calls stand in the order
+//! in which they were made.
+
+use std::fmt;
+
+macro_rules! methods {
+    ($($method:ident = $name:literal,)*) => {
+        /// A method of a port.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Method {
+            $(#[doc = $name] $method,)*
+        }
+
+        impl Method {
+            /// Every method there is.
+            pub const ALL: &[Self] = &[$(Self::$method,)*];
+
+            /// Its name as a log shows it.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$method => $name,)*
+                }
+            }
+        }
+    };
+}
+
+methods! {
+    CatalogWorkloads = "catalog.workloads",
+    CatalogInspect = "catalog.inspect",
+    PowerStop = "power.stop",
+    PowerStart = "power.start",
+    PowerPause = "power.pause",
+    PowerClaim = "power.claim",
+    PowerClaimed = "power.claimed",
+    PowerRelease = "power.release",
+    LocksTake = "locks.take",
+    ShellExec = "shell.exec",
+    ProcessInput = "process.input",
+    ProcessOutput = "process.output",
+    ProcessFinish = "process.finish",
+    ProcessKill = "process.kill",
+    ReachDial = "reach.dial",
+    ReachStream = "reach.stream",
+    RepositoryCreate = "repository.create",
+    RepositoryUpload = "repository.upload",
+    RepositoryOpen = "repository.open",
+    RepositoryDirectories = "repository.directories",
+    RepositoryDelete = "repository.delete",
+    ObjectRead = "object.read",
+    UploadWrite = "upload.write",
+    UploadComplete = "upload.complete",
+    UploadAbort = "upload.abort",
+    KindStore = "kind.store",
+    StoreReady = "store.ready",
+    StorePreflight = "store.preflight",
+    StorePin = "store.pin",
+    StoreExamine = "store.examine",
+    StoreLoad = "store.load",
+    StoreInventory = "store.inventory",
+    StoreSettle = "store.settle",
+    PinnedDrain = "pinned.drain",
+    PinnedRelease = "pinned.release",
+}
+
+impl Method {
+    /// Whether it changes something on the far side of a wire: only there can an answer get lost
+    /// after the deed. A store keeps its promise of "on an error nothing is left behind" itself.
+    pub fn may_lose_its_answer(self) -> bool {
+        matches!(
+            self,
+            Self::PowerStop
+                | Self::PowerStart
+                | Self::PowerPause
+                | Self::PowerClaim
+                | Self::PowerRelease
+                | Self::RepositoryCreate
+                | Self::RepositoryDelete
+                | Self::UploadComplete
+        )
+    }
+
+    /// Whether it changes what runs, or who holds the platform.
+    pub fn changes_the_platform(self) -> bool {
+        matches!(
+            self,
+            Self::PowerStop | Self::PowerStart | Self::PowerPause | Self::PowerClaim | Self::PowerRelease
+        )
+    }
+}
+
+/// One call of a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// Of what: the container, the object, the store.
+    pub subject: String,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method.name(), self.subject)
+    }
+}

@@ -1,0 +1,359 @@
+//! What every repository promises.
+#![expect(missing_docs, reason = "each function's name is the sentence that it asserts")]
+#![expect(clippy::unused_async, reason = "one macro makes the tests of all suites")]
+
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use stillpoint_core::names::{ArtifactName, BackupId};
+use stillpoint_core::ports::{Key, Repository, RepositoryError};
+
+/// A repository under test, and whatever must live as long as it does.
+pub struct Subject {
+    /// The repository, empty.
+    pub repository: Arc<dyn Repository>,
+    /// Its directory or server.
+    pub keep: Box<dyn std::any::Any + Send + Sync>,
+}
+
+impl Subject {
+    /// A subject that needs nothing else to live.
+    pub fn new(repository: impl Repository + 'static) -> Self {
+        Self::with(repository, ())
+    }
+
+    /// A subject that lives as long as `keep`.
+    pub fn with(repository: impl Repository + 'static, keep: impl std::any::Any + Send + Sync) -> Self {
+        Self {
+            repository: Arc::new(repository),
+            keep: Box::new(keep),
+        }
+    }
+}
+
+/// Declares a test for every function of this suite, over a subject that `$make` returns.
+#[macro_export]
+macro_rules! repository_conformance {
+    ($make:expr) => {
+        $crate::conformance_tests!(
+            $crate::conformance::repository,
+            $make,
+            [
+                what_was_created_is_read_back,
+                create_refuses_what_exists_and_leaves_it_alone,
+                of_sixteen_creators_one_succeeds,
+                an_upload_is_invisible_before_it_completes,
+                a_completed_upload_is_read_back,
+                an_upload_does_not_overwrite,
+                an_aborted_upload_leaves_nothing,
+                an_abandoned_upload_leaves_no_object,
+                after_an_abort_the_key_is_free,
+                an_empty_object_is_an_object,
+                a_large_object_survives_odd_pieces,
+                percent_signs_stay_as_they_are,
+                what_is_missing_cannot_be_opened,
+                directories_are_those_that_hold_objects,
+                deleting_twice_succeeds,
+                what_was_deleted_is_gone_and_can_be_created_again,
+                a_reader_keeps_what_it_opened,
+                the_place_says_what_it_is,
+            ]
+        );
+    };
+}
+
+const MIB: usize = 1 << 20;
+
+fn key(name: &str) -> anyhow::Result<Key> {
+    Ok(Key::of("2026-02-17_00-00-00".parse::<BackupId>()?, name))
+}
+
+/// Reads an object whole, and that its size is what was announced.
+pub async fn read(repository: &dyn Repository, key: &Key) -> anyhow::Result<Bytes> {
+    let object = repository.open(key).await?;
+    let pieces: Vec<Bytes> = object.content.try_collect().await?;
+    let whole = pieces.concat();
+    ensure!(
+        whole.len() as u64 == object.size,
+        "{} bytes of {}",
+        whole.len(),
+        object.size
+    );
+    Ok(whole.into())
+}
+
+async fn write(repository: &dyn Repository, key: &Key, pieces: &[Bytes]) -> Result<(), RepositoryError> {
+    let mut upload = repository.upload(key).await?;
+    for piece in pieces {
+        if let Err(error) = upload.write(piece.clone()).await {
+            upload.abort().await?;
+            return Err(error);
+        }
+    }
+    upload.complete().await
+}
+
+async fn is_missing(repository: &dyn Repository, key: &Key) -> bool {
+    matches!(repository.open(key).await, Err(RepositoryError::Missing { .. }))
+}
+
+/// Bytes that differ from place to place, so that a part in the wrong place shows.
+fn pattern(size: usize) -> Bytes {
+    let mut state = 0x9E37_79B9_u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(size).collect()
+}
+
+pub async fn what_was_created_is_read_back(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    repository.create(&key("run.json")?, Bytes::from("{}")).await?;
+    ensure!(read(repository, &key("run.json")?).await? == "{}");
+    Ok(())
+}
+
+pub async fn create_refuses_what_exists_and_leaves_it_alone(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    repository.create(&key("a")?, Bytes::from("first")).await?;
+    let again = repository.create(&key("a")?, Bytes::from("second")).await;
+    ensure!(matches!(again, Err(RepositoryError::Exists { .. })), "{again:?}");
+    ensure!(read(repository, &key("a")?).await? == "first");
+    Ok(())
+}
+
+pub async fn of_sixteen_creators_one_succeeds(subject: &Subject) -> anyhow::Result<()> {
+    let contents: Vec<String> = (0..16).map(|number| format!("creator {number}").repeat(1000)).collect();
+    let mut creators = tokio::task::JoinSet::new();
+    for content in contents.clone() {
+        let (repository, key) = (subject.repository.clone(), key("manifest.json")?);
+        creators.spawn(async move { repository.create(&key, content.clone().into()).await.map(|()| content) });
+    }
+    let outcomes = creators.join_all().await;
+    let (won, lost): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    let only_exists = lost
+        .iter()
+        .all(|outcome| matches!(outcome, Err(RepositoryError::Exists { .. })));
+    ensure!(won.len() == 1 && only_exists, "{} won; {lost:?}", won.len());
+    let found = read(&*subject.repository, &key("manifest.json")?).await?;
+    ensure!(won.into_iter().flatten().any(|winner| winner.as_bytes() == found));
+    Ok(())
+}
+
+pub async fn an_upload_is_invisible_before_it_completes(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    let key = key("big/one.dump")?;
+    let mut upload = repository.upload(&key).await?;
+    upload.write(pattern(9 * MIB)).await?;
+    ensure!(is_missing(repository, &key).await, "seen while it is written");
+    ensure!(repository.directories().await?.is_empty(), "its directory is seen");
+    upload.complete().await?;
+    ensure!(read(repository, &key).await?.len() == 9 * MIB);
+    Ok(())
+}
+
+pub async fn a_completed_upload_is_read_back(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    write(repository, &key("a")?, &[Bytes::from("one "), Bytes::from("two")]).await?;
+    ensure!(read(repository, &key("a")?).await? == "one two");
+    Ok(())
+}
+
+pub async fn an_upload_does_not_overwrite(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    repository.create(&key("a")?, Bytes::from("first")).await?;
+    let again = write(repository, &key("a")?, &[Bytes::from("second")]).await;
+    ensure!(matches!(again, Err(RepositoryError::Exists { .. })), "{again:?}");
+    ensure!(read(repository, &key("a")?).await? == "first");
+    Ok(())
+}
+
+pub async fn an_aborted_upload_leaves_nothing(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    let mut upload = repository.upload(&key("a")?).await?;
+    upload.write(pattern(17 * MIB)).await?;
+    upload.abort().await?;
+    upload.abort().await.context("the second time")?;
+    ensure!(is_missing(repository, &key("a")?).await);
+    ensure!(repository.directories().await?.is_empty());
+    let after = upload.complete().await;
+    ensure!(
+        after.is_err() && is_missing(repository, &key("a")?).await,
+        "completed after its abort"
+    );
+    Ok(())
+}
+
+pub async fn an_abandoned_upload_leaves_no_object(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    let mut upload = repository.upload(&key("a")?).await?;
+    upload.write(pattern(9 * MIB)).await?;
+    drop(upload);
+    ensure!(is_missing(repository, &key("a")?).await);
+    ensure!(repository.directories().await?.is_empty());
+    Ok(())
+}
+
+pub async fn after_an_abort_the_key_is_free(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    repository.upload(&key("a")?).await?.abort().await?;
+    write(repository, &key("a")?, &[Bytes::from("second try")]).await?;
+    ensure!(read(repository, &key("a")?).await? == "second try");
+    Ok(())
+}
+
+pub async fn an_empty_object_is_an_object(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    write(repository, &key("uploaded")?, &[]).await?;
+    repository.create(&key("created")?, Bytes::new()).await?;
+    for name in ["uploaded", "created"] {
+        ensure!(read(repository, &key(name)?).await?.is_empty(), "{name}");
+    }
+    ensure!(repository.directories().await?.len() == 1);
+    Ok(())
+}
+
+pub async fn a_large_object_survives_odd_pieces(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    let whole = pattern(20 * MIB + 7);
+    let (mut rest, mut pieces, mut size) = (whole.clone(), Vec::new(), 1);
+    while !rest.is_empty() {
+        pieces.push(rest.split_to(size.min(rest.len())));
+        size = (size * 3 + 1) % (11 * MIB);
+    }
+    write(repository, &key("a")?, &pieces).await?;
+    ensure!(read(repository, &key("a")?).await? == whole, "other bytes came back");
+    Ok(())
+}
+
+pub async fn percent_signs_stay_as_they_are(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    let backup: BackupId = "2026-02-17_00-00-00".parse()?;
+    let names = ["a b.dump", "a%20b.dump", "a/b.dump", "50%.dump", "größe.dump", "."];
+    for name in names {
+        let name = ArtifactName::of(&["postgres-main", name]);
+        let text = Bytes::from(name.to_string());
+        write(repository, &Key::artifact(backup, &name), &[text]).await?;
+    }
+    for name in names {
+        let name = ArtifactName::of(&["postgres-main", name]);
+        let found = read(repository, &Key::artifact(backup, &name)).await?;
+        ensure!(found == name.as_str(), "{name} holds {found:?}");
+    }
+    Ok(())
+}
+
+pub async fn what_is_missing_cannot_be_opened(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    ensure!(is_missing(repository, &key("nothing")?).await, "in an empty repository");
+    repository.create(&key("some/thing")?, Bytes::from("x")).await?;
+    ensure!(is_missing(repository, &key("nothing")?).await, "beside something");
+    ensure!(is_missing(repository, &key("some")?).await, "a directory is no object");
+    Ok(())
+}
+
+pub async fn directories_are_those_that_hold_objects(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    ensure!(repository.directories().await?.is_empty(), "an empty one");
+    let backups = ["2026-02-17_00-00-00", "2026-02-18_00-00-00", "2026-02-19_00-00-00"];
+    for backup in backups {
+        let backup: BackupId = backup.parse()?;
+        let deep = Key::of(backup, "deep/down.dump");
+        repository.create(&deep, Bytes::from("x")).await?;
+    }
+    repository
+        .create(&Key::product("instance.json"), Bytes::from("x"))
+        .await?;
+    repository
+        .upload(&Key::of("2026-02-20_00-00-00".parse()?, "a"))
+        .await?
+        .abort()
+        .await?;
+    let gone = Key::of(backups[1].parse()?, "deep/down.dump");
+    repository.delete(&gone).await?;
+    let mut found = repository.directories().await?;
+    found.sort();
+    ensure!(found == [".stillpoint", backups[0], backups[2]], "{found:?}");
+    Ok(())
+}
+
+pub async fn deleting_twice_succeeds(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    repository.delete(&key("never/was")?).await.context("what never was")?;
+    repository.create(&key("a")?, Bytes::from("x")).await?;
+    repository.delete(&key("a")?).await?;
+    repository.delete(&key("a")?).await.context("the second time")?;
+    Ok(())
+}
+
+pub async fn what_was_deleted_is_gone_and_can_be_created_again(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    repository.create(&key("a")?, Bytes::from("old")).await?;
+    repository.create(&key("b")?, Bytes::from("other")).await?;
+    repository.delete(&key("a")?).await?;
+    ensure!(is_missing(repository, &key("a")?).await);
+    ensure!(read(repository, &key("b")?).await? == "other");
+    repository.create(&key("a")?, Bytes::from("new")).await?;
+    ensure!(read(repository, &key("a")?).await? == "new");
+    Ok(())
+}
+
+/// A content never ends early without an error: here it may end well, or with an error.
+pub async fn a_reader_keeps_what_it_opened(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    let whole = pattern(3 * MIB);
+    write(repository, &key("a")?, std::slice::from_ref(&whole)).await?;
+    let mut object = repository.open(&key("a")?).await?;
+    let mut read = object.content.next().await.context("a first piece")??.to_vec();
+    repository.delete(&key("a")?).await?;
+    loop {
+        match object.content.next().await {
+            Some(Ok(piece)) => read.extend_from_slice(&piece),
+            Some(Err(_)) => return Ok(()),
+            None => break,
+        }
+    }
+    ensure!(read == whole, "it ended after {} bytes without an error", read.len());
+    Ok(())
+}
+
+pub async fn the_place_says_what_it_is(subject: &Subject) -> anyhow::Result<()> {
+    ensure!(!subject.repository.place().is_empty());
+    Ok(())
+}
+
+/// Over a repository in which less than 6 MiB fit: the error says so and nothing is visible.
+pub async fn a_full_repository_says_so(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    let uploaded = write(repository, &key("uploaded")?, &[pattern(9 * MIB), pattern(9 * MIB)]).await;
+    ensure!(matches!(uploaded, Err(RepositoryError::Full { .. })), "{uploaded:?}");
+    let created = repository.create(&key("created")?, pattern(6 * MIB)).await;
+    ensure!(matches!(created, Err(RepositoryError::Full { .. })), "{created:?}");
+    ensure!(is_missing(repository, &key("uploaded")?).await && is_missing(repository, &key("created")?).await);
+    ensure!(repository.directories().await?.is_empty());
+    write(repository, &key("small")?, &[pattern(2 * MIB)])
+        .await
+        .context("nothing of the others takes space")
+}
+
+/// Over a repository that may be read but not written, and holds the object `a`.
+pub async fn a_denied_repository_says_so(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    for outcome in [
+        repository.create(&key("b")?, Bytes::from("x")).await,
+        write(repository, &key("b")?, &[Bytes::from("x")]).await,
+        repository.delete(&key("a")?).await,
+    ] {
+        ensure!(matches!(outcome, Err(RepositoryError::Denied { .. })), "{outcome:?}");
+    }
+    read(repository, &key("a")?).await.context("it may be read")?;
+    Ok(())
+}
+
+/// The object that [`a_denied_repository_says_so`] wants to find: to be made while writing is allowed.
+pub async fn before_it_is_denied(repository: &dyn Repository) -> anyhow::Result<()> {
+    Ok(repository.create(&key("a")?, Bytes::from("x")).await?)
+}

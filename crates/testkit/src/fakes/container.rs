@@ -1,0 +1,201 @@
+//! One simulated container: what the engine tells of it, and how it behaves when it is stopped,
+//! started, dialled, or when its host reboots.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use stillpoint_core::names::{Address, Project, WorkloadId};
+use stillpoint_core::workload::{Environment, Health, State, Workload};
+
+/// The image by which the fake kind knows its stores.
+pub(super) const STORE_IMAGE: &str = "registry.example/fakestore:1";
+
+/// What the engine does with a container after a reboot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// Nothing.
+    No,
+    /// Starts it if nobody had stopped it.
+    UnlessStopped,
+    /// Starts it.
+    Always,
+}
+
+/// A store's data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Data {
+    /// How many rows by table.
+    pub rows: BTreeMap<String, u64>,
+    /// What a load had set aside.
+    pub aside: Option<BTreeMap<String, u64>>,
+    /// How many hold its point in time.
+    pub pins: usize,
+}
+
+/// A container of the simulated world.
+#[derive(Clone, Debug)]
+pub struct Container {
+    /// What the engine told of it last; see [`Container::look`].
+    pub(super) workload: Workload,
+    pub(super) restart: Restart,
+    pub(super) data: Option<Data>,
+    pub(super) stops_in: Duration,
+    pub(super) healthy_after: Option<Duration>,
+    pub(super) answers_after: Duration,
+    /// Its process ends then, with this exit code.
+    pub(super) ends: Option<(Timestamp, i64)>,
+    pub(super) stopped_by_hand: bool,
+}
+
+impl Container {
+    /// A client of platform `acme` that runs.
+    pub fn client(service: &str) -> Self {
+        Self {
+            workload: workload(service),
+            restart: Restart::UnlessStopped,
+            data: None,
+            stops_in: Duration::from_secs(1),
+            healthy_after: None,
+            answers_after: Duration::ZERO,
+            ends: None,
+            stopped_by_hand: false,
+        }
+    }
+
+    /// A store of platform `acme` that runs and holds these rows.
+    pub fn store(service: &str, rows: &[(&str, u64)]) -> Self {
+        let mut store = Self::client(service);
+        store.workload.image = STORE_IMAGE.into();
+        store.data = Some(Data {
+            rows: rows
+                .iter()
+                .map(|(table, count)| ((*table).to_owned(), *count))
+                .collect(),
+            ..Data::default()
+        });
+        store.stops_in = Duration::from_secs(5);
+        store.answers_after = Duration::from_secs(2);
+        store
+    }
+
+    /// The same in another state.
+    #[must_use]
+    pub fn that_is(mut self, state: State) -> Self {
+        self.workload.state = state;
+        self.stopped_by_hand = state == State::Exited;
+        if state == State::Created {
+            self.workload.started_at = None;
+        }
+        self
+    }
+
+    /// The same in another Compose project.
+    #[must_use]
+    pub fn of(mut self, project: &str) -> Self {
+        self.workload.address.project = Project::new(project);
+        self.workload.container = format!("{project}-{}-1", self.workload.address.service);
+        self.workload.id = WorkloadId::new(format!("{project}.{}", self.workload.address.service));
+        self
+    }
+
+    /// With a health check that passes so long after the start.
+    #[must_use]
+    pub fn healthy_after(mut self, span: Duration) -> Self {
+        self.healthy_after = Some(span);
+        self
+    }
+
+    /// That starts after these: `db:service_healthy:true,api:service_started:true`.
+    #[must_use]
+    pub fn depends_on(mut self, services: &str) -> Self {
+        let label = "com.docker.compose.depends_on".to_owned();
+        self.workload.labels.insert(label, services.to_owned());
+        self
+    }
+
+    /// That needs so long to stop by itself.
+    #[must_use]
+    pub fn stops_in(mut self, span: Duration) -> Self {
+        self.stops_in = span;
+        self
+    }
+
+    /// That the engine treats so after a reboot.
+    #[must_use]
+    pub fn restarts(mut self, restart: Restart) -> Self {
+        self.restart = restart;
+        self
+    }
+
+    /// That the engine removes when it ends.
+    #[must_use]
+    pub fn auto_removed(mut self) -> Self {
+        self.workload.auto_remove = true;
+        self
+    }
+
+    /// Makes a pending end come true, and tells what the engine would tell now.
+    pub(super) fn look(&mut self, now: Timestamp) -> Workload {
+        if let Some((at, code)) = self.ends
+            && at <= now
+        {
+            self.end(code);
+        }
+        self.workload.health = self.health(now);
+        self.workload.clone()
+    }
+
+    /// Like the Docker Engine, which calls a container unhealthy once it has ended.
+    fn health(&self, now: Timestamp) -> Option<Health> {
+        let after = self.healthy_after?;
+        let since = self.workload.started_at.filter(|_| self.workload.state.is_up());
+        Some(match since {
+            None => Health::Unhealthy,
+            Some(since) if since + after <= now => Health::Healthy,
+            Some(_) => Health::Starting,
+        })
+    }
+
+    pub(super) fn end(&mut self, code: i64) {
+        self.ends = None;
+        self.workload.state = State::Exited;
+        self.workload.exit_code = Some(code);
+    }
+
+    pub(super) fn begin(&mut self, now: Timestamp) {
+        self.ends = None;
+        self.stopped_by_hand = false;
+        self.workload.state = State::Running;
+        self.workload.started_at = Some(now);
+    }
+
+    /// Its server takes connections.
+    pub(super) fn answers(&self, now: Timestamp) -> bool {
+        let since = self.workload.started_at;
+        self.workload.state == State::Running && since.is_some_and(|since| since + self.answers_after <= now)
+    }
+}
+
+fn workload(service: &str) -> Workload {
+    Workload {
+        address: Address {
+            project: Project::new("acme"),
+            service: service.into(),
+            number: 1,
+        },
+        id: WorkloadId::new(service),
+        container: format!("acme-{service}-1"),
+        image: format!("registry.example/{service}:1"),
+        image_id: format!("sha256:{service}"),
+        state: State::Running,
+        started_at: Some(Timestamp::constant(1_771_200_000, 0)),
+        health: None,
+        restart_count: 0,
+        exit_code: None,
+        stop_grace: None,
+        auto_remove: false,
+        labels: BTreeMap::new(),
+        environment: Environment::default(),
+    }
+}

@@ -1,0 +1,111 @@
+//! The simulated engine's `Catalog` and `Power`. Like a real one it goes on with what it was asked
+//! to do when the process that asked has died.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use stillpoint_core::names::{Project, WorkloadId};
+use stillpoint_core::ports::power::{Claim, Intent, Stopped};
+use stillpoint_core::ports::{Catalog, Clock, EngineError, Power};
+use stillpoint_core::workload::{State, Workload};
+
+use super::container::Container;
+use super::world::World;
+
+/// How long a start takes.
+const START: Duration = Duration::from_millis(100);
+
+/// The exit code of a process that was killed.
+const KILLED: i64 = 137;
+
+pub(super) struct FakeEngine {
+    pub(super) world: World,
+}
+
+fn refused(doing: &str, id: &WorkloadId, state: State) -> EngineError {
+    EngineError::Refused {
+        doing: format!("{doing} {id}"),
+        status: 409,
+        message: format!("the container is {state}"),
+    }
+}
+
+#[async_trait]
+impl Catalog for FakeEngine {
+    async fn workloads(&self) -> Result<Vec<Workload>, EngineError> {
+        Ok(self.world.workloads())
+    }
+
+    async fn inspect(&self, id: &WorkloadId) -> Result<Workload, EngineError> {
+        self.world.with(id, Container::look)
+    }
+}
+
+#[async_trait]
+impl Power for FakeEngine {
+    async fn stop(&self, id: &WorkloadId, grace: Duration) -> Result<Stopped, EngineError> {
+        let (takes, killed) = self.world.with(id, |container, now| {
+            if !container.look(now).state.is_up() {
+                return (Duration::ZERO, false);
+            }
+            let takes = container.stops_in.min(grace);
+            let killed = container.stops_in > grace;
+            container.ends = Some((now + takes, if killed { KILLED } else { 0 }));
+            container.stopped_by_hand = true;
+            (takes, killed)
+        })?;
+        self.world.clock.sleep(takes).await;
+        self.world.with(id, Container::look)?;
+        Ok(if killed { Stopped::Killed } else { Stopped::Cleanly })
+    }
+
+    async fn start(&self, id: &WorkloadId) -> Result<(), EngineError> {
+        self.world.clock.sleep(START).await;
+        self.world.start(id)
+    }
+
+    async fn pause(&self, id: &WorkloadId) -> Result<(), EngineError> {
+        self.world.with(id, |container, now| {
+            match container.look(now).state {
+                State::Running => container.workload.state = State::Paused,
+                State::Paused => {}
+                state => return Err(refused("pause", id, state)),
+            }
+            Ok(())
+        })?
+    }
+
+    async fn claim(&self, intent: &Intent, _image: &str) -> Result<Claim, EngineError> {
+        Ok(match self.world.take_claim(intent) {
+            None => Claim::Ours,
+            Some(held) => Claim::Held(Box::new(held)),
+        })
+    }
+
+    async fn claimed(&self, platform: &Project) -> Result<Option<Intent>, EngineError> {
+        Ok(self.world.claim(platform.as_str()))
+    }
+
+    async fn release(&self, platform: &Project) -> Result<(), EngineError> {
+        self.world.drop_claim(platform);
+        Ok(())
+    }
+}
+
+impl World {
+    /// Like the Docker Engine, which starts nothing that is paused.
+    fn start(&self, id: &WorkloadId) -> Result<(), EngineError> {
+        let started = self.with(id, |container, now| match container.look(now).state {
+            State::Running if container.ends.is_none() => Ok(false),
+            State::Paused => Err(refused("start", id, State::Paused)),
+            _ => {
+                container.begin(now);
+                Ok(true)
+            }
+        })??;
+        if started {
+            self.watch_start(id);
+        }
+        Ok(())
+    }
+}

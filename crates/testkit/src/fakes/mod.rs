@@ -1,0 +1,25 @@
+//! Fakes of every port around one simulated [`world`]: containers that stop, start and answer in
+//! virtual time, a claim, locks, a repository in memory, and a kind of store whose data is a table
+//! of counts. They behave; making them misbehave is left to [`crate::faults`].
+
+pub mod clock;
+pub mod container;
+mod engine;
+mod locks;
+pub mod repository;
+mod store;
+mod tools;
+pub mod world;
+
+pub use clock::FakeClock;
+pub use container::{Container, Data, Restart};
+pub use locks::FakeLocks;
+pub use repository::MemoryRepository;
+pub use world::World;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A test that panicked while it held the lock has failed already; the others go on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

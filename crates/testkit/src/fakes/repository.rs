@@ -1,0 +1,187 @@
+//! A repository in memory, held to the same suite as the real ones; it can be full, and its objects
+//! can be damaged by hand.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt, stream};
+use stillpoint_core::ports::repository::Object;
+use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
+
+use super::lock;
+
+/// Objects by key. Clones share them.
+#[derive(Clone, Default)]
+pub struct MemoryRepository {
+    disk: Arc<Mutex<Disk>>,
+}
+
+#[derive(Default)]
+struct Disk {
+    objects: BTreeMap<String, Bytes>,
+    staged: u64,
+    capacity: Option<u64>,
+    read_only: bool,
+}
+
+impl Disk {
+    fn admit(&self, key: &str, more: u64) -> Result<(), RepositoryError> {
+        let key = key.to_owned();
+        if self.read_only {
+            let cause = "read-only".into();
+            return Err(RepositoryError::Denied { key, cause });
+        }
+        let used: u64 = self.objects.values().map(|object| object.len() as u64).sum();
+        if self
+            .capacity
+            .is_some_and(|capacity| used + self.staged + more > capacity)
+        {
+            let cause = "no space left".into();
+            return Err(RepositoryError::Full { key, cause });
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, key: &str, content: Bytes) -> Result<(), RepositoryError> {
+        if self.objects.contains_key(key) {
+            return Err(RepositoryError::Exists { key: key.to_owned() });
+        }
+        self.objects.insert(key.to_owned(), content);
+        Ok(())
+    }
+}
+
+impl MemoryRepository {
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        lock(&self.disk)
+    }
+
+    /// No more than this fits, in bytes.
+    pub fn set_capacity(&self, capacity: u64) {
+        self.disk().capacity = Some(capacity);
+    }
+
+    /// Nothing can be written or deleted any more.
+    pub fn make_read_only(&self) {
+        self.disk().read_only = true;
+    }
+
+    /// All keys, in order.
+    pub fn keys(&self) -> Vec<String> {
+        self.disk().objects.keys().cloned().collect()
+    }
+
+    /// An object's content.
+    pub fn get(&self, key: &str) -> Option<Bytes> {
+        self.disk().objects.get(key).cloned()
+    }
+
+    /// Replaces an object, past all rules.
+    pub fn put(&self, key: &str, content: impl Into<Bytes>) {
+        self.disk().objects.insert(key.to_owned(), content.into());
+    }
+
+    /// Removes an object, past all rules.
+    pub fn lose(&self, key: &str) {
+        self.disk().objects.remove(key);
+    }
+}
+
+#[async_trait]
+impl Repository for MemoryRepository {
+    fn place(&self) -> String {
+        "memory".to_owned()
+    }
+
+    async fn create(&self, key: &Key, content: Bytes) -> Result<(), RepositoryError> {
+        let mut disk = self.disk();
+        disk.admit(key.as_str(), content.len() as u64)?;
+        disk.insert(key.as_str(), content)
+    }
+
+    async fn upload(&self, key: &Key) -> Result<Box<dyn Upload>, RepositoryError> {
+        self.disk().admit(key.as_str(), 0)?;
+        Ok(Box::new(MemoryUpload {
+            repository: self.clone(),
+            key: key.to_string(),
+            staged: Some(BytesMut::new()),
+        }))
+    }
+
+    async fn open(&self, key: &Key) -> Result<Object, RepositoryError> {
+        let found = self
+            .get(key.as_str())
+            .ok_or_else(|| RepositoryError::Missing { key: key.to_string() })?;
+        let (size, piece) = (found.len() as u64, (!found.is_empty()).then_some(Ok(found)));
+        Ok(Object {
+            size,
+            content: stream::iter(piece).boxed(),
+        })
+    }
+
+    async fn directories(&self) -> Result<Vec<String>, RepositoryError> {
+        let first = |key: &String| key.split_once('/').map(|(first, _)| first.to_owned());
+        let mut names: Vec<String> = self.disk().objects.keys().filter_map(first).collect();
+        names.dedup();
+        Ok(names)
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), RepositoryError> {
+        let mut disk = self.disk();
+        if disk.objects.contains_key(key.as_str()) {
+            disk.admit(key.as_str(), 0)?;
+            disk.objects.remove(key.as_str());
+        }
+        Ok(())
+    }
+}
+
+struct MemoryUpload {
+    repository: MemoryRepository,
+    key: String,
+    staged: Option<BytesMut>,
+}
+
+impl MemoryUpload {
+    fn take(&mut self) -> Option<Bytes> {
+        let staged = self.staged.take()?.freeze();
+        self.repository.disk().staged -= staged.len() as u64;
+        Some(staged)
+    }
+}
+
+#[async_trait]
+impl Upload for MemoryUpload {
+    async fn write(&mut self, piece: Bytes) -> Result<(), RepositoryError> {
+        let mut disk = self.repository.disk();
+        disk.admit(&self.key, piece.len() as u64)?;
+        if let Some(staged) = &mut self.staged {
+            disk.staged += piece.len() as u64;
+            staged.extend_from_slice(&piece);
+        }
+        Ok(())
+    }
+
+    async fn complete(&mut self) -> Result<(), RepositoryError> {
+        let staged = self.take().ok_or_else(|| RepositoryError::Failed {
+            key: self.key.clone(),
+            cause: "its upload has ended before".into(),
+        })?;
+        let mut disk = self.repository.disk();
+        disk.admit(&self.key, staged.len() as u64)?;
+        disk.insert(&self.key, staged)
+    }
+
+    async fn abort(&mut self) -> Result<(), RepositoryError> {
+        drop(self.take());
+        Ok(())
+    }
+}
+
+impl Drop for MemoryUpload {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}

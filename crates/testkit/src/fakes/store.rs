@@ -1,0 +1,296 @@
+//! A kind of store whose data is a table of counts in the simulated world. It works as a real one
+//! does: through `Shell` and `Reach` alone, streaming, and ending what it started when cancelled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use stillpoint_core::backups::{ArtifactError, Artifacts};
+use stillpoint_core::manifest::{Artifact, Inventory, StoreRecord};
+use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
+use stillpoint_core::ports::store::Preflight;
+use stillpoint_core::ports::{Command, Control, Cx, EngineError, Kind, Pinned, Process, Store, StoreError};
+use stillpoint_core::sink::{ArtifactWriter, Sink};
+use stillpoint_core::workload::Workload;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+
+use super::container::{Data, STORE_IMAGE};
+use super::tools::from_text;
+use super::world::World;
+
+const PORT: u16 = 1;
+const VERSION: &str = "1.0";
+const KNOCK_EVERY: Duration = Duration::from_millis(200);
+const KNOCKS: usize = 300;
+
+#[derive(Clone)]
+pub(super) struct FakeKind {
+    pub(super) world: World,
+}
+
+fn kind() -> StoreKind {
+    StoreKind::new("fake")
+}
+
+impl Kind for FakeKind {
+    fn kind(&self) -> StoreKind {
+        kind()
+    }
+
+    fn recognises(&self, workload: &Workload) -> bool {
+        workload.image == STORE_IMAGE
+    }
+
+    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(Arc::new(FakeStore {
+            world: self.world.clone(),
+            name,
+            id: workload.id.clone(),
+        }))
+    }
+}
+
+struct FakeStore {
+    world: World,
+    name: StoreName,
+    id: WorkloadId,
+}
+
+impl FakeStore {
+    /// What the server tells when it is dialled.
+    async fn ask(&self, cx: &Cx) -> Result<Inventory, StoreError> {
+        if cx.cancel.is_cancelled() {
+            return Err(StoreError::Cancelled);
+        }
+        let mut stream = cx.reach.dial(&self.id, PORT).await?;
+        let mut told = Vec::new();
+        stream.read_to_end(&mut told).await.map_err(|error| self.cut(&error))?;
+        let mut inventory = Inventory::default();
+        for (table, count) in from_text(&told) {
+            inventory.exact(table, count);
+        }
+        Ok(inventory)
+    }
+
+    fn cut(&self, error: &std::io::Error) -> StoreError {
+        EngineError::Cut {
+            what: self.name.to_string(),
+            cause: error.to_string(),
+        }
+        .into()
+    }
+
+    fn data<T>(&self, act: impl FnOnce(&mut Data) -> T) -> Result<T, StoreError> {
+        let done = self
+            .world
+            .with(&self.id, |container, _| container.data.as_mut().map(act))?;
+        done.ok_or_else(|| StoreError::Unfit("it holds no data".into()))
+    }
+
+    async fn feed(&self, cx: &Cx, process: &mut Process, read: Bytes) -> Result<(), StoreError> {
+        if cx.cancel.is_cancelled() {
+            return Err(StoreError::Cancelled);
+        }
+        match &mut process.input {
+            Some(input) => input.write_all(&read).await.map_err(|error| self.cut(&error)),
+            None => Ok(()),
+        }
+    }
+
+    async fn feed_all(
+        &self,
+        cx: &Cx,
+        process: &mut Process,
+        artifacts: &Artifacts,
+        artifact: &Artifact,
+    ) -> Result<(), StoreError> {
+        let mut reader = artifacts.open(&self.name, artifact).await.map_err(damaged)?;
+        while let Some(piece) = reader.next().await.map_err(damaged)? {
+            self.feed(cx, process, piece).await?;
+        }
+        ended(&mut *process.control, "load").await
+    }
+}
+
+fn damaged(error: ArtifactError) -> StoreError {
+    match error {
+        ArtifactError::Repository(error) => error.into(),
+        other => StoreError::Damaged(other.to_string()),
+    }
+}
+
+async fn ended(control: &mut dyn Control, tool: &str) -> Result<(), StoreError> {
+    let exit = control.finish().await?;
+    if exit.code == 0 {
+        return Ok(());
+    }
+    Err(StoreError::Tool {
+        doing: tool.into(),
+        tool: tool.into(),
+        code: exit.code,
+        errors: exit.errors,
+    })
+}
+
+#[async_trait]
+impl Store for FakeStore {
+    fn kind(&self) -> StoreKind {
+        kind()
+    }
+
+    fn name(&self) -> &StoreName {
+        &self.name
+    }
+
+    fn workload(&self) -> &WorkloadId {
+        &self.id
+    }
+
+    async fn ready(&self, cx: &Cx) -> Result<(), StoreError> {
+        for _ in 0..KNOCKS {
+            match self.ask(cx).await {
+                Err(StoreError::Engine(EngineError::Refused { .. })) => cx.clock.sleep(KNOCK_EVERY).await,
+                answered => return answered.map(|_| ()),
+            }
+        }
+        Err(StoreError::Silent {
+            store: self.name.clone(),
+            cause: "connection refused".into(),
+        })
+    }
+
+    async fn preflight(&self, cx: &Cx) -> Result<Preflight, StoreError> {
+        let inventory = self.ask(cx).await?;
+        Ok(Preflight {
+            version: VERSION.into(),
+            bytes: inventory.0.len() as u64,
+            warnings: Vec::new(),
+        })
+    }
+
+    async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
+        let inventory = self.ask(cx).await?;
+        self.data(|data| data.pins += 1)?;
+        Ok(Box::new(FakePin {
+            store: Self {
+                world: self.world.clone(),
+                name: self.name.clone(),
+                id: self.id.clone(),
+            },
+            inventory,
+            held: true,
+        }))
+    }
+
+    async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
+        self.ask(cx).await?;
+        if record.version == VERSION {
+            Ok(())
+        } else {
+            Err(StoreError::Unfit(format!("{} cannot load {}", VERSION, record.version)))
+        }
+    }
+
+    async fn load(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<(), StoreError> {
+        self.ask(cx).await?;
+        self.data(|data| {
+            let old = std::mem::take(&mut data.rows);
+            data.aside.get_or_insert(old);
+        })?;
+        for artifact in &record.artifacts {
+            let mut process = cx.shell.exec(&self.id, Command::new(["load"]).with_input()).await?;
+            if let Err(error) = self.feed_all(cx, &mut process, artifacts, artifact).await {
+                process.control.kill().await?;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn inventory(&self, cx: &Cx, _record: &StoreRecord) -> Result<Inventory, StoreError> {
+        self.ask(cx).await
+    }
+
+    async fn settle(&self, cx: &Cx) -> Result<(), StoreError> {
+        self.ask(cx).await?;
+        self.data(|data| data.aside = None)
+    }
+}
+
+struct FakePin {
+    store: FakeStore,
+    inventory: Inventory,
+    held: bool,
+}
+
+impl FakePin {
+    async fn copy(&self, cx: &Cx, writer: &mut ArtifactWriter) -> Result<(), StoreError> {
+        let mut process = cx.shell.exec(&self.store.id, Command::new(["dump"])).await?;
+        let copied = self.pump(cx, &mut process.output, writer).await;
+        if copied.is_err() {
+            process.control.kill().await?;
+            return copied;
+        }
+        ended(&mut *process.control, "dump").await
+    }
+
+    async fn pump(
+        &self,
+        cx: &Cx,
+        output: &mut (dyn AsyncRead + Send + Unpin),
+        writer: &mut ArtifactWriter,
+    ) -> Result<(), StoreError> {
+        let mut piece = [0; 16];
+        loop {
+            let read = output.read(&mut piece);
+            let read = tokio::select! {
+                biased;
+                () = cx.cancel.cancelled() => return Err(StoreError::Cancelled),
+                read = read => read.map_err(|error| self.store.cut(&error))?,
+            };
+            if read == 0 {
+                return Ok(());
+            }
+            writer
+                .write(Bytes::copy_from_slice(piece.get(..read).unwrap_or_default()))
+                .await?;
+            // A real dump takes time.
+            cx.clock.sleep(KNOCK_EVERY).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Pinned for FakePin {
+    fn needs_standstill(&self) -> bool {
+        true
+    }
+
+    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<StoreRecord, StoreError> {
+        let store = &self.store;
+        let name = ArtifactName::of(&[store.name.as_str(), "data.dump"]);
+        let mut writer = sink.create(&store.name, name).await?;
+        if let Err(error) = self.copy(cx, &mut writer).await {
+            writer.abort(&cx.report).await;
+            return Err(error);
+        }
+        let artifact = writer.commit("data", None).await?;
+        Ok(StoreRecord {
+            name: store.name.clone(),
+            kind: kind(),
+            version: VERSION.into(),
+            pinned: cx.clock.now(),
+            artifacts: vec![artifact],
+            inventory: self.inventory.clone(),
+            facts: [].into(),
+        })
+    }
+
+    async fn release(&mut self) {
+        if std::mem::take(&mut self.held) {
+            // A store that is gone holds nothing either.
+            drop(self.store.data(|data| data.pins -= 1));
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The simulated world: one host with an engine and its containers, one repository, one clock. What
+//! a test wants to know of it is asked here; what it wants to go wrong is told to its [`Faults`].
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use jiff::Timestamp;
+use stillpoint_core::backups::Backups;
+use stillpoint_core::engine::site::Site;
+use stillpoint_core::names::{Project, WorkloadId};
+use stillpoint_core::operations::{Local, Order};
+use stillpoint_core::ports::power::Intent;
+use stillpoint_core::ports::{Clock, EngineError, Guard, Locks};
+use stillpoint_core::workload::{State, Workload};
+use tokio_util::sync::CancellationToken;
+
+use super::container::{Container, Data, Restart};
+use super::engine::FakeEngine;
+use super::store::FakeKind;
+use super::tools::FakeTools;
+use super::{FakeClock, FakeLocks, MemoryRepository, lock};
+use crate::calls::Call;
+use crate::faults::Faults;
+use crate::recorder::Recorder;
+
+/// The host of the world, as [`Site`] names it.
+pub const HOST: &str = "here";
+
+/// The simulated world. Clones share it.
+#[derive(Clone)]
+pub struct World {
+    /// What goes wrong, and what was called.
+    pub faults: Faults,
+    /// The repository.
+    pub repository: MemoryRepository,
+    /// Virtual time.
+    pub clock: FakeClock,
+    /// The locks of the host.
+    pub locks: FakeLocks,
+    state: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    containers: BTreeMap<String, Container>,
+    claims: BTreeMap<String, Intent>,
+    violations: Vec<String>,
+}
+
+impl World {
+    /// A world of these containers. To be made inside a runtime whose time is paused.
+    pub fn of(containers: impl IntoIterator<Item = Container>) -> Self {
+        let world = Self {
+            faults: Faults::default(),
+            repository: MemoryRepository::default(),
+            clock: FakeClock::new(),
+            locks: FakeLocks::default(),
+            state: Arc::default(),
+        };
+        for container in containers {
+            world.add(container);
+        }
+        world
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.state)
+    }
+
+    /// All ports, decorated with the world's faults.
+    pub fn site(&self) -> Site {
+        let faults = &self.faults;
+        let (world, tools) = (self.clone(), FakeTools { world: self.clone() });
+        let (engine, tools) = (Arc::new(FakeEngine { world }), Arc::new(tools));
+        let kind = FakeKind { world: self.clone() };
+        Site {
+            catalog: faults.catalog(engine.clone()),
+            power: faults.power(engine),
+            shell: faults.shell(tools.clone()),
+            reach: faults.reach(tools),
+            clock: Arc::new(self.clock.clone()),
+            locks: faults.locks(Arc::new(self.locks.clone())),
+            backups: Backups::new(faults.repository(Arc::new(self.repository.clone()))),
+            kinds: vec![faults.kind(Arc::new(kind))],
+            host: HOST.into(),
+            process: 42,
+            version: "0.0.0-test".into(),
+        }
+    }
+
+    /// The use cases in this world.
+    pub fn operations(&self) -> Local {
+        Local::new(self.site())
+    }
+
+    /// An order for a run that tells the recorder.
+    pub fn order(&self, recorder: &Arc<Recorder>) -> Order {
+        Order {
+            platform: None,
+            listener: recorder.clone(),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    /// All calls of ports so far, as text.
+    pub fn calls(&self) -> Vec<String> {
+        self.faults.calls().iter().map(Call::to_string).collect()
+    }
+
+    /// Adds a container.
+    pub fn add(&self, container: Container) {
+        let id = container.workload.id.to_string();
+        self.lock().containers.insert(id, container);
+    }
+
+    /// Removes a container, as `docker rm --force` does.
+    pub fn remove(&self, id: &str) {
+        self.lock().containers.remove(id);
+    }
+
+    /// Removes a container and makes another in its place, as `docker compose up` does after a
+    /// change. It has been created, not started.
+    pub fn recreate(&self, id: &str) {
+        let mut inner = self.lock();
+        if let Some(mut container) = inner.containers.remove(id) {
+            let id = format!("{id}-again");
+            container.workload.id = WorkloadId::new(&id);
+            container.workload.started_at = None;
+            container.workload.state = State::Created;
+            inner.containers.insert(id, container);
+        }
+    }
+
+    /// Somebody (or the engine) starts a container that does not run.
+    pub fn revive(&self, id: &str) {
+        let now = self.clock.now();
+        if let Some(container) = self.lock().containers.get_mut(id) {
+            container.begin(now);
+        }
+    }
+
+    /// A container's process ends by itself.
+    pub fn exits(&self, id: &str, code: i64) {
+        if let Some(container) = self.lock().containers.get_mut(id) {
+            container.end(code);
+        }
+    }
+
+    /// The host goes down and comes up: what has a restart policy is started, the rest is down.
+    pub fn reboot(&self) {
+        let now = self.clock.now();
+        for container in self.lock().containers.values_mut() {
+            let was_up = container.look(now).state.is_up();
+            if was_up {
+                container.end(255);
+            }
+            let made = container.workload.started_at.is_some();
+            let starts = match container.restart {
+                Restart::No => false,
+                Restart::UnlessStopped => was_up && !container.stopped_by_hand,
+                Restart::Always => made,
+            };
+            if starts {
+                container.begin(now);
+            }
+        }
+    }
+
+    /// Changes a store's data behind everybody's back.
+    pub fn change(&self, store: &str, table: &str, count: u64) {
+        if let Some(data) = self
+            .lock()
+            .containers
+            .get_mut(store)
+            .and_then(|found| found.data.as_mut())
+        {
+            data.rows.insert(table.to_owned(), count);
+        }
+    }
+
+    /// What the engine tells of a container now.
+    pub fn workload(&self, id: &str) -> Option<Workload> {
+        self.with(&WorkloadId::new(id), Container::look).ok()
+    }
+
+    /// What the engine tells of all containers now.
+    pub fn workloads(&self) -> Vec<Workload> {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        inner
+            .containers
+            .values_mut()
+            .map(|container| container.look(now))
+            .collect()
+    }
+
+    /// The state of every container now, by id.
+    pub fn states(&self) -> BTreeMap<String, State> {
+        let state = |workload: Workload| (workload.id.to_string(), workload.state);
+        self.workloads().into_iter().map(state).collect()
+    }
+
+    /// The data of every store now, by container.
+    pub fn data(&self) -> BTreeMap<String, Data> {
+        let inner = self.lock();
+        let data = |(id, container): (&String, &Container)| Some((id.clone(), container.data.clone()?));
+        inner.containers.iter().filter_map(data).collect()
+    }
+
+    /// Who holds a platform.
+    pub fn claim(&self, platform: &str) -> Option<Intent> {
+        self.lock().claims.get(platform).cloned()
+    }
+
+    /// Makes the claim of another run, if there is none yet; returns the one that there is.
+    pub fn take_claim(&self, intent: &Intent) -> Option<Intent> {
+        let mut inner = self.lock();
+        let platform = intent.platform.to_string();
+        if let Some(held) = inner.claims.get(&platform) {
+            return Some(held.clone());
+        }
+        inner.claims.insert(platform, intent.clone());
+        None
+    }
+
+    /// Removes a claim.
+    pub fn drop_claim(&self, platform: &Project) {
+        self.lock().claims.remove(platform.as_str());
+    }
+
+    /// Another process of this host takes the platform's lock, until the guard is dropped.
+    pub fn locked_by_another(&self, platform: &str) -> Option<Box<dyn Guard>> {
+        self.locks.take(&Project::new(platform)).ok().flatten()
+    }
+
+    /// What must never happen and did: clients started while a store was pinned.
+    pub fn violations(&self) -> Vec<String> {
+        self.lock().violations.clone()
+    }
+
+    pub(super) fn watch_start(&self, id: &WorkloadId) {
+        let mut inner = self.lock();
+        let is_store = |container: &Container| container.data.is_some();
+        let pinned = |container: &Container| container.data.as_ref().is_some_and(|data| data.pins > 0);
+        let client = inner
+            .containers
+            .get(id.as_str())
+            .is_some_and(|started| !is_store(started));
+        if client && inner.containers.values().any(pinned) {
+            inner
+                .violations
+                .push(format!("{id} was started while a store was pinned"));
+        }
+    }
+
+    pub(super) fn with<T>(
+        &self,
+        id: &WorkloadId,
+        act: impl FnOnce(&mut Container, Timestamp) -> T,
+    ) -> Result<T, EngineError> {
+        let now = self.clock.now();
+        match self.lock().containers.get_mut(id.as_str()) {
+            Some(container) => Ok(act(container, now)),
+            None => Err(EngineError::Gone {
+                what: format!("container {id}"),
+            }),
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Faults between us and a container engine, and in the locks of its host.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use stillpoint_core::names::{Project, WorkloadId};
+use stillpoint_core::ports::lock::LockError;
+use stillpoint_core::ports::power::{Claim, Intent, Stopped};
+use stillpoint_core::ports::{
+    ByteStream, Catalog, Command, Control, EngineError, Exit, Guard, Locks, Power, Process, Reach, Shell,
+};
+use stillpoint_core::workload::Workload;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{Effect, Faults};
+use crate::calls::Method;
+
+struct Faulty<P: ?Sized> {
+    faults: Faults,
+    port: Arc<P>,
+}
+
+impl Faults {
+    /// Decorates a catalog.
+    pub fn catalog(&self, port: Arc<dyn Catalog>) -> Arc<dyn Catalog> {
+        Arc::new(self.over(port))
+    }
+
+    /// Decorates a power.
+    pub fn power(&self, port: Arc<dyn Power>) -> Arc<dyn Power> {
+        Arc::new(self.over(port))
+    }
+
+    /// Decorates a shell, its processes and their streams.
+    pub fn shell(&self, port: Arc<dyn Shell>) -> Arc<dyn Shell> {
+        Arc::new(self.over(port))
+    }
+
+    /// Decorates a reach and its streams.
+    pub fn reach(&self, port: Arc<dyn Reach>) -> Arc<dyn Reach> {
+        Arc::new(self.over(port))
+    }
+
+    /// Decorates locks.
+    pub fn locks(&self, port: Arc<dyn Locks>) -> Arc<dyn Locks> {
+        Arc::new(self.over(port))
+    }
+
+    fn over<P: ?Sized>(&self, port: Arc<P>) -> Faulty<P> {
+        Faulty {
+            faults: self.clone(),
+            port,
+        }
+    }
+}
+
+#[async_trait]
+impl Catalog for Faulty<dyn Catalog> {
+    async fn workloads(&self) -> Result<Vec<Workload>, EngineError> {
+        let act = self.port.workloads();
+        self.faults.pass(Method::CatalogWorkloads, "", act).await
+    }
+
+    async fn inspect(&self, id: &WorkloadId) -> Result<Workload, EngineError> {
+        let act = self.port.inspect(id);
+        self.faults.pass(Method::CatalogInspect, id, act).await
+    }
+}
+
+#[async_trait]
+impl Power for Faulty<dyn Power> {
+    async fn stop(&self, id: &WorkloadId, grace: Duration) -> Result<Stopped, EngineError> {
+        let act = self.port.stop(id, grace);
+        self.faults.pass(Method::PowerStop, id, act).await
+    }
+
+    async fn start(&self, id: &WorkloadId) -> Result<(), EngineError> {
+        let act = self.port.start(id);
+        self.faults.pass(Method::PowerStart, id, act).await
+    }
+
+    async fn pause(&self, id: &WorkloadId) -> Result<(), EngineError> {
+        let act = self.port.pause(id);
+        self.faults.pass(Method::PowerPause, id, act).await
+    }
+
+    async fn claim(&self, intent: &Intent, image: &str) -> Result<Claim, EngineError> {
+        let act = self.port.claim(intent, image);
+        self.faults.pass(Method::PowerClaim, &intent.platform, act).await
+    }
+
+    async fn claimed(&self, platform: &Project) -> Result<Option<Intent>, EngineError> {
+        let act = self.port.claimed(platform);
+        self.faults.pass(Method::PowerClaimed, platform, act).await
+    }
+
+    async fn release(&self, platform: &Project) -> Result<(), EngineError> {
+        let act = self.port.release(platform);
+        self.faults.pass(Method::PowerRelease, platform, act).await
+    }
+}
+
+impl Locks for Faulty<dyn Locks> {
+    fn take(&self, platform: &Project) -> Result<Option<Box<dyn Guard>>, LockError> {
+        let act = || self.port.take(platform);
+        self.faults.pass_now(Method::LocksTake, platform, act)
+    }
+}
+
+#[async_trait]
+impl Reach for Faulty<dyn Reach> {
+    async fn dial(&self, workload: &WorkloadId, port: u16) -> Result<Box<dyn ByteStream>, EngineError> {
+        let act = self.port.dial(workload, port);
+        let stream = self.faults.pass(Method::ReachDial, workload, act).await?;
+        Ok(Box::new(Stream::new(
+            &self.faults,
+            Method::ReachStream,
+            workload,
+            stream,
+        )))
+    }
+}
+
+#[async_trait]
+impl Shell for Faulty<dyn Shell> {
+    async fn exec(&self, workload: &WorkloadId, command: Command) -> Result<Process, EngineError> {
+        let act = self.port.exec(workload, command);
+        let Process { input, output, control } = self.faults.pass(Method::ShellExec, workload, act).await?;
+        let input = input.map(|input| -> Box<dyn AsyncWrite + Send + Unpin> {
+            Box::new(Stream::new(&self.faults, Method::ProcessInput, workload, input))
+        });
+        Ok(Process {
+            input,
+            output: Box::new(Stream::new(&self.faults, Method::ProcessOutput, workload, output)),
+            control: Box::new(FaultyControl {
+                faults: self.faults.clone(),
+                workload: workload.clone(),
+                control,
+            }),
+        })
+    }
+}
+
+struct FaultyControl {
+    faults: Faults,
+    workload: WorkloadId,
+    control: Box<dyn Control>,
+}
+
+#[async_trait]
+impl Control for FaultyControl {
+    async fn finish(&mut self) -> Result<Exit, EngineError> {
+        let act = self.control.finish();
+        self.faults.pass(Method::ProcessFinish, &self.workload, act).await
+    }
+
+    async fn kill(&mut self) -> Result<(), EngineError> {
+        let act = self.control.kill();
+        self.faults.pass(Method::ProcessKill, &self.workload, act).await
+    }
+}
+
+/// A stream. Its use counts as one call, made when the first byte is to pass.
+struct Stream<S> {
+    faults: Faults,
+    method: Method,
+    workload: WorkloadId,
+    inner: S,
+    entered: bool,
+    effect: Option<Effect>,
+}
+
+impl<S> Stream<S> {
+    fn new(faults: &Faults, method: Method, workload: &WorkloadId, inner: S) -> Self {
+        Self {
+            faults: faults.clone(),
+            method,
+            workload: workload.clone(),
+            inner,
+            entered: false,
+            effect: None,
+        }
+    }
+
+    /// Ready when bytes may pass.
+    fn admit(&mut self) -> Poll<io::Result<()>> {
+        if !self.entered {
+            self.entered = true;
+            self.effect = self.faults.enter(self.method, &self.workload).1;
+        }
+        match &self.effect {
+            Some(Effect::Fail(_) | Effect::LoseAnswer(_)) => Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::ConnectionReset,
+                format!("{} (injected)", self.method.name()),
+            ))),
+            Some(Effect::Hang) => Poll::Pending,
+            Some(Effect::DieBefore | Effect::DieAfter) => {
+                self.faults.lock().dead.cancel();
+                Poll::Pending
+            }
+            Some(Effect::Act(deed)) => {
+                deed();
+                self.effect = None;
+                Poll::Ready(Ok(()))
+            }
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.admit() {
+            Poll::Ready(Ok(())) => Pin::new(&mut self.inner).poll_read(cx, buf),
+            other => other,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.admit() {
+            Poll::Ready(Ok(())) => Pin::new(&mut self.inner).poll_write(cx, buf),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

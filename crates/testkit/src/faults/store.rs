@@ -1,0 +1,142 @@
+//! Faults of the stores themselves.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stillpoint_core::backups::Artifacts;
+use stillpoint_core::manifest::{Inventory, StoreRecord};
+use stillpoint_core::names::{StoreKind, StoreName, WorkloadId};
+use stillpoint_core::ports::store::Preflight;
+use stillpoint_core::ports::{Cx, Kind, Pinned, Store, StoreError};
+use stillpoint_core::sink::Sink;
+use stillpoint_core::workload::Workload;
+
+use super::Faults;
+use crate::calls::Method;
+
+struct FaultyKind {
+    faults: Faults,
+    port: Arc<dyn Kind>,
+}
+
+struct FaultyStore {
+    faults: Faults,
+    port: Arc<dyn Store>,
+}
+
+struct FaultyPin {
+    faults: Faults,
+    store: StoreName,
+    port: Box<dyn Pinned>,
+}
+
+impl Faults {
+    /// Decorates a kind, its stores and their pins.
+    pub fn kind(&self, port: Arc<dyn Kind>) -> Arc<dyn Kind> {
+        Arc::new(FaultyKind {
+            faults: self.clone(),
+            port,
+        })
+    }
+}
+
+impl Kind for FaultyKind {
+    fn kind(&self) -> StoreKind {
+        self.port.kind()
+    }
+
+    fn recognises(&self, workload: &Workload) -> bool {
+        self.port.recognises(workload)
+    }
+
+    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+        let subject = name.to_string();
+        let act = || self.port.store(name, workload);
+        Ok(Arc::new(FaultyStore {
+            faults: self.faults.clone(),
+            port: self.faults.pass_now(Method::KindStore, subject, act)?,
+        }))
+    }
+}
+
+impl FaultyStore {
+    async fn pass<T>(
+        &self,
+        method: Method,
+        cx: &Cx,
+        act: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let cancel = Some((&cx.cancel, StoreError::Cancelled));
+        self.faults.pass_cancellable(method, self.name(), cancel, act).await
+    }
+}
+
+#[async_trait]
+impl Store for FaultyStore {
+    fn kind(&self) -> StoreKind {
+        self.port.kind()
+    }
+
+    fn name(&self) -> &StoreName {
+        self.port.name()
+    }
+
+    fn workload(&self) -> &WorkloadId {
+        self.port.workload()
+    }
+
+    async fn ready(&self, cx: &Cx) -> Result<(), StoreError> {
+        self.pass(Method::StoreReady, cx, self.port.ready(cx)).await
+    }
+
+    async fn preflight(&self, cx: &Cx) -> Result<Preflight, StoreError> {
+        self.pass(Method::StorePreflight, cx, self.port.preflight(cx)).await
+    }
+
+    async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
+        let port = self.pass(Method::StorePin, cx, self.port.pin(cx)).await?;
+        Ok(Box::new(FaultyPin {
+            faults: self.faults.clone(),
+            store: self.name().clone(),
+            port,
+        }))
+    }
+
+    async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
+        self.pass(Method::StoreExamine, cx, self.port.examine(cx, record)).await
+    }
+
+    async fn load(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<(), StoreError> {
+        let act = self.port.load(cx, record, artifacts);
+        self.pass(Method::StoreLoad, cx, act).await
+    }
+
+    async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {
+        self.pass(Method::StoreInventory, cx, self.port.inventory(cx, record))
+            .await
+    }
+
+    async fn settle(&self, cx: &Cx) -> Result<(), StoreError> {
+        self.pass(Method::StoreSettle, cx, self.port.settle(cx)).await
+    }
+}
+
+#[async_trait]
+impl Pinned for FaultyPin {
+    fn needs_standstill(&self) -> bool {
+        self.port.needs_standstill()
+    }
+
+    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<StoreRecord, StoreError> {
+        let cancel = Some((&cx.cancel, StoreError::Cancelled));
+        let act = self.port.drain(cx, sink);
+        self.faults
+            .pass_cancellable(Method::PinnedDrain, &self.store, cancel, act)
+            .await
+    }
+
+    async fn release(&mut self) {
+        let act = self.port.release();
+        self.faults.pass_silently(Method::PinnedRelease, &self.store, act).await;
+    }
+}

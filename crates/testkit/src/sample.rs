@@ -1,0 +1,42 @@
+//! The platform on which most tests of the engine play: small, with one workload of every sort.
+
+use std::time::Duration;
+
+use stillpoint_core::workload::State;
+
+use crate::fakes::{Container, Restart, World};
+
+/// The sample's platform.
+pub const PLATFORM: &str = "acme";
+
+/// Its stores.
+pub const STORES: [&str; 2] = ["db", "queue"];
+
+/// What is stopped for a backup.
+pub const MANAGED: [&str; 4] = ["api", "db", "queue", "web"];
+
+/// What a backup leaves as it is: `backup-agent` and `seaweedfs-s3` are kept, `cron` is paused,
+/// `worker` has exited, `migrate` was never started, `job` is removed when it ends.
+pub const LEFT: [&str; 6] = ["backup-agent", "cron", "job", "migrate", "seaweedfs-s3", "worker"];
+
+/// A world with the sample platform, and another project beside it.
+pub fn world() -> World {
+    World::of([
+        Container::store("db", &[("orders", 5), ("public.users", 3)])
+            .healthy_after(Duration::from_secs(3))
+            .restarts(Restart::Always),
+        Container::store("queue", &[("messages", 7)]).restarts(Restart::No),
+        Container::client("api")
+            .healthy_after(Duration::from_secs(2))
+            .depends_on("db:service_healthy:true,queue:service_started:false")
+            .restarts(Restart::Always),
+        Container::client("web").depends_on("api:service_started:true"),
+        Container::client("worker").that_is(State::Exited),
+        Container::client("migrate").that_is(State::Created),
+        Container::client("cron").that_is(State::Paused),
+        Container::client("seaweedfs-s3"),
+        Container::client("backup-agent"),
+        Container::client("job").auto_removed(),
+        Container::client("blog").of("other"),
+    ])
+}
