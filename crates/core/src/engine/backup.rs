@@ -99,15 +99,19 @@ async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, id: Ba
     })?;
     let (captured, ended) = stand_still(site, run, platform, plan, &sink).await;
     let manifest = manifest(site, run, plan, id, &captured, ended.as_ref());
-    let (mut degraded, targets) = ended.map(|ended| (ended.degraded, ended.targets)).unwrap_or_default();
-    match seal(site, run, &manifest, captured.failure).await {
-        Ok(()) => {
+    let sealed = seal(site, run, &manifest, captured.failure).await;
+    // After the seal: the backup is safe before the last health check has passed.
+    let degraded = match ended {
+        Some(Ended {
+            mut degraded, targets, ..
+        }) => {
             degraded.extend(site.hands(run).confirm(&targets).await);
-            Ok(Sealed {
-                manifest,
-                degraded: once_each(degraded),
-            })
+            once_each(degraded)
         }
+        None => Vec::new(),
+    };
+    match sealed {
+        Ok(()) => Ok(Sealed { manifest, degraded }),
         Err(cause) => Err(Error::Run {
             cause: Box::new(cause),
             degraded,
