@@ -127,7 +127,7 @@ impl<'a> Demo<'a> {
         let repository = shown(&self.folder.join("repository"));
         println!(
             "\nWhere to look next\n  \
-             the platform runs:        docker compose -p {PROJECT} ps -a\n  \
+             the platform runs:        docker ps -a --filter name={PROJECT}\n  \
              the backup is files:      ls -R {repository}\n  \
              what it holds:            {program} backups show {backup} --repository {repository}\n  \
              restored without us:      docs/operating/by-hand.md\n  \
