@@ -104,6 +104,7 @@ impl Entry {
             id: self.workload.id.clone(),
             state: self.workload.state,
             started_at: self.workload.started_at,
+            alone: self.store().is_some(),
         }
     }
 

@@ -23,12 +23,12 @@ pub async fn recover(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Er
     Ok(once_each(degraded))
 }
 
-/// Nobody has started it since the run recorded it: whatever state it is in is the run's doing.
+/// Nobody but the run has started it since it was recorded: whatever state it is in is the run's doing.
 /// (`FinishedAt` cannot tell: an engine's restart rewrites it.)
 fn is_ours(target: &Target, recorded: &[Recorded]) -> bool {
     recorded
         .iter()
-        .any(|entry| entry.address == target.was.address && entry.started_at == target.was.started_at)
+        .any(|entry| entry.address == target.was.address && (entry.alone || entry.started_at == target.was.started_at))
 }
 
 /// Somebody, or the run itself for a store's dump, has started these since: they are looked at, never touched.

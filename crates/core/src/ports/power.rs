@@ -97,4 +97,6 @@ pub struct Recorded {
     pub state: State,
     /// Its last start.
     pub started_at: Option<Timestamp>,
+    /// The run itself starts it inside the standstill, so a later start tells nothing about others.
+    pub alone: bool,
 }
