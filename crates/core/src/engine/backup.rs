@@ -98,8 +98,10 @@ async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, id: Ba
         cause,
     })?;
     let (captured, ended) = stand_still(site, run, platform, plan, &sink).await;
-    let manifest = manifest(site, run, plan, id, &captured, ended.as_ref());
-    let (mut degraded, targets) = ended.map(|ended| (ended.degraded, ended.targets)).unwrap_or_default();
+    let manifest = manifest(site, run, plan, id, &captured, &ended);
+    let Ended {
+        mut degraded, targets, ..
+    } = ended;
     match seal(site, run, &manifest, captured.failure).await {
         Ok(()) => {
             degraded.extend(site.hands(run).confirm(&targets).await);
@@ -116,29 +118,19 @@ async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, id: Ba
 }
 
 /// Stops, captures, starts. The only part in which the platform is down.
-async fn stand_still(
-    site: &Site,
-    run: &Run,
-    platform: &Platform,
-    plan: &Plan,
-    sink: &Sink,
-) -> (Captured, Option<Ended>) {
+async fn stand_still(site: &Site, run: &Run, platform: &Platform, plan: &Plan, sink: &Sink) -> (Captured, Ended) {
     let begun = run
         .report
         .step(Step::Stop, Standstill::begin(site.hands(run), plan))
         .await;
-    let mut standstill = match begun {
-        Ok(standstill) => standstill,
-        Err((error, ended)) => return (Captured::failed(error.into()), Some(ended)),
+    let (captured, standstill) = match begun {
+        Ok(mut standstill) => (
+            capture(site, run, platform, plan, &mut standstill, sink).await,
+            standstill,
+        ),
+        Err(broken) => (Captured::failed(broken.cause.into()), broken.standstill),
     };
-    let captured = capture(site, run, platform, plan, &mut standstill, sink).await;
-    let ended = run
-        .report
-        .step(Step::Start, async {
-            Ok::<_, std::convert::Infallible>(standstill.end().await)
-        })
-        .await;
-    (captured, ended.ok())
+    (captured, standstill.end_as_step(run).await)
 }
 
 /// A workload that did not start is not healthy either: its first cause is the one that tells.
@@ -169,7 +161,7 @@ async fn seal(site: &Site, run: &Run, manifest: &Manifest, failure: Option<RunFa
     Ok(())
 }
 
-fn manifest(site: &Site, run: &Run, plan: &Plan, id: BackupId, captured: &Captured, ended: Option<&Ended>) -> Manifest {
+fn manifest(site: &Site, run: &Run, plan: &Plan, id: BackupId, captured: &Captured, ended: &Ended) -> Manifest {
     Manifest {
         format: FORMAT,
         stillpoint: site.version.clone(),
@@ -179,7 +171,7 @@ fn manifest(site: &Site, run: &Run, plan: &Plan, id: BackupId, captured: &Captur
         mode: Mode::Hold,
         began: run.began,
         sealed: site.clock.now(),
-        standstill: ended.map(|ended| ended.window),
+        standstill: Some(ended.window),
         workloads: plan.records(),
         stores: captured.records.clone(),
         failure: None,

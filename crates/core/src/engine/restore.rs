@@ -12,7 +12,7 @@ use super::backup::once_each;
 use super::plan::Plan;
 use super::platform::Platform;
 use super::site::{Held, Run, Site};
-use super::standstill::{Ended, Standstill};
+use super::standstill::{Broken, Ended, Standstill};
 use super::start::Degraded;
 use crate::errors::{Error, RunFailure};
 use crate::events::Step;
@@ -53,7 +53,15 @@ pub async fn restore(
             .step(Step::Claim, site.claim(run, &plan, Job::FullRestoreJob, manifest.id))
             .await?;
     }
-    let ended = replace(site, run, held, &plan, &pairs, manifest.id).await?;
+    let ended = match replace(site, run, &plan, &pairs, manifest.id, unfinished.is_some()).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            if !matches!(error, Error::StoppedOnPurpose { .. }) {
+                site.release(held, run).await;
+            }
+            return Err(error);
+        }
+    };
     let degraded = ended
         .degraded
         .into_iter()
@@ -85,10 +93,10 @@ fn as_recorded(mut platform: Platform, unfinished: Option<&Intent>) -> Platform 
 async fn replace(
     site: &Site,
     run: &Run,
-    held: &Held,
     plan: &Plan,
     pairs: &[Pair<'_>],
     backup: BackupId,
+    half_done: bool,
 ) -> Result<Ended, Error> {
     let begun = run
         .report
@@ -96,40 +104,29 @@ async fn replace(
         .await;
     let mut standstill = match begun {
         Ok(standstill) => standstill,
-        // Nothing was overwritten yet: the platform runs again and the claim has no use.
-        Err((error, ended)) => return Err(not_begun(site, held, error.into(), ended).await),
+        Err(broken) if half_done => return Err(stay_down(broken.standstill, plan, backup, broken.cause.into()).await),
+        Err(broken) => return Err(not_begun(run, *broken).await),
     };
     match load_all(site, run, &mut standstill, plan, pairs, backup).await {
-        Ok(()) => Ok(end(run, standstill).await),
-        Err(cause) => {
-            let still_running = standstill.leave_stopped(plan).await;
-            Err(Error::StoppedOnPurpose {
-                backup,
-                cause: Box::new(cause),
-                still_running,
-            })
-        }
+        Ok(()) => Ok(standstill.end_as_step(run).await),
+        Err(cause) => Err(stay_down(standstill, plan, backup, cause).await),
     }
 }
 
-async fn not_begun(site: &Site, held: &Held, cause: RunFailure, ended: Ended) -> Error {
-    let released = site.give_free(held).await;
-    match released {
-        Ok(()) => Error::Run {
-            cause: Box::new(cause),
-            degraded: ended.degraded,
-        },
-        Err(error) => error.into(),
+/// Nothing was overwritten yet: the platform runs again.
+async fn not_begun(run: &Run, broken: Broken) -> Error {
+    let ended = broken.standstill.end_as_step(run).await;
+    Error::Run {
+        cause: Box::new(broken.cause.into()),
+        degraded: ended.degraded,
     }
 }
 
-async fn end(run: &Run, standstill: Standstill) -> Ended {
-    let started = run.report.step(Step::Start, async {
-        Ok::<_, std::convert::Infallible>(standstill.end().await)
-    });
-    match started.await {
-        Ok(ended) => ended,
-        Err(never) => match never {},
+async fn stay_down(standstill: Standstill, plan: &Plan, backup: BackupId, cause: RunFailure) -> Error {
+    Error::StoppedOnPurpose {
+        backup,
+        cause: Box::new(cause),
+        still_running: standstill.leave_stopped(plan).await,
     }
 }
 
