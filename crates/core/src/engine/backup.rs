@@ -58,7 +58,9 @@ async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> 
     let looks = join_all(platform.stores.values().map(|store| store.preflight(&cx))).await;
     for look in looks {
         let Preflight { warnings, .. } = look.map_err(PreflightError::Store)?;
-        warnings.into_iter().for_each(|warning| run.report.warn(warning));
+        for warning in warnings {
+            run.report.warn(warning);
+        }
     }
     let canary = site.backups.canary(run.report.run().as_str()).await;
     canary.map_err(|cause| PreflightError::Repository {

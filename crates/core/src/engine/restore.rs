@@ -14,6 +14,8 @@ use super::platform::Platform;
 use super::site::{Held, Run, Site};
 use super::standstill::{Broken, Ended, Standstill};
 use super::start::Degraded;
+use super::together::together;
+use crate::backups::Artifacts;
 use crate::errors::{Error, RunFailure};
 use crate::events::Step;
 use crate::manifest::{Manifest, StoreRecord};
@@ -143,14 +145,20 @@ async fn load_all(
         standstill.start_alone(store.name(), store.workload()).await?;
     }
     let artifacts = site.backups.artifacts(backup, &run.report);
-    let loads = join_all(pairs.iter().map(|(store, record)| async {
-        store.ready(&cx).await?;
-        store.load(&cx, record, &artifacts).await
-    }));
-    run.report.step(Step::Load, async { each(pairs, loads.await) }).await?;
+    let loads = together(&cx, pairs, |pair, cx| load(pair, cx, &artifacts));
+    let loaded = async { loads.await.1.map_or(Ok(()), Err) };
+    run.report.step(Step::Load, loaded).await?;
     run.report.step(Step::Compare, compare_all(&cx, pairs)).await?;
     standstill.unbroken(plan).await?;
     run.report.step(Step::Settle, settle_all(&cx, pairs)).await
+}
+
+async fn load((store, record): &Pair<'_>, cx: Cx, artifacts: &Artifacts) -> Result<(), RunFailure> {
+    let loaded = async {
+        store.ready(&cx).await?;
+        store.load(&cx, record, artifacts).await
+    };
+    loaded.await.map_err(|cause| RunFailure::of(store.name(), cause))
 }
 
 fn each<T>(pairs: &[Pair<'_>], outcomes: Vec<Result<T, crate::ports::StoreError>>) -> Result<Vec<T>, RunFailure> {
