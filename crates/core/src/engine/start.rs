@@ -77,6 +77,10 @@ impl Hands {
     }
 
     async fn start_found(&self, target: &Target) -> Result<(), EngineError> {
+        // A start would thaw what is frozen, and it would run until it is frozen again.
+        if target.was.state == State::Paused && self.look(target).await.is_ok_and(|now| now.state == State::Paused) {
+            return Ok(());
+        }
         let id = match self.power.start(&target.was.id).await {
             Err(error) if error.is_gone() => {
                 let id = self.resolve(&target.was.address).await?;
