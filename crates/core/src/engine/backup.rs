@@ -56,6 +56,7 @@ async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> 
     stores_run(plan)?;
     let cx = site.cx(run);
     let looks = join_all(platform.stores.values().map(|store| store.preflight(&cx))).await;
+    run.check()?;
     for look in looks {
         let Preflight { warnings, .. } = look.map_err(PreflightError::Store)?;
         for warning in warnings {

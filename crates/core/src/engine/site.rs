@@ -10,9 +10,10 @@ use super::plan::Plan;
 use super::platform::{self, Platform};
 use super::recovery;
 use super::start::{Degraded, Hands};
-use crate::backups::Backups;
+use crate::backups::{Backups, Damage};
 use crate::errors::Error;
 use crate::events::{Kind as Event, Reporter, Step};
+use crate::manifest::Manifest;
 use crate::names::{BackupId, Project};
 use crate::ports::power::{Claim, Intent, Job};
 use crate::ports::{Catalog, Clock, Cx, EngineError, Guard, Kind, Locks, Power, Reach, Shell};
@@ -56,6 +57,12 @@ pub struct Run {
 }
 
 impl Run {
+    /// Awaits what only looks, and drops it when the run is cancelled.
+    pub async fn unless_cancelled<T>(&self, look: impl Future<Output = T>) -> Result<T, Error> {
+        let seen = self.cancel.run_until_cancelled(look).await;
+        seen.ok_or(Error::Interrupted)
+    }
+
     /// Fails if the run was cancelled.
     pub fn check(&self) -> Result<(), Error> {
         if self.cancel.is_cancelled() {
@@ -77,6 +84,19 @@ impl Site {
     pub async fn platform(&self, wanted: Option<&Project>) -> Result<Platform, Error> {
         let workloads = self.catalog.workloads().await?;
         Ok(platform::find(workloads, &self.kinds, wanted)?)
+    }
+
+    /// Reads a backup whole, as a step of the run, and returns what is not as its manifest says.
+    pub async fn damage(&self, run: &Run, manifest: &Manifest) -> Result<Vec<Damage>, Error> {
+        let read = self.backups.damage(manifest, &run.report);
+        let step = run.report.step(Step::Verify, async {
+            let read = run.unless_cancelled(read).await?;
+            read.map_err(|cause| Error::Repository {
+                place: self.backups.place(),
+                cause,
+            })
+        });
+        step.await
     }
 
     /// What a store's call may use.
