@@ -44,7 +44,7 @@ pub async fn backup(site: &Site, run: &Run, held: &Held, platform: &Platform) ->
         .await?;
     run.check()?;
     run.report
-        .step(Step::Claim, site.claim(run, &plan, Job::BackupJob, id))
+        .step(Step::Claim, site.claim(held, run, &plan, Job::BackupJob, id))
         .await?;
     let outcome = record(site, run, platform, &plan, id).await;
     site.release(held, run).await;

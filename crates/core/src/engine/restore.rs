@@ -52,7 +52,10 @@ pub async fn restore(
     let plan = Plan::new(&platform, Job::FullRestoreJob);
     if unfinished.is_none() {
         run.report
-            .step(Step::Claim, site.claim(run, &plan, Job::FullRestoreJob, manifest.id))
+            .step(
+                Step::Claim,
+                site.claim(held, run, &plan, Job::FullRestoreJob, manifest.id),
+            )
             .await?;
     }
     let ended = match replace(site, run, &plan, &pairs, manifest.id, unfinished.is_some()).await {
