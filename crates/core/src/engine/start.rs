@@ -189,11 +189,11 @@ fn exit_code(workload: &Workload) -> String {
         .unwrap_or_default()
 }
 
-/// The targets that an intent recorded, as far as their containers still exist; the others are
-/// returned as degraded.
-pub fn targets(recorded: &[Recorded], now: &[Workload]) -> (Vec<Target>, Vec<Degraded>) {
+/// The targets that an intent recorded, as far as their containers still exist, and the addresses of
+/// the others.
+pub fn targets(recorded: &[Recorded], now: &[Workload]) -> (Vec<Target>, Vec<Address>) {
     let mut targets = Vec::new();
-    let mut lost = Vec::new();
+    let mut gone = Vec::new();
     for entry in recorded {
         match now.iter().find(|workload| workload.address == entry.address) {
             Some(workload) => targets.push(Target {
@@ -202,11 +202,8 @@ pub fn targets(recorded: &[Recorded], now: &[Workload]) -> (Vec<Target>, Vec<Deg
                     ..workload.clone()
                 },
             }),
-            None => lost.push(Degraded {
-                workload: entry.address.clone(),
-                cause: "its container is gone".into(),
-            }),
+            None => gone.push(entry.address.clone()),
         }
     }
-    (targets, lost)
+    (targets, gone)
 }
