@@ -153,8 +153,9 @@ impl Standstill {
         }
     }
 
-    /// Notes each workload's last start once it has stopped: one that a restart policy revived
-    /// between our plan and our stop must not count as revived inside the standstill.
+    /// Notes each workload's last start once all have stopped: one that a restart policy revived
+    /// between our plan and our stop must not count as revived inside the standstill. One that runs
+    /// again by now would go unseen later, if it ended before the last look.
     async fn look_at_stopped(&mut self) -> Result<(), StandstillError> {
         let looks = join_all(
             self.stopped
@@ -162,10 +163,19 @@ impl Standstill {
                 .map(|managed| self.hands.catalog.inspect(&managed.was.id)),
         )
         .await;
+        let mut revived = Vec::new();
         for (managed, look) in self.stopped.iter_mut().zip(looks) {
-            managed.started_at = look.map_err(StandstillError::Unknown)?.started_at;
+            let now = look.map_err(StandstillError::Unknown)?;
+            managed.started_at = now.started_at;
+            if now.state.is_up() {
+                revived.push(format!("{} runs again after its stop", now.address));
+            }
         }
-        Ok(())
+        if revived.is_empty() {
+            Ok(())
+        } else {
+            Err(StandstillError::Void(revived))
+        }
     }
 
     /// Starts one store, alone among the managed. It stays up until the end.
@@ -247,6 +257,7 @@ impl Standstill {
         stops
             .into_iter()
             .filter_map(Result::err)
+            .filter(|error| !matches!(error, StandstillError::Killed { .. }))
             .map(|error| error.to_string())
             .collect()
     }
