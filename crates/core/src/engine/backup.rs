@@ -143,25 +143,36 @@ pub(super) fn once_each(mut degraded: Vec<Degraded>) -> Vec<Degraded> {
     degraded
 }
 
+/// Makes the backup count, or says why it does not and describes what there is of it.
 async fn seal(site: &Site, run: &Run, manifest: &Manifest, failure: Option<RunFailure>) -> Result<(), RunFailure> {
-    if let Some(failure) = failure {
-        let partial = Manifest {
-            failure: Some(failure.to_string()),
-            ..manifest.clone()
-        };
-        if let Err(error) = site.backups.seal_partial(&partial).await {
-            run.report
-                .warn(format!("what the failed run left could not be described: {error}"));
-        }
-        return Err(failure);
+    let sealed = match failure {
+        None => run.report.step(Step::Seal, make_count(site, manifest)).await,
+        Some(failure) => Err(failure),
+    };
+    match &sealed {
+        Ok(()) => run.report.tell(Kind::Sealed { backup: manifest.id }),
+        Err(failure) => describe(site, run, manifest, failure).await,
     }
-    let sealed = run.report.step(Step::Seal, site.backups.seal(manifest)).await;
+    sealed
+}
+
+async fn make_count(site: &Site, manifest: &Manifest) -> Result<(), RunFailure> {
+    let sealed = site.backups.seal(manifest).await;
     sealed.map_err(|cause| RunFailure::Repository {
         place: site.backups.place(),
         cause,
-    })?;
-    run.report.tell(Kind::Sealed { backup: manifest.id });
-    Ok(())
+    })
+}
+
+async fn describe(site: &Site, run: &Run, manifest: &Manifest, failure: &RunFailure) {
+    let partial = Manifest {
+        failure: Some(failure.to_string()),
+        ..manifest.clone()
+    };
+    if let Err(error) = site.backups.seal_partial(&partial).await {
+        run.report
+            .warn(format!("what the failed run left could not be described: {error}"));
+    }
 }
 
 fn manifest(site: &Site, run: &Run, plan: &Plan, id: BackupId, captured: &Captured, ended: &Ended) -> Manifest {
