@@ -45,7 +45,7 @@ pub enum Error {
     #[error(transparent)]
     Preflight(#[from] PreflightError),
     /// The run failed; everything that ran runs again, but for what `degraded` names.
-    #[error("the backup failed: {cause}{}", and_down(.degraded))]
+    #[error("the run failed: {cause}{}", and_down(.degraded))]
     Run {
         /// Why.
         cause: Box<RunFailure>,
@@ -222,9 +222,10 @@ impl Error {
             Self::Repository { .. } | Self::Read(ReadError::Repository(_)) => (Exit::Preflight, 502),
             Self::Read(ReadError::Unreadable { .. }) | Self::Damaged { .. } => (Exit::Damaged, 422),
             Self::Held { .. } => (Exit::Held, 409),
+            Self::Run { degraded, .. } if !degraded.is_empty() => (Exit::RecoveryIncomplete, 500),
             Self::Run { cause, .. } if matches!(**cause, RunFailure::Interrupted) => (Exit::Interrupted, 499),
-            Self::Run { degraded, .. } if degraded.is_empty() => (Exit::RunFailed, 500),
-            Self::Run { .. } | Self::RecoveryIncomplete { .. } => (Exit::RecoveryIncomplete, 500),
+            Self::Run { .. } => (Exit::RunFailed, 500),
+            Self::RecoveryIncomplete { .. } => (Exit::RecoveryIncomplete, 500),
             Self::RestoreRefused(_) => (Exit::RestoreRefused, 422),
             Self::StoppedOnPurpose { .. } | Self::RestoreUnfinished(_) => (Exit::StoppedOnPurpose, 409),
             Self::Interrupted => (Exit::Interrupted, 499),
@@ -303,12 +304,12 @@ fn store_hint(error: &StoreError) -> String {
 
 fn run_hint(cause: &RunFailure, degraded: &[Degraded]) -> String {
     if !degraded.is_empty() {
-        return "look at the logs of what is named and start it; then run the backup again".into();
+        return "look at the logs of what is named and start it; then run it again".into();
     }
     match cause {
         RunFailure::Store { cause, .. } => store_hint(cause),
         RunFailure::Repository { cause, .. } => repository_hint(cause),
-        RunFailure::Standstill(_) => "find out who started or blocked what is named, then run the backup again".into(),
+        RunFailure::Standstill(_) => "find out who started or blocked what is named, then run it again".into(),
         RunFailure::Inventory { .. } | RunFailure::Interrupted => "run it again".into(),
     }
 }

@@ -13,4 +13,5 @@ pub mod restore;
 pub mod site;
 pub mod standstill;
 pub mod start;
+mod together;
 mod waves;

@@ -74,11 +74,12 @@ impl Plan {
             .filter(|entry| matches!(entry.action, Action::Stop(_)))
     }
 
-    /// What is to be as it was afterwards: everything that has a process now.
+    /// What is to be as it was afterwards: everything that has a process now, but for what the engine
+    /// removes when it ends.
     pub fn recorded(&self) -> Vec<Recorded> {
         self.entries
             .iter()
-            .filter(|entry| entry.workload.state.is_up())
+            .filter(|entry| entry.workload.state.is_up() && !entry.workload.auto_remove)
             .map(Entry::recorded)
             .collect()
     }

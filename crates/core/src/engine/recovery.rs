@@ -12,13 +12,18 @@ use crate::ports::power::{Intent, Recorded};
 /// Returns what is not.
 pub async fn recover(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Error> {
     let now = hands.catalog.workloads().await?;
-    let (targets, lost) = targets(&intent.workloads, &now);
+    let (targets, gone) = targets(&intent.workloads, &now);
+    // A claim that waits for what somebody has removed would block the platform for ever.
+    for address in gone {
+        hands
+            .report
+            .warn(format!("{address} was removed since; it is not brought back"));
+    }
     let (ours, others): (Vec<Target>, Vec<Target>) = targets
         .into_iter()
         .partition(|target| is_ours(target, &intent.workloads));
     tell_others(hands, &others).await;
     let mut degraded = hands.start(&ours).await;
-    degraded.extend(lost);
     degraded.extend(hands.confirm(&ours).await);
     Ok(once_each(degraded))
 }

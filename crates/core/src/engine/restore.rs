@@ -12,8 +12,10 @@ use super::backup::once_each;
 use super::plan::Plan;
 use super::platform::Platform;
 use super::site::{Held, Run, Site};
-use super::standstill::{Ended, Standstill};
+use super::standstill::{Broken, Ended, Standstill};
 use super::start::Degraded;
+use super::together::together;
+use crate::backups::Artifacts;
 use crate::errors::{Error, RunFailure};
 use crate::events::Step;
 use crate::manifest::{Manifest, StoreRecord};
@@ -50,10 +52,21 @@ pub async fn restore(
     let plan = Plan::new(&platform, Job::FullRestoreJob);
     if unfinished.is_none() {
         run.report
-            .step(Step::Claim, site.claim(run, &plan, Job::FullRestoreJob, manifest.id))
+            .step(
+                Step::Claim,
+                site.claim(held, run, &plan, Job::FullRestoreJob, manifest.id),
+            )
             .await?;
     }
-    let ended = replace(site, run, held, &plan, &pairs, manifest.id).await?;
+    let ended = match replace(site, run, &plan, &pairs, manifest.id, unfinished.is_some()).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            if !matches!(error, Error::StoppedOnPurpose { .. }) {
+                site.release(held, run).await;
+            }
+            return Err(error);
+        }
+    };
     let degraded = ended
         .degraded
         .into_iter()
@@ -85,10 +98,10 @@ fn as_recorded(mut platform: Platform, unfinished: Option<&Intent>) -> Platform 
 async fn replace(
     site: &Site,
     run: &Run,
-    held: &Held,
     plan: &Plan,
     pairs: &[Pair<'_>],
     backup: BackupId,
+    half_done: bool,
 ) -> Result<Ended, Error> {
     let begun = run
         .report
@@ -96,40 +109,29 @@ async fn replace(
         .await;
     let mut standstill = match begun {
         Ok(standstill) => standstill,
-        // Nothing was overwritten yet: the platform runs again and the claim has no use.
-        Err((error, ended)) => return Err(not_begun(site, held, error.into(), ended).await),
+        Err(broken) if half_done => return Err(stay_down(broken.standstill, plan, backup, broken.cause.into()).await),
+        Err(broken) => return Err(not_begun(run, *broken).await),
     };
     match load_all(site, run, &mut standstill, plan, pairs, backup).await {
-        Ok(()) => Ok(end(run, standstill).await),
-        Err(cause) => {
-            let still_running = standstill.leave_stopped(plan).await;
-            Err(Error::StoppedOnPurpose {
-                backup,
-                cause: Box::new(cause),
-                still_running,
-            })
-        }
+        Ok(()) => Ok(standstill.end_as_step(run).await),
+        Err(cause) => Err(stay_down(standstill, plan, backup, cause).await),
     }
 }
 
-async fn not_begun(site: &Site, held: &Held, cause: RunFailure, ended: Ended) -> Error {
-    let released = site.give_free(held).await;
-    match released {
-        Ok(()) => Error::Run {
-            cause: Box::new(cause),
-            degraded: ended.degraded,
-        },
-        Err(error) => error.into(),
+/// Nothing was overwritten yet: the platform runs again.
+async fn not_begun(run: &Run, broken: Broken) -> Error {
+    let ended = broken.standstill.end_as_step(run).await;
+    Error::Run {
+        cause: Box::new(broken.cause.into()),
+        degraded: ended.degraded,
     }
 }
 
-async fn end(run: &Run, standstill: Standstill) -> Ended {
-    let started = run.report.step(Step::Start, async {
-        Ok::<_, std::convert::Infallible>(standstill.end().await)
-    });
-    match started.await {
-        Ok(ended) => ended,
-        Err(never) => match never {},
+async fn stay_down(standstill: Standstill, plan: &Plan, backup: BackupId, cause: RunFailure) -> Error {
+    Error::StoppedOnPurpose {
+        backup,
+        cause: Box::new(cause),
+        still_running: standstill.leave_stopped(plan).await,
     }
 }
 
@@ -146,14 +148,20 @@ async fn load_all(
         standstill.start_alone(store.name(), store.workload()).await?;
     }
     let artifacts = site.backups.artifacts(backup, &run.report);
-    let loads = join_all(pairs.iter().map(|(store, record)| async {
-        store.ready(&cx).await?;
-        store.load(&cx, record, &artifacts).await
-    }));
-    run.report.step(Step::Load, async { each(pairs, loads.await) }).await?;
+    let loads = together(&cx, pairs, |pair, cx| load(pair, cx, &artifacts));
+    let loaded = async { loads.await.1.map_or(Ok(()), Err) };
+    run.report.step(Step::Load, loaded).await?;
     run.report.step(Step::Compare, compare_all(&cx, pairs)).await?;
     standstill.unbroken(plan).await?;
     run.report.step(Step::Settle, settle_all(&cx, pairs)).await
+}
+
+async fn load((store, record): &Pair<'_>, cx: Cx, artifacts: &Artifacts) -> Result<(), RunFailure> {
+    let loaded = async {
+        store.ready(&cx).await?;
+        store.load(&cx, record, artifacts).await
+    };
+    loaded.await.map_err(|cause| RunFailure::of(store.name(), cause))
 }
 
 fn each<T>(pairs: &[Pair<'_>], outcomes: Vec<Result<T, crate::ports::StoreError>>) -> Result<Vec<T>, RunFailure> {

@@ -10,12 +10,13 @@ use super::plan::Plan;
 use super::platform::{self, Platform};
 use super::recovery;
 use super::start::{Degraded, Hands};
-use crate::backups::Backups;
+use crate::backups::{Backups, Damage};
 use crate::errors::Error;
-use crate::events::{Kind as Event, Reporter, Step};
+use crate::events::{Reporter, Step};
+use crate::manifest::Manifest;
 use crate::names::{BackupId, Project};
 use crate::ports::power::{Claim, Intent, Job};
-use crate::ports::{Catalog, Clock, Cx, EngineError, Guard, Kind, Locks, Power, Reach, Shell};
+use crate::ports::{Catalog, Clock, Cx, Guard, Kind, Locks, Power, Reach, Shell};
 
 /// The wired world.
 #[derive(Clone)]
@@ -56,6 +57,12 @@ pub struct Run {
 }
 
 impl Run {
+    /// Awaits what only looks, and drops it when the run is cancelled.
+    pub async fn unless_cancelled<T>(&self, look: impl Future<Output = T>) -> Result<T, Error> {
+        let seen = self.cancel.run_until_cancelled(look).await;
+        seen.ok_or(Error::Interrupted)
+    }
+
     /// Fails if the run was cancelled.
     pub fn check(&self) -> Result<(), Error> {
         if self.cancel.is_cancelled() {
@@ -77,6 +84,19 @@ impl Site {
     pub async fn platform(&self, wanted: Option<&Project>) -> Result<Platform, Error> {
         let workloads = self.catalog.workloads().await?;
         Ok(platform::find(workloads, &self.kinds, wanted)?)
+    }
+
+    /// Reads a backup whole, as a step of the run, and returns what is not as its manifest says.
+    pub async fn damage(&self, run: &Run, manifest: &Manifest) -> Result<Vec<Damage>, Error> {
+        let read = self.backups.damage(manifest, &run.report);
+        let step = run.report.step(Step::Verify, async {
+            let read = run.unless_cancelled(read).await?;
+            read.map_err(|cause| Error::Repository {
+                place: self.backups.place(),
+                cause,
+            })
+        });
+        step.await
     }
 
     /// What a store's call may use.
@@ -110,7 +130,8 @@ impl Site {
             }),
             None => Err(Error::Held {
                 platform: platform.clone(),
-                by: self.power.claimed(platform).await?.map(Box::new),
+                // That it is held is known; by whom is a courtesy.
+                by: self.power.claimed(platform).await.ok().flatten().map(Box::new),
             }),
         }
     }
@@ -153,15 +174,15 @@ impl Site {
             .step(Step::Start, recovery::recover(&self.hands(run), intent))
             .await?;
         if degraded.is_empty() {
-            self.give_free(held).await?;
+            self.power.release(&held.platform).await?;
         }
         Ok(degraded)
     }
 
     /// Takes the platform, so that the engine itself knows what is to run again.
-    pub async fn claim(&self, run: &Run, plan: &Plan, job: Job, backup: BackupId) -> Result<(), Error> {
+    pub async fn claim(&self, held: &Held, run: &Run, plan: &Plan, job: Job, backup: BackupId) -> Result<(), Error> {
         let intent = Intent {
-            platform: plan.platform.clone(),
+            platform: held.platform.clone(),
             run: run.report.run().clone(),
             job,
             backup,
@@ -175,26 +196,32 @@ impl Site {
             .entries
             .first()
             .map_or("", |entry| entry.workload.image_id.as_str());
-        match self.power.claim(&intent, image).await? {
-            Claim::Ours => Ok(()),
-            Claim::Held(by) => Err(Error::Held {
-                platform: plan.platform.clone(),
+        match self.power.claim(&intent, image).await {
+            Ok(Claim::Ours) => Ok(()),
+            Ok(Claim::Held(by)) => Err(Error::Held {
+                platform: intent.platform,
                 by: Some(by),
             }),
+            Err(error) => {
+                self.disclaim(held, run).await;
+                Err(error.into())
+            }
         }
     }
 
-    /// Gives the platform free for other runs, while this process goes on.
-    pub async fn give_free(&self, held: &Held) -> Result<(), EngineError> {
-        self.power.release(&held.platform).await
+    /// Takes back a claim whose answer got lost: the engine may have made it all the same.
+    async fn disclaim(&self, held: &Held, run: &Run) {
+        let claimed = self.power.claimed(&held.platform).await;
+        if claimed.is_ok_and(|intent| intent.is_some_and(|intent| intent.run == *run.report.run())) {
+            self.release(held, run).await;
+        }
     }
 
     /// Gives the platform free. A failure is told: the run's outcome does not depend on it.
     pub async fn release(&self, held: &Held, run: &Run) {
-        if let Err(error) = self.give_free(held).await {
-            run.report.tell(Event::Warning {
-                message: format!("the claim on {} could not be removed: {error}", held.platform),
-            });
+        if let Err(error) = self.power.release(&held.platform).await {
+            run.report
+                .warn(format!("the claim on {} could not be removed: {error}", held.platform));
         }
     }
 }

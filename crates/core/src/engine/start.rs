@@ -77,6 +77,10 @@ impl Hands {
     }
 
     async fn start_found(&self, target: &Target) -> Result<(), EngineError> {
+        // A start would thaw what is frozen, and it would run until it is frozen again.
+        if target.was.state == State::Paused && self.look(target).await.is_ok_and(|now| now.state == State::Paused) {
+            return Ok(());
+        }
         let id = match self.power.start(&target.was.id).await {
             Err(error) if error.is_gone() => {
                 let id = self.resolve(&target.was.address).await?;
@@ -191,11 +195,11 @@ fn exit_code(workload: &Workload) -> String {
         .unwrap_or_default()
 }
 
-/// The targets that an intent recorded, as far as their containers still exist; the others are
-/// returned as degraded.
-pub fn targets(recorded: &[Recorded], now: &[Workload]) -> (Vec<Target>, Vec<Degraded>) {
+/// The targets that an intent recorded, as far as their containers still exist, and the addresses of
+/// the others.
+pub fn targets(recorded: &[Recorded], now: &[Workload]) -> (Vec<Target>, Vec<Address>) {
     let mut targets = Vec::new();
-    let mut lost = Vec::new();
+    let mut gone = Vec::new();
     for entry in recorded {
         match now.iter().find(|workload| workload.address == entry.address) {
             Some(workload) => targets.push(Target {
@@ -204,11 +208,8 @@ pub fn targets(recorded: &[Recorded], now: &[Workload]) -> (Vec<Target>, Vec<Deg
                     ..workload.clone()
                 },
             }),
-            None => lost.push(Degraded {
-                workload: entry.address.clone(),
-                cause: "its container is gone".into(),
-            }),
+            None => gone.push(entry.address.clone()),
         }
     }
-    (targets, lost)
+    (targets, gone)
 }

@@ -26,7 +26,7 @@ pub trait Power: Send + Sync {
     /// Asks the workload to stop, kills it after `grace`, and returns when its process is gone.
     async fn stop(&self, id: &WorkloadId, grace: Duration) -> Result<Stopped, EngineError>;
 
-    /// Starts the workload and returns when its process runs, not when it is ready.
+    /// Starts the workload, or thaws it, and returns when its process runs, not when it is ready.
     async fn start(&self, id: &WorkloadId) -> Result<(), EngineError>;
 
     /// Freezes a running workload.
