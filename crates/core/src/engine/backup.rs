@@ -54,6 +54,7 @@ pub async fn backup(site: &Site, run: &Run, held: &Held, platform: &Platform) ->
 /// Nothing is stopped before this has passed.
 async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> Result<(), Error> {
     stores_run(plan)?;
+    plan.warnings().for_each(|warning| run.report.warn(warning));
     let cx = site.cx(run);
     let looks = join_all(platform.stores.values().map(|store| store.preflight(&cx))).await;
     run.check()?;
