@@ -36,14 +36,15 @@ fn is_ours(target: &Target, recorded: &[Recorded]) -> bool {
         .any(|entry| entry.address == target.was.address && (entry.alone || entry.started_at == target.was.started_at))
 }
 
-/// Somebody, or the run itself for a store's dump, has started these since: they are looked at, never touched.
+/// Somebody, or the run itself at its end, has started these since: they are looked at, never touched.
 async fn tell_others(hands: &Hands, others: &[Target]) {
     let looks = join_all(others.iter().map(|target| hands.catalog.inspect(&target.was.id))).await;
     for (target, look) in others.iter().zip(looks) {
-        if look.is_ok_and(|now| !now.state.is_up()) {
-            let address = &target.was.address;
+        let was = &target.was;
+        if let Some(now) = look.ok().filter(|now| now.state != was.state) {
             hands.report.warn(format!(
-                "{address} was started and stopped again since; it is left as it is"
+                "{} was {} and has been started since; it is left as it is: {}",
+                was.address, was.state, now.state
             ));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::join_all;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -158,6 +159,7 @@ impl Site {
         ));
         let degraded = self.bring_back(held, run, &intent).await?;
         if degraded.is_empty() {
+            self.await_stores(held, run).await?;
             Ok(None)
         } else {
             Err(Error::RecoveryIncomplete {
@@ -165,6 +167,15 @@ impl Site {
                 degraded,
             })
         }
+    }
+
+    /// Stores that were only just started do not answer at once. One that never does is not told
+    /// here: whoever asks it next will know more.
+    async fn await_stores(&self, held: &Held, run: &Run) -> Result<(), Error> {
+        let platform = self.platform(Some(&held.platform)).await?;
+        let cx = self.cx(run);
+        join_all(platform.stores.values().map(|store| store.ready(&cx))).await;
+        Ok(())
     }
 
     /// Starts what the intent's run had stopped, and gives its claim free once all of it runs.

@@ -75,7 +75,7 @@ impl Container {
             ..Data::default()
         });
         store.stops_in = Duration::from_secs(5);
-        store.answers_after = Duration::from_secs(2);
+        store.answers_after = Duration::from_millis(300);
         store
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{StreamExt, stream};
 use stillpoint_core::ports::repository::Object;
 use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
@@ -20,7 +20,8 @@ pub struct MemoryRepository {
 
 #[derive(Default)]
 struct Disk {
-    objects: BTreeMap<String, Bytes>,
+    /// In the pieces in which they were written.
+    objects: BTreeMap<String, Vec<Bytes>>,
     staged: u64,
     capacity: Option<u64>,
     read_only: bool,
@@ -33,7 +34,7 @@ impl Disk {
             let cause = "read-only".into();
             return Err(RepositoryError::Denied { key, cause });
         }
-        let used: u64 = self.objects.values().map(|object| object.len() as u64).sum();
+        let used: u64 = self.objects.values().map(|pieces| size(pieces)).sum();
         if self
             .capacity
             .is_some_and(|capacity| used + self.staged + more > capacity)
@@ -44,13 +45,17 @@ impl Disk {
         Ok(())
     }
 
-    fn insert(&mut self, key: &str, content: Bytes) -> Result<(), RepositoryError> {
+    fn insert(&mut self, key: &str, content: Vec<Bytes>) -> Result<(), RepositoryError> {
         if self.objects.contains_key(key) {
             return Err(RepositoryError::Exists { key: key.to_owned() });
         }
         self.objects.insert(key.to_owned(), content);
         Ok(())
     }
+}
+
+fn size(pieces: &[Bytes]) -> u64 {
+    pieces.iter().map(|piece| piece.len() as u64).sum()
 }
 
 impl MemoryRepository {
@@ -75,12 +80,12 @@ impl MemoryRepository {
 
     /// An object's content.
     pub fn get(&self, key: &str) -> Option<Bytes> {
-        self.disk().objects.get(key).cloned()
+        self.disk().objects.get(key).map(|pieces| pieces.concat().into())
     }
 
     /// Replaces an object, past all rules.
     pub fn put(&self, key: &str, content: impl Into<Bytes>) {
-        self.disk().objects.insert(key.to_owned(), content.into());
+        self.disk().objects.insert(key.to_owned(), vec![content.into()]);
     }
 
     /// Removes an object, past all rules.
@@ -98,7 +103,7 @@ impl Repository for MemoryRepository {
     async fn create(&self, key: &Key, content: Bytes) -> Result<(), RepositoryError> {
         let mut disk = self.disk();
         disk.admit(key.as_str(), content.len() as u64)?;
-        disk.insert(key.as_str(), content)
+        disk.insert(key.as_str(), vec![content])
     }
 
     async fn upload(&self, key: &Key) -> Result<Box<dyn Upload>, RepositoryError> {
@@ -106,18 +111,16 @@ impl Repository for MemoryRepository {
         Ok(Box::new(MemoryUpload {
             repository: self.clone(),
             key: key.to_string(),
-            staged: Some(BytesMut::new()),
+            staged: Some(Vec::new()),
         }))
     }
 
     async fn open(&self, key: &Key) -> Result<Object, RepositoryError> {
-        let found = self
-            .get(key.as_str())
-            .ok_or_else(|| RepositoryError::Missing { key: key.to_string() })?;
-        let (size, piece) = (found.len() as u64, (!found.is_empty()).then_some(Ok(found)));
+        let found = self.disk().objects.get(key.as_str()).cloned();
+        let pieces = found.ok_or_else(|| RepositoryError::Missing { key: key.to_string() })?;
         Ok(Object {
-            size,
-            content: stream::iter(piece).boxed(),
+            size: size(&pieces),
+            content: stream::iter(pieces.into_iter().map(Ok)).boxed(),
         })
     }
 
@@ -141,13 +144,13 @@ impl Repository for MemoryRepository {
 struct MemoryUpload {
     repository: MemoryRepository,
     key: String,
-    staged: Option<BytesMut>,
+    staged: Option<Vec<Bytes>>,
 }
 
 impl MemoryUpload {
-    fn take(&mut self) -> Option<Bytes> {
-        let staged = self.staged.take()?.freeze();
-        self.repository.disk().staged -= staged.len() as u64;
+    fn take(&mut self) -> Option<Vec<Bytes>> {
+        let staged = self.staged.take()?;
+        self.repository.disk().staged -= size(&staged);
         Some(staged)
     }
 }
@@ -159,7 +162,7 @@ impl Upload for MemoryUpload {
         disk.admit(&self.key, piece.len() as u64)?;
         if let Some(staged) = &mut self.staged {
             disk.staged += piece.len() as u64;
-            staged.extend_from_slice(&piece);
+            staged.push(piece);
         }
         Ok(())
     }
@@ -170,7 +173,7 @@ impl Upload for MemoryUpload {
             cause: "its upload has ended before".into(),
         })?;
         let mut disk = self.repository.disk();
-        disk.admit(&self.key, staged.len() as u64)?;
+        disk.admit(&self.key, size(&staged))?;
         disk.insert(&self.key, staged)
     }
 

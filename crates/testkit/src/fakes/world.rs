@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use stillpoint_core::backups::Backups;
 use stillpoint_core::engine::site::Site;
 use stillpoint_core::names::{Project, WorkloadId};
-use stillpoint_core::operations::{Local, Order};
+use stillpoint_core::operations::Local;
 use stillpoint_core::ports::power::Intent;
 use stillpoint_core::ports::{Clock, EngineError, Guard, Locks};
 use stillpoint_core::workload::{State, Workload};
@@ -21,7 +21,6 @@ use super::tools::FakeTools;
 use super::{FakeClock, FakeLocks, MemoryRepository, lock};
 use crate::calls::Call;
 use crate::faults::Faults;
-use crate::recorder::Recorder;
 
 /// The host of the world, as [`Site`] names it.
 pub const HOST: &str = "here";
@@ -45,6 +44,7 @@ struct Inner {
     containers: BTreeMap<String, Container>,
     claims: BTreeMap<String, Intent>,
     violations: Vec<String>,
+    interrupt: CancellationToken,
 }
 
 impl World {
@@ -93,13 +93,14 @@ impl World {
         Local::new(self.site())
     }
 
-    /// An order for a run that tells the recorder.
-    pub fn order(&self, recorder: &Arc<Recorder>) -> Order {
-        Order {
-            platform: None,
-            listener: recorder.clone(),
-            cancel: CancellationToken::new(),
-        }
+    /// What interrupts the runs of this world: cancel it, and the present run ends early.
+    pub fn interrupt(&self) -> CancellationToken {
+        self.lock().interrupt.clone()
+    }
+
+    /// The operator has let go of the keys: later runs are not interrupted.
+    pub fn forget_interrupt(&self) {
+        self.lock().interrupt = CancellationToken::new();
     }
 
     /// All calls of ports so far, as text.
@@ -149,7 +150,9 @@ impl World {
     /// The host goes down and comes up: what has a restart policy is started, the rest is down.
     pub fn reboot(&self) {
         let now = self.clock.now();
-        for container in self.lock().containers.values_mut() {
+        let mut inner = self.lock();
+        inner.containers.retain(|_, container| !container.workload.auto_remove);
+        for container in inner.containers.values_mut() {
             let was_up = container.look(now).state.is_up();
             if was_up {
                 container.end(255);
@@ -233,9 +236,13 @@ impl World {
         self.locks.take(&Project::new(platform)).ok().flatten()
     }
 
-    /// What must never happen and did: clients started while a store was pinned.
+    /// What must never happen and did: a client started while a store was pinned, a pin that leaked.
     pub fn violations(&self) -> Vec<String> {
         self.lock().violations.clone()
+    }
+
+    pub(super) fn violated(&self, what: String) {
+        self.lock().violations.push(what);
     }
 
     pub(super) fn watch_start(&self, id: &WorkloadId) {
