@@ -1,1 +1,3 @@
-//! placeholder
+//! What the tests of all crates share. Nothing of the product depends on this crate.
+
+pub mod conformance;
