@@ -3,6 +3,7 @@
 //! Each file calls its port's suite and adds what only Docker can do wrong. One program for all:
 //! what they share is linked once.
 
+mod broken;
 mod catalog;
 mod claim;
 mod power;

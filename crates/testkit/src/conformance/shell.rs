@@ -258,19 +258,27 @@ async fn digest(mut output: impl AsyncRead + Unpin) -> anyhow::Result<(usize, Ve
     }
 }
 
-pub async fn a_reader_that_stops_stops_the_writer(subject: &Shells) -> anyhow::Result<()> {
-    let text = "i=0; while [ $i -lt 1000 ]; do head -c 65536 /dev/zero; i=$((i+1)); echo $i >/tmp/written; done";
-    let (id, mut process) = begin(subject, text).await?;
-    process.output.read_exact(&mut [0; 1000]).await?;
+/// Writes 1000 blocks of 64 KiB, and how many it has written into a file beside.
+pub const COUNTED_BLOCKS: &str =
+    "i=0; while [ $i -lt 1000 ]; do head -c 65536 /dev/zero; i=$((i+1)); echo $i >/tmp/written; done";
+
+/// Waits until the writer of [`COUNTED_BLOCKS`] stands still; returns how many it has written.
+pub async fn written_at_standstill(subject: &Shells, id: &WorkloadId) -> anyhow::Result<usize> {
     let (mut before, mut same) = (String::new(), 0);
     eventually("the writer standing still", async || {
-        let (now, _) = run(subject, &id, Command::new(["cat", "/tmp/written"])).await?;
+        let (now, _) = run(subject, id, Command::new(["cat", "/tmp/written"])).await?;
         same = if now == before { same + 1 } else { 0 };
         before = now;
         Ok(same == 5)
     })
     .await?;
-    let blocks: usize = before.trim().parse()?;
+    Ok(before.trim().parse()?)
+}
+
+pub async fn a_reader_that_stops_stops_the_writer(subject: &Shells) -> anyhow::Result<()> {
+    let (id, mut process) = begin(subject, COUNTED_BLOCKS).await?;
+    process.output.read_exact(&mut [0; 1000]).await?;
+    let blocks = written_at_standstill(subject, &id).await?;
     ensure!(blocks < 500, "{blocks} of 1000 blocks were taken from nobody's hands");
     let (rest, _) = soon("the rest", digest(&mut process.output)).await??;
     ensure!(rest + 1000 == 1000 * 65536);

@@ -10,7 +10,7 @@ use stillpoint_core::ports::shell::Process;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::bench::{eventually, soon};
-use super::shell::{Shells, begin, container, script};
+use super::shell::{COUNTED_BLOCKS, Shells, begin, container, script, written_at_standstill};
 
 /// Declares a test for every function of this suite, over a subject that `$make` returns.
 #[macro_export]
@@ -125,11 +125,12 @@ pub async fn killing_ends_what_runs_as_another_user(subject: &Shells) -> anyhow:
 
 pub async fn killing_what_writes_and_is_not_read(subject: &Shells) -> anyhow::Result<()> {
     let id = container(subject).await?;
-    let command = script("trap 'exit 1' TERM; while :; do echo mark-flood; done").with_input();
-    let mut process = subject.port.exec(&id, command).await?;
+    // Its input is left open as well.
+    let mut process = subject.port.exec(&id, script(COUNTED_BLOCKS).with_input()).await?;
     process.output.read_exact(&mut [0; 1000]).await?;
+    written_at_standstill(subject, &id).await?;
     process.control.kill().await?;
-    ensure!(alone(subject, &id, "mark-flood").await?, "it is still there");
+    ensure!(alone(subject, &id, "/tmp/written").await?, "it is still there");
     ensure!(
         read_to_end(&mut process).await?.is_err(),
         "a killed process's output read as an end"
