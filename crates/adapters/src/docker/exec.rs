@@ -4,7 +4,8 @@
 //! runs on and its output is thrown away. So a shell goes first. It tells its process id as the
 //! first line of output, waits for our word, and becomes the program. A start that is dropped half
 //! way never gives the word, and the shell ends by itself: nothing ever runs whose id nobody knows.
-//! The container's image must have `sh`; nothing is written into it.
+//! The container's image must have `sh`; nothing is written into it. Some shells drop variables whose
+//! names are no identifiers (`discovery.type`) from what the program sees.
 
 use async_trait::async_trait;
 use bollard::container::LogOutput;

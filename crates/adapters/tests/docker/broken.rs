@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use stillpoint_adapters::docker::Docker;
 use stillpoint_core::names::WorkloadId;
@@ -163,6 +164,32 @@ async fn an_end_that_the_engine_cannot_confirm_is_an_error() -> anyhow::Result<(
         assert!(read(&mut process).await.1.is_err());
         assert!(process.control.finish().await.is_err());
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_end_that_was_told_once_is_known_when_the_engine_forgets() -> anyhow::Result<()> {
+    let looks = AtomicU32::new(0);
+    let engine = Scripted::serving(move |path| match path {
+        path if path.ends_with("/start") => upgraded(&frame("7\n")),
+        path if path.ends_with("/exec") => answer("201 Created", r#"{"Id":"e"}"#),
+        _ if looks.fetch_add(1, Ordering::SeqCst) == 0 => Told::Success.answer(),
+        _ => Told::Unknown.answer(),
+    })?;
+    let mut process = engine.exec().await?;
+    assert_eq!(read(&mut process).await.1?, 0);
+    for _ in 0..2 {
+        assert_eq!(process.control.finish().await?.code, 0);
+        process.control.kill().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_process_that_the_engine_forgot_is_not_said_to_be_gone() -> anyhow::Result<()> {
+    let engine = Scripted::new(frame("7\n"), Told::Unknown)?;
+    let mut process = engine.exec().await?;
+    assert!(process.control.kill().await.is_err());
     Ok(())
 }
 
