@@ -112,9 +112,6 @@ pub trait Bench: Send + Sync {
     /// Freezes it.
     async fn pause(&self, id: &WorkloadId) -> anyhow::Result<()>;
 
-    /// Lets it go on.
-    async fn unpause(&self, id: &WorkloadId) -> anyhow::Result<()>;
-
     /// Kills its process and with it all others in it; the engine knows when this returns.
     async fn kill(&self, id: &WorkloadId) -> anyhow::Result<()>;
 

@@ -163,10 +163,6 @@ impl Bench for DockerBench {
         self.does("pause", id.as_str()).await
     }
 
-    async fn unpause(&self, id: &WorkloadId) -> anyhow::Result<()> {
-        self.does("unpause", id.as_str()).await
-    }
-
     async fn kill(&self, id: &WorkloadId) -> anyhow::Result<()> {
         self.does("kill", id.as_str()).await?;
         self.does("wait", id.as_str()).await
