@@ -6,6 +6,7 @@ use crate::engine::platform::PlatformError;
 use crate::engine::standstill::StandstillError;
 use crate::engine::start::Degraded;
 use crate::names::{BackupId, Project, RunId, StoreName};
+use crate::ports::journal::JournalError;
 use crate::ports::lock::LockError;
 use crate::ports::power::Intent;
 use crate::ports::{EngineError, RepositoryError, StoreError};
@@ -33,6 +34,9 @@ pub enum Error {
     /// The lock cannot be tried.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// Another run holds the platform.
     #[error("platform {platform} is held{}", holder(.by.as_deref()))]
     Held {
@@ -215,7 +219,9 @@ impl Error {
 
     fn codes(&self) -> (Exit, u16) {
         match self {
-            Self::Platform(PlatformError::Store(_)) | Self::Preflight(_) | Self::Lock(_) => (Exit::Preflight, 422),
+            Self::Platform(PlatformError::Store(_)) | Self::Preflight(_) | Self::Lock(_) | Self::Journal(_) => {
+                (Exit::Preflight, 422)
+            }
             Self::Platform(_) | Self::Read(ReadError::Unknown(_)) => (Exit::NotFound, 404),
             Self::Engine(EngineError::Unreachable { .. } | EngineError::Forbidden { .. }) => (Exit::NotFound, 503),
             Self::Engine(_) => (Exit::RunFailed, 502),
@@ -243,7 +249,9 @@ impl Error {
             Self::Read(ReadError::Unreadable { .. }) | Self::Damaged { .. } => {
                 "choose another backup (`stillpoint backups ls`); look after the repository's disk".into()
             }
-            Self::Lock(_) => "set STILLPOINT_STATE_DIR to a directory that this user may write".into(),
+            Self::Lock(_) | Self::Journal(_) => {
+                "set STILLPOINT_STATE_DIR to a directory that this user may write".into()
+            }
             Self::Held { .. } => {
                 "wait until that run has ended; if it died on a host that is gone, `stillpoint containers start` \
                  brings the platform back and ends its claim"

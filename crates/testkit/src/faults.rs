@@ -15,6 +15,7 @@ use std::future::{Future, pending};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use stillpoint_core::ports::journal::JournalError;
 use stillpoint_core::ports::lock::LockError;
 use stillpoint_core::ports::{EngineError, RepositoryError, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -103,6 +104,16 @@ impl Injected for StoreError {
                 doing: call.to_string(),
                 cause: "injected".into(),
             },
+        }
+    }
+}
+
+impl Injected for JournalError {
+    fn injected(_: &Failure, call: &Call) -> Self {
+        Self {
+            path: call.subject.clone(),
+            doing: "written",
+            cause: "injected".into(),
         }
     }
 }

@@ -23,10 +23,15 @@ static BLOCK: LazyLock<Bytes> = LazyLock::new(|| {
     noise.take(BLOCK_BYTES).collect()
 });
 
+/// Where the canary of this name stands while it is tried.
+pub(super) fn key(name: &str) -> Key {
+    Key::product(&format!("canary-{name}"))
+}
+
 impl Backups {
     /// Proves that the repository takes, returns and removes 8 MiB.
     pub async fn canary(&self, name: &str) -> Result<(), RepositoryError> {
-        let key = Key::product(&format!("canary-{name}"));
+        let key = key(name);
         let returned = self.send_and_fetch(&key).await;
         let deleted = self.repository.delete(&key).await;
         returned.and(deleted)

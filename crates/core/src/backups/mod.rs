@@ -15,7 +15,8 @@ pub use verify::Damage;
 
 use crate::events::Reporter;
 use crate::manifest::{Manifest, RunRecord, Unreadable};
-use crate::names::BackupId;
+use crate::names::{BackupId, RunId};
+use crate::ports::repository::PRODUCT;
 use crate::ports::{Key, Repository, RepositoryError};
 use crate::sink::Sink;
 
@@ -78,6 +79,15 @@ impl Backups {
     /// The backups kept in `repository`.
     pub fn new(repository: Arc<dyn Repository>) -> Self {
         Self { repository }
+    }
+
+    /// Removes what a dead run left unfinished: its uploads and its canary. The backup's own objects
+    /// stay: without a manifest they are none.
+    pub async fn sweep(&self, id: BackupId, run: &RunId) -> Result<(), RepositoryError> {
+        let uploads = self.repository.sweep(&id.to_string()).await;
+        let product = self.repository.sweep(PRODUCT).await;
+        let canary = self.repository.delete(&canary::key(run.as_str())).await;
+        uploads.and(product).and(canary)
     }
 
     /// What and where the repository is.

@@ -10,16 +10,18 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 use serde::Serialize;
 
+use super::claim::Held;
 use super::plan::Plan;
 use super::platform::Platform;
-use super::site::{Held, Run, Site};
+use super::site::{Run, Site};
 use super::standstill::{Ended, Standstill};
 use super::start::Degraded;
 use crate::errors::{Error, PreflightError, RunFailure};
 use crate::events::{Kind, Step};
 use crate::manifest::{FORMAT, Manifest, Mode, RunRecord};
 use crate::names::BackupId;
-use crate::ports::power::Job;
+use crate::ports::journal::Phase;
+use crate::ports::power::{Intent, Job};
 use crate::ports::store::Preflight;
 use crate::sink::Sink;
 use crate::workload::State;
@@ -43,11 +45,10 @@ pub async fn backup(site: &Site, run: &Run, held: &Held, platform: &Platform) ->
         .step(Step::Preflight, preflight(site, run, platform, &plan))
         .await?;
     run.check()?;
-    run.report
-        .step(Step::Claim, site.claim(held, run, &plan, Job::BackupJob, id))
-        .await?;
-    let outcome = record(site, run, platform, &plan, id).await;
-    site.release(held, run).await;
+    let claim = site.claim(held, run, &plan, Job::BackupJob, id);
+    let intent = run.report.step(Step::Claim, claim).await?;
+    let outcome = record(site, run, platform, &plan, &intent).await;
+    site.release(run, &intent).await;
     outcome
 }
 
@@ -87,7 +88,8 @@ fn stores_run(plan: &Plan) -> Result<(), PreflightError> {
 }
 
 /// Opens the backup's directory and either seals it or says that it failed.
-async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, id: BackupId) -> Result<Sealed, Error> {
+async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, intent: &Intent) -> Result<Sealed, Error> {
+    let id = intent.backup;
     let first = RunRecord {
         format: FORMAT,
         platform: platform.name.clone(),
@@ -101,13 +103,16 @@ async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, id: Ba
         place: site.backups.place(),
         cause,
     })?;
-    let (captured, ended) = stand_still(site, run, platform, plan, &sink).await;
+    let (captured, ended) = stand_still(site, run, platform, plan, intent, &sink).await;
     let manifest = manifest(site, run, plan, id, &captured, &ended);
     let sealed = seal(site, run, &manifest, captured.failure).await;
     // After the seal: the backup is safe before the last health check has passed.
     let mut degraded = ended.degraded;
     degraded.extend(site.hands(run).confirm(&ended.targets).await);
     let degraded = once_each(degraded);
+    if degraded.is_empty() {
+        site.note(run, intent, Phase::Verified).await;
+    }
     match sealed {
         Ok(()) => Ok(Sealed { manifest, degraded }),
         Err(cause) => Err(Error::Run {
@@ -118,18 +123,28 @@ async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, id: Ba
 }
 
 /// Stops, captures, starts. The only part in which the platform is down.
-async fn stand_still(site: &Site, run: &Run, platform: &Platform, plan: &Plan, sink: &Sink) -> (Captured, Ended) {
+async fn stand_still(
+    site: &Site,
+    run: &Run,
+    platform: &Platform,
+    plan: &Plan,
+    intent: &Intent,
+    sink: &Sink,
+) -> (Captured, Ended) {
     let begun = run
         .report
         .step(Step::Stop, Standstill::begin(site.hands(run), plan))
         .await;
     let (captured, standstill) = match begun {
-        Ok(mut standstill) => (
-            capture(site, run, platform, plan, &mut standstill, sink).await,
-            standstill,
-        ),
+        Ok(mut standstill) => {
+            site.keep_claim(run, intent).await;
+            let captured = capture(site, run, platform, plan, &mut standstill, sink).await;
+            (captured, standstill)
+        }
         Err(broken) => (Captured::failed(broken.cause.into()), broken.standstill),
     };
+    site.keep_claim(run, intent).await;
+    site.note(run, intent, Phase::Undoing).await;
     (captured, standstill.end_as_step(run).await)
 }
 

@@ -4,8 +4,10 @@
 //! [`standstill`] alone holds the power to stop and start; everything else asks it.
 
 pub mod backup;
+pub mod claim;
 pub mod keep;
 pub mod limits;
+mod marked_shell;
 pub mod plan;
 pub mod platform;
 pub mod recovery;

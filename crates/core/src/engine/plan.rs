@@ -17,6 +17,8 @@ use crate::workload::{State, Workload};
 pub struct Plan {
     /// The platform.
     pub platform: Project,
+    /// What is planned.
+    pub job: Job,
     /// One entry for each workload, in order of their addresses.
     pub entries: Vec<Entry>,
 }
@@ -64,6 +66,7 @@ impl Plan {
             .collect();
         Self {
             platform: platform.name.clone(),
+            job,
             entries,
         }
     }
@@ -112,6 +115,7 @@ impl Entry {
             id: self.workload.id.clone(),
             state: self.workload.state,
             started_at: self.workload.started_at,
+            restart: self.workload.restart.clone(),
             alone: self.store().is_some(),
         }
     }

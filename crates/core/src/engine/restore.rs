@@ -9,9 +9,10 @@ use futures::future::join_all;
 use serde::Serialize;
 
 use super::backup::once_each;
+use super::claim::Held;
 use super::plan::Plan;
 use super::platform::Platform;
-use super::site::{Held, Run, Site};
+use super::site::{Run, Site};
 use super::standstill::{Broken, Ended, Standstill};
 use super::start::Degraded;
 use super::together::together;
@@ -20,6 +21,7 @@ use crate::errors::{Error, RunFailure};
 use crate::events::Step;
 use crate::manifest::{Manifest, StoreRecord};
 use crate::names::BackupId;
+use crate::ports::journal::Phase;
 use crate::ports::power::{Intent, Job};
 use crate::ports::{Cx, Store};
 use crate::workload::Workload;
@@ -50,33 +52,31 @@ pub async fn restore(
     let pairs = examine::examine(site, run, &platform, manifest, unfinished.is_some()).await?;
     run.check()?;
     let plan = Plan::new(&platform, Job::FullRestoreJob);
-    if unfinished.is_none() {
-        run.report
-            .step(
-                Step::Claim,
-                site.claim(held, run, &plan, Job::FullRestoreJob, manifest.id),
-            )
-            .await?;
-    }
-    let ended = match replace(site, run, &plan, &pairs, manifest.id, unfinished.is_some()).await {
+    let intent = if let Some(intent) = unfinished {
+        intent.clone()
+    } else {
+        let claim = site.claim(held, run, &plan, Job::FullRestoreJob, manifest.id);
+        run.report.step(Step::Claim, claim).await?
+    };
+    let ended = match replace(site, run, &plan, &pairs, &intent, manifest.id).await {
         Ok(ended) => ended,
         Err(error) => {
             if !matches!(error, Error::StoppedOnPurpose { .. }) {
-                site.release(held, run).await;
+                site.release(run, &intent).await;
             }
             return Err(error);
         }
     };
-    let degraded = ended
-        .degraded
-        .into_iter()
-        .chain(site.hands(run).confirm(&ended.targets).await)
-        .collect();
-    site.release(held, run).await;
+    let confirmed = site.hands(run).confirm(&ended.targets).await;
+    let degraded = once_each(ended.degraded.into_iter().chain(confirmed).collect());
+    if degraded.is_empty() {
+        site.note(run, &intent, Phase::Verified).await;
+    }
+    site.release(run, &intent).await;
     Ok(Restored {
         backup: manifest.id,
         standstill: ended.window,
-        degraded: once_each(degraded),
+        degraded,
     })
 }
 
@@ -90,6 +90,7 @@ fn as_recorded(mut platform: Platform, unfinished: Option<&Intent>) -> Platform 
         let here = |workload: &&mut Workload| workload.address == entry.address;
         if let Some(workload) = platform.workloads.iter_mut().find(here) {
             workload.state = entry.state;
+            workload.restart = entry.restart.clone();
         }
     }
     platform
@@ -100,9 +101,10 @@ async fn replace(
     run: &Run,
     plan: &Plan,
     pairs: &[Pair<'_>],
+    intent: &Intent,
     backup: BackupId,
-    half_done: bool,
 ) -> Result<Ended, Error> {
+    let half_done = intent.run != *run.report.run();
     let begun = run
         .report
         .step(Step::Stop, Standstill::begin(site.hands(run), plan))
@@ -112,8 +114,14 @@ async fn replace(
         Err(broken) if half_done => return Err(stay_down(broken.standstill, plan, backup, broken.cause.into()).await),
         Err(broken) => return Err(not_begun(run, *broken).await),
     };
-    match load_all(site, run, &mut standstill, plan, pairs, backup).await {
-        Ok(()) => Ok(standstill.end_as_step(run).await),
+    site.keep_claim(run, intent).await;
+    let loaded = load_all(site, run, &mut standstill, plan, pairs, backup).await;
+    site.keep_claim(run, intent).await;
+    match loaded {
+        Ok(()) => {
+            site.note(run, intent, Phase::Undoing).await;
+            Ok(standstill.end_as_step(run).await)
+        }
         Err(cause) => Err(stay_down(standstill, plan, backup, cause).await),
     }
 }

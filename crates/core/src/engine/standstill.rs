@@ -18,8 +18,8 @@ use crate::events::{Kind, Step, millis};
 use crate::manifest;
 use crate::names::{Address, StoreName, WorkloadId};
 use crate::ports::EngineError;
-use crate::ports::power::Stopped;
-use crate::workload::{State, Workload};
+use crate::ports::power::{Job, Stopped};
+use crate::workload::{RestartPolicy, State, Workload};
 
 /// A platform that stands still.
 pub struct Standstill {
@@ -31,6 +31,8 @@ pub struct Standstill {
     stopping: Timestamp,
     began: Timestamp,
     clock: Duration,
+    /// Restart policies were set to `no`: what is down must stay down, whatever happens.
+    holds_down: bool,
 }
 
 struct Managed {
@@ -108,6 +110,7 @@ impl Standstill {
             stopping: hands.clock.now(),
             began: hands.clock.now(),
             clock: hands.clock.elapsed(),
+            holds_down: plan.job == Job::FullRestoreJob,
             hands,
         };
         match standstill.stop_all(&entries).await {
@@ -120,9 +123,24 @@ impl Standstill {
     }
 
     async fn stop_all(&mut self, entries: &[&Entry]) -> Result<(), StandstillError> {
+        if self.holds_down {
+            self.hold_down().await?;
+        }
         let stops = join_all(entries.iter().map(|entry| self.stop(entry))).await;
         stops.into_iter().collect::<Result<(), _>>()?;
         self.look_at_stopped().await
+    }
+
+    /// A reboot must not start clients on data that is half replaced: from now on nothing but a
+    /// command starts them.
+    async fn hold_down(&self) -> Result<(), StandstillError> {
+        let never = RestartPolicy::never();
+        let held = join_all(self.stopped.iter().map(async |managed| {
+            let (workload, id) = (managed.was.address.clone(), &managed.was.id);
+            let set = self.hands.power.set_restart(id, &never).await;
+            set.map_err(|cause| StandstillError::NotStopped { workload, cause })
+        }));
+        held.await.into_iter().collect()
     }
 
     async fn stop(&self, entry: &Entry) -> Result<(), StandstillError> {
@@ -225,7 +243,10 @@ impl Standstill {
         let targets: Vec<Target> = self
             .stopped
             .into_iter()
-            .map(|managed| Target { was: managed.was })
+            .map(|managed| Target {
+                policy_changed: self.holds_down && managed.was.restart != RestartPolicy::never(),
+                was: managed.was,
+            })
             .collect();
         let degraded = self.hands.start(&targets).await;
         let down = self.hands.clock.elapsed().saturating_sub(self.clock);

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use stillpoint_core::names::{Project, WorkloadId};
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
 use stillpoint_core::ports::{Catalog, Clock, EngineError, Power};
-use stillpoint_core::workload::{State, Workload};
+use stillpoint_core::workload::{RestartPolicy, State, Workload};
 
 use super::container::Container;
 use super::world::World;
@@ -73,6 +73,11 @@ impl Power for FakeEngine {
             }
             Ok(())
         })?
+    }
+
+    async fn set_restart(&self, id: &WorkloadId, policy: &RestartPolicy) -> Result<(), EngineError> {
+        self.world
+            .with(id, |container, _| container.workload.restart = policy.clone())
     }
 
     async fn claim(&self, intent: &Intent, _image: &str) -> Result<Claim, EngineError> {

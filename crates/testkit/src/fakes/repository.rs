@@ -22,7 +22,9 @@ pub struct MemoryRepository {
 struct Disk {
     /// In the pieces in which they were written.
     objects: BTreeMap<String, Vec<Bytes>>,
-    staged: u64,
+    /// Bytes of uploads that have not ended, by their number and object. They outlive a process
+    /// that dies.
+    staged: BTreeMap<(u64, String), u64>,
     capacity: Option<u64>,
     read_only: bool,
 }
@@ -37,7 +39,7 @@ impl Disk {
         let used: u64 = self.objects.values().map(|pieces| size(pieces)).sum();
         if self
             .capacity
-            .is_some_and(|capacity| used + self.staged + more > capacity)
+            .is_some_and(|capacity| used + self.staged.values().sum::<u64>() + more > capacity)
         {
             let cause = "no space left".into();
             return Err(RepositoryError::Full { key, cause });
@@ -71,6 +73,11 @@ impl MemoryRepository {
     /// Nothing can be written or deleted any more.
     pub fn make_read_only(&self) {
         self.disk().read_only = true;
+    }
+
+    /// The objects of which unfinished uploads lie about.
+    pub fn unfinished(&self) -> Vec<String> {
+        self.disk().staged.keys().map(|(_, key)| key.clone()).collect()
     }
 
     /// All keys, in order.
@@ -107,9 +114,13 @@ impl Repository for MemoryRepository {
     }
 
     async fn upload(&self, key: &Key) -> Result<Box<dyn Upload>, RepositoryError> {
-        self.disk().admit(key.as_str(), 0)?;
+        let mut disk = self.disk();
+        disk.admit(key.as_str(), 0)?;
+        let number = disk.staged.keys().next_back().map_or(1, |(last, _)| last + 1);
+        disk.staged.insert((number, key.to_string()), 0);
         Ok(Box::new(MemoryUpload {
             repository: self.clone(),
+            number,
             key: key.to_string(),
             staged: Some(Vec::new()),
         }))
@@ -131,6 +142,12 @@ impl Repository for MemoryRepository {
         Ok(names)
     }
 
+    async fn sweep(&self, directory: &str) -> Result<(), RepositoryError> {
+        let below = format!("{directory}/");
+        self.disk().staged.retain(|(_, key), _| !key.starts_with(&below));
+        Ok(())
+    }
+
     async fn delete(&self, key: &Key) -> Result<(), RepositoryError> {
         let mut disk = self.disk();
         if disk.objects.contains_key(key.as_str()) {
@@ -143,6 +160,7 @@ impl Repository for MemoryRepository {
 
 struct MemoryUpload {
     repository: MemoryRepository,
+    number: u64,
     key: String,
     staged: Option<Vec<Bytes>>,
 }
@@ -150,7 +168,7 @@ struct MemoryUpload {
 impl MemoryUpload {
     fn take(&mut self) -> Option<Vec<Bytes>> {
         let staged = self.staged.take()?;
-        self.repository.disk().staged -= size(&staged);
+        self.repository.disk().staged.remove(&(self.number, self.key.clone()));
         Some(staged)
     }
 }
@@ -161,7 +179,8 @@ impl Upload for MemoryUpload {
         let mut disk = self.repository.disk();
         disk.admit(&self.key, piece.len() as u64)?;
         if let Some(staged) = &mut self.staged {
-            disk.staged += piece.len() as u64;
+            let key = (self.number, self.key.clone());
+            *disk.staged.entry(key).or_default() += piece.len() as u64;
             staged.push(piece);
         }
         Ok(())
@@ -180,11 +199,5 @@ impl Upload for MemoryUpload {
     async fn abort(&mut self) -> Result<(), RepositoryError> {
         drop(self.take());
         Ok(())
-    }
-}
-
-impl Drop for MemoryUpload {
-    fn drop(&mut self) {
-        drop(self.take());
     }
 }

@@ -14,11 +14,11 @@ use stillpoint_core::ports::{Clock, EngineError, Guard, Locks};
 use stillpoint_core::workload::{State, Workload};
 use tokio_util::sync::CancellationToken;
 
-use super::container::{Container, Data, Restart};
+use super::container::{Container, Data};
 use super::engine::FakeEngine;
 use super::store::FakeKind;
 use super::tools::FakeTools;
-use super::{FakeClock, FakeLocks, MemoryRepository, lock};
+use super::{FakeClock, FakeJournal, FakeLocks, MemoryRepository, lock};
 use crate::calls::Call;
 use crate::faults::Faults;
 
@@ -36,6 +36,8 @@ pub struct World {
     pub clock: FakeClock,
     /// The locks of the host.
     pub locks: FakeLocks,
+    /// The journal of the host.
+    pub journal: FakeJournal,
     state: Arc<Mutex<Inner>>,
 }
 
@@ -44,6 +46,8 @@ struct Inner {
     containers: BTreeMap<String, Container>,
     claims: BTreeMap<String, Intent>,
     violations: Vec<String>,
+    /// What runs in containers beside their own process: the container, and the run that began it.
+    processes: BTreeMap<u64, (WorkloadId, String)>,
     interrupt: CancellationToken,
 }
 
@@ -55,6 +59,7 @@ impl World {
             repository: MemoryRepository::default(),
             clock: FakeClock::new(),
             locks: FakeLocks::default(),
+            journal: FakeJournal::default(),
             state: Arc::default(),
         };
         for container in containers {
@@ -80,6 +85,7 @@ impl World {
             reach: faults.reach(tools),
             clock: Arc::new(self.clock.clone()),
             locks: faults.locks(Arc::new(self.locks.clone())),
+            journal: faults.journal(Arc::new(self.journal.clone())),
             backups: Backups::new(faults.repository(Arc::new(self.repository.clone()))),
             kinds: vec![faults.kind(Arc::new(kind))],
             host: HOST.into(),
@@ -158,10 +164,10 @@ impl World {
                 container.end(255);
             }
             let made = container.workload.started_at.is_some();
-            let starts = match container.restart {
-                Restart::No => false,
-                Restart::UnlessStopped => was_up && !container.stopped_by_hand,
-                Restart::Always => made,
+            let starts = match container.workload.restart.name.as_str() {
+                "always" => made,
+                "unless-stopped" => was_up && !container.stopped_by_hand,
+                _ => false,
             };
             if starts {
                 container.begin(now);
@@ -234,6 +240,33 @@ impl World {
     /// Another process of this host takes the platform's lock, until the guard is dropped.
     pub fn locked_by_another(&self, platform: &str) -> Option<Box<dyn Guard>> {
         self.locks.take(&Project::new(platform)).ok().flatten()
+    }
+
+    /// A tool begins to run in a container for a run.
+    pub(super) fn begin_process(&self, workload: &WorkloadId, run: &str) -> u64 {
+        let mut inner = self.lock();
+        let id = inner.processes.keys().next_back().map_or(1, |last| last + 1);
+        inner.processes.insert(id, (workload.clone(), run.to_owned()));
+        id
+    }
+
+    /// A tool ends.
+    pub(super) fn end_process(&self, id: u64) {
+        self.lock().processes.remove(&id);
+    }
+
+    /// Every tool of this run in this container ends.
+    pub(super) fn end_processes(&self, workload: &WorkloadId, run: &str) {
+        let ours = |of: &(WorkloadId, String)| of.0 == *workload && of.1 == run;
+        self.lock().processes.retain(|_, of| !ours(of));
+    }
+
+    /// The containers in which a tool still runs: its container runs, and nobody ended it.
+    pub fn processes(&self) -> Vec<String> {
+        let up = self.states();
+        let inner = self.lock();
+        let of = inner.processes.values().map(|(workload, _)| workload.to_string());
+        of.filter(|id| up.get(id).is_some_and(|state| state.is_up())).collect()
     }
 
     /// What must never happen and did: a client started while a store was pinned, a pin that leaked.
