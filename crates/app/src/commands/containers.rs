@@ -69,4 +69,7 @@ fn show(plan: &Plan) {
     }
     print::line(&format!("Platform {}", plan.platform));
     print::line(&table.to_string());
+    for warning in plan.warnings() {
+        print::line(&format!("warning: {warning}"));
+    }
 }

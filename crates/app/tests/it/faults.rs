@@ -100,7 +100,7 @@ fn an_interrupted_backup_ends_its_dump_and_brings_the_clients_back() -> Result<(
 /// No tool of ours is left in the store's container.
 fn nothing_runs(testbed: &Testbed) -> Result<()> {
     let store = testbed.container("postgres-main")?;
-    let running = testbed.docker(&["top", &store, "-eo", "args"])?;
+    let running = testbed.docker(&["top", &store, "-eo", "pid,args"])?;
     assert!(
         !running.contains("pg_dump") && !running.contains("sleep 3600"),
         "still running:\n{running}"

@@ -54,6 +54,7 @@ pub async fn backup(site: &Site, run: &Run, held: &Held, platform: &Platform) ->
 /// Nothing is stopped before this has passed.
 async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> Result<(), Error> {
     stores_run(plan)?;
+    plan.warnings().for_each(|warning| run.report.warn(warning));
     let cx = site.cx(run);
     let looks = join_all(platform.stores.values().map(|store| store.preflight(&cx))).await;
     run.check()?;
@@ -102,17 +103,13 @@ async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, id: Ba
     })?;
     let (captured, ended) = stand_still(site, run, platform, plan, &sink).await;
     let manifest = manifest(site, run, plan, id, &captured, &ended);
-    let Ended {
-        mut degraded, targets, ..
-    } = ended;
-    match seal(site, run, &manifest, captured.failure).await {
-        Ok(()) => {
-            degraded.extend(site.hands(run).confirm(&targets).await);
-            Ok(Sealed {
-                manifest,
-                degraded: once_each(degraded),
-            })
-        }
+    let sealed = seal(site, run, &manifest, captured.failure).await;
+    // After the seal: the backup is safe before the last health check has passed.
+    let mut degraded = ended.degraded;
+    degraded.extend(site.hands(run).confirm(&ended.targets).await);
+    let degraded = once_each(degraded);
+    match sealed {
+        Ok(()) => Ok(Sealed { manifest, degraded }),
         Err(cause) => Err(Error::Run {
             cause: Box::new(cause),
             degraded,

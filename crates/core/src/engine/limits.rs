@@ -22,3 +22,7 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// How long a stream may stand still before it counts as stuck.
 pub const STREAM_IDLE: Duration = Duration::from_mins(5);
+
+/// How often a workload that ended right after its start is started again before it counts as
+/// degraded.
+pub const START_AGAIN: u32 = 2;

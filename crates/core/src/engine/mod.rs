@@ -14,4 +14,5 @@ pub mod site;
 pub mod standstill;
 pub mod start;
 mod together;
+pub mod unprotected;
 mod waves;

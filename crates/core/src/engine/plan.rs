@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::engine::keep;
 use crate::engine::limits::{CLIENT_STOP_GRACE, STORE_STOP_GRACE};
 use crate::engine::platform::Platform;
+use crate::engine::unprotected;
 use crate::manifest::WorkloadRecord;
 use crate::names::{Project, StoreName};
 use crate::ports::power::{Job, Recorded};
@@ -72,6 +73,12 @@ impl Plan {
         self.entries
             .iter()
             .filter(|entry| matches!(entry.action, Action::Stop(_)))
+    }
+
+    /// What the operator should know about what the backup will not hold.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let clients = self.entries.iter().filter(|entry| entry.role == Role::Client);
+        clients.filter_map(|entry| unprotected::warning(&entry.workload))
     }
 
     /// What is to be as it was afterwards: everything that has a process now, but for what the engine

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use serde::Serialize;
 
-use super::limits::{HEALTHY_AGAIN, LOOK_EVERY};
+use super::limits::{HEALTHY_AGAIN, LOOK_EVERY, START_AGAIN};
 use super::waves::waves;
 use crate::events::{Kind, Reporter};
 use crate::names::{Address, WorkloadId};
@@ -120,15 +120,21 @@ impl Hands {
             })
     }
 
-    /// Looks until `good` holds; an end of the process is final.
+    /// Looks until `good` holds. A process that was just dying when it was started (its store was
+    /// killed a moment ago) ends after the engine has said that it runs: it is started again.
     async fn until(&self, target: &Target, good: impl Fn(&Workload) -> bool + Sync) -> Result<(), String> {
+        let mut starts = 0;
         loop {
             let now = self.look(target).await?;
-            if now.state != target.was.state {
-                return Err(format!("is {}{}, was {}", now.state, exit_code(&now), target.was.state));
-            }
-            if good(&now) {
+            if now.state == target.was.state && good(&now) {
                 return Ok(());
+            }
+            if now.state != target.was.state {
+                if starts == START_AGAIN {
+                    return Err(format!("is {}{}, was {}", now.state, exit_code(&now), target.was.state));
+                }
+                starts += 1;
+                self.start_found(target).await.map_err(|error| error.to_string())?;
             }
             self.clock.sleep(LOOK_EVERY).await;
         }

@@ -21,6 +21,8 @@ pub struct Event {
     pub at: u64,
     /// `create`, `start`, `kill`, `die`, `stop`, `pause`, `unpause`, `destroy`, `exec_create`, … without the command of an exec.
     pub action: String,
+    /// The command of an exec.
+    pub command: String,
     /// The Compose service; empty for a container that Compose did not make.
     pub service: String,
     /// The container's id.
@@ -153,6 +155,10 @@ impl Raw {
         (self.kind == "container" && ours).then(|| Event {
             at: self.at,
             action: self.action.split(':').next().unwrap_or_default().to_owned(),
+            command: self
+                .action
+                .split_once(": ")
+                .map_or_else(String::new, |(_, command)| command.to_owned()),
             service: attribute("com.docker.compose.service"),
             exit_code: attribute("exitCode").parse().ok(),
             id: self.actor.id.clone(),
@@ -188,8 +194,12 @@ mod tests {
     }
 
     #[test]
-    fn an_execs_command_is_cut_off() {
+    fn an_execs_command_stands_apart() {
         let exec = r#"{"Type":"container","Action":"exec_create: sh -c ls","Actor":{"ID":"c","Attributes":{"name":"n","com.docker.compose.project":"sp-x"}},"timeNano":1}"#;
-        assert_eq!(read(exec).unwrap().action, "exec_create");
+        let event = read(exec).unwrap();
+        assert_eq!(
+            (event.action.as_str(), event.command.as_str()),
+            ("exec_create", "sh -c ls")
+        );
     }
 }
