@@ -583,13 +583,28 @@ async fn a_client_that_does_not_become_healthy_again_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_ends_right_after_its_start_is_named_with_its_exit_code() {
+async fn a_client_that_ends_right_after_its_start_is_started_again() {
     let world = sample::world();
     let seen = world.clone();
     world
         .faults
         .on(Method::RepositoryCreate)
         .nth(2)
+        .meets(move || seen.exits("web", 3));
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert_eq!(world.states().get("web"), Some(&State::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_ends_again_and_again_is_named_with_its_exit_code() {
+    let world = sample::world();
+    let seen = world.clone();
+    world
+        .faults
+        .on(Method::CatalogInspect)
+        .of("web")
+        .always()
         .meets(move || seen.exits("web", 3));
     let told = world.backup().await;
     assert_eq!(told.exit(), Exit::Degraded);
