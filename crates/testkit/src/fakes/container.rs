@@ -134,6 +134,21 @@ impl Container {
         self
     }
 
+    /// Whose operator lets it take so long to stop.
+    #[must_use]
+    pub fn asks_to_stop_within(mut self, span: Duration) -> Self {
+        self.workload.stop_grace = Some(span);
+        self
+    }
+
+    /// The further replica of this number.
+    #[must_use]
+    pub fn replica(mut self, number: u32) -> Self {
+        self.workload.address.number = number;
+        self.workload.id = WorkloadId::new(format!("{}-{number}", self.workload.id));
+        self
+    }
+
     /// That the engine treats so after a reboot.
     #[must_use]
     pub fn restarts(mut self, restart: Restart) -> Self {

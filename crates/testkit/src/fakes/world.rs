@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use stillpoint_core::backups::Backups;
@@ -150,6 +151,13 @@ impl World {
     pub fn exits(&self, id: &str, code: i64) {
         if let Some(container) = self.lock().containers.get_mut(id) {
             container.end(code);
+        }
+    }
+
+    /// Its health check fails from now on.
+    pub fn never_healthy_again(&self, id: &str) {
+        if let Some(container) = self.lock().containers.get_mut(id) {
+            container.healthy_after = Some(Duration::from_hours(24));
         }
     }
 

@@ -93,3 +93,19 @@ fn clients_down(told: &Told<impl Degrades>) -> usize {
 fn clients_back(told: &Told<impl Degrades>) -> usize {
     told.recorder.count(|kind| matches!(kind, Kind::ClientsAreBack { .. }))
 }
+
+/// A sweep over calls that nobody makes would prove nothing about them.
+#[tokio::test(start_paused = true)]
+async fn every_method_of_every_port_is_called_by_some_run() -> anyhow::Result<()> {
+    let world = sample::world();
+    let id = world.backup().await.outcome?.manifest.id;
+    world.wait_a_minute().await;
+    world.faults.on(Method::ProcessOutput).of("db").fails();
+    assert_eq!(world.backup().await.exit(), Exit::RunFailed);
+    world.restore(id).await.outcome?;
+    world.list().await?;
+    let called: BTreeSet<Method> = world.faults.calls().into_iter().map(|call| call.method).collect();
+    let never: Vec<&Method> = Method::ALL.iter().filter(|method| !called.contains(method)).collect();
+    assert!(never.is_empty(), "{never:?}");
+    Ok(())
+}
