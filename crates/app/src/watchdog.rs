@@ -16,11 +16,11 @@ use crate::options::Options;
 const DISMISSED: &[u8] = b"done";
 
 /// The watchdog of this process.
-pub struct Watchdog(Option<Child>);
+pub(crate) struct Watchdog(Option<Child>);
 
 impl Watchdog {
     /// Starts it. A run without a watchdog is told of, and goes on: the claim is there all the same.
-    pub fn start(options: &Options) -> Self {
+    pub(crate) fn start(options: &Options) -> Self {
         match spawn(options) {
             Ok(child) => Self(Some(child)),
             Err(error) => {
@@ -33,7 +33,7 @@ impl Watchdog {
     }
 
     /// The run has ended by itself, well or not: there is nothing to watch any more.
-    pub fn dismiss(self) {
+    pub(crate) fn dismiss(self) {
         let Some(mut child) = self.0 else { return };
         if let Some(mut input) = child.stdin.take() {
             // One that has died already needs no dismissal.
@@ -45,13 +45,19 @@ impl Watchdog {
 
 fn spawn(options: &Options) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["containers", "recover", "--watch"]).args(options.arguments());
+    command
+        .args(["containers", "recover", "--watch"])
+        .args(options.arguments());
     // A group of its own: a Ctrl-C at the terminal is for the run, which undoes by itself.
-    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()
+    command
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
 }
 
 /// Waits for the end of standard input. True if the run said that it ended by itself.
-pub async fn was_dismissed() -> bool {
+pub(crate) async fn was_dismissed() -> bool {
     let mut said = Vec::new();
     // A broken pipe is an end like any other.
     let _ = tokio::io::stdin().read_to_end(&mut said).await;
