@@ -65,7 +65,7 @@ fn a_killed_process_frees_its_lock() -> anyhow::Result<()> {
 
 /// The other process of the test above.
 #[test]
-#[ignore = "started by a_killed_process_frees_its_lock"]
+#[ignore = "2026-11-22: no test of its own, started by a_killed_process_frees_its_lock"]
 fn holds_until_killed() -> anyhow::Result<()> {
     let Ok(dir) = std::env::var(DIR) else { return Ok(()) };
     let _held = FileLocks::new(dir).take(&Project::new("acme"))?;

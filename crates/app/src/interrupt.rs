@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first one undoes, a second one explains that it is being undone. Nothing
+//! Ctrl-C, SIGTERM, and the end of a terminal (SIGHUP): the first one undoes, a second one explains that it is being undone. Nothing
 //! here ends the process: that would leave the platform down.
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,15 +14,21 @@ pub(crate) fn token() -> CancellationToken {
 }
 
 async fn listen(token: CancellationToken) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        print::error("warning: signals cannot be heard; do not kill this process, it would leave the platform down");
+    let heard = |kind| signal(kind).ok();
+    let signals = (
+        heard(SignalKind::interrupt()),
+        heard(SignalKind::terminate()),
+        heard(SignalKind::hangup()),
+    );
+    let (Some(mut interrupt), Some(mut terminate), Some(mut hangup)) = signals else {
+        print::error("warning: signals cannot be heard: one that ends this process leaves the rest to its watchdog");
         return;
     };
     loop {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
         if token.is_cancelled() {
             print::error(

@@ -104,6 +104,14 @@ pub enum PreflightError {
         /// What went wrong.
         cause: RepositoryError,
     },
+    /// The repository holds another platform's backups.
+    #[error("{place} is the repository of platform {owner}")]
+    ForeignRepository {
+        /// The repository.
+        place: String,
+        /// Whose it is.
+        owner: Project,
+    },
     /// A store does not run.
     #[error("store {store} is {state}: its data cannot be dumped")]
     StoreDown {
@@ -256,6 +264,9 @@ impl Error {
                 "wait until that run has ended; if it died on a host that is gone, `stillpoint containers start` \
                  brings the platform back and ends its claim"
                     .into()
+            }
+            Self::Preflight(PreflightError::ForeignRepository { .. }) => {
+                "give every platform a place of its own: --repository DIR (or STILLPOINT_REPOSITORY)".into()
             }
             Self::Preflight(PreflightError::StoreDown { .. }) => "start it, then run the backup again".into(),
             Self::Preflight(PreflightError::Store(error)) => store_hint(error),

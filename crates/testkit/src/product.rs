@@ -2,8 +2,9 @@
 //! own. What it says and how it ends is all that a test may look at; nothing of it is linked in here.
 
 use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -78,11 +79,11 @@ impl Product {
     pub fn start(&self, arguments: &[&str]) -> Result<Running> {
         let mut command = Command::new(&self.program);
         command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Ok(Running(
+        Running::of(
             self.prepared(&mut command)
                 .spawn()
                 .context("cannot start the product")?,
-        ))
+        )
     }
 
     fn prepared<'a>(&self, command: &'a mut Command) -> &'a mut Command {
@@ -91,6 +92,17 @@ impl Product {
             .env("STILLPOINT_REPOSITORY", &self.repository)
             .env("STILLPOINT_STATE_DIR", &self.state)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
+    }
+
+    /// Loses the ledger, as a disk that failed would.
+    pub fn lose_ledger(&self) -> Result<()> {
+        for file in ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"] {
+            let path = self.state.join(file);
+            if path.exists() {
+                std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes a backup, which must succeed, and returns its id.
@@ -112,36 +124,85 @@ impl Product {
 }
 
 /// A run that goes on.
-pub struct Running(Child);
+pub struct Running {
+    process: Child,
+    out: BufReader<ChildStdout>,
+    /// What was read of its standard output so far.
+    heard: String,
+}
 
 impl Running {
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.0.id()
+    fn of(mut process: Child) -> Result<Self> {
+        let out = process.stdout.take().context("standard output is not piped")?;
+        Ok(Self {
+            process,
+            out: BufReader::new(out),
+            heard: String::new(),
+        })
     }
 
-    /// Ends it with SIGKILL: it cannot clean up.
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Reads the events of a run with `--json` until one is as wanted.
+    pub fn until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<()> {
+        loop {
+            let mut line = String::new();
+            if self.out.read_line(&mut line)? == 0 {
+                bail!("the run ended before {what}:\n{}", self.heard);
+            }
+            self.heard.push_str(&line);
+            if serde_json::from_str(&line).is_ok_and(|event| wanted(&event)) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Ends it with SIGKILL: it cannot clean up. Its watchdog lives.
     pub fn kill(mut self) -> Result<()> {
-        self.0.kill().context("cannot kill the product")?;
-        self.0.wait().context("cannot wait for the product").map(drop)
+        self.process.kill().context("cannot kill the product")?;
+        self.process.wait().context("cannot wait for the product").map(drop)
+    }
+
+    /// Ends it and its watchdog with SIGKILL, the watchdog first.
+    pub fn kill_all(self) -> Result<()> {
+        let children = Command::new("pgrep")
+            .args(["-P", &self.id().to_string()])
+            .output()
+            .context("cannot run pgrep")?;
+        for child in String::from_utf8_lossy(&children.stdout).split_whitespace() {
+            signal("KILL", child)?;
+        }
+        self.kill()
     }
 
     /// Sends it a signal, as an operator or the system would.
     pub fn signal(&self, name: &str) -> Result<()> {
-        let sent = Command::new("kill")
-            .args(["-s", name, &self.id().to_string()])
-            .status()
-            .context("cannot run kill")?;
-        if sent.success() {
-            Ok(())
-        } else {
-            bail!("kill -s {name} failed")
-        }
+        signal(name, &self.id().to_string())
     }
 
     /// Waits for its end.
-    pub fn end(self) -> Result<Ran> {
-        Ran::of(self.0.wait_with_output().context("cannot wait for the product")?)
+    pub fn end(mut self) -> Result<Ran> {
+        self.out
+            .read_to_string(&mut self.heard)
+            .context("cannot read from the product")?;
+        let mut ran = Ran::of(self.process.wait_with_output().context("cannot wait for the product")?)?;
+        ran.out = self.heard;
+        Ok(ran)
+    }
+}
+
+fn signal(name: &str, process: &str) -> Result<()> {
+    let sent = Command::new("kill")
+        .args(["-s", name, process])
+        .status()
+        .context("cannot run kill")?;
+    if sent.success() {
+        Ok(())
+    } else {
+        bail!("kill -s {name} {process} failed")
     }
 }
 

@@ -1,5 +1,5 @@
-//! The only writer to standard output and standard error. A closed pipe (`| head`) is no failure.
-#![expect(clippy::print_stderr, reason = "this module is the display's last inch")]
+//! The only writer to standard output and standard error. A closed pipe (`| head`, a terminal that
+//! went away) is no failure: `println!` and `eprintln!` would panic, in the middle of a standstill.
 
 use std::io::Write;
 
@@ -10,12 +10,12 @@ pub(crate) fn line(text: &str) {
 
 /// One line of explanation.
 pub(crate) fn error(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// A question, without the end of its line.
 pub(crate) fn prompt(text: &str) {
-    eprint!("{text}");
+    let _ = write!(std::io::stderr(), "{text}");
 }
 
 /// One JSON document on one line.

@@ -137,7 +137,7 @@ fn a_killed_backup_is_recovered_by_the_next_one_or_by_command() -> Result<()> {
             replace_tool(testbed, "pg_dump", &format!("{HALF_A_DUMP}\nsleep 3600"))?;
             let running = product.start(&["backup"])?;
             half_way(testbed)?;
-            running.kill()?;
+            running.kill_all()?;
             assert_eq!(
                 testbed.state("webapp")?.status,
                 Status::Exited,

@@ -4,6 +4,7 @@ mod by_hand;
 mod common;
 mod errors;
 mod faults;
+mod kills;
 mod refuse;
 mod unfinished;
 mod whole;

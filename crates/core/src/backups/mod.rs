@@ -3,6 +3,7 @@
 
 mod artifacts;
 mod canary;
+mod instance;
 mod verify;
 
 use std::sync::Arc;

@@ -65,11 +65,14 @@ async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> 
             run.report.warn(warning);
         }
     }
+    let place = || site.backups.place();
+    let owner = site.backups.owned_by(&plan.platform).await;
+    let owner = owner.map_err(|cause| PreflightError::Repository { place: place(), cause })?;
+    if owner != plan.platform {
+        return Err(PreflightError::ForeignRepository { place: place(), owner }.into());
+    }
     let canary = site.backups.canary(run.report.run().as_str()).await;
-    canary.map_err(|cause| PreflightError::Repository {
-        place: site.backups.place(),
-        cause,
-    })?;
+    canary.map_err(|cause| PreflightError::Repository { place: place(), cause })?;
     Ok(())
 }
 

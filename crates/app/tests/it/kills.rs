@@ -1,0 +1,228 @@
+//! The process dies. Nothing is left down, nothing is left running, nothing incomplete is listed; what
+//! a restore stopped on purpose stays stopped. On the real engine.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use stillpoint_testkit::product::{Product, Running};
+use stillpoint_testkit::testbed::{Shape, Status, Testbed};
+
+use crate::common::{has_claim, is_back, on, on_mini, replace_tool, standing, until};
+
+/// Real bytes first, then silence.
+const HANGING_DUMP: &str = "case \"$*\" in *--schema-only*) exec /usr/bin/pg_dump \"$@\";; esac
+/usr/bin/pg_dump \"$@\" | head -c 20000
+touch /tmp/half-way
+sleep 3600";
+const STOCK_DUMP: &str = "exec /usr/bin/pg_dump \"$@\"";
+
+fn event(name: &'static str) -> impl Fn(&Value) -> bool {
+    move |event| event["event"] == name
+}
+
+fn step(name: &'static str, of: &'static str) -> impl Fn(&Value) -> bool {
+    move |event| event["event"] == name && event["step"] == of
+}
+
+/// Starts a backup that never gets past its first dump, and waits until it is in there.
+fn stuck_in_a_dump(testbed: &Testbed, product: &Product) -> Result<Running> {
+    replace_tool(testbed, "pg_dump", HANGING_DUMP)?;
+    let running = product.start(&["backup", "--json"])?;
+    let store = testbed.container("postgres-main")?;
+    until("the dump is half-way", || {
+        Ok(testbed.docker(&["exec", &store, "test", "-e", "/tmp/half-way"]).is_ok())
+    })?;
+    Ok(running)
+}
+
+/// No tool of ours runs in the store, and no server process works for one.
+fn nothing_runs(testbed: &Testbed) -> Result<()> {
+    let store = testbed.container("postgres-main")?;
+    let running = testbed.docker(&["top", &store, "-eo", "pid,args"])?;
+    assert!(
+        !running.contains("pg_dump") && !running.contains("sleep 3600"),
+        "still running:\n{running}"
+    );
+    let ours = "select count(*) from pg_stat_activity where application_name in ('pg_dump', 'stillpoint')";
+    until("the server has let go of the dump", || {
+        Ok(testbed.psql("postgres", ours)? == "0")
+    })
+}
+
+#[test]
+fn the_watchdog_brings_the_platform_back_by_itself() -> Result<()> {
+    on_mini("watchdog", |testbed, product| {
+        let before = standing(testbed)?;
+        stuck_in_a_dump(testbed, product)?.kill()?;
+        until("the watchdog has brought the platform back", || {
+            Ok(!has_claim(testbed)? && standing(testbed)? == before)
+        })?;
+        nothing_runs(testbed)?;
+        assert_eq!(product.backups()?, Vec::<String>::new());
+        replace_tool(testbed, "pg_dump", STOCK_DUMP)?;
+        product.backup().map(drop)
+    })
+}
+
+type Point = Box<dyn Fn(&Value) -> bool>;
+
+#[test]
+fn after_a_kill_at_any_point_everything_is_as_before() -> Result<()> {
+    on("kills", Shape::Full, |testbed, product| {
+        let before = standing(testbed)?;
+        let points: [(&str, Point); 4] = [
+            // The stubborn client takes three seconds to stop: its siblings are down, it is not.
+            ("in the middle of the stop", Box::new(event("stopped"))),
+            ("after the last stop", Box::new(step("step_ended", "stop"))),
+            ("in the start", Box::new(event("started"))),
+            ("before the manifest", Box::new(step("step_began", "seal"))),
+        ];
+        for (n, (point, reached)) in points.iter().enumerate() {
+            let mut running = product.start(&["backup", "--json"])?;
+            running.until(point, reached)?;
+            running.kill_all()?;
+            if n == 1 {
+                product.lose_ledger()?;
+            }
+            recovered(testbed, product, &before).with_context(|| format!("killed {point}"))?;
+        }
+        stuck_in_a_dump(testbed, product)?.kill_all()?;
+        recovered(testbed, product, &before).context("killed in a dump")
+    })
+}
+
+fn recovered(testbed: &Testbed, product: &Product, before: &[(String, Status, u64)]) -> Result<()> {
+    product.run(&["containers", "recover"])?.must_end_with(0)?;
+    is_back(testbed, before)?;
+    nothing_runs(testbed)?;
+    // A kill that came a moment after the manifest leaves a backup, and then a whole one.
+    for backup in product.backups()? {
+        product.run(&["verify", &backup])?.must_end_with(0)?;
+    }
+    let left = std::process::Command::new("find")
+        .arg(&product.repository)
+        .args(["-name", "*#*"])
+        .output()?;
+    assert!(
+        left.stdout.is_empty(),
+        "unfinished uploads: {}",
+        String::from_utf8_lossy(&left.stdout)
+    );
+    Ok(())
+}
+
+#[test]
+fn a_claim_that_is_pruned_during_a_run_is_made_again_or_made_up_for() -> Result<()> {
+    on_mini("pruned", |testbed, product| {
+        let before = standing(testbed)?;
+        let claim = format!("stillpoint-{}", testbed.project());
+        let gate = "case \"$*\" in *--schema-only*) exec /usr/bin/pg_dump \"$@\";; esac
+                    touch /tmp/half-way; until [ -e /tmp/go ]; do sleep 0.1; done; exec /usr/bin/pg_dump \"$@\"";
+        replace_tool(testbed, "pg_dump", gate)?;
+        let store = testbed.container("postgres-main")?;
+        let running = product.start(&["backup"])?;
+        until("it dumps", || {
+            Ok(testbed.docker(&["exec", &store, "test", "-e", "/tmp/half-way"]).is_ok())
+        })?;
+        testbed.docker(&["rm", &claim])?;
+        testbed.docker(&["exec", &store, "touch", "/tmp/go"])?;
+        running
+            .end()?
+            .must_end_with(0)?
+            .must_say("somebody removed this run's claim; it was made again")?;
+        is_back(testbed, &before)?;
+
+        testbed.docker(&["exec", &store, "rm", "/tmp/half-way", "/tmp/go"])?;
+        let running = stuck_in_a_dump(testbed, product)?;
+        testbed.docker(&["rm", &claim])?;
+        running.kill_all()?;
+        product.run(&["containers", "recover"])?.must_end_with(0)?;
+        is_back(testbed, &before)?;
+        nothing_runs(testbed)
+    })
+}
+
+#[test]
+fn a_killed_restore_leaves_the_platform_stopped_on_purpose() -> Result<()> {
+    on_mini("restorekill", |testbed, product| {
+        let before = standing(testbed)?;
+        let policies = |testbed: &Testbed| -> Result<Vec<(String, String)>> {
+            Ok(testbed
+                .containers()?
+                .into_iter()
+                .map(|one| (one.service, one.restart_policy))
+                .collect())
+        };
+        let policies_before = policies(testbed)?;
+        testbed.tick()?;
+        let truth = testbed.truth()?;
+        let backup = product.backup()?;
+        let restore = ["restore", &backup, "--confirm", &backup];
+        replace_tool(testbed, "pg_restore", "touch /tmp/half-way; sleep 3600")?;
+        let running = product.start(&restore)?;
+        let store = testbed.container("postgres-main")?;
+        until("it loads", || {
+            Ok(testbed.docker(&["exec", &store, "test", "-e", "/tmp/half-way"]).is_ok())
+        })?;
+        running.kill_all()?;
+
+        assert!(
+            policies(testbed)?.iter().all(|(_, policy)| policy == "no"),
+            "a reboot would start them"
+        );
+        for verb in [&["containers", "recover"][..], &["backup"]] {
+            product
+                .run(verb)?
+                .must_end_with(14)?
+                .must_say("stopped on purpose")?
+                .must_say("stillpoint restore")?;
+        }
+        for client in ["webapp", "witness"] {
+            assert_eq!(
+                testbed.state(client)?.status,
+                Status::Exited,
+                "{client} was started on half the data"
+            );
+        }
+
+        replace_tool(testbed, "pg_restore", "exec /usr/bin/pg_restore \"$@\"")?;
+        product.run(&restore)?.must_end_with(0)?;
+        is_back(testbed, &before)?;
+        assert_eq!(policies(testbed)?, policies_before);
+        assert_eq!(truth.differences(&testbed.truth()?), Vec::<String>::new());
+        Ok(())
+    })
+}
+
+#[test]
+fn two_platforms_never_touch_each_other() -> Result<()> {
+    on_mini("first", |first, of_first| {
+        on_mini("second", |second, of_second| {
+            let (first_before, second_before) = (standing(first)?, standing(second)?);
+            of_second.backup()?;
+            let events = second.events_recorder()?;
+            stuck_in_a_dump(first, of_first)?.kill_all()?;
+            of_second.run(&["containers", "recover"])?.must_end_with(0)?;
+            assert_eq!(
+                first.state("webapp")?.status,
+                Status::Exited,
+                "the other platform's recovery started it"
+            );
+            of_first.run(&["containers", "recover"])?.must_end_with(0)?;
+            is_back(first, &first_before)?;
+            is_back(second, &second_before)?;
+            let acts = events.stop()?;
+            let powers = ["start", "die", "pause", "unpause", "create", "destroy"];
+            assert!(
+                acts.iter().all(|event| !powers.contains(&event.action.as_str())),
+                "{acts:?}"
+            );
+
+            let intruder = of_first.clone().keeping_backups_in(&of_second.repository);
+            let ran = intruder.run(&["backup"])?.must_end_with(12)?;
+            let ran = ran.must_say(&format!("is the repository of platform {}", second.project()))?;
+            ran.must_say("--repository DIR")?;
+            assert_eq!(of_second.backups()?.len(), 1);
+            Ok(())
+        })
+    })
+}
