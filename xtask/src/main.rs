@@ -1,6 +1,7 @@
 //! Tasks around the product, for people and for the Makefile: `cargo xtask --help`. Nothing here ships.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task's output is its job")]
 
+mod bench;
 mod testbed;
 
 use std::process::ExitCode;
@@ -18,11 +19,14 @@ struct Arguments {
 enum Task {
     /// The platform of real engines that demo, tests and measurements use
     Testbed(testbed::Arguments),
+    /// Measure Stillpoint against the classic script, side by side
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Testbed(arguments) => testbed::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
