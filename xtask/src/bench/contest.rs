@@ -74,16 +74,13 @@ pub(super) struct Contest<'a> {
 }
 
 impl<'a> Contest<'a> {
-    pub(super) fn new(testbed: &'a Testbed, program: &Path, work: &Path) -> Result<Self> {
-        if work.exists() {
-            std::fs::remove_dir_all(work).with_context(|| format!("cannot remove {}", work.display()))?;
-        }
+    pub(super) fn new(testbed: &'a Testbed, program: &Path, bench: &Path) -> Result<Self> {
         let project = testbed.project();
         Ok(Self {
             platform: Platform::new(testbed)?,
             tools: [
-                Tool::stillpoint(program, work.join("stillpoint"), project)?,
-                Tool::classic(work.join("classic"), project)?,
+                Tool::stillpoint(program, bench, project)?,
+                Tool::classic(bench, project)?,
             ],
         })
     }
@@ -95,14 +92,14 @@ impl<'a> Contest<'a> {
         };
         for round in 1..=rounds {
             for tool in &self.tools {
-                let run = self.backup(tool)?;
+                let run = self.backup(tool, round)?;
                 announce(tool, &format!("backup {round} of {rounds}"), &run);
                 results.of(tool.kind).backups.0.push(run);
             }
         }
         for round in 1..=restores {
             for tool in &self.tools {
-                let run = self.restore(tool)?;
+                let run = self.restore(tool, round)?;
                 announce(tool, &format!("restore {round} of {restores}"), &run);
                 results.of(tool.kind).restores.0.push(run);
             }
@@ -110,26 +107,27 @@ impl<'a> Contest<'a> {
         Ok(results)
     }
 
-    fn backup(&self, tool: &Tool) -> Result<Figures> {
+    fn backup(&self, tool: &Tool, round: u32) -> Result<Figures> {
         tool.remove_backups()?;
-        let mut figures = self.run(tool, tool.backup())?;
+        let mut figures = self.run(tool, tool.backup(), &format!("backup-{round}"))?;
         figures.size = content(&tool.only_backup()?.1);
         Ok(figures)
     }
 
-    fn restore(&self, tool: &Tool) -> Result<Figures> {
+    fn restore(&self, tool: &Tool, round: u32) -> Result<Figures> {
         let (backup, _) = tool.only_backup()?;
-        let figures = self.run(tool, tool.restore(&backup))?;
+        let figures = self.run(tool, tool.restore(&backup), &format!("restore-{round}"))?;
         self.platform.settle()?;
         self.platform.must_be_whole()?;
         Ok(figures)
     }
 
-    fn run(&self, tool: &Tool, command: Command) -> Result<Figures> {
+    fn run(&self, tool: &Tool, command: Command, name: &str) -> Result<Figures> {
         self.platform.settle()?;
         let events = self.platform.testbed.events_recorder()?;
         let looks = Looks::new(tool.places(self.platform.writable_layer()?));
         let (output, wall, usage) = observed(command, looks)?;
+        tool.keep_log(name, &output.stdout)?;
         let out = String::from_utf8_lossy(&output.stdout);
         Ok(Figures {
             downtime: downtime(&events.stop()?, &self.platform.clients)?,

@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         );
     }
     let folder = target.join("bench");
-    let (setting, results) = measure(arguments, &program, &folder.join("work"))?;
+    let (setting, results) = measure(arguments, &program, &folder)?;
     let report = report::write(&setting, &results);
     let path = folder.join("report.md");
     fs::write(&path, &report).with_context(|| format!("cannot write {}", path.display()))?;
@@ -61,9 +61,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// On a platform of its own, which is gone afterwards unless something failed.
-fn measure(arguments: &Arguments, program: &Path, work: &Path) -> Result<(Setting, Results)> {
+fn measure(arguments: &Arguments, program: &Path, folder: &Path) -> Result<(Setting, Results)> {
     let testbed = Testbed::for_test("bench", Shape::Full)?.with_witness(WitnessMode::Auto);
     let mut outcome = None;
+    clear(&folder.join("work"))?;
     testbed.examined(|testbed| {
         say(&format!(
             "{}: up and seeding, scale {}",
@@ -73,12 +74,20 @@ fn measure(arguments: &Arguments, program: &Path, work: &Path) -> Result<(Settin
         testbed.up()?;
         testbed.seed(arguments.scale)?;
         let setting = Setting::of(testbed, arguments, program)?;
-        let contest = Contest::new(testbed, program, work)?;
+        let contest = Contest::new(testbed, program, folder)?;
         outcome = Some((setting, contest.hold(arguments.rounds, arguments.restores)?));
         Ok(())
     })?;
-    fs::remove_dir_all(work).with_context(|| format!("cannot remove {}", work.display()))?;
+    clear(&folder.join("work"))?;
     outcome.context("the platform was not measured")
+}
+
+/// What a run that failed left is of gigabytes.
+fn clear(work: &Path) -> Result<()> {
+    if work.exists() {
+        fs::remove_dir_all(work).with_context(|| format!("cannot remove {}", work.display()))?;
+    }
+    Ok(())
 }
 
 /// Two above our own program: `<target>/<profile>/xtask`.

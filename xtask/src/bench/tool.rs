@@ -20,29 +20,32 @@ pub(super) struct Tool {
     pub(super) kind: Kind,
     program: PathBuf,
     folder: PathBuf,
+    logs: PathBuf,
     project: String,
 }
 
 impl Tool {
-    pub(super) fn stillpoint(program: &Path, folder: PathBuf, project: &str) -> Result<Self> {
-        Self::new(Kind::Stillpoint, program.to_path_buf(), folder, project)
+    /// Works below `bench/work`, which the caller removes.
+    pub(super) fn stillpoint(program: &Path, bench: &Path, project: &str) -> Result<Self> {
+        Self::new(Kind::Stillpoint, program.to_path_buf(), bench, project)
     }
 
-    pub(super) fn classic(folder: PathBuf, project: &str) -> Result<Self> {
+    /// The same.
+    pub(super) fn classic(bench: &Path, project: &str) -> Result<Self> {
         let own = Path::new(env!("CARGO_MANIFEST_DIR"));
         let scripts = own.parent().unwrap_or(own).join("benches/classic");
-        Self::new(Kind::Classic, scripts, folder, project)
+        Self::new(Kind::Classic, scripts, bench, project)
     }
 
-    /// With empty directories.
-    fn new(kind: Kind, program: PathBuf, folder: PathBuf, project: &str) -> Result<Self> {
+    fn new(kind: Kind, program: PathBuf, bench: &Path, project: &str) -> Result<Self> {
         let tool = Self {
             kind,
             program,
-            folder,
+            folder: bench.join("work").join(format!("{kind:?}").to_lowercase()),
+            logs: bench.join("logs"),
             project: project.to_owned(),
         };
-        for place in [tool.repository(), tool.temporary(), tool.state()] {
+        for place in [tool.repository(), tool.temporary(), tool.state(), tool.logs.clone()] {
             fs::create_dir_all(&place).with_context(|| format!("cannot create {}", place.display()))?;
         }
         Ok(tool)
@@ -102,6 +105,12 @@ impl Tool {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
+    }
+
+    /// What it said, for whoever asks where the seconds went; stays after the measurement, beside the report.
+    pub(super) fn keep_log(&self, name: &str, out: &[u8]) -> Result<()> {
+        let path = self.logs.join(format!("{:?}-{name}.log", self.kind).to_lowercase());
+        fs::write(&path, out).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// The one backup that is there: its name and its directory.
