@@ -2,8 +2,12 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task's output is its job")]
 
 mod bench;
+mod check;
+mod demo;
 mod testbed;
+mod tidy;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -17,6 +21,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Back up, wreck, restore and prove a platform of real engines, with explanations
+    Demo(demo::Arguments),
+    /// Everything that CI checks; ends with `N passed, N failed`
+    Check,
+    /// The house rules that a program can check
+    Tidy,
+    /// Write the manifest's JSON Schema anew
+    Schema,
     /// The platform of real engines that demo, tests and measurements use
     Testbed(testbed::Arguments),
     /// Measure Stillpoint against the classic script, side by side
@@ -24,7 +36,12 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let outcome = match Arguments::parse().task {
+        Task::Demo(arguments) => demo::run(&arguments),
+        Task::Check => check::run(root),
+        Task::Tidy => tidy::run(root),
+        Task::Schema => tidy::write_schema(root),
         Task::Testbed(arguments) => testbed::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
     };

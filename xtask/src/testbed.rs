@@ -111,7 +111,7 @@ impl Verb {
 
 /// What `state --save` writes and `prove` reads.
 #[derive(Serialize, Deserialize)]
-struct Saved {
+pub(crate) struct Saved {
     truth: Truth,
     /// The witness's last stop in good order; none if it has not been stopped yet.
     witness_stopped_after: Option<u64>,
@@ -135,14 +135,21 @@ fn state(testbed: &Testbed, save: Option<&Path>) -> Result<()> {
         );
     }
     let Some(path) = save else { return Ok(()) };
-    let saved = Saved {
-        truth: testbed.truth()?,
-        witness_stopped_after: testbed.witness_log_last_stop()?,
-    };
+    let saved = Saved::of(testbed)?;
     let text = serde_json::to_string_pretty(&saved).context("cannot write the state as JSON")?;
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     println!("saved {} facts to {}", facts(&saved.truth), path.display());
     Ok(())
+}
+
+impl Saved {
+    /// Everything that a restore must bring back. Taken after the backup: the witness's last stop is its standstill's.
+    pub(crate) fn of(testbed: &Testbed) -> Result<Self> {
+        Ok(Self {
+            truth: testbed.truth()?,
+            witness_stopped_after: testbed.witness_log_last_stop()?,
+        })
+    }
 }
 
 fn facts(truth: &Truth) -> usize {
@@ -161,8 +168,13 @@ fn prove(testbed: &Testbed, against: &Path) -> Result<()> {
     let text = fs::read_to_string(against).with_context(|| format!("cannot read {}", against.display()))?;
     let saved: Saved =
         serde_json::from_str(&text).with_context(|| format!("{} is no saved state", against.display()))?;
+    prove_against(testbed, &saved)
+}
+
+/// Fails, naming what differs, unless the platform is what was saved.
+pub(crate) fn prove_against(testbed: &Testbed, saved: &Saved) -> Result<()> {
     let mut wrong = saved.truth.differences(&testbed.truth()?);
-    wrong.extend(witness_faults(&saved, testbed)?);
+    wrong.extend(witness_faults(saved, testbed)?);
     if !wrong.is_empty() {
         let more = wrong.len().saturating_sub(SHOWN);
         wrong.truncate(SHOWN);

@@ -3,5 +3,6 @@
 
 pub mod clock;
 pub mod docker;
+pub mod ledger;
 pub mod lock;
 pub mod repository;

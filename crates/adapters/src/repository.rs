@@ -95,6 +95,11 @@ impl Repository for LocalRepository {
         listed.map_err(|cause| errors::from_io(&self.root.display().to_string(), &cause))
     }
 
+    async fn sweep(&self, directory: &str) -> Result<(), RepositoryError> {
+        let swept = disk::remove_all_staged(self.root.join(directory)).await;
+        swept.map_err(|cause| errors::from_io(directory, &cause))
+    }
+
     async fn delete(&self, key: &Key) -> Result<(), RepositoryError> {
         let deleted = disk::remove(self.file(key)).await;
         deleted.map_err(|cause| errors::from_io(key.as_str(), &cause))

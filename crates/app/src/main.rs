@@ -8,6 +8,7 @@ mod display;
 mod failure;
 mod interrupt;
 mod options;
+mod watchdog;
 mod wiring;
 
 use std::process::ExitCode;

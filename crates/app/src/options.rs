@@ -1,6 +1,7 @@
 //! What every command takes, and where each value comes from: flag, then environment (`X`, or the
 //! file that `X_FILE` names), then a documented default.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -51,6 +52,20 @@ impl Options {
             .as_deref()
             .filter(|name| !name.is_empty())
             .map(Project::new)
+    }
+
+    /// The same options as arguments, for a process that does the same elsewhere.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["--docker-host".into(), (&self.docker_host).into()];
+        let named = [
+            ("--platform", self.platform.as_ref().map(OsString::from)),
+            ("--repository", self.repository.as_ref().map(OsString::from)),
+            ("--state-dir", self.state_dir.as_ref().map(OsString::from)),
+        ];
+        for (name, value) in named {
+            arguments.extend(value.into_iter().flat_map(|value| [name.into(), value]));
+        }
+        arguments
     }
 
     /// The repository's directory.

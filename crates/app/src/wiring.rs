@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use stillpoint_adapters::clock::SystemClock;
 use stillpoint_adapters::docker::Docker;
+use stillpoint_adapters::ledger::Ledger;
 use stillpoint_adapters::lock::FileLocks;
 use stillpoint_adapters::repository::LocalRepository;
 use stillpoint_core::backups::Backups;
@@ -32,6 +33,7 @@ pub(crate) fn operations(options: &Options) -> Result<Local, Failure> {
         reach: docker,
         clock: Arc::new(SystemClock::new()),
         locks: Arc::new(FileLocks::new(options.state_directory()?)),
+        journal: Arc::new(Ledger::in_folder(options.state_directory()?)),
         backups: Backups::new(Arc::new(repository)),
         kinds: stillpoint_stores::registry(&(Arc::new(setting) as stillpoint_stores::Setting)),
         host: host(),

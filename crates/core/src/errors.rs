@@ -6,6 +6,7 @@ use crate::engine::platform::PlatformError;
 use crate::engine::standstill::StandstillError;
 use crate::engine::start::Degraded;
 use crate::names::{BackupId, Project, RunId, StoreName};
+use crate::ports::journal::JournalError;
 use crate::ports::lock::LockError;
 use crate::ports::power::Intent;
 use crate::ports::{EngineError, RepositoryError, StoreError};
@@ -33,6 +34,9 @@ pub enum Error {
     /// The lock cannot be tried.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// Another run holds the platform.
     #[error("platform {platform} is held{}", holder(.by.as_deref()))]
     Held {
@@ -45,7 +49,7 @@ pub enum Error {
     #[error(transparent)]
     Preflight(#[from] PreflightError),
     /// The run failed; everything that ran runs again, but for what `degraded` names.
-    #[error("the backup failed: {cause}{}", and_down(.degraded))]
+    #[error("the run failed: {cause}{}", and_down(.degraded))]
     Run {
         /// Why.
         cause: Box<RunFailure>,
@@ -215,16 +219,19 @@ impl Error {
 
     fn codes(&self) -> (Exit, u16) {
         match self {
-            Self::Platform(PlatformError::Store(_)) | Self::Preflight(_) | Self::Lock(_) => (Exit::Preflight, 422),
+            Self::Platform(PlatformError::Store(_)) | Self::Preflight(_) | Self::Lock(_) | Self::Journal(_) => {
+                (Exit::Preflight, 422)
+            }
             Self::Platform(_) | Self::Read(ReadError::Unknown(_)) => (Exit::NotFound, 404),
             Self::Engine(EngineError::Unreachable { .. } | EngineError::Forbidden { .. }) => (Exit::NotFound, 503),
             Self::Engine(_) => (Exit::RunFailed, 502),
             Self::Repository { .. } | Self::Read(ReadError::Repository(_)) => (Exit::Preflight, 502),
             Self::Read(ReadError::Unreadable { .. }) | Self::Damaged { .. } => (Exit::Damaged, 422),
             Self::Held { .. } => (Exit::Held, 409),
+            Self::Run { degraded, .. } if !degraded.is_empty() => (Exit::RecoveryIncomplete, 500),
             Self::Run { cause, .. } if matches!(**cause, RunFailure::Interrupted) => (Exit::Interrupted, 499),
-            Self::Run { degraded, .. } if degraded.is_empty() => (Exit::RunFailed, 500),
-            Self::Run { .. } | Self::RecoveryIncomplete { .. } => (Exit::RecoveryIncomplete, 500),
+            Self::Run { .. } => (Exit::RunFailed, 500),
+            Self::RecoveryIncomplete { .. } => (Exit::RecoveryIncomplete, 500),
             Self::RestoreRefused(_) => (Exit::RestoreRefused, 422),
             Self::StoppedOnPurpose { .. } | Self::RestoreUnfinished(_) => (Exit::StoppedOnPurpose, 409),
             Self::Interrupted => (Exit::Interrupted, 499),
@@ -242,7 +249,9 @@ impl Error {
             Self::Read(ReadError::Unreadable { .. }) | Self::Damaged { .. } => {
                 "choose another backup (`stillpoint backups ls`); look after the repository's disk".into()
             }
-            Self::Lock(_) => "set STILLPOINT_STATE_DIR to a directory that this user may write".into(),
+            Self::Lock(_) | Self::Journal(_) => {
+                "set STILLPOINT_STATE_DIR to a directory that this user may write".into()
+            }
             Self::Held { .. } => {
                 "wait until that run has ended; if it died on a host that is gone, `stillpoint containers start` \
                  brings the platform back and ends its claim"
@@ -303,12 +312,12 @@ fn store_hint(error: &StoreError) -> String {
 
 fn run_hint(cause: &RunFailure, degraded: &[Degraded]) -> String {
     if !degraded.is_empty() {
-        return "look at the logs of what is named and start it; then run the backup again".into();
+        return "look at the logs of what is named and start it; then run it again".into();
     }
     match cause {
         RunFailure::Store { cause, .. } => store_hint(cause),
         RunFailure::Repository { cause, .. } => repository_hint(cause),
-        RunFailure::Standstill(_) => "find out who started or blocked what is named, then run the backup again".into(),
+        RunFailure::Standstill(_) => "find out who started or blocked what is named, then run it again".into(),
         RunFailure::Inventory { .. } | RunFailure::Interrupted => "run it again".into(),
     }
 }

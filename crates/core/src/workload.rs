@@ -31,6 +31,8 @@ pub struct Workload {
     pub started_at: Option<Timestamp>,
     /// The outcome of its health check, where it has one.
     pub health: Option<Health>,
+    /// What the engine does when it ends, or when the engine itself starts.
+    pub restart: RestartPolicy,
     /// How often the engine restarted it by itself.
     pub restart_count: u64,
     /// The exit code of its last end.
@@ -43,6 +45,26 @@ pub struct Workload {
     pub labels: BTreeMap<String, String>,
     /// Its environment; may hold secrets.
     pub environment: Environment,
+}
+
+/// What the engine does with a container that has ended, in the engine's own words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestartPolicy {
+    /// `no`, `always`, `unless-stopped` or `on-failure`.
+    pub name: String,
+    /// With `on-failure`: how often at most; 0 is no limit.
+    pub retries: i64,
+}
+
+impl RestartPolicy {
+    /// Nothing starts it but a command.
+    pub fn never() -> Self {
+        Self {
+            name: "no".to_owned(),
+            retries: 0,
+        }
+    }
 }
 
 /// What a workload is doing.

@@ -8,7 +8,7 @@ macro_rules! methods {
         /// A method of a port.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Method {
-            $(#[doc = $name] $method,)*
+            $(#[doc = concat!("`", $name, "`")] $method,)*
         }
 
         impl Method {
@@ -31,11 +31,16 @@ methods! {
     PowerStop = "power.stop",
     PowerStart = "power.start",
     PowerPause = "power.pause",
+    PowerSetRestart = "power.set_restart",
     PowerClaim = "power.claim",
     PowerClaimed = "power.claimed",
     PowerRelease = "power.release",
+    JournalPlan = "journal.plan",
+    JournalAdvance = "journal.advance",
+    JournalOpenRuns = "journal.open_runs",
     LocksTake = "locks.take",
     ShellExec = "shell.exec",
+    ShellReap = "shell.reap",
     ProcessInput = "process.input",
     ProcessOutput = "process.output",
     ProcessFinish = "process.finish",
@@ -46,6 +51,7 @@ methods! {
     RepositoryUpload = "repository.upload",
     RepositoryOpen = "repository.open",
     RepositoryDirectories = "repository.directories",
+    RepositorySweep = "repository.sweep",
     RepositoryDelete = "repository.delete",
     ObjectRead = "object.read",
     UploadWrite = "upload.write",
@@ -72,6 +78,7 @@ impl Method {
             Self::PowerStop
                 | Self::PowerStart
                 | Self::PowerPause
+                | Self::PowerSetRestart
                 | Self::PowerClaim
                 | Self::PowerRelease
                 | Self::RepositoryCreate
@@ -84,7 +91,12 @@ impl Method {
     pub fn changes_the_platform(self) -> bool {
         matches!(
             self,
-            Self::PowerStop | Self::PowerStart | Self::PowerPause | Self::PowerClaim | Self::PowerRelease
+            Self::PowerStop
+                | Self::PowerStart
+                | Self::PowerPause
+                | Self::PowerSetRestart
+                | Self::PowerClaim
+                | Self::PowerRelease
         )
     }
 }

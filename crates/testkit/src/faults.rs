@@ -15,6 +15,7 @@ use std::future::{Future, pending};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use stillpoint_core::ports::journal::JournalError;
 use stillpoint_core::ports::lock::LockError;
 use stillpoint_core::ports::{EngineError, RepositoryError, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -107,6 +108,16 @@ impl Injected for StoreError {
     }
 }
 
+impl Injected for JournalError {
+    fn injected(_: &Failure, call: &Call) -> Self {
+        Self {
+            path: call.subject.clone(),
+            doing: "written",
+            cause: "injected".into(),
+        }
+    }
+}
+
 impl Injected for LockError {
     fn injected(_: &Failure, call: &Call) -> Self {
         Self {
@@ -141,24 +152,33 @@ impl Faults {
     /// `act` is dropped where it stood, as the kernel does it.
     pub async fn live<T>(&self, act: impl Future<Output = T>) -> Option<T> {
         let dead = self.lock().dead.clone();
-        tokio::select! {
+        let output = tokio::select! {
             biased;
             () = dead.cancelled() => None,
             output = act => Some(output),
-        }
+        };
+        output.filter(|_| !dead.is_cancelled())
+    }
+
+    /// Whether a rule has let the process die.
+    pub fn is_dead(&self) -> bool {
+        self.lock().dead.is_cancelled()
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the call down and says what becomes of it.
+    /// Writes the call down and says what becomes of it. The dead call nobody.
     fn enter(&self, method: Method, subject: impl Display) -> (Call, Option<Effect>) {
         let call = Call {
             method,
             subject: subject.to_string(),
         };
         let mut shared = self.lock();
+        if shared.dead.is_cancelled() {
+            return (call, Some(Effect::DieBefore));
+        }
         shared.calls.push(call.clone());
         let mut effect = None;
         for rule in &mut shared.rules {

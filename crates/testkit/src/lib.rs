@@ -12,6 +12,7 @@ pub mod proxy;
 pub mod recorder;
 pub mod sample;
 pub mod second_engine;
+pub mod stage;
 pub mod testbed;
 
 pub use calls::{Call, Method};

@@ -15,6 +15,9 @@ pub const STORES: [&str; 2] = ["db", "queue"];
 /// What is stopped for a backup.
 pub const MANAGED: [&str; 4] = ["api", "db", "queue", "web"];
 
+/// What is stopped for a restore: also what is paused.
+pub const RESTORED: [&str; 5] = ["api", "cron", "db", "queue", "web"];
+
 /// What a backup leaves as it is: `backup-agent` and `seaweedfs-s3` are kept, `cron` is paused,
 /// `worker` has exited, `migrate` was never started, `job` is removed when it ends.
 pub const LEFT: [&str; 6] = ["backup-agent", "cron", "job", "migrate", "seaweedfs-s3", "worker"];
@@ -23,11 +26,11 @@ pub const LEFT: [&str; 6] = ["backup-agent", "cron", "job", "migrate", "seaweedf
 pub fn world() -> World {
     World::of([
         Container::store("db", &[("orders", 5), ("public.users", 3)])
-            .healthy_after(Duration::from_secs(3))
+            .healthy_after(Duration::from_millis(500))
             .restarts(Restart::Always),
         Container::store("queue", &[("messages", 7)]).restarts(Restart::No),
         Container::client("api")
-            .healthy_after(Duration::from_secs(2))
+            .healthy_after(Duration::from_millis(300))
             .depends_on("db:service_healthy:true,queue:service_started:false")
             .restarts(Restart::Always),
         Container::client("web").depends_on("api:service_started:true"),

@@ -63,7 +63,9 @@ impl Docker {
 
     /// A client that waits as long as we do: the usual one gives up after its own 25 s.
     pub(super) fn patient(&self, limit: Duration) -> bollard::Docker {
-        self.client.clone().with_timeout(limit + Duration::from_secs(5))
+        self.client
+            .clone()
+            .with_timeout(limit.saturating_add(Duration::from_secs(5)))
     }
 
     /// Awaits a call for at most `limit`.

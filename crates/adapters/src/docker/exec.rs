@@ -4,7 +4,8 @@
 //! runs on and its output is thrown away. So a shell goes first. It tells its process id as the
 //! first line of output, waits for our word, and becomes the program. A start that is dropped half
 //! way never gives the word, and the shell ends by itself: nothing ever runs whose id nobody knows.
-//! The container's image must have `sh`; nothing is written into it.
+//! The container's image must have `sh`; nothing is written into it. Some shells drop variables whose
+//! names are no identifiers (`discovery.type`) from what the program sees.
 
 use async_trait::async_trait;
 use bollard::container::LogOutput;
@@ -12,7 +13,7 @@ use bollard::models::ExecConfig;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use secrecy::ExposeSecret;
-use stillpoint_core::names::WorkloadId;
+use stillpoint_core::names::{RunId, WorkloadId};
 use stillpoint_core::ports::EngineError;
 use stillpoint_core::ports::shell::{Command, Exit, Process, Shell};
 use tokio::io::AsyncWriteExt;
@@ -51,6 +52,10 @@ impl Shell for Docker {
         timeout(SHORT, begin(self, workload, command))
             .await
             .unwrap_or_else(|_| Err(act.overdue(SHORT)))
+    }
+
+    async fn reap(&self, workload: &WorkloadId, run: &RunId) -> Result<(), EngineError> {
+        self.reap_run(workload, run).await
     }
 }
 

@@ -56,8 +56,11 @@ impl Target {
     }
 
     async fn end_in_time(&self) -> Result<(), EngineError> {
-        if self.running.is_gone().await? {
-            return Ok(());
+        match self.running.is_gone().await {
+            Ok(false) => {}
+            Ok(true) => return Ok(()),
+            Err(forgotten) if forgotten.is_gone() => return self.look_for_forgotten().await,
+            Err(error) => return Err(error),
         }
         self.signal("TERM", self.user.as_deref()).await?;
         let politely = async {
@@ -71,6 +74,16 @@ impl Target {
         }
         while !self.nothing_is_left().await? {
             sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// Of a process that the engine has forgotten only the id is left. If that is in use it may be
+    /// ours or another's: it is not touched, and not said to be gone either.
+    async fn look_for_forgotten(&self) -> Result<(), EngineError> {
+        if self.signal("0", self.user.as_deref()).await? {
+            let message = format!("the engine no longer knows it, but process {} is there", self.pid);
+            return Err(self.running.act("end").refused(message));
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ mod output;
 mod power;
 mod process;
 mod reach;
+mod reap;
 mod running;
 mod translate;
 

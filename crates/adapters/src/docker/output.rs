@@ -1,6 +1,9 @@
 //! A process's output out of the engine's one stream of frames. Both the reader and the process's
 //! control drive it; nothing is buffered beyond the frame at hand, so a reader that stops reading
 //! stops the process. An end is told only once the engine has told the process's.
+//!
+//! One cut cannot be seen: a proxy on the way that dies between two frames after the process has
+//! ended with 0. Over the engine's own socket there is none.
 
 use std::collections::VecDeque;
 use std::io;

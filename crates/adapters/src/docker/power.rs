@@ -4,16 +4,16 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bollard::models::ContainerState;
+use bollard::models::{ContainerState, ContainerUpdateBody};
 use bollard::query_parameters::{StartContainerOptions, StopContainerOptions};
 use stillpoint_core::names::{Project, WorkloadId};
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
 use stillpoint_core::ports::{EngineError, Power};
-use stillpoint_core::workload::State;
+use stillpoint_core::workload::{RestartPolicy, State};
 
 use super::connect::{Docker, SHORT};
 use super::errors::Act;
-use super::translate::state_of;
+use super::translate::{state_of, to_engine};
 
 /// What the engine may need beyond the container's own grace: killing, and letting go of its
 /// networks and mounts.
@@ -61,6 +61,16 @@ impl Power for Docker {
         }
     }
 
+    async fn set_restart(&self, id: &WorkloadId, policy: &RestartPolicy) -> Result<(), EngineError> {
+        let body = ContainerUpdateBody {
+            restart_policy: Some(to_engine(policy)),
+            ..ContainerUpdateBody::default()
+        };
+        let act = Act::on("set the restart policy of", id.as_str());
+        let updated = self.client().update_container(id.as_str(), body);
+        self.call(&act, SHORT, updated).await.map(drop)
+    }
+
     async fn claim(&self, intent: &Intent, image: &str) -> Result<Claim, EngineError> {
         self.take_claim(intent, image).await
     }
@@ -98,7 +108,7 @@ impl Docker {
 
 /// The engine counts in seconds; a fraction is the container's.
 fn whole_seconds(grace: Duration) -> i32 {
-    let seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
+    let seconds = grace.as_secs().saturating_add(u64::from(grace.subsec_nanos() > 0));
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 

@@ -1,6 +1,7 @@
 //! A process in a container, as the engine knows it: whether it runs, and how it ended. An answer
 //! that the engine cannot give is an error here, never a success.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bollard::exec::{StartExecOptions, StartExecResults};
@@ -28,6 +29,8 @@ pub(super) struct Running {
     workload: WorkloadId,
     program: String,
     exec: String,
+    /// How it ended, once that is known: the engine forgets within minutes.
+    end: Arc<OnceLock<Result<i64, EngineError>>>,
 }
 
 impl Running {
@@ -43,6 +46,7 @@ impl Running {
             workload: workload.clone(),
             program: program.to_owned(),
             exec: String::new(),
+            end: Arc::default(),
         };
         let created = docker.client().create_exec(workload.as_str(), config);
         prepared.exec = docker.call(&prepared.act("run"), SHORT, created).await?.id;
@@ -82,25 +86,35 @@ impl Running {
         }
     }
 
-    /// Whether nothing of it can run any more.
+    /// Whether it has ended, or its container has. Fails with [`EngineError::Gone`] if the engine
+    /// does not know it any more: an engine that was restarted may have left it running.
     pub(super) async fn is_gone(&self) -> Result<bool, EngineError> {
+        if self.end.get().is_some() {
+            return Ok(true);
+        }
         match self.exit_code().await {
-            Ok(None) => Ok(!self.container_is_up().await?),
-            Ok(Some(_)) | Err(EngineError::Gone { .. }) => Ok(true),
-            Err(error) => Err(error),
+            Ok(Some(_)) => Ok(true),
+            unclear if self.container_is_up().await? => unclear.map(|_| false),
+            _ => Ok(true),
         }
     }
 
     /// Its exit code after its stream ended by itself. A container that went down took the process
     /// with it, whatever code the engine gives.
     pub(super) async fn ended(&self) -> Result<i64, EngineError> {
+        if let Some(end) = self.end.get() {
+            return end.clone();
+        }
+        let cut = |cause: String| Err(self.act("run").cut(cause));
         let code = timeout(END_NOTICED, self.noticed())
             .await
-            .unwrap_or_else(|_| Err(self.act("run").cut("its stream ended, but the process runs on")))?;
-        if code != 0 && !self.container_is_up().await? {
-            return Err(self.act("run").cut(format!("its container stopped (exit code {code})")));
-        }
-        Ok(code)
+            .unwrap_or_else(|_| cut("its stream ended, but the process runs on".to_owned()))?;
+        let end = if code == 0 || self.container_is_up().await? {
+            Ok(code)
+        } else {
+            cut(format!("its container stopped (exit code {code})"))
+        };
+        self.end.get_or_init(|| end).clone()
     }
 
     async fn noticed(&self) -> Result<i64, EngineError> {

@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use bollard::models::{
     ContainerConfig, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum as Status, HealthStatusEnum,
+    HostConfig, RestartPolicy as EnginePolicy,
 };
 use jiff::Timestamp;
 use stillpoint_core::names::{Address, Project, WorkloadId};
 use stillpoint_core::ports::EngineError;
-use stillpoint_core::workload::{Environment, Health, State, Workload};
+use stillpoint_core::workload::{Environment, Health, RestartPolicy, State, Workload};
 
 use super::errors::Act;
 
 /// Compose writes these on every container that it makes.
 pub(super) const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
+const ONE_OFF: &str = "com.docker.compose.oneoff";
 const NUMBER: &str = "com.docker.compose.container-number";
 
 /// What the engine writes for "never".
@@ -27,17 +29,19 @@ pub(super) fn workload(act: &Act, found: ContainerInspectResponse) -> Result<Opt
     let state = found.state.unwrap_or_default();
     let config = found.config.unwrap_or_default();
     let labels = config.labels.clone().unwrap_or_default();
-    let Some(address) = address(&labels) else {
+    let container = found.name.unwrap_or_default().trim_start_matches('/').to_owned();
+    let Some(address) = address(&labels, &container) else {
         return Ok(None);
     };
     Ok(Some(Workload {
         address,
         id: WorkloadId::new(found.id.unwrap_or_default()),
-        container: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+        container,
         image_id: found.image.unwrap_or_default(),
         state: state_of(&state),
         started_at: moment(act, state.started_at.as_deref())?,
         health: health(&state),
+        restart: restart(found.host_config.as_ref()),
         restart_count: count(found.restart_count),
         exit_code: exit_code(act, &state)?,
         stop_grace: stop_grace(&config),
@@ -48,13 +52,35 @@ pub(super) fn workload(act: &Act, found: ContainerInspectResponse) -> Result<Opt
     }))
 }
 
-fn address(labels: &HashMap<String, String>) -> Option<Address> {
+/// Where it stands. A one-off (`docker compose run`) bears the service and the number of a replica
+/// that it is not: it is addressed by its container's name.
+fn address(labels: &HashMap<String, String>, container: &str) -> Option<Address> {
     let label = |name| labels.get(name).filter(|value| !value.is_empty());
+    let service = label(SERVICE)?;
+    let one_off = label(ONE_OFF).is_some_and(|one_off| one_off.eq_ignore_ascii_case("true"));
     Some(Address {
         project: Project::new(label(PROJECT)?),
-        service: label(SERVICE)?.clone(),
+        service: if one_off { container.to_owned() } else { service.clone() },
         number: label(NUMBER).and_then(|number| number.parse().ok()).unwrap_or(1),
     })
+}
+
+/// The engine's default is to start nothing.
+fn restart(host: Option<&HostConfig>) -> RestartPolicy {
+    let policy = host.and_then(|host| host.restart_policy.as_ref());
+    let name = policy.and_then(|policy| policy.name).map(|name| name.to_string());
+    RestartPolicy {
+        name: name.filter(|name| !name.is_empty()).unwrap_or_else(|| "no".to_owned()),
+        retries: policy.and_then(|policy| policy.maximum_retry_count).unwrap_or_default(),
+    }
+}
+
+/// A policy in the engine's words; one that the engine does not know is none.
+pub(super) fn to_engine(policy: &RestartPolicy) -> EnginePolicy {
+    EnginePolicy {
+        name: policy.name.parse().ok(),
+        maximum_retry_count: Some(policy.retries),
+    }
 }
 
 /// What the container does. One between two automatic restarts counts as running, one that is
@@ -194,6 +220,6 @@ mod tests {
             (PROJECT.to_owned(), "hub".to_owned()),
             (SERVICE.to_owned(), String::new()),
         ]);
-        assert!(address(&labels).is_none());
+        assert!(address(&labels, "app").is_none());
     }
 }

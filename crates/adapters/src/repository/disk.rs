@@ -70,6 +70,27 @@ pub(super) async fn remove_staged(file: PathBuf) -> io::Result<()> {
     .await
 }
 
+/// Removes what uploads have left anywhere below `dir`, if it exists.
+pub(super) async fn remove_all_staged(dir: PathBuf) -> io::Result<()> {
+    blocking(move || remove_staged_below(&dir)).await
+}
+
+fn remove_staged_below(dir: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_staged_below(&entry.path())?;
+        } else if is_staged(&entry.file_name()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// The directories directly below `root` that hold an object.
 ///
 /// Not by `object_store`: it lists empty directories too, and one name that is no UTF-8 fails it.

@@ -8,6 +8,7 @@ use super::order;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
 use crate::options::Options;
+use crate::watchdog::Watchdog;
 use crate::wiring;
 
 /// Back up the platform at one point in time
@@ -28,9 +29,11 @@ enum Mode {
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
     let Mode::Hold = args.mode;
     let operations = wiring::operations(options)?;
+    let watchdog = Watchdog::start(options);
     let display = Display::start(options.json);
     let sealed = operations.backup(order(options, &display)).await;
     display.finish();
+    watchdog.dismiss();
     let sealed = sealed?;
     if options.json {
         print::document(&sealed);

@@ -10,7 +10,7 @@ use super::order;
 use crate::display::{Display, print};
 use crate::failure::Failure;
 use crate::options::Options;
-use crate::wiring;
+use crate::{watchdog, wiring};
 
 /// Look at what would be stopped, or bring back what was
 #[derive(clap::Subcommand, Debug)]
@@ -21,6 +21,17 @@ pub(super) enum Command {
     ///
     /// After a restore that failed, this starts the platform with the data as it is now.
     Start,
+    /// Bring back what runs that died left stopped; what a restore stopped on purpose stays stopped
+    ///
+    /// Every platform of the engine, unless one is named. For the start of the host: see `ops/`.
+    Recover(Recover),
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Recover {
+    /// Wait until the process at the other end of standard input is gone, then recover
+    #[arg(long, hide = true)]
+    watch: bool,
 }
 
 pub(super) async fn run(options: &Options, command: &Command) -> Result<Exit, Failure> {
@@ -43,6 +54,16 @@ pub(super) async fn run(options: &Options, command: &Command) -> Result<Exit, Fa
                 options.json,
                 "Nothing of this platform is left stopped by an earlier run.",
             );
+        }
+        Command::Recover(Recover { watch }) => {
+            if *watch && watchdog::was_dismissed().await {
+                return Ok(Exit::Ok);
+            }
+            let display = Display::start(options.json);
+            let recovered = operations.recover(order(options, &display)).await;
+            display.finish();
+            recovered?;
+            print::summary(options.json, "Nothing is left stopped by a run that died.");
         }
     }
     Ok(Exit::Ok)
@@ -69,4 +90,7 @@ fn show(plan: &Plan) {
     }
     print::line(&format!("Platform {}", plan.platform));
     print::line(&table.to_string());
+    for warning in plan.warnings() {
+        print::line(&format!("warning: {warning}"));
+    }
 }

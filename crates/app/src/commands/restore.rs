@@ -11,6 +11,7 @@ use super::order;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
 use crate::options::Options;
+use crate::watchdog::Watchdog;
 use crate::wiring;
 
 /// Replace the platform's data with a backup's
@@ -31,9 +32,11 @@ pub(super) struct Args {
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
     let operations = wiring::operations(options)?;
     confirm(args)?;
+    let watchdog = Watchdog::start(options);
     let display = Display::start(options.json);
     let restored = operations.restore(args.backup, order(options, &display)).await;
     display.finish();
+    watchdog.dismiss();
     let restored = restored?;
     if options.json {
         print::document(&restored);

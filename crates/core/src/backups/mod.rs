@@ -2,6 +2,7 @@
 //! A directory is a backup if and only if its manifest exists; everything here keeps that true.
 
 mod artifacts;
+mod canary;
 mod verify;
 
 use std::sync::Arc;
@@ -14,7 +15,8 @@ pub use verify::Damage;
 
 use crate::events::Reporter;
 use crate::manifest::{Manifest, RunRecord, Unreadable};
-use crate::names::BackupId;
+use crate::names::{BackupId, RunId};
+use crate::ports::repository::PRODUCT;
 use crate::ports::{Key, Repository, RepositoryError};
 use crate::sink::Sink;
 
@@ -27,9 +29,6 @@ const DOCUMENT_LIMIT: u64 = 256 << 20;
 
 /// How many manifests are read at once for a listing.
 const READS_AT_ONCE: usize = 32;
-
-/// Bytes of the object that proves, before anything is stopped, that the repository takes data.
-pub const CANARY_BYTES: usize = 8 << 20;
 
 /// The backups of one repository.
 #[derive(Clone)]
@@ -82,37 +81,18 @@ impl Backups {
         Self { repository }
     }
 
+    /// Removes what a dead run left unfinished: its uploads and its canary. The backup's own objects
+    /// stay: without a manifest they are none.
+    pub async fn sweep(&self, id: BackupId, run: &RunId) -> Result<(), RepositoryError> {
+        let uploads = self.repository.sweep(&id.to_string()).await;
+        let product = self.repository.sweep(PRODUCT).await;
+        let canary = self.repository.delete(&canary::key(run.as_str())).await;
+        uploads.and(product).and(canary)
+    }
+
     /// What and where the repository is.
     pub fn place(&self) -> String {
         self.repository.place()
-    }
-
-    /// Proves that the repository takes, returns and removes [`CANARY_BYTES`].
-    pub async fn canary(&self, name: &str) -> Result<(), RepositoryError> {
-        let key = Key::product(&format!("canary-{name}"));
-        let content = Bytes::from(vec![0xC5; CANARY_BYTES]);
-        let written = self.write_canary(&key, &content).await;
-        let deleted = self.repository.delete(&key).await;
-        written.and(deleted)
-    }
-
-    async fn write_canary(&self, key: &Key, content: &Bytes) -> Result<(), RepositoryError> {
-        let mut upload = self.repository.upload(key).await?;
-        if let Err(error) = upload.write(content.clone()).await {
-            // The first error is the one that tells why; nothing was made yet.
-            let _ = upload.abort().await;
-            return Err(error);
-        }
-        upload.complete().await?;
-        let returned = self.read(key, CANARY_BYTES as u64).await?;
-        if returned == *content {
-            Ok(())
-        } else {
-            Err(RepositoryError::Failed {
-                key: key.to_string(),
-                cause: "it returned other bytes than it was given".into(),
-            })
-        }
     }
 
     /// Begins a backup: from now on its directory is this run's. Fails if it exists already.

@@ -10,16 +10,18 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 use serde::Serialize;
 
+use super::claim::Held;
 use super::plan::Plan;
 use super::platform::Platform;
-use super::site::{Held, Run, Site};
+use super::site::{Run, Site};
 use super::standstill::{Ended, Standstill};
 use super::start::Degraded;
 use crate::errors::{Error, PreflightError, RunFailure};
 use crate::events::{Kind, Step};
 use crate::manifest::{FORMAT, Manifest, Mode, RunRecord};
 use crate::names::BackupId;
-use crate::ports::power::Job;
+use crate::ports::journal::Phase;
+use crate::ports::power::{Intent, Job};
 use crate::ports::store::Preflight;
 use crate::sink::Sink;
 use crate::workload::State;
@@ -43,22 +45,25 @@ pub async fn backup(site: &Site, run: &Run, held: &Held, platform: &Platform) ->
         .step(Step::Preflight, preflight(site, run, platform, &plan))
         .await?;
     run.check()?;
-    run.report
-        .step(Step::Claim, site.claim(run, &plan, Job::BackupJob, id))
-        .await?;
-    let outcome = record(site, run, platform, &plan, id).await;
-    site.release(held, run).await;
+    let claim = site.claim(held, run, &plan, Job::BackupJob, id);
+    let intent = run.report.step(Step::Claim, claim).await?;
+    let outcome = record(site, run, platform, &plan, &intent).await;
+    site.release(run, &intent).await;
     outcome
 }
 
 /// Nothing is stopped before this has passed.
 async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> Result<(), Error> {
     stores_run(plan)?;
+    plan.warnings().for_each(|warning| run.report.warn(warning));
     let cx = site.cx(run);
     let looks = join_all(platform.stores.values().map(|store| store.preflight(&cx))).await;
+    run.check()?;
     for look in looks {
         let Preflight { warnings, .. } = look.map_err(PreflightError::Store)?;
-        warnings.into_iter().for_each(|warning| run.report.warn(warning));
+        for warning in warnings {
+            run.report.warn(warning);
+        }
     }
     let canary = site.backups.canary(run.report.run().as_str()).await;
     canary.map_err(|cause| PreflightError::Repository {
@@ -83,7 +88,8 @@ fn stores_run(plan: &Plan) -> Result<(), PreflightError> {
 }
 
 /// Opens the backup's directory and either seals it or says that it failed.
-async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, id: BackupId) -> Result<Sealed, Error> {
+async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, intent: &Intent) -> Result<Sealed, Error> {
+    let id = intent.backup;
     let first = RunRecord {
         format: FORMAT,
         platform: platform.name.clone(),
@@ -97,19 +103,16 @@ async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, id: Ba
         place: site.backups.place(),
         cause,
     })?;
-    let (captured, ended) = stand_still(site, run, platform, plan, &sink).await;
-    let manifest = manifest(site, run, plan, id, &captured, ended.as_ref());
+    let (captured, ended) = stand_still(site, run, platform, plan, intent, &sink).await;
+    let manifest = manifest(site, run, plan, id, &captured, &ended);
     let sealed = seal(site, run, &manifest, captured.failure).await;
     // After the seal: the backup is safe before the last health check has passed.
-    let degraded = match ended {
-        Some(Ended {
-            mut degraded, targets, ..
-        }) => {
-            degraded.extend(site.hands(run).confirm(&targets).await);
-            once_each(degraded)
-        }
-        None => Vec::new(),
-    };
+    let mut degraded = ended.degraded;
+    degraded.extend(site.hands(run).confirm(&ended.targets).await);
+    let degraded = once_each(degraded);
+    if degraded.is_empty() {
+        site.note(run, intent, Phase::Verified).await;
+    }
     match sealed {
         Ok(()) => Ok(Sealed { manifest, degraded }),
         Err(cause) => Err(Error::Run {
@@ -125,24 +128,24 @@ async fn stand_still(
     run: &Run,
     platform: &Platform,
     plan: &Plan,
+    intent: &Intent,
     sink: &Sink,
-) -> (Captured, Option<Ended>) {
+) -> (Captured, Ended) {
     let begun = run
         .report
         .step(Step::Stop, Standstill::begin(site.hands(run), plan))
         .await;
-    let mut standstill = match begun {
-        Ok(standstill) => standstill,
-        Err((error, ended)) => return (Captured::failed(error.into()), Some(ended)),
+    let (captured, standstill) = match begun {
+        Ok(mut standstill) => {
+            site.keep_claim(run, intent).await;
+            let captured = capture(site, run, platform, plan, &mut standstill, sink).await;
+            (captured, standstill)
+        }
+        Err(broken) => (Captured::failed(broken.cause.into()), broken.standstill),
     };
-    let captured = capture(site, run, platform, plan, &mut standstill, sink).await;
-    let ended = run
-        .report
-        .step(Step::Start, async {
-            Ok::<_, std::convert::Infallible>(standstill.end().await)
-        })
-        .await;
-    (captured, ended.ok())
+    site.keep_claim(run, intent).await;
+    site.note(run, intent, Phase::Undoing).await;
+    (captured, standstill.end_as_step(run).await)
 }
 
 /// A workload that did not start is not healthy either: its first cause is the one that tells.
@@ -152,28 +155,39 @@ pub(super) fn once_each(mut degraded: Vec<Degraded>) -> Vec<Degraded> {
     degraded
 }
 
+/// Makes the backup count, or says why it does not and describes what there is of it.
 async fn seal(site: &Site, run: &Run, manifest: &Manifest, failure: Option<RunFailure>) -> Result<(), RunFailure> {
-    if let Some(failure) = failure {
-        let partial = Manifest {
-            failure: Some(failure.to_string()),
-            ..manifest.clone()
-        };
-        if let Err(error) = site.backups.seal_partial(&partial).await {
-            run.report
-                .warn(format!("what the failed run left could not be described: {error}"));
-        }
-        return Err(failure);
+    let sealed = match failure {
+        None => run.report.step(Step::Seal, make_count(site, manifest)).await,
+        Some(failure) => Err(failure),
+    };
+    match &sealed {
+        Ok(()) => run.report.tell(Kind::Sealed { backup: manifest.id }),
+        Err(failure) => describe(site, run, manifest, failure).await,
     }
-    let sealed = run.report.step(Step::Seal, site.backups.seal(manifest)).await;
+    sealed
+}
+
+async fn make_count(site: &Site, manifest: &Manifest) -> Result<(), RunFailure> {
+    let sealed = site.backups.seal(manifest).await;
     sealed.map_err(|cause| RunFailure::Repository {
         place: site.backups.place(),
         cause,
-    })?;
-    run.report.tell(Kind::Sealed { backup: manifest.id });
-    Ok(())
+    })
 }
 
-fn manifest(site: &Site, run: &Run, plan: &Plan, id: BackupId, captured: &Captured, ended: Option<&Ended>) -> Manifest {
+async fn describe(site: &Site, run: &Run, manifest: &Manifest, failure: &RunFailure) {
+    let partial = Manifest {
+        failure: Some(failure.to_string()),
+        ..manifest.clone()
+    };
+    if let Err(error) = site.backups.seal_partial(&partial).await {
+        run.report
+            .warn(format!("what the failed run left could not be described: {error}"));
+    }
+}
+
+fn manifest(site: &Site, run: &Run, plan: &Plan, id: BackupId, captured: &Captured, ended: &Ended) -> Manifest {
     Manifest {
         format: FORMAT,
         stillpoint: site.version.clone(),
@@ -183,7 +197,7 @@ fn manifest(site: &Site, run: &Run, plan: &Plan, id: BackupId, captured: &Captur
         mode: Mode::Hold,
         began: run.began,
         sealed: site.clock.now(),
-        standstill: ended.map(|ended| ended.window),
+        standstill: Some(ended.window),
         workloads: plan.records(),
         stores: captured.records.clone(),
         failure: None,

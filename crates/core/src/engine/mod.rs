@@ -4,8 +4,10 @@
 //! [`standstill`] alone holds the power to stop and start; everything else asks it.
 
 pub mod backup;
+pub mod claim;
 pub mod keep;
 pub mod limits;
+mod marked_shell;
 pub mod plan;
 pub mod platform;
 pub mod recovery;
@@ -13,4 +15,6 @@ pub mod restore;
 pub mod site;
 pub mod standstill;
 pub mod start;
+mod together;
+pub mod unprotected;
 mod waves;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::engine::keep;
 use crate::engine::limits::{CLIENT_STOP_GRACE, STORE_STOP_GRACE};
 use crate::engine::platform::Platform;
+use crate::engine::unprotected;
 use crate::manifest::WorkloadRecord;
 use crate::names::{Project, StoreName};
 use crate::ports::power::{Job, Recorded};
@@ -16,6 +17,8 @@ use crate::workload::{State, Workload};
 pub struct Plan {
     /// The platform.
     pub platform: Project,
+    /// What is planned.
+    pub job: Job,
     /// One entry for each workload, in order of their addresses.
     pub entries: Vec<Entry>,
 }
@@ -63,6 +66,7 @@ impl Plan {
             .collect();
         Self {
             platform: platform.name.clone(),
+            job,
             entries,
         }
     }
@@ -74,11 +78,18 @@ impl Plan {
             .filter(|entry| matches!(entry.action, Action::Stop(_)))
     }
 
-    /// What is to be as it was afterwards: everything that has a process now.
+    /// What the operator should know about what the backup will not hold.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let clients = self.entries.iter().filter(|entry| entry.role == Role::Client);
+        clients.filter_map(|entry| unprotected::warning(&entry.workload))
+    }
+
+    /// What is to be as it was afterwards: everything that has a process now, but for what the engine
+    /// removes when it ends.
     pub fn recorded(&self) -> Vec<Recorded> {
         self.entries
             .iter()
-            .filter(|entry| entry.workload.state.is_up())
+            .filter(|entry| entry.workload.state.is_up() && !entry.workload.auto_remove)
             .map(Entry::recorded)
             .collect()
     }
@@ -104,6 +115,7 @@ impl Entry {
             id: self.workload.id.clone(),
             state: self.workload.state,
             started_at: self.workload.started_at,
+            restart: self.workload.restart.clone(),
             alone: self.store().is_some(),
         }
     }

@@ -5,22 +5,62 @@ use futures::future::join_all;
 
 use super::backup::once_each;
 use super::start::{Degraded, Hands, Target, targets};
+use crate::backups::Backups;
 use crate::errors::Error;
+use crate::ports::Shell;
 use crate::ports::power::{Intent, Recorded};
+
+/// Ends what the dead run left running inside stores, and removes what it left unfinished in the
+/// repository. What cannot be reaped is told: it must not keep the platform down.
+pub async fn reap(hands: &Hands, shell: &dyn Shell, backups: &Backups, intent: &Intent) {
+    let stores = intent.workloads.iter().filter(|entry| entry.alone);
+    let reaped = join_all(stores.map(|entry| shell.reap(&entry.id, &intent.run))).await;
+    let left = reaped
+        .into_iter()
+        .filter_map(Result::err)
+        .map(|error| error.to_string());
+    let unswept = backups.sweep(intent.backup, &intent.run).await;
+    let unswept = unswept.err().map(|error| error.to_string());
+    for error in left.chain(unswept) {
+        hands
+            .report
+            .warn(format!("run {} may have left something behind: {error}", intent.run));
+    }
+}
 
 /// Starts what the intent's run had stopped and awaits that all of it is what it was.
 /// Returns what is not.
 pub async fn recover(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Error> {
     let now = hands.catalog.workloads().await?;
-    let (targets, lost) = targets(&intent.workloads, &now);
+    let (targets, gone) = targets(intent, &now);
+    // A claim that waits for what somebody has removed would block the platform for ever.
+    for address in gone {
+        hands
+            .report
+            .warn(format!("{address} was removed since; it is not brought back"));
+    }
     let (ours, others): (Vec<Target>, Vec<Target>) = targets
         .into_iter()
         .partition(|target| is_ours(target, &intent.workloads));
     tell_others(hands, &others).await;
     let mut degraded = hands.start(&ours).await;
-    degraded.extend(lost);
     degraded.extend(hands.confirm(&ours).await);
     Ok(once_each(degraded))
+}
+
+/// What somebody has started since the intent was recorded.
+pub async fn touched(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Error> {
+    let now = hands.catalog.workloads().await?;
+    let (targets, _) = targets(intent, &now);
+    let others = targets.into_iter().filter(|target| !is_ours(target, &intent.workloads));
+    let degraded = others.map(|target| Degraded {
+        workload: target.was.address,
+        cause: format!(
+            "was started since {}, when run {} recorded it",
+            intent.since, intent.run
+        ),
+    });
+    Ok(degraded.collect())
 }
 
 /// Nobody but the run has started it since it was recorded: whatever state it is in is the run's doing.
@@ -31,14 +71,15 @@ fn is_ours(target: &Target, recorded: &[Recorded]) -> bool {
         .any(|entry| entry.address == target.was.address && (entry.alone || entry.started_at == target.was.started_at))
 }
 
-/// Somebody, or the run itself for a store's dump, has started these since: they are looked at, never touched.
+/// Somebody, or the run itself at its end, has started these since: they are looked at, never touched.
 async fn tell_others(hands: &Hands, others: &[Target]) {
     let looks = join_all(others.iter().map(|target| hands.catalog.inspect(&target.was.id))).await;
     for (target, look) in others.iter().zip(looks) {
-        if look.is_ok_and(|now| !now.state.is_up()) {
-            let address = &target.was.address;
+        let was = &target.was;
+        if let Some(now) = look.ok().filter(|now| now.state != was.state) {
             hands.report.warn(format!(
-                "{address} was started and stopped again since; it is left as it is"
+                "{} was {} and has been started since; it is left as it is: {}",
+                was.address, was.state, now.state
             ));
         }
     }

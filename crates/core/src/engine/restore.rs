@@ -9,15 +9,19 @@ use futures::future::join_all;
 use serde::Serialize;
 
 use super::backup::once_each;
+use super::claim::Held;
 use super::plan::Plan;
 use super::platform::Platform;
-use super::site::{Held, Run, Site};
-use super::standstill::{Ended, Standstill};
+use super::site::{Run, Site};
+use super::standstill::{Broken, Ended, Standstill};
 use super::start::Degraded;
+use super::together::together;
+use crate::backups::Artifacts;
 use crate::errors::{Error, RunFailure};
 use crate::events::Step;
 use crate::manifest::{Manifest, StoreRecord};
 use crate::names::BackupId;
+use crate::ports::journal::Phase;
 use crate::ports::power::{Intent, Job};
 use crate::ports::{Cx, Store};
 use crate::workload::Workload;
@@ -48,22 +52,31 @@ pub async fn restore(
     let pairs = examine::examine(site, run, &platform, manifest, unfinished.is_some()).await?;
     run.check()?;
     let plan = Plan::new(&platform, Job::FullRestoreJob);
-    if unfinished.is_none() {
-        run.report
-            .step(Step::Claim, site.claim(run, &plan, Job::FullRestoreJob, manifest.id))
-            .await?;
+    let intent = if let Some(intent) = unfinished {
+        intent.clone()
+    } else {
+        let claim = site.claim(held, run, &plan, Job::FullRestoreJob, manifest.id);
+        run.report.step(Step::Claim, claim).await?
+    };
+    let ended = match replace(site, run, &plan, &pairs, &intent, manifest.id).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            if !matches!(error, Error::StoppedOnPurpose { .. }) {
+                site.release(run, &intent).await;
+            }
+            return Err(error);
+        }
+    };
+    let confirmed = site.hands(run).confirm(&ended.targets).await;
+    let degraded = once_each(ended.degraded.into_iter().chain(confirmed).collect());
+    if degraded.is_empty() {
+        site.note(run, &intent, Phase::Verified).await;
     }
-    let ended = replace(site, run, held, &plan, &pairs, manifest.id).await?;
-    let degraded = ended
-        .degraded
-        .into_iter()
-        .chain(site.hands(run).confirm(&ended.targets).await)
-        .collect();
-    site.release(held, run).await;
+    site.release(run, &intent).await;
     Ok(Restored {
         backup: manifest.id,
         standstill: ended.window,
-        degraded: once_each(degraded),
+        degraded,
     })
 }
 
@@ -77,6 +90,7 @@ fn as_recorded(mut platform: Platform, unfinished: Option<&Intent>) -> Platform 
         let here = |workload: &&mut Workload| workload.address == entry.address;
         if let Some(workload) = platform.workloads.iter_mut().find(here) {
             workload.state = entry.state;
+            workload.restart = entry.restart.clone();
         }
     }
     platform
@@ -85,51 +99,47 @@ fn as_recorded(mut platform: Platform, unfinished: Option<&Intent>) -> Platform 
 async fn replace(
     site: &Site,
     run: &Run,
-    held: &Held,
     plan: &Plan,
     pairs: &[Pair<'_>],
+    intent: &Intent,
     backup: BackupId,
 ) -> Result<Ended, Error> {
+    let half_done = intent.run != *run.report.run();
     let begun = run
         .report
         .step(Step::Stop, Standstill::begin(site.hands(run), plan))
         .await;
     let mut standstill = match begun {
         Ok(standstill) => standstill,
-        // Nothing was overwritten yet: the platform runs again and the claim has no use.
-        Err((error, ended)) => return Err(not_begun(site, held, error.into(), ended).await),
+        Err(broken) if half_done => return Err(stay_down(broken.standstill, plan, backup, broken.cause.into()).await),
+        Err(broken) => return Err(not_begun(run, *broken).await),
     };
-    match load_all(site, run, &mut standstill, plan, pairs, backup).await {
-        Ok(()) => Ok(end(run, standstill).await),
-        Err(cause) => {
-            let still_running = standstill.leave_stopped(plan).await;
-            Err(Error::StoppedOnPurpose {
-                backup,
-                cause: Box::new(cause),
-                still_running,
-            })
+    site.keep_claim(run, intent).await;
+    let loaded = load_all(site, run, &mut standstill, plan, pairs, backup).await;
+    site.keep_claim(run, intent).await;
+    match loaded {
+        Ok(()) => {
+            site.note(run, intent, Phase::Undoing).await;
+            Ok(standstill.end_as_step(run).await)
         }
+        Err(cause) => Err(stay_down(standstill, plan, backup, cause).await),
     }
 }
 
-async fn not_begun(site: &Site, held: &Held, cause: RunFailure, ended: Ended) -> Error {
-    let released = site.give_free(held).await;
-    match released {
-        Ok(()) => Error::Run {
-            cause: Box::new(cause),
-            degraded: ended.degraded,
-        },
-        Err(error) => error.into(),
+/// Nothing was overwritten yet: the platform runs again.
+async fn not_begun(run: &Run, broken: Broken) -> Error {
+    let ended = broken.standstill.end_as_step(run).await;
+    Error::Run {
+        cause: Box::new(broken.cause.into()),
+        degraded: ended.degraded,
     }
 }
 
-async fn end(run: &Run, standstill: Standstill) -> Ended {
-    let started = run.report.step(Step::Start, async {
-        Ok::<_, std::convert::Infallible>(standstill.end().await)
-    });
-    match started.await {
-        Ok(ended) => ended,
-        Err(never) => match never {},
+async fn stay_down(standstill: Standstill, plan: &Plan, backup: BackupId, cause: RunFailure) -> Error {
+    Error::StoppedOnPurpose {
+        backup,
+        cause: Box::new(cause),
+        still_running: standstill.leave_stopped(plan).await,
     }
 }
 
@@ -146,14 +156,20 @@ async fn load_all(
         standstill.start_alone(store.name(), store.workload()).await?;
     }
     let artifacts = site.backups.artifacts(backup, &run.report);
-    let loads = join_all(pairs.iter().map(|(store, record)| async {
-        store.ready(&cx).await?;
-        store.load(&cx, record, &artifacts).await
-    }));
-    run.report.step(Step::Load, async { each(pairs, loads.await) }).await?;
+    let loads = together(&cx, pairs, |pair, cx| load(pair, cx, &artifacts));
+    let loaded = async { loads.await.1.map_or(Ok(()), Err) };
+    run.report.step(Step::Load, loaded).await?;
     run.report.step(Step::Compare, compare_all(&cx, pairs)).await?;
     standstill.unbroken(plan).await?;
     run.report.step(Step::Settle, settle_all(&cx, pairs)).await
+}
+
+async fn load((store, record): &Pair<'_>, cx: Cx, artifacts: &Artifacts) -> Result<(), RunFailure> {
+    let loaded = async {
+        store.ready(&cx).await?;
+        store.load(&cx, record, artifacts).await
+    };
+    loaded.await.map_err(|cause| RunFailure::of(store.name(), cause))
 }
 
 fn each<T>(pairs: &[Pair<'_>], outcomes: Vec<Result<T, crate::ports::StoreError>>) -> Result<Vec<T>, RunFailure> {

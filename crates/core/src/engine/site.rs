@@ -6,16 +6,15 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::limits::STREAM_IDLE;
-use super::plan::Plan;
+use super::marked_shell::MarkedShell;
 use super::platform::{self, Platform};
-use super::recovery;
-use super::start::{Degraded, Hands};
-use crate::backups::Backups;
+use super::start::Hands;
+use crate::backups::{Backups, Damage};
 use crate::errors::Error;
-use crate::events::{Kind as Event, Reporter, Step};
-use crate::names::{BackupId, Project};
-use crate::ports::power::{Claim, Intent, Job};
-use crate::ports::{Catalog, Clock, Cx, EngineError, Guard, Kind, Locks, Power, Reach, Shell};
+use crate::events::{Reporter, Step};
+use crate::manifest::Manifest;
+use crate::names::Project;
+use crate::ports::{Catalog, Clock, Cx, Journal, Kind, Locks, Power, Reach, Shell};
 
 /// The wired world.
 #[derive(Clone)]
@@ -32,6 +31,8 @@ pub struct Site {
     pub clock: Arc<dyn Clock>,
     /// Tells who is alive.
     pub locks: Arc<dyn Locks>,
+    /// Remembers what runs intended.
+    pub journal: Arc<dyn Journal>,
     /// Keeps the backups.
     pub backups: Backups,
     /// The kinds of store that are known.
@@ -56,6 +57,12 @@ pub struct Run {
 }
 
 impl Run {
+    /// Awaits what only looks, and drops it when the run is cancelled.
+    pub async fn unless_cancelled<T>(&self, look: impl Future<Output = T>) -> Result<T, Error> {
+        let seen = self.cancel.run_until_cancelled(look).await;
+        seen.ok_or(Error::Interrupted)
+    }
+
     /// Fails if the run was cancelled.
     pub fn check(&self) -> Result<(), Error> {
         if self.cancel.is_cancelled() {
@@ -66,12 +73,6 @@ impl Run {
     }
 }
 
-/// A platform that is ours: no other run touches it until this is released.
-pub struct Held {
-    platform: Project,
-    _lock: Box<dyn Guard>,
-}
-
 impl Site {
     /// Finds the platform: the one named, or the only one.
     pub async fn platform(&self, wanted: Option<&Project>) -> Result<Platform, Error> {
@@ -79,10 +80,23 @@ impl Site {
         Ok(platform::find(workloads, &self.kinds, wanted)?)
     }
 
+    /// Reads a backup whole, as a step of the run, and returns what is not as its manifest says.
+    pub async fn damage(&self, run: &Run, manifest: &Manifest) -> Result<Vec<Damage>, Error> {
+        let read = self.backups.damage(manifest, &run.report);
+        let step = run.report.step(Step::Verify, async {
+            let read = run.unless_cancelled(read).await?;
+            read.map_err(|cause| Error::Repository {
+                place: self.backups.place(),
+                cause,
+            })
+        });
+        step.await
+    }
+
     /// What a store's call may use.
     pub fn cx(&self, run: &Run) -> Cx {
         Cx {
-            shell: self.shell.clone(),
+            shell: Arc::new(MarkedShell::new(self.shell.clone(), run.report.run().clone())),
             reach: self.reach.clone(),
             clock: self.clock.clone(),
             report: run.report.clone(),
@@ -98,103 +112,6 @@ impl Site {
             catalog: self.catalog.clone(),
             clock: self.clock.clone(),
             report: run.report.clone(),
-        }
-    }
-
-    /// Shuts out the other processes of this host. Fails at once if one of them is at work.
-    pub async fn lock(&self, platform: &Project) -> Result<Held, Error> {
-        match self.locks.take(platform)? {
-            Some(lock) => Ok(Held {
-                platform: platform.clone(),
-                _lock: lock,
-            }),
-            None => Err(Error::Held {
-                platform: platform.clone(),
-                by: self.power.claimed(platform).await?.map(Box::new),
-            }),
-        }
-    }
-
-    /// Brings back what a dead backup run left down, and gives its claim free. What a restore
-    /// stopped on purpose stays down: its intent is returned. Our lock proves the owner dead only
-    /// on our own host: a claim made from another one is respected.
-    pub async fn heal(&self, held: &Held, run: &Run) -> Result<Option<Intent>, Error> {
-        let Some(intent) = self.power.claimed(&held.platform).await? else {
-            return Ok(None);
-        };
-        if intent.host != self.host {
-            return Err(Error::Held {
-                platform: held.platform.clone(),
-                by: Some(Box::new(intent)),
-            });
-        }
-        if intent.job == Job::FullRestoreJob {
-            return Ok(Some(intent));
-        }
-        run.report.warn(format!(
-            "run {} died and left the platform down: it is brought back first",
-            intent.run
-        ));
-        let degraded = self.bring_back(held, run, &intent).await?;
-        if degraded.is_empty() {
-            Ok(None)
-        } else {
-            Err(Error::RecoveryIncomplete {
-                run: intent.run,
-                degraded,
-            })
-        }
-    }
-
-    /// Starts what the intent's run had stopped, and gives its claim free once all of it runs.
-    pub async fn bring_back(&self, held: &Held, run: &Run, intent: &Intent) -> Result<Vec<Degraded>, Error> {
-        let degraded = run
-            .report
-            .step(Step::Start, recovery::recover(&self.hands(run), intent))
-            .await?;
-        if degraded.is_empty() {
-            self.give_free(held).await?;
-        }
-        Ok(degraded)
-    }
-
-    /// Takes the platform, so that the engine itself knows what is to run again.
-    pub async fn claim(&self, run: &Run, plan: &Plan, job: Job, backup: BackupId) -> Result<(), Error> {
-        let intent = Intent {
-            platform: plan.platform.clone(),
-            run: run.report.run().clone(),
-            job,
-            backup,
-            host: self.host.clone(),
-            process: self.process,
-            since: run.began,
-            workloads: plan.recorded(),
-        };
-        // Any image that the engine has will do: the claim's container is never started.
-        let image = plan
-            .entries
-            .first()
-            .map_or("", |entry| entry.workload.image_id.as_str());
-        match self.power.claim(&intent, image).await? {
-            Claim::Ours => Ok(()),
-            Claim::Held(by) => Err(Error::Held {
-                platform: plan.platform.clone(),
-                by: Some(by),
-            }),
-        }
-    }
-
-    /// Gives the platform free for other runs, while this process goes on.
-    pub async fn give_free(&self, held: &Held) -> Result<(), EngineError> {
-        self.power.release(&held.platform).await
-    }
-
-    /// Gives the platform free. A failure is told: the run's outcome does not depend on it.
-    pub async fn release(&self, held: &Held, run: &Run) {
-        if let Err(error) = self.give_free(held).await {
-            run.report.tell(Event::Warning {
-                message: format!("the claim on {} could not be removed: {error}", held.platform),
-            });
         }
     }
 }

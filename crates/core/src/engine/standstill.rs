@@ -1,23 +1,25 @@
 //! The standstill: what is managed stops in parallel, nothing of it runs until the end, and what ran
 //! before runs again. The only holder of [`crate::ports::Power`].
 //!
-//! A standstill that was begun must be ended by [`Standstill::end`] or left on purpose by
-//! [`Standstill::leave_stopped`]; a begin that fails has ended itself.
+//! A standstill that was begun, wholly or in part, must be ended by [`Standstill::end`] or left on
+//! purpose by [`Standstill::leave_stopped`].
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::plan::{Action, Entry, Plan};
+use super::site::Run;
 use super::start::{Degraded, Hands, Target};
-use crate::events::{Kind, millis};
+use crate::events::{Kind, Step, millis};
 use crate::manifest;
 use crate::names::{Address, StoreName, WorkloadId};
 use crate::ports::EngineError;
-use crate::ports::power::Stopped;
-use crate::workload::{State, Workload};
+use crate::ports::power::{Job, Stopped};
+use crate::workload::{RestartPolicy, State, Workload};
 
 /// A platform that stands still.
 pub struct Standstill {
@@ -29,6 +31,8 @@ pub struct Standstill {
     stopping: Timestamp,
     began: Timestamp,
     clock: Duration,
+    /// Restart policies were set to `no`: what is down must stay down, whatever happens.
+    holds_down: bool,
 }
 
 struct Managed {
@@ -73,6 +77,15 @@ pub enum StandstillError {
     Unknown(EngineError),
 }
 
+/// A standstill that did not come about, and what there is of it: only its caller knows whether what
+/// has stopped may run again.
+pub struct Broken {
+    /// Why.
+    pub cause: StandstillError,
+    /// What there is of it.
+    pub standstill: Standstill,
+}
+
 /// How a standstill ended.
 #[derive(Debug)]
 pub struct Ended {
@@ -85,9 +98,8 @@ pub struct Ended {
 }
 
 impl Standstill {
-    /// Stops everything that the plan says, in parallel. On an error it has ended itself: what had
-    /// been stopped runs again, or is named in the returned list.
-    pub async fn begin(hands: Hands, plan: &Plan) -> Result<Self, (StandstillError, Ended)> {
+    /// Stops everything that the plan says, in parallel.
+    pub async fn begin(hands: Hands, plan: &Plan) -> Result<Self, Box<Broken>> {
         let entries: Vec<&Entry> = plan.stopped().collect();
         hands.report.tell(Kind::ClientsGoDown {
             workloads: entries.len(),
@@ -98,17 +110,37 @@ impl Standstill {
             stopping: hands.clock.now(),
             began: hands.clock.now(),
             clock: hands.clock.elapsed(),
+            holds_down: plan.job == Job::FullRestoreJob,
             hands,
         };
-        let stops = join_all(entries.iter().map(|entry| standstill.stop(entry))).await;
-        if let Err(error) = stops.into_iter().collect::<Result<(), _>>() {
-            return Err((error, standstill.end().await));
+        match standstill.stop_all(&entries).await {
+            Ok(()) => {
+                standstill.began = standstill.hands.clock.now();
+                Ok(standstill)
+            }
+            Err(cause) => Err(Box::new(Broken { cause, standstill })),
         }
-        if let Err(error) = standstill.look_at_stopped().await {
-            return Err((error, standstill.end().await));
+    }
+
+    async fn stop_all(&mut self, entries: &[&Entry]) -> Result<(), StandstillError> {
+        if self.holds_down {
+            self.hold_down().await?;
         }
-        standstill.began = standstill.hands.clock.now();
-        Ok(standstill)
+        let stops = join_all(entries.iter().map(|entry| self.stop(entry))).await;
+        stops.into_iter().collect::<Result<(), _>>()?;
+        self.look_at_stopped().await
+    }
+
+    /// A reboot must not start clients on data that is half replaced: from now on nothing but a
+    /// command starts them.
+    async fn hold_down(&self) -> Result<(), StandstillError> {
+        let never = RestartPolicy::never();
+        let held = join_all(self.stopped.iter().map(async |managed| {
+            let (workload, id) = (managed.was.address.clone(), &managed.was.id);
+            let set = self.hands.power.set_restart(id, &never).await;
+            set.map_err(|cause| StandstillError::NotStopped { workload, cause })
+        }));
+        held.await.into_iter().collect()
     }
 
     async fn stop(&self, entry: &Entry) -> Result<(), StandstillError> {
@@ -139,8 +171,9 @@ impl Standstill {
         }
     }
 
-    /// Notes each workload's last start once it has stopped: one that a restart policy revived
-    /// between our plan and our stop must not count as revived inside the standstill.
+    /// Notes each workload's last start once all have stopped: one that a restart policy revived
+    /// between our plan and our stop must not count as revived inside the standstill. One that runs
+    /// again by now would go unseen later, if it ended before the last look.
     async fn look_at_stopped(&mut self) -> Result<(), StandstillError> {
         let looks = join_all(
             self.stopped
@@ -148,10 +181,19 @@ impl Standstill {
                 .map(|managed| self.hands.catalog.inspect(&managed.was.id)),
         )
         .await;
+        let mut revived = Vec::new();
         for (managed, look) in self.stopped.iter_mut().zip(looks) {
-            managed.started_at = look.map_err(StandstillError::Unknown)?.started_at;
+            let now = look.map_err(StandstillError::Unknown)?;
+            managed.started_at = now.started_at;
+            if now.state.is_up() {
+                revived.push(format!("{} runs again after its stop", now.address));
+            }
         }
-        Ok(())
+        if revived.is_empty() {
+            Ok(())
+        } else {
+            Err(StandstillError::Void(revived))
+        }
     }
 
     /// Starts one store, alone among the managed. It stays up until the end.
@@ -201,7 +243,10 @@ impl Standstill {
         let targets: Vec<Target> = self
             .stopped
             .into_iter()
-            .map(|managed| Target { was: managed.was })
+            .map(|managed| Target {
+                policy_changed: self.holds_down && managed.was.restart != RestartPolicy::never(),
+                was: managed.was,
+            })
             .collect();
         let degraded = self.hands.start(&targets).await;
         let down = self.hands.clock.elapsed().saturating_sub(self.clock);
@@ -218,6 +263,13 @@ impl Standstill {
         }
     }
 
+    /// Ends the standstill as a step of the run.
+    pub async fn end_as_step(self, run: &Run) -> Ended {
+        let step = run.report.step(Step::Start, async { Ok(self.end().await) });
+        let Ok::<_, Infallible>(ended) = step.await;
+        ended
+    }
+
     /// Leaves the platform down on purpose: also the stores that were started alone are stopped.
     /// Returns what could not be stopped.
     pub async fn leave_stopped(self, plan: &Plan) -> Vec<String> {
@@ -226,6 +278,7 @@ impl Standstill {
         stops
             .into_iter()
             .filter_map(Result::err)
+            .filter(|error| !matches!(error, StandstillError::Killed { .. }))
             .map(|error| error.to_string())
             .collect()
     }

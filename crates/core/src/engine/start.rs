@@ -11,7 +11,7 @@ use super::limits::{HEALTHY_AGAIN, LOOK_EVERY, START_AGAIN};
 use super::waves::waves;
 use crate::events::{Kind, Reporter};
 use crate::names::{Address, WorkloadId};
-use crate::ports::power::Recorded;
+use crate::ports::power::{Intent, Job};
 use crate::ports::{Catalog, Clock, EngineError, Power, within};
 use crate::workload::{Health, State, Workload};
 
@@ -33,6 +33,8 @@ pub struct Hands {
 pub struct Target {
     /// As it was before the run.
     pub was: Workload,
+    /// The run has changed its restart policy, which is to be put back.
+    pub policy_changed: bool,
 }
 
 /// A workload that did not come back as it was.
@@ -66,7 +68,7 @@ impl Hands {
 
     async fn start_one(&self, target: &Target) -> Result<(), Degraded> {
         let address = &target.was.address;
-        self.start_found(target).await.map_err(|error| Degraded {
+        self.put_back_and_start(target).await.map_err(|error| Degraded {
             workload: address.clone(),
             cause: format!("could not be started: {error}"),
         })?;
@@ -76,7 +78,21 @@ impl Hands {
         Ok(())
     }
 
+    /// The policy first: a process that dies in between leaves a workload that the engine itself
+    /// would start, never one that stays down for ever.
+    async fn put_back_and_start(&self, target: &Target) -> Result<(), EngineError> {
+        if target.policy_changed {
+            let id = self.look_up(target).await?.id;
+            self.power.set_restart(&id, &target.was.restart).await?;
+        }
+        self.start_found(target).await
+    }
+
     async fn start_found(&self, target: &Target) -> Result<(), EngineError> {
+        // A start would thaw what is frozen, and it would run until it is frozen again.
+        if target.was.state == State::Paused && self.look(target).await.is_ok_and(|now| now.state == State::Paused) {
+            return Ok(());
+        }
         let id = match self.power.start(&target.was.id).await {
             Err(error) if error.is_gone() => {
                 let id = self.resolve(&target.was.address).await?;
@@ -137,15 +153,16 @@ impl Hands {
     }
 
     async fn look(&self, target: &Target) -> Result<Workload, String> {
+        self.look_up(target).await.map_err(|error| error.to_string())
+    }
+
+    async fn look_up(&self, target: &Target) -> Result<Workload, EngineError> {
         match self.catalog.inspect(&target.was.id).await {
             Err(error) if error.is_gone() => {
-                let id = self
-                    .resolve(&target.was.address)
-                    .await
-                    .map_err(|error| error.to_string())?;
-                self.catalog.inspect(&id).await.map_err(|error| error.to_string())
+                let id = self.resolve(&target.was.address).await?;
+                self.catalog.inspect(&id).await
             }
-            found => found.map_err(|error| error.to_string()),
+            found => found,
         }
     }
 
@@ -191,24 +208,23 @@ fn exit_code(workload: &Workload) -> String {
         .unwrap_or_default()
 }
 
-/// The targets that an intent recorded, as far as their containers still exist; the others are
-/// returned as degraded.
-pub fn targets(recorded: &[Recorded], now: &[Workload]) -> (Vec<Target>, Vec<Degraded>) {
+/// The targets that an intent recorded, as far as their containers still exist, and the addresses of
+/// the others.
+pub fn targets(intent: &Intent, now: &[Workload]) -> (Vec<Target>, Vec<Address>) {
     let mut targets = Vec::new();
-    let mut lost = Vec::new();
-    for entry in recorded {
+    let mut gone = Vec::new();
+    for entry in &intent.workloads {
         match now.iter().find(|workload| workload.address == entry.address) {
             Some(workload) => targets.push(Target {
+                policy_changed: intent.job == Job::FullRestoreJob && workload.restart != entry.restart,
                 was: Workload {
                     state: entry.state,
+                    restart: entry.restart.clone(),
                     ..workload.clone()
                 },
             }),
-            None => lost.push(Degraded {
-                workload: entry.address.clone(),
-                cause: "its container is gone".into(),
-            }),
+            None => gone.push(entry.address.clone()),
         }
     }
-    (targets, lost)
+    (targets, gone)
 }

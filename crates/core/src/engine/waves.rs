@@ -82,6 +82,7 @@ mod tests {
             state: State::Exited,
             started_at: None,
             health: None,
+            restart: crate::workload::RestartPolicy::never(),
             restart_count: 0,
             exit_code: None,
             stop_grace: None,

@@ -17,7 +17,6 @@ use crate::engine::backup::Sealed;
 use crate::engine::plan::Plan;
 use crate::engine::restore::Restored;
 use crate::engine::site::{Run, Site};
-use crate::engine::start::Degraded;
 use crate::errors::Error;
 use crate::events::{Listener, Reporter};
 use crate::manifest::Manifest;
@@ -37,7 +36,10 @@ pub trait Operations: Send + Sync {
     async fn restore(&self, backup: BackupId, order: Order) -> Result<Restored, Error>;
 
     /// Brings back what an earlier run stopped and did not start again.
-    async fn start_containers(&self, order: Order) -> Result<Vec<Degraded>, Error>;
+    async fn start_containers(&self, order: Order) -> Result<(), Error>;
+
+    /// Brings back what dead backups left down; leaves alone what a restore stopped on purpose.
+    async fn recover(&self, order: Order) -> Result<(), Error>;
 
     /// Reads a backup to its last byte and compares it with its manifest.
     async fn verify(&self, backup: BackupId, order: Order) -> Result<Manifest, Error>;
@@ -96,8 +98,12 @@ impl Operations for Local {
         restore::restore(&self.site, &self.run(&order), order.platform.as_ref(), backup).await
     }
 
-    async fn start_containers(&self, order: Order) -> Result<Vec<Degraded>, Error> {
+    async fn start_containers(&self, order: Order) -> Result<(), Error> {
         containers::start(&self.site, &self.run(&order), order.platform.as_ref()).await
+    }
+
+    async fn recover(&self, order: Order) -> Result<(), Error> {
+        containers::recover(&self.site, &self.run(&order), order.platform.as_ref()).await
     }
 
     async fn verify(&self, backup: BackupId, order: Order) -> Result<Manifest, Error> {

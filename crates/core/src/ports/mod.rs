@@ -7,6 +7,7 @@
 pub mod catalog;
 pub mod clock;
 pub mod engine_error;
+pub mod journal;
 pub mod lock;
 pub mod power;
 pub mod reach;
@@ -17,6 +18,7 @@ pub mod store;
 pub use catalog::Catalog;
 pub use clock::{Clock, Overdue, within};
 pub use engine_error::EngineError;
+pub use journal::Journal;
 pub use lock::{Guard, Locks};
 pub use power::Power;
 pub use reach::{ByteStream, Reach};

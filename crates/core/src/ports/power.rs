@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EngineError;
 use crate::names::{Address, BackupId, Project, RunId, WorkloadId};
-use crate::workload::State;
+use crate::workload::{RestartPolicy, State};
 
 /// How a stop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +26,14 @@ pub trait Power: Send + Sync {
     /// Asks the workload to stop, kills it after `grace`, and returns when its process is gone.
     async fn stop(&self, id: &WorkloadId, grace: Duration) -> Result<Stopped, EngineError>;
 
-    /// Starts the workload and returns when its process runs, not when it is ready.
+    /// Starts the workload, or thaws it, and returns when its process runs, not when it is ready.
     async fn start(&self, id: &WorkloadId) -> Result<(), EngineError>;
 
     /// Freezes a running workload.
     async fn pause(&self, id: &WorkloadId) -> Result<(), EngineError>;
+
+    /// Sets what the engine does when the workload ends, or when the engine itself starts.
+    async fn set_restart(&self, id: &WorkloadId, policy: &RestartPolicy) -> Result<(), EngineError>;
 
     /// Takes the platform for one run, atomically: of two callers exactly one succeeds. The intent
     /// is kept by the engine itself, so it outlives this process, this host's reboot and our own
@@ -97,6 +100,9 @@ pub struct Recorded {
     pub state: State,
     /// Its last start.
     pub started_at: Option<Timestamp>,
+    /// What the engine did when it ended. A restore sets it to `no`, so that what it stopped stays
+    /// down across a reboot.
+    pub restart: RestartPolicy,
     /// The run itself starts it inside the standstill, so a later start tells nothing about others.
     pub alone: bool,
 }

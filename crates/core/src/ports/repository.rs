@@ -9,6 +9,9 @@ use futures::stream::BoxStream;
 
 use crate::names::{ArtifactName, BackupId};
 
+/// The directory of what belongs to no backup.
+pub const PRODUCT: &str = ".stillpoint";
+
 /// An object's place below the repository's root: components joined by `/`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(String);
@@ -26,7 +29,7 @@ impl Key {
 
     /// An object of the product that belongs to no backup.
     pub fn product(name: &str) -> Self {
-        Self(format!(".stillpoint/{name}"))
+        Self(format!("{PRODUCT}/{name}"))
     }
 
     /// The key as text.
@@ -109,6 +112,10 @@ pub trait Repository: Send + Sync {
     /// The names directly below the root that hold objects, in no particular order. One that cannot
     /// be looked into is named too: whoever opens what should be there is told why.
     async fn directories(&self) -> Result<Vec<String>, RepositoryError>;
+
+    /// Removes what uploads of a dead process have left unfinished below a directory of the root;
+    /// objects are not touched. A success also when there is nothing, and no directory.
+    async fn sweep(&self, directory: &str) -> Result<(), RepositoryError>;
 
     /// Removes an object. A success also when there is none; durable when it returns.
     async fn delete(&self, key: &Key) -> Result<(), RepositoryError>;

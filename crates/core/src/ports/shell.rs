@@ -5,7 +5,10 @@ use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::EngineError;
-use crate::names::WorkloadId;
+use crate::names::{RunId, WorkloadId};
+
+/// The variable that tells, of every process that a run starts in a container, whose it is.
+pub const RUN_VARIABLE: &str = "STILLPOINT_RUN";
 
 /// A command line for a container. Secrets go into `env`: an argument list is for everybody to read.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +67,11 @@ pub trait Shell: Send + Sync {
     /// A program that does not exist shows as exit 126 or 127, as in a shell. Closing the returned
     /// streams does **not** end the process: only [`Control::kill`] does.
     async fn exec(&self, workload: &WorkloadId, command: Command) -> Result<Process, EngineError>;
+
+    /// Ends every process in the workload's container whose environment names `run` by
+    /// [`RUN_VARIABLE`], and returns when they are gone, at the latest after 10 s. For a run that
+    /// has died: what it started lives on. A success also where there is none, or no container.
+    async fn reap(&self, workload: &WorkloadId, run: &RunId) -> Result<(), EngineError>;
 }
 
 /// A process that runs in a container.

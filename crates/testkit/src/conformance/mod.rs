@@ -1,8 +1,15 @@
 //! One suite for each port, and a few lines in each adapter's tests that call it. A test asserts one
 //! sentence of the port's prose; the fakes are held to the same suites as the adapters.
 
+pub mod bench;
+pub mod catalog;
+pub mod claim;
 pub mod locks;
+pub mod power;
+pub mod reach;
 pub mod repository;
+pub mod shell;
+pub mod shell_ends;
 
 /// Makes one test of each named function: what `$make` evaluates to is handed to it by reference.
 #[macro_export]

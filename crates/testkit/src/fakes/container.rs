@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use stillpoint_core::names::{Address, Project, WorkloadId};
-use stillpoint_core::workload::{Environment, Health, State, Workload};
+use stillpoint_core::workload::{Environment, Health, RestartPolicy, State, Workload};
 
 /// The image by which the fake kind knows its stores.
 pub(super) const STORE_IMAGE: &str = "registry.example/fakestore:1";
@@ -20,6 +20,21 @@ pub enum Restart {
     UnlessStopped,
     /// Starts it.
     Always,
+}
+
+impl Restart {
+    /// As the engine's own words.
+    pub(super) fn policy(self) -> RestartPolicy {
+        let name = match self {
+            Self::No => "no",
+            Self::UnlessStopped => "unless-stopped",
+            Self::Always => "always",
+        };
+        RestartPolicy {
+            name: name.to_owned(),
+            retries: 0,
+        }
+    }
 }
 
 /// A store's data.
@@ -38,7 +53,6 @@ pub struct Data {
 pub struct Container {
     /// What the engine told of it last; see [`Container::look`].
     pub(super) workload: Workload,
-    pub(super) restart: Restart,
     pub(super) data: Option<Data>,
     pub(super) stops_in: Duration,
     pub(super) healthy_after: Option<Duration>,
@@ -53,7 +67,6 @@ impl Container {
     pub fn client(service: &str) -> Self {
         Self {
             workload: workload(service),
-            restart: Restart::UnlessStopped,
             data: None,
             stops_in: Duration::from_secs(1),
             healthy_after: None,
@@ -75,7 +88,7 @@ impl Container {
             ..Data::default()
         });
         store.stops_in = Duration::from_secs(5);
-        store.answers_after = Duration::from_secs(2);
+        store.answers_after = Duration::from_millis(300);
         store
     }
 
@@ -121,10 +134,25 @@ impl Container {
         self
     }
 
+    /// Whose operator lets it take so long to stop.
+    #[must_use]
+    pub fn asks_to_stop_within(mut self, span: Duration) -> Self {
+        self.workload.stop_grace = Some(span);
+        self
+    }
+
+    /// The further replica of this number.
+    #[must_use]
+    pub fn replica(mut self, number: u32) -> Self {
+        self.workload.address.number = number;
+        self.workload.id = WorkloadId::new(format!("{}-{number}", self.workload.id));
+        self
+    }
+
     /// That the engine treats so after a reboot.
     #[must_use]
     pub fn restarts(mut self, restart: Restart) -> Self {
-        self.restart = restart;
+        self.workload.restart = restart.policy();
         self
     }
 
@@ -191,6 +219,7 @@ fn workload(service: &str) -> Workload {
         state: State::Running,
         started_at: Some(Timestamp::constant(1_771_200_000, 0)),
         health: None,
+        restart: Restart::UnlessStopped.policy(),
         restart_count: 0,
         exit_code: None,
         stop_grace: None,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use stillpoint_core::names::{Project, WorkloadId};
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
 use stillpoint_core::ports::{Catalog, Clock, EngineError, Power};
-use stillpoint_core::workload::{State, Workload};
+use stillpoint_core::workload::{RestartPolicy, State, Workload};
 
 use super::container::Container;
 use super::world::World;
@@ -75,6 +75,11 @@ impl Power for FakeEngine {
         })?
     }
 
+    async fn set_restart(&self, id: &WorkloadId, policy: &RestartPolicy) -> Result<(), EngineError> {
+        self.world
+            .with(id, |container, _| container.workload.restart = policy.clone())
+    }
+
     async fn claim(&self, intent: &Intent, _image: &str) -> Result<Claim, EngineError> {
         Ok(match self.world.take_claim(intent) {
             None => Claim::Ours,
@@ -93,16 +98,18 @@ impl Power for FakeEngine {
 }
 
 impl World {
-    /// Like the Docker Engine, which starts nothing that is paused.
     fn start(&self, id: &WorkloadId) -> Result<(), EngineError> {
         let started = self.with(id, |container, now| match container.look(now).state {
-            State::Running if container.ends.is_none() => Ok(false),
-            State::Paused => Err(refused("start", id, State::Paused)),
+            State::Running if container.ends.is_none() => false,
+            State::Paused => {
+                container.workload.state = State::Running;
+                true
+            }
             _ => {
                 container.begin(now);
-                Ok(true)
+                true
             }
-        })??;
+        })?;
         if started {
             self.watch_start(id);
         }

@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod container;
 mod engine;
+pub mod journal;
 mod locks;
 pub mod repository;
 mod store;
@@ -13,6 +14,7 @@ pub mod world;
 
 pub use clock::FakeClock;
 pub use container::{Container, Data, Restart};
+pub use journal::FakeJournal;
 pub use locks::FakeLocks;
 pub use repository::MemoryRepository;
 pub use world::World;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{StreamExt, stream};
 use stillpoint_core::ports::repository::Object;
 use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
@@ -20,8 +20,11 @@ pub struct MemoryRepository {
 
 #[derive(Default)]
 struct Disk {
-    objects: BTreeMap<String, Bytes>,
-    staged: u64,
+    /// In the pieces in which they were written.
+    objects: BTreeMap<String, Vec<Bytes>>,
+    /// Bytes of uploads that have not ended, by their number and object. They outlive a process
+    /// that dies.
+    staged: BTreeMap<(u64, String), u64>,
     capacity: Option<u64>,
     read_only: bool,
 }
@@ -33,10 +36,10 @@ impl Disk {
             let cause = "read-only".into();
             return Err(RepositoryError::Denied { key, cause });
         }
-        let used: u64 = self.objects.values().map(|object| object.len() as u64).sum();
+        let used: u64 = self.objects.values().map(|pieces| size(pieces)).sum();
         if self
             .capacity
-            .is_some_and(|capacity| used + self.staged + more > capacity)
+            .is_some_and(|capacity| used + self.staged.values().sum::<u64>() + more > capacity)
         {
             let cause = "no space left".into();
             return Err(RepositoryError::Full { key, cause });
@@ -44,13 +47,17 @@ impl Disk {
         Ok(())
     }
 
-    fn insert(&mut self, key: &str, content: Bytes) -> Result<(), RepositoryError> {
+    fn insert(&mut self, key: &str, content: Vec<Bytes>) -> Result<(), RepositoryError> {
         if self.objects.contains_key(key) {
             return Err(RepositoryError::Exists { key: key.to_owned() });
         }
         self.objects.insert(key.to_owned(), content);
         Ok(())
     }
+}
+
+fn size(pieces: &[Bytes]) -> u64 {
+    pieces.iter().map(|piece| piece.len() as u64).sum()
 }
 
 impl MemoryRepository {
@@ -68,6 +75,11 @@ impl MemoryRepository {
         self.disk().read_only = true;
     }
 
+    /// The objects of which unfinished uploads lie about.
+    pub fn unfinished(&self) -> Vec<String> {
+        self.disk().staged.keys().map(|(_, key)| key.clone()).collect()
+    }
+
     /// All keys, in order.
     pub fn keys(&self) -> Vec<String> {
         self.disk().objects.keys().cloned().collect()
@@ -75,12 +87,12 @@ impl MemoryRepository {
 
     /// An object's content.
     pub fn get(&self, key: &str) -> Option<Bytes> {
-        self.disk().objects.get(key).cloned()
+        self.disk().objects.get(key).map(|pieces| pieces.concat().into())
     }
 
     /// Replaces an object, past all rules.
     pub fn put(&self, key: &str, content: impl Into<Bytes>) {
-        self.disk().objects.insert(key.to_owned(), content.into());
+        self.disk().objects.insert(key.to_owned(), vec![content.into()]);
     }
 
     /// Removes an object, past all rules.
@@ -98,26 +110,28 @@ impl Repository for MemoryRepository {
     async fn create(&self, key: &Key, content: Bytes) -> Result<(), RepositoryError> {
         let mut disk = self.disk();
         disk.admit(key.as_str(), content.len() as u64)?;
-        disk.insert(key.as_str(), content)
+        disk.insert(key.as_str(), vec![content])
     }
 
     async fn upload(&self, key: &Key) -> Result<Box<dyn Upload>, RepositoryError> {
-        self.disk().admit(key.as_str(), 0)?;
+        let mut disk = self.disk();
+        disk.admit(key.as_str(), 0)?;
+        let number = disk.staged.keys().next_back().map_or(1, |(last, _)| last + 1);
+        disk.staged.insert((number, key.to_string()), 0);
         Ok(Box::new(MemoryUpload {
             repository: self.clone(),
+            number,
             key: key.to_string(),
-            staged: Some(BytesMut::new()),
+            staged: Some(Vec::new()),
         }))
     }
 
     async fn open(&self, key: &Key) -> Result<Object, RepositoryError> {
-        let found = self
-            .get(key.as_str())
-            .ok_or_else(|| RepositoryError::Missing { key: key.to_string() })?;
-        let (size, piece) = (found.len() as u64, (!found.is_empty()).then_some(Ok(found)));
+        let found = self.disk().objects.get(key.as_str()).cloned();
+        let pieces = found.ok_or_else(|| RepositoryError::Missing { key: key.to_string() })?;
         Ok(Object {
-            size,
-            content: stream::iter(piece).boxed(),
+            size: size(&pieces),
+            content: stream::iter(pieces.into_iter().map(Ok)).boxed(),
         })
     }
 
@@ -126,6 +140,12 @@ impl Repository for MemoryRepository {
         let mut names: Vec<String> = self.disk().objects.keys().filter_map(first).collect();
         names.dedup();
         Ok(names)
+    }
+
+    async fn sweep(&self, directory: &str) -> Result<(), RepositoryError> {
+        let below = format!("{directory}/");
+        self.disk().staged.retain(|(_, key), _| !key.starts_with(&below));
+        Ok(())
     }
 
     async fn delete(&self, key: &Key) -> Result<(), RepositoryError> {
@@ -140,14 +160,15 @@ impl Repository for MemoryRepository {
 
 struct MemoryUpload {
     repository: MemoryRepository,
+    number: u64,
     key: String,
-    staged: Option<BytesMut>,
+    staged: Option<Vec<Bytes>>,
 }
 
 impl MemoryUpload {
-    fn take(&mut self) -> Option<Bytes> {
-        let staged = self.staged.take()?.freeze();
-        self.repository.disk().staged -= staged.len() as u64;
+    fn take(&mut self) -> Option<Vec<Bytes>> {
+        let staged = self.staged.take()?;
+        self.repository.disk().staged.remove(&(self.number, self.key.clone()));
         Some(staged)
     }
 }
@@ -158,8 +179,9 @@ impl Upload for MemoryUpload {
         let mut disk = self.repository.disk();
         disk.admit(&self.key, piece.len() as u64)?;
         if let Some(staged) = &mut self.staged {
-            disk.staged += piece.len() as u64;
-            staged.extend_from_slice(&piece);
+            let key = (self.number, self.key.clone());
+            *disk.staged.entry(key).or_default() += piece.len() as u64;
+            staged.push(piece);
         }
         Ok(())
     }
@@ -170,18 +192,12 @@ impl Upload for MemoryUpload {
             cause: "its upload has ended before".into(),
         })?;
         let mut disk = self.repository.disk();
-        disk.admit(&self.key, staged.len() as u64)?;
+        disk.admit(&self.key, size(&staged))?;
         disk.insert(&self.key, staged)
     }
 
     async fn abort(&mut self) -> Result<(), RepositoryError> {
         drop(self.take());
         Ok(())
-    }
-}
-
-impl Drop for MemoryUpload {
-    fn drop(&mut self) {
-        drop(self.take());
     }
 }

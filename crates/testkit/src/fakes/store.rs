@@ -288,9 +288,29 @@ impl Pinned for FakePin {
     }
 
     async fn release(&mut self) {
-        if std::mem::take(&mut self.held) {
+        self.let_go();
+    }
+}
+
+impl FakePin {
+    fn let_go(&mut self) -> bool {
+        let held = std::mem::take(&mut self.held);
+        if held {
             // A store that is gone holds nothing either.
             drop(self.store.data(|data| data.pins -= 1));
+        }
+        held
+    }
+}
+
+/// Its connection ends with the process; in a process that lives on, that is a leak.
+impl Drop for FakePin {
+    fn drop(&mut self) {
+        if self.let_go() && !self.store.world.faults.is_dead() {
+            let name = &self.store.name;
+            self.store
+                .world
+                .violated(format!("the pin of {name} was dropped, not released"));
         }
     }
 }

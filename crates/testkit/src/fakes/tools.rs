@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
-use stillpoint_core::names::WorkloadId;
+use secrecy::ExposeSecret;
+use stillpoint_core::names::{RunId, WorkloadId};
+use stillpoint_core::ports::shell::RUN_VARIABLE;
 use stillpoint_core::ports::{ByteStream, Command, Control, EngineError, Exit, Process, Reach, Shell};
 use stillpoint_core::workload::State;
 use tokio::io::AsyncWrite;
@@ -82,6 +84,9 @@ impl Shell for FakeTools {
             _ => (String::new(), 127),
         };
         let inbox = Inbox::default();
+        let mark = command.env.iter().find(|(name, _)| name == RUN_VARIABLE);
+        let run = mark.map_or("", |(_, run)| run.expose_secret());
+        let process = self.world.begin_process(workload, run);
         let input = command
             .input
             .then(|| -> Box<dyn AsyncWrite + Send + Unpin> { Box::new(inbox.clone()) });
@@ -91,16 +96,23 @@ impl Shell for FakeTools {
             control: Box::new(FakeControl {
                 world: self.world.clone(),
                 workload: workload.clone(),
+                process,
                 loads: (command.program() == "load").then_some(inbox),
                 code,
             }),
         })
+    }
+
+    async fn reap(&self, workload: &WorkloadId, run: &RunId) -> Result<(), EngineError> {
+        self.world.end_processes(workload, run.as_str());
+        Ok(())
     }
 }
 
 struct FakeControl {
     world: World,
     workload: WorkloadId,
+    process: u64,
     loads: Option<Inbox>,
     code: i64,
 }
@@ -108,6 +120,7 @@ struct FakeControl {
 #[async_trait]
 impl Control for FakeControl {
     async fn finish(&mut self) -> Result<Exit, EngineError> {
+        self.world.end_process(self.process);
         if let Some(inbox) = self.loads.take() {
             let text = lock(&inbox.bytes).clone();
             self.world.with(&self.workload, |container, _| {
@@ -123,6 +136,7 @@ impl Control for FakeControl {
     }
 
     async fn kill(&mut self) -> Result<(), EngineError> {
+        self.world.end_process(self.process);
         self.loads = None;
         Ok(())
     }

@@ -3,25 +3,25 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use stillpoint_core::backups::Backups;
 use stillpoint_core::engine::site::Site;
 use stillpoint_core::names::{Project, WorkloadId};
-use stillpoint_core::operations::{Local, Order};
+use stillpoint_core::operations::Local;
 use stillpoint_core::ports::power::Intent;
 use stillpoint_core::ports::{Clock, EngineError, Guard, Locks};
 use stillpoint_core::workload::{State, Workload};
 use tokio_util::sync::CancellationToken;
 
-use super::container::{Container, Data, Restart};
+use super::container::{Container, Data};
 use super::engine::FakeEngine;
 use super::store::FakeKind;
 use super::tools::FakeTools;
-use super::{FakeClock, FakeLocks, MemoryRepository, lock};
+use super::{FakeClock, FakeJournal, FakeLocks, MemoryRepository, lock};
 use crate::calls::Call;
 use crate::faults::Faults;
-use crate::recorder::Recorder;
 
 /// The host of the world, as [`Site`] names it.
 pub const HOST: &str = "here";
@@ -37,6 +37,8 @@ pub struct World {
     pub clock: FakeClock,
     /// The locks of the host.
     pub locks: FakeLocks,
+    /// The journal of the host.
+    pub journal: FakeJournal,
     state: Arc<Mutex<Inner>>,
 }
 
@@ -45,6 +47,9 @@ struct Inner {
     containers: BTreeMap<String, Container>,
     claims: BTreeMap<String, Intent>,
     violations: Vec<String>,
+    /// What runs in containers beside their own process: the container, and the run that began it.
+    processes: BTreeMap<u64, (WorkloadId, String)>,
+    interrupt: CancellationToken,
 }
 
 impl World {
@@ -55,6 +60,7 @@ impl World {
             repository: MemoryRepository::default(),
             clock: FakeClock::new(),
             locks: FakeLocks::default(),
+            journal: FakeJournal::default(),
             state: Arc::default(),
         };
         for container in containers {
@@ -80,6 +86,7 @@ impl World {
             reach: faults.reach(tools),
             clock: Arc::new(self.clock.clone()),
             locks: faults.locks(Arc::new(self.locks.clone())),
+            journal: faults.journal(Arc::new(self.journal.clone())),
             backups: Backups::new(faults.repository(Arc::new(self.repository.clone()))),
             kinds: vec![faults.kind(Arc::new(kind))],
             host: HOST.into(),
@@ -93,13 +100,14 @@ impl World {
         Local::new(self.site())
     }
 
-    /// An order for a run that tells the recorder.
-    pub fn order(&self, recorder: &Arc<Recorder>) -> Order {
-        Order {
-            platform: None,
-            listener: recorder.clone(),
-            cancel: CancellationToken::new(),
-        }
+    /// What interrupts the runs of this world: cancel it, and the present run ends early.
+    pub fn interrupt(&self) -> CancellationToken {
+        self.lock().interrupt.clone()
+    }
+
+    /// The operator has let go of the keys: later runs are not interrupted.
+    pub fn forget_interrupt(&self) {
+        self.lock().interrupt = CancellationToken::new();
     }
 
     /// All calls of ports so far, as text.
@@ -146,19 +154,28 @@ impl World {
         }
     }
 
+    /// Its health check fails from now on.
+    pub fn never_healthy_again(&self, id: &str) {
+        if let Some(container) = self.lock().containers.get_mut(id) {
+            container.healthy_after = Some(Duration::from_hours(24));
+        }
+    }
+
     /// The host goes down and comes up: what has a restart policy is started, the rest is down.
     pub fn reboot(&self) {
         let now = self.clock.now();
-        for container in self.lock().containers.values_mut() {
+        let mut inner = self.lock();
+        inner.containers.retain(|_, container| !container.workload.auto_remove);
+        for container in inner.containers.values_mut() {
             let was_up = container.look(now).state.is_up();
             if was_up {
                 container.end(255);
             }
             let made = container.workload.started_at.is_some();
-            let starts = match container.restart {
-                Restart::No => false,
-                Restart::UnlessStopped => was_up && !container.stopped_by_hand,
-                Restart::Always => made,
+            let starts = match container.workload.restart.name.as_str() {
+                "always" => made,
+                "unless-stopped" => was_up && !container.stopped_by_hand,
+                _ => false,
             };
             if starts {
                 container.begin(now);
@@ -233,9 +250,40 @@ impl World {
         self.locks.take(&Project::new(platform)).ok().flatten()
     }
 
-    /// What must never happen and did: clients started while a store was pinned.
+    /// A tool begins to run in a container for a run.
+    pub(super) fn begin_process(&self, workload: &WorkloadId, run: &str) -> u64 {
+        let mut inner = self.lock();
+        let id = inner.processes.keys().next_back().map_or(1, |last| last + 1);
+        inner.processes.insert(id, (workload.clone(), run.to_owned()));
+        id
+    }
+
+    /// A tool ends.
+    pub(super) fn end_process(&self, id: u64) {
+        self.lock().processes.remove(&id);
+    }
+
+    /// Every tool of this run in this container ends.
+    pub(super) fn end_processes(&self, workload: &WorkloadId, run: &str) {
+        let ours = |of: &(WorkloadId, String)| of.0 == *workload && of.1 == run;
+        self.lock().processes.retain(|_, of| !ours(of));
+    }
+
+    /// The containers in which a tool still runs: its container runs, and nobody ended it.
+    pub fn processes(&self) -> Vec<String> {
+        let up = self.states();
+        let inner = self.lock();
+        let of = inner.processes.values().map(|(workload, _)| workload.to_string());
+        of.filter(|id| up.get(id).is_some_and(|state| state.is_up())).collect()
+    }
+
+    /// What must never happen and did: a client started while a store was pinned, a pin that leaked.
     pub fn violations(&self) -> Vec<String> {
         self.lock().violations.clone()
+    }
+
+    pub(super) fn violated(&self, what: String) {
+        self.lock().violations.push(what);
     }
 
     pub(super) fn watch_start(&self, id: &WorkloadId) {

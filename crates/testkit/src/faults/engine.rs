@@ -7,13 +7,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use stillpoint_core::names::{Project, WorkloadId};
+use stillpoint_core::names::{Project, RunId, WorkloadId};
+use stillpoint_core::ports::journal::{JournalError, OpenRun, Phase};
 use stillpoint_core::ports::lock::LockError;
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
 use stillpoint_core::ports::{
-    ByteStream, Catalog, Command, Control, EngineError, Exit, Guard, Locks, Power, Process, Reach, Shell,
+    ByteStream, Catalog, Command, Control, EngineError, Exit, Guard, Journal, Locks, Power, Process, Reach, Shell,
 };
-use stillpoint_core::workload::Workload;
+use stillpoint_core::workload::{RestartPolicy, Workload};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Effect, Faults};
@@ -47,6 +48,11 @@ impl Faults {
 
     /// Decorates locks.
     pub fn locks(&self, port: Arc<dyn Locks>) -> Arc<dyn Locks> {
+        Arc::new(self.over(port))
+    }
+
+    /// Decorates a journal.
+    pub fn journal(&self, port: Arc<dyn Journal>) -> Arc<dyn Journal> {
         Arc::new(self.over(port))
     }
 
@@ -88,6 +94,11 @@ impl Power for Faulty<dyn Power> {
         self.faults.pass(Method::PowerPause, id, act).await
     }
 
+    async fn set_restart(&self, id: &WorkloadId, policy: &RestartPolicy) -> Result<(), EngineError> {
+        let act = self.port.set_restart(id, policy);
+        self.faults.pass(Method::PowerSetRestart, id, act).await
+    }
+
     async fn claim(&self, intent: &Intent, image: &str) -> Result<Claim, EngineError> {
         let act = self.port.claim(intent, image);
         self.faults.pass(Method::PowerClaim, &intent.platform, act).await
@@ -101,6 +112,25 @@ impl Power for Faulty<dyn Power> {
     async fn release(&self, platform: &Project) -> Result<(), EngineError> {
         let act = self.port.release(platform);
         self.faults.pass(Method::PowerRelease, platform, act).await
+    }
+}
+
+#[async_trait]
+impl Journal for Faulty<dyn Journal> {
+    async fn plan(&self, intent: &Intent) -> Result<(), JournalError> {
+        let act = self.port.plan(intent);
+        self.faults.pass(Method::JournalPlan, &intent.platform, act).await
+    }
+
+    async fn advance(&self, run: &RunId, phase: Phase) -> Result<(), JournalError> {
+        let act = self.port.advance(run, phase);
+        let subject = format!("{phase:?}");
+        self.faults.pass(Method::JournalAdvance, subject, act).await
+    }
+
+    async fn open_runs(&self, platform: &Project) -> Result<Vec<OpenRun>, JournalError> {
+        let act = self.port.open_runs(platform);
+        self.faults.pass(Method::JournalOpenRuns, platform, act).await
     }
 }
 
@@ -142,6 +172,11 @@ impl Shell for Faulty<dyn Shell> {
                 control,
             }),
         })
+    }
+
+    async fn reap(&self, workload: &WorkloadId, run: &RunId) -> Result<(), EngineError> {
+        let act = self.port.reap(workload, run);
+        self.faults.pass(Method::ShellReap, workload, act).await
     }
 }
 

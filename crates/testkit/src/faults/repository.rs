@@ -75,6 +75,11 @@ impl Repository for FaultyRepository {
         self.faults.pass(Method::RepositoryDirectories, "", act).await
     }
 
+    async fn sweep(&self, directory: &str) -> Result<(), RepositoryError> {
+        let act = self.port.sweep(directory);
+        self.faults.pass(Method::RepositorySweep, directory, act).await
+    }
+
     async fn delete(&self, key: &Key) -> Result<(), RepositoryError> {
         let act = self.port.delete(key);
         self.faults.pass(Method::RepositoryDelete, key, act).await

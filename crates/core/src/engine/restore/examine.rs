@@ -20,14 +20,7 @@ pub(super) async fn examine<'a>(
     stopped_on_purpose: bool,
 ) -> Result<Vec<Pair<'a>>, Error> {
     let (pairs, mut reasons) = pair(platform, manifest);
-    let damage = run
-        .report
-        .step(Step::Verify, site.backups.damage(manifest, &run.report))
-        .await;
-    let damage = damage.map_err(|cause| Error::Repository {
-        place: site.backups.place(),
-        cause,
-    })?;
+    let damage = site.damage(run, manifest).await?;
     reasons.extend(damage.iter().map(ToString::to_string));
     let looks = ask_stores(site, run, platform, &pairs, stopped_on_purpose);
     reasons.extend(
@@ -35,6 +28,7 @@ pub(super) async fn examine<'a>(
             .step(Step::Preflight, async { Ok::<_, Error>(looks.await) })
             .await?,
     );
+    run.check()?;
     if reasons.is_empty() {
         Ok(pairs)
     } else {

@@ -1,0 +1,63 @@
+# The two commands of the README are `make demo` and `make test`; `make help` lists the others.
+# Both set up what they need: packages, a Docker Engine if none answers, images, tools.
+
+SHELL := /bin/bash
+WITH_ENGINE := testbed/engine.sh with --
+
+.DEFAULT_GOAL := help
+.PHONY: help demo down test bench lint fmt setup images build build-tests tools inside-demo inside-test inside-bench
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+demo: setup ## Back up, wreck, restore and prove a platform of real engines (SCALE=3; 100 is about 2 GB)
+	@testbed/engine.sh start
+	@$(MAKE) --no-print-directory inside-demo
+
+down: setup ## Remove the demo's platform, and the engine if the demo started it
+	@testbed/engine.sh start
+	@cargo xtask demo --down
+	@testbed/engine.sh stop
+
+test: setup ## All checks and tests, as CI runs them
+	@$(WITH_ENGINE) $(MAKE) --no-print-directory inside-test
+
+bench: setup ## Measure against the classic script (SCALE=100, about 2 GB)
+	@$(WITH_ENGINE) $(MAKE) --no-print-directory inside-bench
+
+lint: ## Format, lints and house rules only
+	@cargo fmt --all --check
+	@cargo xtask tidy
+	@cargo clippy --locked --workspace --all-targets -- -D warnings
+
+fmt: ## Format the code
+	@cargo fmt --all
+
+setup:
+	@testbed/setup.sh
+
+images:
+	@testbed/images/build.sh
+
+tools:
+	@scripts/tools.sh >/dev/null
+
+build:
+	@cargo build --quiet --locked --package stillpoint --package xtask
+
+build-tests:
+	@cargo test --quiet --locked --workspace --no-run
+
+inside-demo:
+	@$(MAKE) --no-print-directory -j2 images build
+	@cargo xtask demo
+
+# Images, tools and tests are built side by side: what waits for the network gives way to what computes.
+inside-test:
+	@$(MAKE) --no-print-directory -j3 images tools build-tests
+	@PATH="$$(scripts/tools.sh)$$PATH" cargo xtask check
+
+inside-bench:
+	@$(MAKE) --no-print-directory images
+	@cargo build --quiet --locked --release --package stillpoint
+	@cargo xtask bench

@@ -1,0 +1,88 @@
+//! The journal as a table of the ledger.
+
+use async_trait::async_trait;
+use rusqlite::params;
+use stillpoint_core::names::{Project, RunId};
+use stillpoint_core::ports::Journal;
+use stillpoint_core::ports::journal::{JournalError, OpenRun, Phase};
+use stillpoint_core::ports::power::Intent;
+
+use super::Ledger;
+
+/// In the order in which a run passes through them: what is stored is the index.
+const PHASES: [Phase; 5] = [
+    Phase::Planned,
+    Phase::Acting,
+    Phase::Undoing,
+    Phase::Verified,
+    Phase::Closed,
+];
+
+#[async_trait]
+impl Journal for Ledger {
+    async fn plan(&self, intent: &Intent) -> Result<(), JournalError> {
+        let (run, platform) = (intent.run.to_string(), intent.platform.to_string());
+        let since = intent.since.as_millisecond();
+        let text = serde_json::to_string(intent).map_err(|error| self.unusable("written", &error))?;
+        let note = "INSERT OR IGNORE INTO journal (run, platform, since, intent, phase) VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.with("written", move |ledger| {
+            ledger
+                .execute(note, params![run, platform, since, text, number(Phase::Planned)])
+                .map(drop)
+        })
+        .await
+    }
+
+    async fn advance(&self, run: &RunId, phase: Phase) -> Result<(), JournalError> {
+        let run = run.to_string();
+        let note = "UPDATE journal SET phase = ?2 WHERE run = ?1 AND phase < ?2";
+        self.with("written", move |ledger| {
+            ledger.execute(note, params![run, number(phase)]).map(drop)
+        })
+        .await
+    }
+
+    async fn open_runs(&self, platform: &Project) -> Result<Vec<OpenRun>, JournalError> {
+        if !self.path().exists() {
+            return Ok(Vec::new());
+        }
+        let name = platform.to_string();
+        let question = "SELECT intent, phase FROM journal WHERE platform = ?1 AND phase < ?2 ORDER BY since, run";
+        let rows = self.with("read", move |ledger| {
+            let mut rows = ledger.prepare(question)?;
+            let rows = rows.query_map(params![name, number(Phase::Closed)], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<(String, u8)>>>()
+        });
+        rows.await?
+            .into_iter()
+            .map(|(intent, phase)| self.open_run(&intent, phase))
+            .collect()
+    }
+}
+
+impl Ledger {
+    fn open_run(&self, intent: &str, phase: u8) -> Result<OpenRun, JournalError> {
+        let intent: Intent = serde_json::from_str(intent).map_err(|error| self.unusable("read", &error))?;
+        Ok(OpenRun {
+            intent,
+            phase: PHASES.get(usize::from(phase)).copied().unwrap_or(Phase::Planned),
+        })
+    }
+
+    fn unusable(&self, doing: &'static str, error: &serde_json::Error) -> JournalError {
+        JournalError {
+            path: self.path().display().to_string(),
+            doing,
+            cause: error.to_string(),
+        }
+    }
+}
+
+fn number(phase: Phase) -> u8 {
+    (0..)
+        .zip(PHASES)
+        .find(|(_, known)| *known == phase)
+        .map_or(0, |(number, _)| number)
+}

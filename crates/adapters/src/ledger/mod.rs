@@ -1,0 +1,108 @@
+//! The ledger: one SQLite file of this host, in WAL mode with `synchronous = FULL`, so that a commit
+//! is on disk when it returns (SQLite documentation, "PRAGMA synchronous"). The journal is one of its
+//! tables. A file that is no ledger is set aside, never deleted and never in the way.
+
+mod journal;
+mod schema;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use stillpoint_core::ports::journal::JournalError;
+
+/// How long a writer waits for another process.
+const BUSY: Duration = Duration::from_secs(10);
+
+const FILE: &str = "ledger.sqlite";
+
+/// The ledger of a state directory. Opened at the first use: a command that only looks makes no file.
+#[derive(Clone)]
+pub struct Ledger {
+    folder: PathBuf,
+    connection: Arc<Mutex<Option<Connection>>>,
+}
+
+impl Ledger {
+    /// The ledger in this directory.
+    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            connection: Arc::default(),
+        }
+    }
+
+    /// The ledger's file.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join(FILE)
+    }
+
+    /// Does something with the open ledger, away from the threads that serve everything else.
+    async fn with<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        act: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let ledger = self.clone();
+        let path = self.path().display().to_string();
+        let failed = move |cause: String| JournalError { path, doing, cause };
+        let done = tokio::task::spawn_blocking(move || ledger.with_blocking(act)).await;
+        match done {
+            Ok(outcome) => outcome.map_err(failed),
+            Err(died) => Err(failed(died.to_string())),
+        }
+    }
+
+    fn with_blocking<T>(&self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, String> {
+        let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match slot.take() {
+            Some(connection) => connection,
+            None => open(&self.folder)?,
+        };
+        let outcome = act(&connection).map_err(|error| error.to_string());
+        *slot = Some(connection);
+        outcome
+    }
+}
+
+fn open(folder: &Path) -> Result<Connection, String> {
+    std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    let path = folder.join(FILE);
+    match connect(&path) {
+        Err(error) if is_no_ledger(&error) => {
+            set_aside(&path).map_err(|error| error.to_string())?;
+            connect(&path).map_err(|error| error.to_string())
+        }
+        opened => opened.map_err(|error| error.to_string()),
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    schema::migrate(&mut connection)?;
+    Ok(connection)
+}
+
+fn is_no_ledger(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+}
+
+/// Keeps what is damaged for whoever wants to look; the newest one is enough.
+fn set_aside(path: &Path) -> std::io::Result<()> {
+    for suffix in ["-wal", "-shm", ""] {
+        let mut from = path.as_os_str().to_owned();
+        from.push(suffix);
+        let mut to = path.as_os_str().to_owned();
+        to.push(format!(".damaged{suffix}"));
+        match std::fs::rename(&from, &to) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}

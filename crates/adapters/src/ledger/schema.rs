@@ -1,0 +1,33 @@
+//! The ledger's tables, as a list of migrations that only ever grows: `user_version` counts how many
+//! of them a file has seen. A file from a newer version is refused, not guessed at.
+
+use rusqlite::Connection;
+
+const MIGRATIONS: [&str; 1] = [
+    // 1: the journal. `intent` is the JSON that the claim carries too; `phase` only ever grows.
+    "CREATE TABLE journal (
+        run      TEXT PRIMARY KEY,
+        platform TEXT NOT NULL,
+        since    INTEGER NOT NULL,
+        intent   TEXT NOT NULL,
+        phase    INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX journal_open ON journal (platform, since);",
+];
+
+/// Brings a file up to date, all or nothing.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let version: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let (version, newest) = (version as usize, MIGRATIONS.len());
+    if version > newest {
+        return Err(rusqlite::Error::ToSqlConversionFailure(
+            format!("it was written by a newer version (its schema is {version}, this one knows {newest})").into(),
+        ));
+    }
+    for migration in &MIGRATIONS[version..] {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", u32::try_from(newest).unwrap_or(u32::MAX))?;
+    transaction.commit()
+}

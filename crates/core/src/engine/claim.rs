@@ -1,0 +1,250 @@
+//! Holding a platform: the lock says who lives, the claim what is to run again, the journal the same
+//! for the case that somebody removed the claim. Whoever takes a platform first brings back what a
+//! dead run left down.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use super::plan::Plan;
+use super::platform;
+use super::recovery;
+use super::site::{Run, Site};
+use super::start::Degraded;
+use crate::errors::Error;
+use crate::events::Step;
+use crate::names::{BackupId, Project};
+use crate::ports::Guard;
+use crate::ports::journal::Phase;
+use crate::ports::power::{Claim, Intent, Job};
+
+/// Older than this, what a dead run had stopped may have been left down by its operator on purpose.
+const FRESH: Duration = Duration::from_hours(24);
+
+/// A platform that no other process of this host touches until this is dropped.
+pub struct Held {
+    platform: Project,
+    _lock: Box<dyn Guard>,
+}
+
+impl Site {
+    /// Shuts out the other processes of this host. Fails at once if one of them is at work.
+    pub async fn lock(&self, platform: &Project) -> Result<Held, Error> {
+        match self.locks.take(platform)? {
+            Some(lock) => Ok(Held {
+                platform: platform.clone(),
+                _lock: lock,
+            }),
+            None => Err(Error::Held {
+                platform: platform.clone(),
+                // That it is held is known; by whom is a courtesy.
+                by: self.power.claimed(platform).await.ok().flatten().map(Box::new),
+            }),
+        }
+    }
+
+    /// Brings back what a dead backup run left down, and gives its claim free. What a restore
+    /// stopped on purpose stays down: its intent is returned. Our lock proves the owner dead only
+    /// on our own host: a claim made from another one is respected.
+    pub async fn heal(&self, held: &Held, run: &Run) -> Result<Option<Intent>, Error> {
+        let Some(intent) = self.unfinished(held, run).await? else {
+            return Ok(None);
+        };
+        if intent.host != self.host {
+            return Err(Error::Held {
+                platform: held.platform.clone(),
+                by: Some(Box::new(intent)),
+            });
+        }
+        if intent.job == Job::FullRestoreJob {
+            return Ok(Some(intent));
+        }
+        let dead = &intent.run;
+        run.report.warn(format!(
+            "run {dead} died and left the platform down: it is brought back first"
+        ));
+        self.must_be_fresh(run, &intent).await?;
+        self.bring_back(held, run, &intent).await?;
+        self.await_stores(held, run).await?;
+        Ok(None)
+    }
+
+    /// Stores that were only just started do not answer at once. One that never does is not told
+    /// here: whoever asks it next will know more.
+    async fn await_stores(&self, held: &Held, run: &Run) -> Result<(), Error> {
+        let workloads = self.catalog.workloads().await?;
+        let mine = workloads
+            .into_iter()
+            .filter(|workload| workload.address.project == held.platform);
+        let Ok(platform) = platform::find(mine.collect(), &self.kinds, None) else {
+            return Ok(());
+        };
+        let cx = self.cx(run);
+        join_all(platform.stores.values().map(|store| store.ready(&cx))).await;
+        Ok(())
+    }
+
+    /// The intent of a run that did not come to its end: from the claim, or from the journal where
+    /// somebody removed the claim. A restore's claim is then made again: it says what is down on purpose.
+    pub async fn unfinished(&self, held: &Held, run: &Run) -> Result<Option<Intent>, Error> {
+        if let Some(intent) = self.power.claimed(&held.platform).await? {
+            return Ok(Some(intent));
+        }
+        let Some(intent) = self.noted(held, run).await else {
+            return Ok(None);
+        };
+        if intent.job == Job::FullRestoreJob {
+            run.report.warn(format!(
+                "the claim of run {} was removed by somebody; it is made again",
+                intent.run
+            ));
+            self.make_claim(&intent).await?;
+        }
+        Ok(Some(intent))
+    }
+
+    /// The newest run that the journal has open. Of one that was seen to be back nothing is left to do.
+    async fn noted(&self, held: &Held, run: &Run) -> Option<Intent> {
+        match self.journal.open_runs(&held.platform).await {
+            Ok(mut open) => open
+                .pop()
+                .filter(|newest| (Phase::Acting..Phase::Verified).contains(&newest.phase))
+                .map(|newest| newest.intent),
+            Err(error) => {
+                run.report
+                    .warn(format!("{error}; what is left to do is told by the engine alone"));
+                None
+            }
+        }
+    }
+
+    /// An old intent is acted upon only if nobody has touched anything since.
+    async fn must_be_fresh(&self, run: &Run, intent: &Intent) -> Result<(), Error> {
+        let age = run.began.duration_since(intent.since);
+        if age.unsigned_abs() <= FRESH {
+            return Ok(());
+        }
+        let touched = recovery::touched(&self.hands(run), intent).await?;
+        if touched.is_empty() {
+            return Ok(());
+        }
+        Err(Error::RecoveryIncomplete {
+            run: intent.run.clone(),
+            degraded: touched,
+        })
+    }
+
+    /// Starts what the intent's run had stopped, and ends its claim once all of it runs.
+    pub async fn bring_back(&self, held: &Held, run: &Run, intent: &Intent) -> Result<(), Error> {
+        let hands = self.hands(run);
+        recovery::reap(&hands, &*self.shell, &self.backups, intent).await;
+        let back = run.report.step(Step::Start, recovery::recover(&hands, intent));
+        let degraded: Vec<Degraded> = back.await?;
+        if !degraded.is_empty() {
+            return Err(Error::RecoveryIncomplete {
+                run: intent.run.clone(),
+                degraded,
+            });
+        }
+        self.note(run, intent, Phase::Verified).await;
+        self.note(run, intent, Phase::Closed).await;
+        Ok(self.power.release(&held.platform).await?)
+    }
+
+    /// Takes the platform, so that journal and engine know what is to run again before it is stopped.
+    pub async fn claim(
+        &self,
+        held: &Held,
+        run: &Run,
+        plan: &Plan,
+        job: Job,
+        backup: BackupId,
+    ) -> Result<Intent, Error> {
+        let intent = Intent {
+            platform: held.platform.clone(),
+            run: run.report.run().clone(),
+            job,
+            backup,
+            host: self.host.clone(),
+            process: self.process,
+            since: run.began,
+            workloads: plan.recorded(),
+        };
+        self.journal.plan(&intent).await?;
+        match self.make_claim(&intent).await {
+            Ok(Claim::Ours) => {}
+            Ok(Claim::Held(by)) => {
+                self.note(run, &intent, Phase::Closed).await;
+                return Err(Error::Held {
+                    platform: intent.platform,
+                    by: Some(by),
+                });
+            }
+            Err(error) => {
+                self.disclaim(run, &intent).await;
+                return Err(error.into());
+            }
+        }
+        match self.journal.advance(&intent.run, Phase::Acting).await {
+            Ok(()) => Ok(intent),
+            Err(error) => {
+                self.release(run, &intent).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn make_claim(&self, intent: &Intent) -> Result<Claim, crate::ports::EngineError> {
+        // Any image that the engine has will do: the claim's container is never started.
+        let workloads = self.catalog.workloads().await?;
+        let mine = workloads
+            .iter()
+            .find(|workload| workload.address.project == intent.platform);
+        let image = mine.map_or("", |workload| workload.image_id.as_str());
+        self.power.claim(intent, image).await
+    }
+
+    /// Makes the claim again if somebody has removed it (`docker container prune`). A claim that
+    /// cannot be made again is told: the journal still has the intent.
+    pub async fn keep_claim(&self, run: &Run, intent: &Intent) {
+        let kept = match self.power.claimed(&intent.platform).await {
+            Ok(Some(_)) => return,
+            Ok(None) => self.make_claim(intent).await.map(drop),
+            Err(error) => Err(error),
+        };
+        run.report.warn(match kept {
+            Ok(()) => "somebody removed this run's claim; it was made again".to_owned(),
+            Err(error) => format!("this run's claim is gone and could not be made again: {error}"),
+        });
+    }
+
+    /// Notes how far a run came on its way back. A journal that fails now must not hinder the way.
+    pub async fn note(&self, run: &Run, intent: &Intent, phase: Phase) {
+        if let Err(error) = self.journal.advance(&intent.run, phase).await {
+            run.report.warn(error.to_string());
+        }
+    }
+
+    /// Takes back a claim whose answer got lost: the engine may have made it all the same.
+    async fn disclaim(&self, run: &Run, intent: &Intent) {
+        let claimed = self.power.claimed(&intent.platform).await;
+        if claimed.is_ok_and(|holder| holder.is_some_and(|holder| holder.run == intent.run)) {
+            self.release(run, intent).await;
+        } else {
+            self.note(run, intent, Phase::Closed).await;
+        }
+    }
+
+    /// Gives the platform free. The claim goes last: if we die in between, it is what the next run
+    /// finds, and there is nothing left to bring back. A failure is told: the run's outcome does not
+    /// depend on it.
+    pub async fn release(&self, run: &Run, intent: &Intent) {
+        self.note(run, intent, Phase::Closed).await;
+        if let Err(error) = self.power.release(&intent.platform).await {
+            run.report.warn(format!(
+                "the claim on {} could not be removed: {error}",
+                intent.platform
+            ));
+        }
+    }
+}

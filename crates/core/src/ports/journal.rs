@@ -1,0 +1,63 @@
+//! The journal: what a run intends, durable on this host before it is done. It repeats what the claim
+//! says, for the case that somebody removed the claim, and adds how far the run came.
+//!
+//! It is no display: a journal that cannot be written stops the act. One that is lost stops nothing
+//! else: recovery works from the claim alone.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::power::Intent;
+use crate::names::{Project, RunId};
+
+/// How far a run came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// It said what it will do; nothing was done.
+    Planned,
+    /// It may be stopping, copying or replacing.
+    Acting,
+    /// It may be starting what it had stopped.
+    Undoing,
+    /// Everything was seen to be what it was before.
+    Verified,
+    /// Nothing of it is left to do.
+    Closed,
+}
+
+/// A run that is not closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenRun {
+    /// What it intended.
+    pub intent: Intent,
+    /// How far it came.
+    pub phase: Phase,
+}
+
+/// Why the journal could not be used.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the journal {path} cannot be {doing}: {cause}")]
+pub struct JournalError {
+    /// The file.
+    pub path: String,
+    /// `read` or `written`.
+    pub doing: &'static str,
+    /// The system's own words.
+    pub cause: String,
+}
+
+/// Durable notes of runs.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Notes a run's intent, in the phase [`Phase::Planned`]. Durable when it returns. Noting a run
+    /// twice keeps the first note.
+    async fn plan(&self, intent: &Intent) -> Result<(), JournalError>;
+
+    /// Notes that a run has come so far. Durable when it returns; never goes back. A run that was
+    /// never noted is a success: its journal was lost.
+    async fn advance(&self, run: &RunId, phase: Phase) -> Result<(), JournalError>;
+
+    /// The platform's runs that are not closed, oldest first.
+    async fn open_runs(&self, platform: &Project) -> Result<Vec<OpenRun>, JournalError>;
+}

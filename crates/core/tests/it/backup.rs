@@ -1,0 +1,686 @@
+//! What a backup does to the platform and to the repository, one behaviour a test.
+
+use std::time::Duration;
+
+use stillpoint_core::backups::Content;
+use stillpoint_core::errors::Exit;
+use stillpoint_core::events::{Kind, Step};
+use stillpoint_core::manifest::Manifest;
+use stillpoint_core::names::BackupId;
+use stillpoint_core::ports::{RepositoryError, StoreError};
+use stillpoint_core::workload::State;
+use stillpoint_testkit::fakes::Container;
+use stillpoint_testkit::sample::{self, LEFT, MANAGED, PLATFORM};
+use stillpoint_testkit::{Failure, Method, World};
+
+/// The containers of which `method` was called, in order.
+fn subjects(world: &World, method: Method) -> Vec<String> {
+    let calls = world.faults.calls().into_iter();
+    calls
+        .filter(|call| call.method == method)
+        .map(|call| call.subject)
+        .collect()
+}
+
+/// Where a call stands in the log.
+fn place(world: &World, call: &str) -> Option<usize> {
+    world.calls().iter().position(|made| made.starts_with(call))
+}
+
+fn came_before(world: &World, first: &str, then: &str) -> bool {
+    matches!((place(world, first), place(world, then)), (Some(first), Some(then)) if first < then)
+}
+
+async fn incomplete(world: &World) -> anyhow::Result<Vec<BackupId>> {
+    let listed = world.list().await?;
+    assert!(listed.backups.is_empty() && listed.unreadable.is_empty(), "{listed:?}");
+    Ok(listed.incomplete)
+}
+
+/// The manifest of a backup that failed.
+fn partial(world: &World) -> anyhow::Result<Manifest> {
+    let keys = world.repository.keys();
+    let key = keys.iter().find(|key| key.ends_with("/manifest.partial.json"));
+    let text = key.and_then(|key| world.repository.get(key)).unwrap_or_default();
+    Ok(serde_json::from_slice(&text)?)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ran_runs_again_and_the_rest_was_never_touched() {
+    let world = sample::world();
+    let before = world.picture();
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    let after = world.picture();
+    assert_eq!(before.differences(&after), [""; 0]);
+    assert_eq!(before.touched(&after), MANAGED, "not {LEFT:?}");
+    assert_eq!(world.claim(PLATFORM), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_client_stays_paused_and_an_exited_one_exited() {
+    let world = sample::world();
+    let before = world.picture();
+    world.backup().await.outcome.unwrap();
+    assert_eq!(world.states().get("cron"), Some(&State::Paused));
+    assert_eq!(world.states().get("worker"), Some(&State::Exited));
+    assert_eq!(world.states().get("migrate"), Some(&State::Created));
+    for service in ["cron", "worker", "migrate"] {
+        let acts = world
+            .faults
+            .calls()
+            .into_iter()
+            .filter(|call| call.method.changes_the_platform());
+        assert!(!acts.into_iter().any(|call| call.subject == service), "{service}");
+        assert!(
+            !before.touched(&world.picture()).contains(&service.to_owned()),
+            "{service}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_is_never_stopped() {
+    let world = sample::world();
+    world.backup().await.outcome.unwrap();
+    assert_eq!(subjects(&world, Method::PowerStop), MANAGED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_stops_at_the_same_time() {
+    let world = sample::world();
+    world.add(Container::client("slow").stops_in(Duration::from_secs(8)));
+    let manifest = world.backup().await.outcome.unwrap().manifest;
+    let window = manifest.standstill.unwrap();
+    assert_eq!(window.began.duration_since(window.stopping).as_secs(), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_stopped_before_the_claim_and_the_repository_stand() {
+    let world = sample::world();
+    world.backup().await.outcome.unwrap();
+    let steps = [
+        "store.preflight",
+        "upload.complete .stillpoint/canary",
+        "power.claim acme",
+        "repository.create 2026-02-17_00-00-00/run.json",
+        "power.stop",
+    ];
+    for pair in steps.windows(2) {
+        assert!(came_before(&world, pair[0], pair[1]), "{pair:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stores_are_started_alone_before_any_client() {
+    let world = sample::world();
+    world.backup().await.outcome.unwrap();
+    let starts = subjects(&world, Method::PowerStart);
+    assert_eq!(starts, ["db", "queue", "db", "queue", "api", "web"]);
+    assert!(came_before(&world, "pinned.release queue", "power.start api"));
+    assert!(came_before(&world, "pinned.drain queue", "power.start web"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workload_starts_when_what_it_depends_on_is_healthy() {
+    let world = sample::world();
+    world.backup().await.outcome.unwrap();
+    let (db, api) = (world.workload("db").unwrap(), world.workload("api").unwrap());
+    let waited = api.started_at.unwrap().duration_since(db.started_at.unwrap());
+    assert!(waited.as_millis() >= 500, "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_manifest_is_the_last_object_and_says_what_there_is() -> anyhow::Result<()> {
+    let world = sample::world();
+    let manifest = world.backup().await.outcome?.manifest;
+    let written = subjects(&world, Method::RepositoryCreate);
+    assert_eq!(
+        written.last().map(String::as_str),
+        Some("2026-02-17_00-00-00/manifest.json")
+    );
+    assert!(came_before(
+        &world,
+        "upload.complete 2026-02-17_00-00-00/queue",
+        "repository.create 2026-02-17_00-00-00/m"
+    ));
+    let names: Vec<String> = manifest
+        .artifacts()
+        .map(|(_, artifact)| artifact.name.to_string())
+        .collect();
+    assert_eq!(names, ["db/data.dump", "queue/data.dump"]);
+    let listed = world.list().await?;
+    assert_eq!(listed.backups.len(), 1);
+    assert_eq!(listed.backups[0].manifest, manifest);
+    assert_eq!(world.verify(manifest.id).await?, manifest);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_story_is_told_in_order() {
+    let world = sample::world();
+    let told = world.backup().await;
+    let steps = [
+        Step::Preflight,
+        Step::Claim,
+        Step::Stop,
+        Step::Pin,
+        Step::Drain,
+        Step::Start,
+        Step::Seal,
+    ];
+    assert_eq!(told.recorder.steps(), steps);
+    let kinds = told.recorder.kinds();
+    let at = |is: fn(&Kind) -> bool| kinds.iter().position(is);
+    let down = at(|kind| matches!(kind, Kind::ClientsGoDown { .. }));
+    let back = at(|kind| matches!(kind, Kind::ClientsAreBack { .. }));
+    let sealed = at(|kind| matches!(kind, Kind::Sealed { .. }));
+    assert!(
+        down < back && back < sealed && down.is_some(),
+        "{down:?} {back:?} {sealed:?}"
+    );
+    assert_eq!(told.recorder.warnings(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_run_is_refused_before_anything_stops() {
+    for state in [State::Exited, State::Paused] {
+        let world = sample::world();
+        world.add(Container::store("queue", &[("messages", 7)]).that_is(state));
+        let told = world.backup().await;
+        assert_eq!(told.exit(), Exit::Preflight);
+        assert!(
+            told.words().contains(&format!("store queue is {state}")),
+            "{}",
+            told.words()
+        );
+        assert!(
+            !world
+                .faults
+                .calls()
+                .iter()
+                .any(|call| call.method.changes_the_platform())
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_credential_stops_nothing_and_says_how_to_give_another() {
+    let world = sample::world();
+    world
+        .faults
+        .on(Method::StorePreflight)
+        .of("db")
+        .fails_with(Failure::Store(|| StoreError::Credential {
+            store: stillpoint_core::names::StoreName::new("db"),
+            user: "postgres".into(),
+            cause: "password authentication failed".into(),
+            remedy: "set DB_PASSWORD".into(),
+        }));
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Preflight);
+    assert!(told.words().contains("(set DB_PASSWORD)"), "{}", told.words());
+    assert!(
+        !world
+            .faults
+            .calls()
+            .iter()
+            .any(|call| call.method.changes_the_platform())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_repository_stops_nothing() {
+    let world = sample::world();
+    world.repository.set_capacity(5 << 20);
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Preflight);
+    assert!(
+        told.words().contains("full") && told.words().contains("free space"),
+        "{}",
+        told.words()
+    );
+    assert!(
+        !world
+            .faults
+            .calls()
+            .iter()
+            .any(|call| call.method.changes_the_platform())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repository_that_fills_up_while_stores_are_drained_fails_the_run() -> anyhow::Result<()> {
+    let world = sample::world();
+    let before = world.picture();
+    world
+        .faults
+        .on(Method::UploadWrite)
+        .of("2026-02-17_00-00-00/db/data.dump")
+        .fails_with(Failure::Repository(RepositoryError::Full {
+            key: "db/data.dump".into(),
+            cause: "no space left".into(),
+        }));
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::RunFailed);
+    assert!(
+        told.words().contains("store db") && told.words().contains("free space"),
+        "{}",
+        told.words()
+    );
+    assert_eq!(before.differences(&world.picture()), [""; 0]);
+    assert_eq!(incomplete(&world).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_had_to_be_killed_fails_the_backup() -> anyhow::Result<()> {
+    let world = sample::world();
+    world.add(Container::store("queue", &[("messages", 7)]).stops_in(Duration::from_mins(5)));
+    let before = world.picture();
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::RunFailed);
+    assert!(
+        told.words().contains("queue did not stop within 120 s and was killed"),
+        "{}",
+        told.words()
+    );
+    assert_eq!(before.differences(&world.picture()), [""; 0]);
+    assert_eq!(subjects(&world, Method::StorePin), [""; 0]);
+    assert_eq!(incomplete(&world).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_had_to_be_killed_does_not() {
+    let world = sample::world();
+    world.add(Container::client("web").stops_in(Duration::from_mins(5)));
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert_eq!(
+        told.recorder
+            .count(|kind| matches!(kind, Kind::Stopped { killed: true, .. })),
+        1
+    );
+}
+
+/// A backup during whose drain something happens in the world.
+async fn meanwhile(deed: impl Fn(&World) + Send + Sync + 'static) -> (World, String) {
+    let world = sample::world();
+    let (before, seen) = (world.picture(), world.clone());
+    world
+        .faults
+        .on(Method::ProcessOutput)
+        .of("db")
+        .meets(move || deed(&seen));
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::RunFailed, "{}", told.words());
+    assert_eq!(before.differences(&world.picture()), [""; 0]);
+    assert_eq!(world.claim(PLATFORM), None);
+    let words = told.words();
+    assert!(words.contains("the point in time is void"), "{words}");
+    (world, words)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_was_revived_voids_the_point_in_time() -> anyhow::Result<()> {
+    let (world, words) = meanwhile(|world| world.revive("web")).await;
+    assert!(words.contains("web ran inside the standstill"), "{words}");
+    assert_eq!(incomplete(&world).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn also_one_that_has_ended_again() {
+    let (_, words) = meanwhile(|world| {
+        world.revive("web");
+        world.exits("web", 0);
+    })
+    .await;
+    assert!(words.contains("web ran inside the standstill"), "{words}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn also_one_that_was_recreated() {
+    let world = sample::world();
+    let seen = world.clone();
+    world
+        .faults
+        .on(Method::ProcessOutput)
+        .of("db")
+        .meets(move || seen.recreate("web"));
+    let told = world.backup().await;
+    assert!(
+        told.words().contains("web ran inside the standstill"),
+        "{}",
+        told.words()
+    );
+    assert_eq!(told.degraded(), [""; 0]);
+    assert_eq!(world.states().get("web-again"), Some(&State::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn also_one_that_was_exited_before() {
+    let world = sample::world();
+    let seen = world.clone();
+    world
+        .faults
+        .on(Method::ProcessOutput)
+        .of("db")
+        .meets(move || seen.revive("worker"));
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::RunFailed);
+    assert!(
+        told.words()
+            .contains("worker was started by somebody inside the standstill"),
+        "{}",
+        told.words()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn also_a_container_that_is_new() {
+    let (_, words) = meanwhile(|world| world.add(Container::client("newcomer"))).await;
+    assert!(words.contains("newcomer appeared inside the standstill"), "{words}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn also_a_store_that_was_restarted_while_it_was_copied() {
+    let world = sample::world();
+    let seen = world.clone();
+    world
+        .faults
+        .on(Method::ProcessFinish)
+        .of("db")
+        .meets(move || seen.revive("db"));
+    let told = world.backup().await;
+    assert!(
+        told.words().contains("db was restarted while it was copied"),
+        "{}",
+        told.words()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn also_a_client_that_came_back_while_others_still_stopped() {
+    let world = sample::world();
+    let seen = world.clone();
+    world
+        .faults
+        .on(Method::CatalogInspect)
+        .of("api")
+        .meets(move || seen.revive("web"));
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::RunFailed);
+    assert!(
+        told.words().contains("web runs again after its stop"),
+        "{}",
+        told.words()
+    );
+    assert_eq!(subjects(&world, Method::StorePin), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_and_what_is_of_another_project_may_do_as_it_likes() {
+    let world = sample::world();
+    let seen = world.clone();
+    world.faults.on(Method::ProcessOutput).of("db").meets(move || {
+        seen.revive("seaweedfs-s3");
+        seen.revive("other.blog");
+        seen.add(Container::client("etcd-2"));
+        seen.add(Container::client("made").that_is(State::Created));
+    });
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_be_pinned_fails_the_run_and_frees_the_others() -> anyhow::Result<()> {
+    let world = sample::world();
+    let before = world.picture();
+    world.faults.on(Method::StorePin).of("queue").fails();
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::RunFailed);
+    assert!(told.words().contains("store queue"), "{}", told.words());
+    assert_eq!(subjects(&world, Method::PinnedRelease), ["db"]);
+    assert_eq!(world.violations(), [""; 0]);
+    assert_eq!(before.differences(&world.picture()), [""; 0]);
+    let left = partial(&world)?;
+    assert!(left.failure.is_some_and(|cause| cause.contains("store queue")));
+    assert!(
+        !world
+            .repository
+            .keys()
+            .iter()
+            .any(|key| key.ends_with("/manifest.json"))
+    );
+    assert_eq!(incomplete(&world).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_store_once_another_has_failed() {
+    let world = sample::world();
+    world.faults.on(Method::StoreReady).of("db").hangs();
+    world.faults.on(Method::StorePin).of("queue").fails();
+    let told = world.backup().await;
+    assert!(told.words().contains("store queue"), "{}", told.words());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_fails_ends_the_others_and_tells_its_own_cause() -> anyhow::Result<()> {
+    let world = sample::world();
+    world.faults.on(Method::PinnedDrain).of("db").hangs();
+    world.faults.on(Method::ProcessFinish).of("queue").fails();
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::RunFailed);
+    assert!(told.words().contains("store queue"), "{}", told.words());
+    assert_eq!(subjects(&world, Method::PinnedRelease), ["db", "queue"]);
+    assert_eq!(subjects(&world, Method::ProcessKill), [""; 0]);
+    assert_eq!(partial(&world)?.stores.len(), 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_drained_before_another_failed_is_described() -> anyhow::Result<()> {
+    let world = sample::world();
+    world.faults.on(Method::ProcessFinish).of("db").fails();
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::RunFailed);
+    let names: Vec<String> = partial(&world)?
+        .stores
+        .iter()
+        .map(|store| store.name.to_string())
+        .collect();
+    assert_eq!(names, ["queue"]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dump_that_is_cut_short_is_no_artifact() {
+    let world = sample::world();
+    world.faults.on(Method::ProcessOutput).of("db").fails();
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::RunFailed);
+    assert_eq!(subjects(&world, Method::ProcessKill), ["db", "queue"]);
+    assert_eq!(subjects(&world, Method::UploadAbort).len(), 2);
+    assert!(!world.repository.keys().iter().any(|key| key.ends_with("data.dump")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn interrupted_while_stores_are_drained_everything_is_undone() -> anyhow::Result<()> {
+    let world = sample::world();
+    let (before, interrupt) = (world.picture(), world.interrupt());
+    world
+        .faults
+        .on(Method::ProcessOutput)
+        .of("db")
+        .meets(move || interrupt.cancel());
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Interrupted);
+    assert_eq!(before.differences(&world.picture()), [""; 0]);
+    assert_eq!(world.claim(PLATFORM), None);
+    assert_eq!(incomplete(&world).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn interrupted_and_not_all_back_is_not_undone() {
+    let world = sample::world();
+    let interrupt = world.interrupt();
+    world
+        .faults
+        .on(Method::ProcessOutput)
+        .of("db")
+        .meets(move || interrupt.cancel());
+    world.faults.on(Method::PowerStart).of("web").fails();
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::RecoveryIncomplete);
+    assert_eq!(told.degraded(), ["web"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn interrupted_before_the_stop_nothing_was_touched() {
+    let world = sample::world();
+    let (before, interrupt) = (world.picture(), world.interrupt());
+    world
+        .faults
+        .on(Method::StorePreflight)
+        .of("queue")
+        .meets(move || interrupt.cancel());
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Interrupted);
+    assert_eq!(before.touched(&world.picture()), [""; 0]);
+    assert_eq!(subjects(&world, Method::PowerClaim), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_start_is_named_and_the_backup_is_good() -> anyhow::Result<()> {
+    let world = sample::world();
+    world.faults.on(Method::PowerStart).of("api").always().fails();
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Degraded);
+    assert_eq!(told.degraded(), ["api"]);
+    assert_eq!(
+        world.states().get("web"),
+        Some(&State::Running),
+        "one never keeps another down"
+    );
+    assert_eq!(world.list().await?.backups.len(), 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_become_healthy_again_is_named() {
+    let world = sample::world();
+    world.faults.on(Method::ProcessOutput).of("db").meets({
+        let world = world.clone();
+        move || world.never_healthy_again("api")
+    });
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Degraded);
+    assert_eq!(told.degraded(), ["api"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_ends_right_after_its_start_is_started_again() {
+    let world = sample::world();
+    let seen = world.clone();
+    world
+        .faults
+        .on(Method::RepositoryCreate)
+        .nth(2)
+        .meets(move || seen.exits("web", 3));
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert_eq!(world.states().get("web"), Some(&State::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_ends_again_and_again_is_named_with_its_exit_code() {
+    let world = sample::world();
+    let seen = world.clone();
+    world
+        .faults
+        .on(Method::CatalogInspect)
+        .of("web")
+        .always()
+        .meets(move || seen.exits("web", 3));
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Degraded);
+    let causes: Vec<String> = told.outcome.unwrap().degraded.iter().map(ToString::to_string).collect();
+    assert_eq!(causes, ["web: is exited (exit code 3), was running"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_platform_that_another_process_holds_is_left_alone() {
+    let world = sample::world();
+    let _other = world.locked_by_another(PLATFORM);
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Held);
+    assert!(
+        !world
+            .faults
+            .calls()
+            .iter()
+            .any(|call| call.method.changes_the_platform())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn held_is_told_also_if_it_is_unknown_by_whom() {
+    let world = sample::world();
+    let _other = world.locked_by_another(PLATFORM);
+    world.faults.on(Method::PowerClaimed).fails();
+    assert_eq!(world.backup().await.exit(), Exit::Held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_backups_in_one_second_do_not_mix() -> anyhow::Result<()> {
+    let world = sample::world();
+    world.repository.put("2026-02-17_00-00-00/run.json", "{}");
+    let before = world.picture();
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Preflight);
+    assert_eq!(before.touched(&world.picture()), [""; 0]);
+    assert_eq!(world.claim(PLATFORM), None);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_backup_is_listed_in_order_and_torsos_apart() -> anyhow::Result<()> {
+    let world = sample::world();
+    let first = world.backup().await.outcome?.manifest.id;
+    world.wait_a_minute().await;
+    world.faults.on(Method::StorePin).of("db").fails();
+    assert_eq!(world.backup().await.exit(), Exit::RunFailed);
+    world.wait_a_minute().await;
+    let third = world.backup().await.outcome?.manifest.id;
+    world.repository.put("2020-01-01_00-00-00/manifest.json", "{ broken");
+    world.repository.put("lost+found/x", "");
+    let listed = world.list().await?;
+    assert_eq!(
+        listed.backups.iter().map(|backup| backup.id).collect::<Vec<_>>(),
+        [first, third]
+    );
+    assert_eq!((listed.incomplete.len(), listed.unreadable.len()), (1, 1));
+    let all = world.site().backups.list().await?;
+    assert!(matches!(all[0].content, Content::Unreadable(_)));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn verification_finds_what_changed_and_names_all_of_it() -> anyhow::Result<()> {
+    let world = sample::world();
+    let id = world.backup().await.outcome?.manifest.id;
+    world.repository.lose(&format!("{id}/db/data.dump"));
+    world.repository.put(&format!("{id}/queue/data.dump"), "messages 8\n");
+    let error = world.verify(id).await.unwrap_err();
+    assert_eq!(error.class().exit, Exit::Damaged);
+    let words = error.to_string();
+    assert!(
+        words.contains("db/data.dump: missing") && words.contains("queue/data.dump: its SHA-256"),
+        "{words}"
+    );
+    Ok(())
+}

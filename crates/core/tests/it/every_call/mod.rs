@@ -1,0 +1,111 @@
+//! The promise of promises, over every single call that a run makes of the world: let it fail, let
+//! its answer get lost, let the process die at it, interrupt the run at it. Whatever happens, what ran
+//! runs again after a backup, and a restore leaves either everything as it was or everything down.
+
+mod backup;
+mod recovery;
+mod restore;
+
+use std::collections::BTreeSet;
+
+use stillpoint_core::errors::Exit;
+use stillpoint_core::events::Kind;
+use stillpoint_core::names::BackupId;
+use stillpoint_core::ports::power::Job;
+use stillpoint_testkit::fakes::Data;
+use stillpoint_testkit::sample::{self, LEFT, PLATFORM, RESTORED};
+use stillpoint_testkit::stage::{Degrades, Picture, Told};
+use stillpoint_testkit::{Call, Method, World};
+
+/// What is wrong, each complaint with the call that it is about.
+#[derive(Default)]
+struct Complaints(Vec<String>);
+
+impl Complaints {
+    fn unless(&mut self, holds: bool, call: &Call, complaint: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(format!("{call}: {}", complaint()));
+        }
+    }
+
+    fn assert_none(self, cases: usize) {
+        assert!(cases > 20, "only {cases} cases were tried");
+        assert!(self.0.is_empty(), "of {cases} cases:\n{}", self.0.join("\n"));
+    }
+}
+
+/// A sample world, and how it was before anything happened.
+struct Case {
+    world: World,
+    before: Picture,
+    data: Vec<(String, Data)>,
+}
+
+impl Case {
+    fn new(world: World) -> Self {
+        Self {
+            before: world.picture(),
+            data: world.data().into_iter().collect(),
+            world,
+        }
+    }
+
+    fn down(&self) -> Vec<String> {
+        self.before.differences(&self.world.picture())
+    }
+
+    fn data_is_untouched(&self) -> bool {
+        self.data == self.world.data().into_iter().collect::<Vec<_>>()
+    }
+
+    /// What holds after every run that ends, however it ends.
+    fn always<T: Degrades>(&self, told: &Told<T>, call: &Call, left: &[&str], bad: &mut Complaints) {
+        let world = &self.world;
+        let touched: Vec<String> = self.before.touched(&world.picture());
+        let left: BTreeSet<&str> = left.iter().copied().chain(["other.blog"]).collect();
+        let touched: Vec<&String> = touched.iter().filter(|id| left.contains(id.as_str())).collect();
+        bad.unless(touched.is_empty(), call, || {
+            format!("{touched:?} should have been left alone")
+        });
+        bad.unless(world.violations().is_empty(), call, || {
+            format!("{:?}", world.violations())
+        });
+        bad.unless(world.locked_by_another(PLATFORM).is_some(), call, || {
+            "the lock is held".into()
+        });
+        bad.unless(world.data().values().all(|data| data.pins == 0), call, || {
+            "a point in time is still held".into()
+        });
+        let seqs: Vec<u64> = told.recorder.events().iter().map(|event| event.seq).collect();
+        bad.unless(seqs == (1..=seqs.len() as u64).collect::<Vec<_>>(), call, || {
+            "events are missing".into()
+        });
+        bad.unless(told.outcome.is_ok() || !told.words().ends_with("()"), call, || {
+            format!("no hint: {}", told.words())
+        });
+    }
+}
+
+fn clients_down(told: &Told<impl Degrades>) -> usize {
+    told.recorder.count(|kind| matches!(kind, Kind::ClientsGoDown { .. }))
+}
+
+fn clients_back(told: &Told<impl Degrades>) -> usize {
+    told.recorder.count(|kind| matches!(kind, Kind::ClientsAreBack { .. }))
+}
+
+/// A sweep over calls that nobody makes would prove nothing about them.
+#[tokio::test(start_paused = true)]
+async fn every_method_of_every_port_is_called_by_some_run() -> anyhow::Result<()> {
+    let world = sample::world();
+    let id = world.backup().await.outcome?.manifest.id;
+    world.wait_a_minute().await;
+    world.faults.on(Method::ProcessOutput).of("db").fails();
+    assert_eq!(world.backup().await.exit(), Exit::RunFailed);
+    world.restore(id).await.outcome?;
+    world.list().await?;
+    let called: BTreeSet<Method> = world.faults.calls().into_iter().map(|call| call.method).collect();
+    let never: Vec<&Method> = Method::ALL.iter().filter(|method| !called.contains(method)).collect();
+    assert!(never.is_empty(), "{never:?}");
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! The engine in a simulated world: what is asserted here needs no Docker, no disk and no time.
+
+mod backup;
+mod every_call;
+mod plan;
+mod recovery;
+mod restore;

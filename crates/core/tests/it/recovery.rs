@@ -1,0 +1,299 @@
+//! What the next run makes of what an earlier one has left, one behaviour a test.
+
+use jiff::Timestamp;
+use stillpoint_core::errors::{Error, Exit};
+use stillpoint_core::names::{BackupId, Project, RunId};
+use stillpoint_core::ports::power::{Intent, Job};
+use stillpoint_core::workload::State;
+use stillpoint_testkit::fakes::Container;
+use stillpoint_testkit::sample::{self, MANAGED, PLATFORM, RESTORED};
+use stillpoint_testkit::{Method, World};
+
+/// A world whose backup died while its stores were drained.
+async fn died_while_draining() -> anyhow::Result<World> {
+    let world = sample::world();
+    world.faults.on(Method::ProcessOutput).of("queue").kills();
+    anyhow::ensure!(world.faults.live(world.backup()).await.is_none(), "it lives");
+    world.faults.reset();
+    world.wait_a_minute().await;
+    Ok(world)
+}
+
+/// A world whose restore failed while it loaded: stopped on purpose.
+async fn stopped_on_purpose() -> anyhow::Result<(World, BackupId)> {
+    let world = sample::world();
+    let id = world.backup().await.outcome?.manifest.id;
+    world.change("db", "orders", 99);
+    world.wait_a_minute().await;
+    world.faults.on(Method::StoreLoad).of("queue").fails();
+    let exit = world.restore(id).await.exit();
+    anyhow::ensure!(exit == Exit::StoppedOnPurpose, "{exit:?}");
+    world.faults.reset();
+    world.wait_a_minute().await;
+    Ok((world, id))
+}
+
+fn touches_power(world: &World) -> bool {
+    world
+        .faults
+        .calls()
+        .iter()
+        .any(|call| call.method.changes_the_platform())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_backup_is_healed_before_the_next() -> anyhow::Result<()> {
+    let before = sample::world().picture();
+    let world = died_while_draining().await?;
+    assert_eq!(
+        before.differences(&world.picture()),
+        ["api", "web"],
+        "it died with the clients down"
+    );
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert!(told.recorder.warnings()[0].contains("died and left the platform down"));
+    assert_eq!(before.differences(&world.picture()), [""; 0]);
+    let calls = world.calls();
+    let place = |call: &str| calls.iter().position(|made| made == call);
+    assert!(place("power.start api") < place("power.release acme"));
+    assert!(place("power.release acme") < place("power.claim acme"));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_backup_is_healed_also_by_a_start_alone() -> anyhow::Result<()> {
+    let before = sample::world().picture();
+    let world = died_while_draining().await?;
+    let told = world.start_containers().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert_eq!(before.differences(&world.picture()), [""; 0]);
+    assert_eq!(world.claim(PLATFORM), None);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_nothing_left_there_is_nothing_to_start() {
+    let world = sample::world();
+    assert_eq!(world.start_containers().await.exit(), Exit::Ok);
+    assert!(!touches_power(&world));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_has_started_and_stopped_since_is_left_and_told() -> anyhow::Result<()> {
+    let world = died_while_draining().await?;
+    world.revive("web");
+    world.exits("web", 0);
+    let told = world.start_containers().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert_eq!(world.states().get("web"), Some(&State::Exited));
+    assert!(
+        told.recorder
+            .warnings()
+            .iter()
+            .any(|told| told.contains("web was running")),
+        "{:?}",
+        told.recorder.warnings()
+    );
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_frozen_is_not_thawed_on_the_way() -> anyhow::Result<()> {
+    let world = died_while_draining().await?;
+    world.start_containers().await.outcome?;
+    assert_eq!(world.states().get("cron"), Some(&State::Paused));
+    assert!(!world.calls().contains(&"power.start cron".to_owned()));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_recreated_since_is_found_by_its_address() -> anyhow::Result<()> {
+    let world = died_while_draining().await?;
+    world.recreate("web");
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert_eq!(world.claim(PLATFORM), None);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_removed_since_is_told_and_does_not_block_for_ever() -> anyhow::Result<()> {
+    let world = died_while_draining().await?;
+    world.remove("web");
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert!(
+        told.recorder
+            .warnings()
+            .iter()
+            .any(|told| told.contains("web was removed since"))
+    );
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_claim_is_kept_while_something_does_not_come_back() -> anyhow::Result<()> {
+    let world = died_while_draining().await?;
+    world.faults.on(Method::PowerStart).of("api").fails();
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::RecoveryIncomplete);
+    assert_eq!(told.degraded(), ["api"]);
+    assert!(told.words().contains("containers start"), "{}", told.words());
+    assert!(world.claim(PLATFORM).is_some());
+    assert_eq!(
+        world.states().get("web"),
+        Some(&State::Running),
+        "one never keeps another down"
+    );
+    world.wait_a_minute().await;
+    assert_eq!(world.backup().await.exit(), Exit::Ok);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_the_dead_run_had_started_itself_is_started_again_after_a_reboot() -> anyhow::Result<()> {
+    let world = died_while_draining().await?;
+    world.reboot();
+    assert_eq!(world.states().get("queue"), Some(&State::Exited), "its policy is `no`");
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert_eq!(world.states().get("queue"), Some(&State::Running));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_from_another_host_is_respected() {
+    let world = sample::world();
+    let intent = Intent {
+        platform: Project::new(PLATFORM),
+        run: RunId::new("elsewhere-1"),
+        job: Job::BackupJob,
+        backup: BackupId::at(Timestamp::UNIX_EPOCH),
+        host: "elsewhere".into(),
+        process: 7,
+        since: Timestamp::UNIX_EPOCH,
+        workloads: Vec::new(),
+    };
+    world.take_claim(&intent);
+    let before = world.picture();
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Held);
+    assert!(
+        told.words().contains("by run elsewhere-1 (process 7 on elsewhere)"),
+        "{}",
+        told.words()
+    );
+    assert_eq!(before.touched(&world.picture()), [""; 0]);
+    assert_eq!(world.claim(PLATFORM), Some(intent));
+    assert!(!touches_power(&world));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_one_s_claim_made_at_the_same_moment_wins() {
+    let world = sample::world();
+    let before = world.picture();
+    let seen = world.clone();
+    world.faults.on(Method::PowerClaim).meets(move || {
+        let other = Intent {
+            platform: Project::new(PLATFORM),
+            run: RunId::new("faster-1"),
+            job: Job::BackupJob,
+            backup: BackupId::at(Timestamp::UNIX_EPOCH),
+            host: "elsewhere".into(),
+            process: 7,
+            since: Timestamp::UNIX_EPOCH,
+            workloads: Vec::new(),
+        };
+        seen.take_claim(&other);
+    });
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Held);
+    assert_eq!(before.touched(&world.picture()), [""; 0]);
+    assert_eq!(
+        world.claim(PLATFORM).map(|claim| claim.run),
+        Some(RunId::new("faster-1"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unfinished_restore_blocks_a_backup() -> anyhow::Result<()> {
+    let (world, id) = stopped_on_purpose().await?;
+    let before = world.picture();
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::StoppedOnPurpose);
+    assert!(matches!(told.outcome, Err(Error::RestoreUnfinished(_))));
+    assert!(
+        told.words().contains(&format!("stillpoint restore {id}")),
+        "{}",
+        told.words()
+    );
+    assert_eq!(before.touched(&world.picture()), [""; 0]);
+    assert!(world.claim(PLATFORM).is_some());
+    assert!(!touches_power(&world));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_restore_takes_over_and_starts_what_the_first_had_recorded() -> anyhow::Result<()> {
+    let before = sample::world().picture();
+    let (world, id) = stopped_on_purpose().await?;
+    assert_eq!(before.differences(&world.picture()), RESTORED);
+    let told = world.restore(id).await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert_eq!(before.differences(&world.picture()), [""; 0]);
+    assert_eq!(world.data(), sample::world().data());
+    assert_eq!(world.claim(PLATFORM), None);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_takeover_that_is_refused_leaves_everything_stopped_and_claimed() -> anyhow::Result<()> {
+    let (world, id) = stopped_on_purpose().await?;
+    world.repository.lose(&format!("{id}/db/data.dump"));
+    let before = world.picture();
+    let told = world.restore(id).await;
+    assert_eq!(told.exit(), Exit::RestoreRefused);
+    assert_eq!(before.touched(&world.picture()), [""; 0]);
+    assert!(world.claim(PLATFORM).is_some());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_takeover_that_cannot_stop_leaves_everything_stopped_and_claimed() -> anyhow::Result<()> {
+    let (world, id) = stopped_on_purpose().await?;
+    let before = world.picture();
+    world.faults.on(Method::CatalogInspect).of("web").fails();
+    let told = world.restore(id).await;
+    assert_eq!(told.exit(), Exit::StoppedOnPurpose, "{}", told.words());
+    assert_eq!(before.differences(&world.picture()), [""; 0]);
+    assert!(world.claim(PLATFORM).is_some());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_platform_can_be_started_as_it_is_with_its_databases() -> anyhow::Result<()> {
+    let before = sample::world().picture();
+    let (world, _) = stopped_on_purpose().await?;
+    let told = world.start_containers().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert_eq!(before.differences(&world.picture()), [""; 0]);
+    assert!(
+        MANAGED
+            .iter()
+            .all(|service| world.states().get(*service) == Some(&State::Running))
+    );
+    assert_eq!(world.claim(PLATFORM), None);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_adds_while_it_is_stopped_is_stopped_for_the_takeover() -> anyhow::Result<()> {
+    let (world, id) = stopped_on_purpose().await?;
+    world.add(Container::client("helper"));
+    let told = world.restore(id).await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert!(world.calls().contains(&"power.stop helper".to_owned()));
+    assert_eq!(world.states().get("helper"), Some(&State::Running));
+    Ok(())
+}

@@ -1,0 +1,415 @@
+//! What a restore does to the platform and its data, one behaviour a test.
+
+use stillpoint_core::errors::{Error, Exit};
+use stillpoint_core::events::{Kind, Step};
+use stillpoint_core::manifest::Manifest;
+use stillpoint_core::names::BackupId;
+use stillpoint_core::ports::StoreError;
+use stillpoint_core::ports::power::Job;
+use stillpoint_core::workload::State;
+use stillpoint_testkit::fakes::Container;
+use stillpoint_testkit::sample::{self, PLATFORM, RESTORED};
+use stillpoint_testkit::{Failure, Method, World};
+
+/// A world with a backup, whose data has changed since.
+async fn backed_up() -> anyhow::Result<(World, BackupId)> {
+    let world = sample::world();
+    let id = world.backup().await.outcome?.manifest.id;
+    world.change("db", "orders", 99);
+    world.change("queue", "messages", 0);
+    world.wait_a_minute().await;
+    world.faults.reset();
+    Ok((world, id))
+}
+
+fn subjects(world: &World, method: Method) -> Vec<String> {
+    let calls = world.faults.calls().into_iter();
+    calls
+        .filter(|call| call.method == method)
+        .map(|call| call.subject)
+        .collect()
+}
+
+fn rows(world: &World, store: &str, table: &str) -> Option<u64> {
+    world.data().get(store)?.rows.get(table).copied()
+}
+
+/// What of the managed has a process.
+fn up(world: &World) -> Vec<String> {
+    let up = world.picture().up().into_iter();
+    up.filter(|id| RESTORED.contains(&id.as_str())).collect()
+}
+
+/// The restore is refused with these words, and nothing was stopped, started, claimed or written.
+async fn is_refused(world: &World, id: BackupId, words: &str) {
+    let (before, data) = (world.picture(), world.data());
+    let told = world.restore(id).await;
+    assert_eq!(told.exit(), Exit::RestoreRefused, "{}", told.words());
+    assert!(told.words().contains(words), "{}", told.words());
+    assert!(
+        !world
+            .faults
+            .calls()
+            .iter()
+            .any(|call| call.method.changes_the_platform()),
+        "{:?}",
+        world.calls()
+    );
+    assert_eq!(before.touched(&world.picture()), [""; 0]);
+    assert_eq!(data, world.data());
+    assert_eq!(
+        told.recorder.count(|kind| matches!(kind, Kind::ClientsGoDown { .. })),
+        0
+    );
+}
+
+/// Rewrites the manifest of a backup.
+fn forge(world: &World, id: BackupId, change: impl FnOnce(&mut Manifest)) -> anyhow::Result<()> {
+    let key = format!("{id}/manifest.json");
+    let mut manifest = Manifest::parse(id, &world.repository.get(&key).unwrap_or_default())?;
+    change(&mut manifest);
+    world.repository.put(&key, serde_json::to_vec(&manifest)?);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_data_is_the_backup_s_and_what_ran_runs_again() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    let before = world.picture();
+    let told = world.restore(id).await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert_eq!(
+        (rows(&world, "db", "orders"), rows(&world, "queue", "messages")),
+        (Some(5), Some(7))
+    );
+    assert_eq!(before.differences(&world.picture()), [""; 0]);
+    assert_eq!(before.touched(&world.picture()), RESTORED);
+    assert_eq!(world.claim(PLATFORM), None);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_three_phases_come_one_after_the_other() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    let told = world.restore(id).await;
+    let steps = [
+        Step::Verify,
+        Step::Preflight,
+        Step::Claim,
+        Step::Stop,
+        Step::Load,
+        Step::Compare,
+        Step::Settle,
+        Step::Start,
+    ];
+    assert_eq!(told.recorder.steps(), steps);
+    assert_eq!(subjects(&world, Method::PowerStop), RESTORED);
+    let starts = subjects(&world, Method::PowerStart);
+    assert_eq!(
+        starts,
+        ["db", "queue", "cron", "db", "queue", "api", "web"],
+        "stores alone first"
+    );
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_paused_is_paused_again() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.restore(id).await.outcome?;
+    assert_eq!(world.states().get("cron"), Some(&State::Paused));
+    assert_eq!(subjects(&world, Method::PowerPause), ["cron"]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_artifact_blocks_it() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.repository.lose(&format!("{id}/queue/data.dump"));
+    is_refused(&world, id, "queue/data.dump: missing").await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_truncated_artifact_blocks_it() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.repository.put(&format!("{id}/queue/data.dump"), "messages");
+    is_refused(&world, id, "queue/data.dump: 8 bytes, 11 in the manifest").await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_flipped_bit_blocks_it() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    let key = format!("{id}/db/data.dump");
+    let mut content = world.repository.get(&key).unwrap_or_default().to_vec();
+    content[7] ^= 1;
+    world.repository.put(&key, content);
+    is_refused(&world, id, "db/data.dump: its SHA-256 is").await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_without_an_artifact_blocks_it() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.add(Container::store("search", &[("documents", 1)]));
+    is_refused(&world, id, "it holds nothing of store search (fake)").await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_artifact_without_its_store_blocks_it() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.remove("queue");
+    is_refused(&world, id, "the platform has no store queue (fake)").await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_run_blocks_it() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.exits("queue", 1);
+    is_refused(&world, id, "store queue is exited: start it first").await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_backup_of_another_platform_blocks_it() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    forge(&world, id, |manifest| {
+        manifest.platform = stillpoint_core::names::Project::new("other");
+    })?;
+    is_refused(&world, id, "it is a backup of platform other, not of acme").await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_does_not_fit_blocks_it() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    forge(&world, id, |manifest| manifest.stores[0].version = "9.0".into())?;
+    is_refused(&world, id, "1.0 cannot load 9.0").await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_manifest_blocks_it() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world
+        .repository
+        .put(&format!("{id}/manifest.json"), "{ \"format\": 1, ");
+    is_refused(&world, id, "the manifest is damaged").await;
+    world
+        .repository
+        .put(&format!("{id}/manifest.json"), "{ \"format\": 2 }");
+    is_refused(&world, id, "has format 2").await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_reasons_are_told_at_once() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.repository.lose(&format!("{id}/queue/data.dump"));
+    world.add(Container::store("search", &[]));
+    world
+        .faults
+        .on(Method::StoreExamine)
+        .of("db")
+        .fails_with(Failure::Store(|| StoreError::Unfit("too old".into())));
+    let Err(Error::RestoreRefused(reasons)) = world.restore(id).await.outcome else {
+        panic!("not refused");
+    };
+    assert_eq!(reasons.len(), 3, "{reasons:?}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backup_that_does_not_exist_is_not_found() -> anyhow::Result<()> {
+    let (world, _) = backed_up().await?;
+    let told = world.restore("2020-01-01_00-00-00".parse()?).await;
+    assert_eq!(told.exit(), Exit::NotFound);
+    assert!(told.words().contains("backups ls"), "{}", told.words());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_torso_cannot_be_restored() -> anyhow::Result<()> {
+    let world = sample::world();
+    world.faults.on(Method::StorePin).of("db").fails();
+    world.backup().await;
+    let id = world.list().await?.incomplete[0];
+    assert_eq!(world.restore(id).await.exit(), Exit::NotFound);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn interrupted_before_the_stop_nothing_was_touched() -> anyhow::Result<()> {
+    for method in [Method::ObjectRead, Method::StoreExamine] {
+        let (world, id) = backed_up().await?;
+        let (before, interrupt) = (world.picture(), world.interrupt());
+        world.faults.on(method).nth(2).meets(move || interrupt.cancel());
+        let told = world.restore(id).await;
+        assert_eq!(told.exit(), Exit::Interrupted, "{}", told.words());
+        assert_eq!(before.touched(&world.picture()), [""; 0]);
+        assert_eq!(subjects(&world, Method::PowerClaim), [""; 0]);
+    }
+    Ok(())
+}
+
+/// A restore that fails after the stop: everything is down, the claim is kept, and the words say
+/// why. Returns the world as it stands.
+async fn stands_still(rule: impl FnOnce(&World), words: &str) -> anyhow::Result<(World, BackupId)> {
+    let (world, id) = backed_up().await?;
+    let before = world.picture();
+    rule(&world);
+    let told = world.restore(id).await;
+    assert_eq!(told.exit(), Exit::StoppedOnPurpose, "{}", told.words());
+    assert!(told.words().contains(words), "{}", told.words());
+    assert!(told.words().contains("containers start"), "no way on: {}", told.words());
+    assert_eq!(up(&world), [""; 0]);
+    assert_eq!(
+        before.differences(&world.picture()),
+        RESTORED,
+        "nothing else was stopped"
+    );
+    let claim = world.claim(PLATFORM).map(|claim| (claim.job, claim.backup));
+    assert_eq!(claim, Some((Job::FullRestoreJob, id)));
+    assert_eq!(
+        told.recorder.count(|kind| matches!(kind, Kind::ClientsAreBack { .. })),
+        0
+    );
+    Ok((world, id))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_that_fails_leaves_everything_stopped_also_the_stores() -> anyhow::Result<()> {
+    let fails = |world: &World| world.faults.on(Method::StoreLoad).of("queue").fails();
+    let (world, _) = stands_still(fails, "store queue").await?;
+    assert_eq!(subjects(&world, Method::StoreInventory), [""; 0]);
+    assert_eq!(subjects(&world, Method::StoreSettle), [""; 0]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_that_fails_ends_the_others() -> anyhow::Result<()> {
+    let rule = |world: &World| {
+        world.faults.on(Method::StoreLoad).of("db").hangs();
+        world.faults.on(Method::StoreLoad).of("queue").fails();
+    };
+    stands_still(rule, "store queue").await?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_artifact_that_is_damaged_only_when_it_is_loaded_leaves_everything_stopped() -> anyhow::Result<()> {
+    let rule = |world: &World| {
+        let repository = world.repository.clone();
+        let lose = move || {
+            for key in repository.keys() {
+                if key.ends_with("db/data.dump") {
+                    repository.put(&key, "orders 6\npublic.users 3\n");
+                }
+            }
+        };
+        world.faults.on(Method::StoreLoad).of("db").meets(lose);
+    };
+    stands_still(rule, "SHA-256").await?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inventory_that_differs_starts_no_client() -> anyhow::Result<()> {
+    let rule = |world: &World| {
+        let seen = world.clone();
+        world
+            .faults
+            .on(Method::StoreInventory)
+            .of("db")
+            .meets(move || seen.change("db", "orders", 4));
+    };
+    let (world, _) = stands_still(rule, "orders: 5 in the backup, 4 restored").await?;
+    assert!(
+        world.data().values().all(|data| data.aside.is_some()),
+        "the old data is kept aside"
+    );
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_was_revived_while_data_was_loaded_stops_the_platform() -> anyhow::Result<()> {
+    let rule = |world: &World| {
+        let seen = world.clone();
+        world
+            .faults
+            .on(Method::ProcessFinish)
+            .of("db")
+            .meets(move || seen.revive("api"));
+    };
+    stands_still(rule, "api ran inside the standstill").await?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn interrupted_while_it_loads_it_stays_stopped() -> anyhow::Result<()> {
+    let rule = |world: &World| {
+        let interrupt = world.interrupt();
+        world
+            .faults
+            .on(Method::ProcessInput)
+            .of("db")
+            .meets(move || interrupt.cancel());
+    };
+    stands_still(rule, "interrupted").await?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_fails_before_anything_was_overwritten_brings_the_platform_back() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    let (before, data) = (world.picture(), world.data());
+    world.faults.on(Method::PowerStop).of("web").fails();
+    let told = world.restore(id).await;
+    assert_eq!(told.exit(), Exit::RunFailed, "{}", told.words());
+    assert_eq!(before.differences(&world.picture()), [""; 0]);
+    assert_eq!((data, None), (world.data(), world.claim(PLATFORM)));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_stopped_in_the_end_is_named() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.faults.on(Method::StoreLoad).of("db").fails();
+    world.faults.on(Method::PowerStop).of("queue").nth(2).fails();
+    let told = world.restore(id).await;
+    assert_eq!(told.exit(), Exit::StoppedOnPurpose);
+    assert!(
+        told.words().contains("still running: queue could not be stopped"),
+        "{}",
+        told.words()
+    );
+    assert_eq!(up(&world), ["queue"]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_start_is_named_and_the_data_is_good() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.faults.on(Method::PowerStart).of("web").fails();
+    let told = world.restore(id).await;
+    assert_eq!(told.exit(), Exit::Degraded);
+    assert_eq!(told.degraded(), ["web"]);
+    assert_eq!(rows(&world, "db", "orders"), Some(5));
+    assert_eq!(world.claim(PLATFORM), None);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_data_is_freed_only_when_every_store_was_compared() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.restore(id).await.outcome?;
+    let calls = world.calls();
+    let last = |method: &str| calls.iter().rposition(|call| call.starts_with(method));
+    let first = calls.iter().position(|call| call.starts_with("store.settle"));
+    assert!(last("store.inventory") < first && first.is_some());
+    assert!(world.data().values().all(|data| data.aside.is_none()));
+    Ok(())
+}

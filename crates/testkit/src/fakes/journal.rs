@@ -1,0 +1,57 @@
+//! A journal in memory, durable like a real one: what was noted outlives the process that noted it.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use stillpoint_core::names::{Project, RunId};
+use stillpoint_core::ports::Journal;
+use stillpoint_core::ports::journal::{JournalError, OpenRun, Phase};
+use stillpoint_core::ports::power::Intent;
+
+use super::lock;
+
+/// A journal. Clones share it.
+#[derive(Clone, Default)]
+pub struct FakeJournal {
+    runs: Arc<Mutex<Vec<OpenRun>>>,
+}
+
+impl FakeJournal {
+    /// The disk with the journal is lost.
+    pub fn lose(&self) {
+        lock(&self.runs).clear();
+    }
+
+    /// The runs that are not closed.
+    pub fn open(&self) -> Vec<OpenRun> {
+        let runs = lock(&self.runs);
+        runs.iter().filter(|run| run.phase != Phase::Closed).cloned().collect()
+    }
+}
+
+#[async_trait]
+impl Journal for FakeJournal {
+    async fn plan(&self, intent: &Intent) -> Result<(), JournalError> {
+        let mut runs = lock(&self.runs);
+        if !runs.iter().any(|noted| noted.intent.run == intent.run) {
+            runs.push(OpenRun {
+                intent: intent.clone(),
+                phase: Phase::Planned,
+            });
+        }
+        Ok(())
+    }
+
+    async fn advance(&self, run: &RunId, phase: Phase) -> Result<(), JournalError> {
+        for noted in lock(&self.runs).iter_mut().filter(|noted| noted.intent.run == *run) {
+            noted.phase = noted.phase.max(phase);
+        }
+        Ok(())
+    }
+
+    async fn open_runs(&self, platform: &Project) -> Result<Vec<OpenRun>, JournalError> {
+        let mut open = self.open();
+        open.retain(|run| run.intent.platform == *platform);
+        Ok(open)
+    }
+}

@@ -1,0 +1,170 @@
+//! Runs in a simulated world, each with what it told, and the comparison of before and after.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use stillpoint_core::engine::backup::Sealed;
+use stillpoint_core::engine::restore::Restored;
+use stillpoint_core::engine::start::Degraded;
+use stillpoint_core::errors::{Error, Exit};
+use stillpoint_core::manifest::Manifest;
+use stillpoint_core::names::BackupId;
+use stillpoint_core::operations::{Backups, Operations, Order};
+use stillpoint_core::ports::Clock;
+use stillpoint_core::workload::State;
+
+use crate::fakes::World;
+use crate::recorder::Recorder;
+
+/// How a run ended, and what it told.
+pub struct Told<T> {
+    /// How it ended.
+    pub outcome: Result<T, Error>,
+    /// What it told.
+    pub recorder: Arc<Recorder>,
+}
+
+/// Something that may have left workloads behind.
+pub trait Degrades {
+    /// What is not as it was.
+    fn degraded(&self) -> &[Degraded];
+}
+
+impl Degrades for Sealed {
+    fn degraded(&self) -> &[Degraded] {
+        &self.degraded
+    }
+}
+
+impl Degrades for Restored {
+    fn degraded(&self) -> &[Degraded] {
+        &self.degraded
+    }
+}
+
+impl Degrades for () {
+    fn degraded(&self) -> &[Degraded] {
+        &[]
+    }
+}
+
+impl Degrades for Error {
+    fn degraded(&self) -> &[Degraded] {
+        match self {
+            Self::Run { degraded, .. } | Self::RecoveryIncomplete { degraded, .. } => degraded,
+            _ => &[],
+        }
+    }
+}
+
+impl<T: Degrades> Told<T> {
+    /// The exit code with which the program would end.
+    pub fn exit(&self) -> Exit {
+        match &self.outcome {
+            Ok(done) if done.degraded().is_empty() => Exit::Ok,
+            Ok(_) => Exit::Degraded,
+            Err(error) => error.class().exit,
+        }
+    }
+
+    /// The services that the run names as not being what they were.
+    pub fn degraded(&self) -> Vec<String> {
+        let degraded = match &self.outcome {
+            Ok(done) => done.degraded(),
+            Err(error) => error.degraded(),
+        };
+        degraded.iter().map(|entry| entry.workload.to_string()).collect()
+    }
+
+    /// The error's own words, and its hint; empty after a success.
+    pub fn words(&self) -> String {
+        match &self.outcome {
+            Ok(_) => String::new(),
+            Err(error) => format!("{error} ({})", error.class().hint),
+        }
+    }
+}
+
+impl World {
+    async fn run<T, F: Future<Output = Result<T, Error>>>(&self, act: impl FnOnce(Order) -> F) -> Told<T> {
+        let recorder = Arc::new(Recorder::default());
+        let order = Order {
+            platform: None,
+            listener: recorder.clone(),
+            cancel: self.interrupt(),
+        };
+        let outcome = act(order).await;
+        Told { outcome, recorder }
+    }
+
+    /// Makes a backup.
+    pub async fn backup(&self) -> Told<Sealed> {
+        let operations = self.operations();
+        self.run(|order| operations.backup(order)).await
+    }
+
+    /// Restores a backup.
+    pub async fn restore(&self, backup: BackupId) -> Told<Restored> {
+        let operations = self.operations();
+        self.run(|order| operations.restore(backup, order)).await
+    }
+
+    /// Time passes: backups are named after the second in which they begin.
+    pub async fn wait_a_minute(&self) {
+        self.clock.sleep(Duration::from_mins(1)).await;
+    }
+
+    /// Starts what an earlier run left down.
+    pub async fn start_containers(&self) -> Told<()> {
+        let operations = self.operations();
+        self.run(|order| operations.start_containers(order)).await
+    }
+
+    /// Reads a backup whole.
+    pub async fn verify(&self, backup: BackupId) -> Result<Manifest, Error> {
+        let operations = self.operations();
+        self.run(|order| operations.verify(backup, order)).await.outcome
+    }
+
+    /// The backups there are.
+    pub async fn list(&self) -> Result<Backups, Error> {
+        self.operations().list().await
+    }
+
+    /// What runs now, and since when.
+    pub fn picture(&self) -> Picture {
+        let entry = |workload: stillpoint_core::workload::Workload| {
+            (workload.id.to_string(), (workload.state, workload.started_at))
+        };
+        Picture(self.workloads().into_iter().map(entry).collect())
+    }
+}
+
+/// What ran at a moment, and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture(BTreeMap<String, (State, Option<Timestamp>)>);
+
+impl Picture {
+    /// The containers whose state differs now, in order of their ids.
+    pub fn differences(&self, now: &Self) -> Vec<String> {
+        let differs = |(id, (state, _)): (&String, &(State, _))| {
+            let same = now.0.get(id).is_some_and(|(now, _)| now == state);
+            (!same).then(|| id.clone())
+        };
+        self.0.iter().filter_map(differs).collect()
+    }
+
+    /// The containers that were stopped, started or paused since, whatever they do now.
+    pub fn touched(&self, now: &Self) -> Vec<String> {
+        let differs = |(id, was): (&String, _)| (now.0.get(id) != Some(was)).then(|| id.clone());
+        self.0.iter().filter_map(differs).collect()
+    }
+
+    /// The containers that have a process.
+    pub fn up(&self) -> Vec<String> {
+        let up = |(id, (state, _)): (&String, &(State, _))| state.is_up().then(|| id.clone());
+        self.0.iter().filter_map(up).collect()
+    }
+}

@@ -1,0 +1,167 @@
+//! `cargo xtask demo`: the main job, before a newcomer's eyes, on a platform of real engines: backed
+//! up, wrecked, restored, proven. Leaves the platform running for a look.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use stillpoint_testkit::testbed::{Shape, Testbed};
+
+use crate::testbed::{Saved, prove_against};
+
+const PROJECT: &str = "stillpoint-demo";
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The size of the data: 1 is a few megabytes, 100 about 2 GB
+    #[arg(long, default_value_t = 3, env = "SCALE")]
+    scale: u32,
+    /// Only remove the demo's platform and its backups
+    #[arg(long)]
+    down: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let testbed = Testbed::kept(PROJECT, Shape::Full);
+    let demo = Demo::new(&testbed)?;
+    testbed.down()?;
+    demo.forget()?;
+    if arguments.down {
+        Ok(())
+    } else {
+        demo.tell(arguments.scale)
+    }
+}
+
+struct Demo<'a> {
+    testbed: &'a Testbed,
+    program: PathBuf,
+    folder: PathBuf,
+}
+
+impl<'a> Demo<'a> {
+    fn new(testbed: &'a Testbed) -> Result<Self> {
+        let target = std::env::current_exe()?
+            .parent()
+            .context("this program has no folder")?
+            .to_owned();
+        Ok(Self {
+            testbed,
+            program: target.join("stillpoint"),
+            folder: target.join("demo"),
+        })
+    }
+
+    fn forget(&self) -> Result<()> {
+        if self.folder.exists() {
+            std::fs::remove_dir_all(&self.folder)
+                .with_context(|| format!("cannot remove {}", self.folder.display()))?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, scale: u32) -> Result<()> {
+        let mut story = Story::default();
+        story.chapter("A platform comes up: one PostgreSQL, nine other containers", || {
+            self.testbed.up()
+        })?;
+        story.chapter("Five databases are filled; the witness counts in all of them", || {
+            self.testbed.seed(scale)
+        })?;
+        story.chapter("What would a backup stop, and why?", || {
+            self.stillpoint(&["containers", "plan"])
+        })?;
+        story.chapter("Backup", || self.stillpoint(&["backup"]))?;
+        let (backup, saved) = (self.newest()?, Saved::of(self.testbed)?);
+        story.chapter("Disaster: every database and every role is dropped", || {
+            self.testbed.wreck()
+        })?;
+        story.chapter("Restore", || {
+            self.stillpoint(&["restore", &backup, "--confirm", &backup])
+        })?;
+        story.chapter("Proof: row for row, role for role, and one point in time", || {
+            prove_against(self.testbed, &saved)
+        })?;
+        story.end();
+        self.where_next(&backup);
+        Ok(())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .env("STILLPOINT_PLATFORM", PROJECT)
+            .env("STILLPOINT_REPOSITORY", self.folder.join("repository"))
+            .env("STILLPOINT_STATE_DIR", self.folder.join("state"));
+        command
+    }
+
+    fn stillpoint(&self, arguments: &[&str]) -> Result<()> {
+        println!("$ stillpoint {}", arguments.join(" "));
+        let status = self
+            .command()
+            .args(arguments)
+            .status()
+            .context("cannot run stillpoint")?;
+        if status.success() {
+            Ok(())
+        } else {
+            bail!("stillpoint {} ended with {status}", arguments.join(" "))
+        }
+    }
+
+    fn newest(&self) -> Result<String> {
+        let listed = self.command().args(["backups", "ls", "--json"]).output()?;
+        let listed: serde_json::Value =
+            serde_json::from_slice(&listed.stdout).context("`backups ls` printed no JSON")?;
+        let newest = listed["backups"].as_array().and_then(|backups| backups.last());
+        newest
+            .and_then(|backup| backup["id"].as_str())
+            .map(ToOwned::to_owned)
+            .context("there is no backup")
+    }
+
+    fn where_next(&self, backup: &str) {
+        let repository = shown(&self.folder.join("repository"));
+        println!(
+            "\nWhere to look next\n  \
+             the platform runs:        docker ps -a --filter name={PROJECT}\n  \
+             the backup is files:      ls -R {repository}\n  \
+             what it holds:            {program} backups show {backup} --repository {repository}\n  \
+             restored without us:      docs/operating/by-hand.md\n  \
+             how it works:             ARCHITECTURE.md\n  \
+             remove all of it:         make down",
+            program = shown(&self.program),
+        );
+    }
+}
+
+/// A path as the reader would type it here.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
+}
+
+#[derive(Default)]
+struct Story {
+    chapters: Vec<(String, Duration)>,
+}
+
+impl Story {
+    fn chapter(&mut self, title: &str, act: impl FnOnce() -> Result<()>) -> Result<()> {
+        println!("\n── {}. {title}", self.chapters.len() + 1);
+        let begun = Instant::now();
+        act().with_context(|| format!("the demo stopped at: {title}"))?;
+        self.chapters.push((title.to_owned(), begun.elapsed()));
+        Ok(())
+    }
+
+    fn end(&self) {
+        println!("\n── The demo is complete: what was destroyed is back, proven row for row");
+        for (title, took) in &self.chapters {
+            println!("  {:>6.1} s  {title}", took.as_secs_f32());
+        }
+    }
+}
