@@ -12,7 +12,7 @@ use super::figures::{Figures, Runs};
 use super::platform::Platform;
 use super::sampler::Sampler;
 use super::tool::{Kind, Tool};
-use super::usage::{Looks, content};
+use super::usage::{Looks, Usage, content};
 use super::{phases, report, say};
 
 /// What Stillpoint promises to stay below, in bytes (resident).
@@ -143,7 +143,7 @@ impl<'a> Contest<'a> {
 }
 
 /// Runs the command, which must succeed.
-fn observed(mut command: Command, looks: Looks) -> Result<(Output, Duration, super::usage::Usage)> {
+fn observed(mut command: Command, looks: Looks) -> Result<(Output, Duration, Usage)> {
     let begun = Instant::now();
     let child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
     let sampler = Sampler::start(child.id(), looks);
@@ -171,4 +171,44 @@ fn announce(tool: &Tool, what: &str, run: &Figures) {
         report::bytes(run.usage.memory),
         report::bytes(run.usage.disk)
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn results(memory: u64, disk: u64) -> Results {
+        let mut results = Results::default();
+        results.stillpoint.backups.0 = [(1, 0), (memory, disk)].map(|(memory, disk)| run(memory, disk)).into();
+        results.classic.backups.0 = vec![run(u64::MAX, u64::MAX)];
+        results
+    }
+
+    fn run(memory: u64, disk: u64) -> Figures {
+        let usage = Usage {
+            memory,
+            disk,
+            ledger: u64::MAX,
+        };
+        Figures {
+            downtime: Duration::ZERO,
+            wall: Duration::ZERO,
+            usage,
+            size: 0,
+            phases: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn one_run_beyond_a_limit_breaks_it() {
+        assert_eq!(results(MEMORY_LIMIT, 0).broken_limits(), Vec::<String>::new());
+        let both = results(MEMORY_LIMIT + (1 << 20), 4096).broken_limits();
+        assert_eq!(
+            both,
+            [
+                "peak resident memory 65.0 MiB, the limit is 64.0 MiB",
+                "temporary disk 4 KiB, the limit is 0 B"
+            ]
+        );
+    }
 }

@@ -55,7 +55,10 @@ mod tests {
         let run = |wall: &u64| Figures {
             downtime: Duration::ZERO,
             wall: Duration::from_secs(*wall),
-            usage: Usage { memory: *wall, disk: 0 },
+            usage: Usage {
+                memory: *wall,
+                ..Usage::default()
+            },
             size: 0,
             phases: vec![("stop".to_owned(), Duration::from_secs(*wall))],
         };

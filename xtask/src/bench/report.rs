@@ -40,6 +40,7 @@ fn backups(setting: &Setting, results: &Results) -> String {
             |run| run.usage.disk,
             bytes,
         ),
+        row("ledger, journal included", ours, classic, |run| run.usage.ledger, bytes),
         row("size of the backup", ours, classic, |run| run.size, bytes),
     ]);
     let head = ["backup", "stillpoint", "classic", "stillpoint ÷ classic"];

@@ -22,9 +22,14 @@ pub(super) struct Places {
 pub(super) struct Usage {
     /// Resident bytes of the tool and all its descendants at one moment.
     pub(super) memory: u64,
-    /// Bytes in files that are gone afterwards.
+    /// Bytes in files that are gone afterwards, the ledger's own excepted.
     pub(super) disk: u64,
+    /// Bytes of the ledger with its write-ahead log: what a run intends, on disk before it is done. Nobody's data.
+    pub(super) ledger: u64,
 }
+
+/// The beginning of the names of the ledger's files in the state directory.
+const LEDGER: &str = "ledger.sqlite";
 
 /// The looks of one run so far.
 pub(super) struct Looks {
@@ -33,6 +38,7 @@ pub(super) struct Looks {
     memory: u64,
     temporary: u64,
     state: u64,
+    ledger: u64,
     layer: u64,
 }
 
@@ -45,6 +51,7 @@ impl Looks {
             memory: 0,
             temporary: 0,
             state: 0,
+            ledger: 0,
             layer: layer_before,
         }
     }
@@ -58,40 +65,50 @@ impl Looks {
         self.memory = self.memory.max(together).max(alone);
         let temporary = on_disk(&self.places.temporary) + process::unlinked(&processes);
         self.temporary = self.temporary.max(temporary);
-        self.state = self.state.max(self.places.state.as_deref().map_or(0, on_disk));
+        self.state = self.state.max(self.state_now(false));
+        self.ledger = self.ledger.max(self.state_now(true));
         self.layer = self.layer.max(self.places.layer.as_deref().map_or(0, on_disk));
     }
 
+    /// What is in the state directory: the ledger's files, or all others.
+    fn state_now(&self, ledger: bool) -> u64 {
+        let wanted = |name: &str, about: &fs::Metadata| {
+            let counts = name.starts_with(LEDGER) == ledger;
+            if counts { about.blocks() * 512 } else { 0 }
+        };
+        self.places.state.as_deref().map_or(0, |folder| sum(folder, &wanted))
+    }
+
     pub(super) fn end(self) -> Usage {
-        let state_left = self.places.state.as_deref().map_or(0, on_disk);
-        let state = self.state.saturating_sub(state_left);
+        let state = self.state.saturating_sub(self.state_now(false));
         let layer = self.layer.saturating_sub(self.layer_before);
         Usage {
             memory: self.memory,
             disk: self.temporary + state + layer,
+            ledger: self.ledger,
         }
     }
 }
 
 /// Bytes that the files below a folder occupy; the folders themselves are not counted.
 pub(super) fn on_disk(folder: &Path) -> u64 {
-    sum(folder, &|about| about.blocks() * 512)
+    sum(folder, &|_, about| about.blocks() * 512)
 }
 
 /// Bytes in the files below a folder.
 pub(super) fn content(folder: &Path) -> u64 {
-    sum(folder, &fs::Metadata::len)
+    sum(folder, &|_, about| about.len())
 }
 
 /// What vanishes while it is being looked at counts as nothing.
-fn sum(folder: &Path, of: &impl Fn(&fs::Metadata) -> u64) -> u64 {
+fn sum(folder: &Path, of: &impl Fn(&str, &fs::Metadata) -> u64) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let sizes = entries.filter_map(|entry| {
         let about = entry.metadata().ok()?;
         Some(if about.is_dir() {
             sum(&entry.path(), of)
         } else {
-            of(&about)
+            of(&entry.file_name().to_string_lossy(), &about)
         })
     });
     sizes.sum()
@@ -139,14 +156,28 @@ mod tests {
     }
 
     #[test]
+    fn what_vanishes_from_the_state_directory_was_temporary() {
+        let folder = Folder::new("vanishes");
+        let mut looks = folder.looks();
+        folder.put("state/spool", 65_536);
+        looks.look(std::process::id());
+        fs::remove_file(folder.0.join("state/spool")).unwrap();
+        assert!(looks.end().disk >= 65_536);
+        fs::remove_dir_all(&folder.0).unwrap();
+    }
+
+    #[test]
     fn what_stays_and_what_was_there_before_is_not_temporary() {
         let folder = Folder::new("stays");
         folder.put("layer/old", 65_536);
         let mut looks = folder.looks();
-        folder.put("state/ledger", 65_536);
+        folder.put("state/kept", 65_536);
+        folder.put("state/ledger.sqlite-wal", 131_072);
         looks.look(std::process::id());
+        fs::remove_file(folder.0.join("state/ledger.sqlite-wal")).unwrap();
         // Files without a name may be another test's.
-        assert_eq!(looks.end().disk / 65_536, 0);
+        let usage = looks.end();
+        assert_eq!((usage.disk / 65_536, usage.ledger / 131_072), (0, 1), "{usage:?}");
         fs::remove_dir_all(&folder.0).unwrap();
     }
 }
