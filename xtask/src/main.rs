@@ -1,6 +1,7 @@
 //! Tasks around the product, for people and for the Makefile: `cargo xtask --help`. Nothing here ships.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task's output is its job")]
 
+mod bench;
 mod check;
 mod demo;
 mod testbed;
@@ -30,6 +31,8 @@ enum Task {
     Schema,
     /// The platform of real engines that demo, tests and measurements use
     Testbed(testbed::Arguments),
+    /// Measure Stillpoint against the classic script, side by side
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(root),
         Task::Schema => tidy::write_schema(root),
         Task::Testbed(arguments) => testbed::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,111 @@
+//! Processes as `/proc` shows them (proc(5)). A process that ends while it is looked at counts as nothing, never as an error.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+/// The process and all its descendants that run now.
+pub(super) fn tree(root: u32) -> Vec<u32> {
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(&process) = found.get(next) {
+        found.extend(children(process));
+        next += 1;
+    }
+    found
+}
+
+fn children(process: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{process}/task"));
+    let lists = threads.into_iter().flatten().flatten();
+    let texts = lists.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    texts
+        .flat_map(|text| text.split_whitespace().map(str::parse).collect::<Vec<_>>())
+        .flatten()
+        .collect()
+}
+
+/// Resident bytes: now, and the most that it ever were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Memory {
+    pub(super) now: u64,
+    pub(super) peak: u64,
+}
+
+pub(super) fn memory(process: u32) -> Memory {
+    fs::read_to_string(format!("/proc/{process}/status")).map_or(Memory::default(), |text| of_status(&text))
+}
+
+fn of_status(text: &str) -> Memory {
+    let kilobytes = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        let number = value.and_then(|value| value.split_whitespace().next()?.parse::<u64>().ok());
+        number.unwrap_or(0) * 1024
+    };
+    Memory {
+        now: kilobytes("VmRSS:"),
+        peak: kilobytes("VmHWM:"),
+    }
+}
+
+/// Bytes on disk of files that these processes have open and that no directory shows any more.
+pub(super) fn unlinked(processes: &[u32]) -> u64 {
+    let mut files = BTreeMap::new();
+    for process in processes {
+        let open = fs::read_dir(format!("/proc/{process}/fd"));
+        for file in open.into_iter().flatten().flatten() {
+            let gone = fs::read_link(file.path()).is_ok_and(|path| is_unlinked(&path.to_string_lossy()));
+            if let (true, Ok(about)) = (gone, fs::metadata(file.path())) {
+                files.insert((about.dev(), about.ino()), about.blocks() * 512);
+            }
+        }
+    }
+    files.values().sum()
+}
+
+/// What stands in memory alone is counted as memory.
+fn is_unlinked(link: &str) -> bool {
+    let in_memory = link.starts_with("/memfd:") || link.starts_with("/dev/");
+    link.starts_with('/') && link.ends_with(" (deleted)") && !in_memory
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_read() {
+        let text = "Name:\tx\nVmPeak:\t  9000 kB\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n";
+        assert_eq!(
+            of_status(text),
+            Memory {
+                now: 1 << 20,
+                peak: 2 << 20
+            }
+        );
+        // A zombie's.
+        assert_eq!(of_status("Name:\tx\nState:\tZ\n"), Memory::default());
+    }
+
+    #[test]
+    fn a_child_is_found() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let found = tree(std::process::id());
+        let memory = memory(child.id());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(found.contains(&child.id()));
+        assert!(memory.now > 0 && memory.peak >= memory.now);
+    }
+
+    #[test]
+    fn a_file_without_a_name_is_seen() {
+        let path = std::env::temp_dir().join(format!("bench-unlinked-{}", std::process::id()));
+        let file = fs::File::create_new(&path).unwrap();
+        fs::write(&path, vec![7; 100_000]).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(unlinked(&[std::process::id()]) >= 100_000);
+        drop(file);
+        assert!(!is_unlinked("/memfd:x (deleted)") && !is_unlinked("/tmp/x") && !is_unlinked("socket:[1]"));
+    }
+}
