@@ -1,7 +1,7 @@
 //! The product as its operator runs it: the program, with a repository and a state directory of its
 //! own. What it says and how it ends is all that a test may look at; nothing of it is linked in here.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -22,6 +22,8 @@ pub struct Product {
     pub repository: PathBuf,
     state: PathBuf,
     env: Vec<(OsString, OsString)>,
+    /// What is put before it: `nsenter` and the like.
+    before: Vec<String>,
 }
 
 /// How a run of the program ended.
@@ -43,6 +45,7 @@ impl Product {
             repository: folder.join("repository"),
             state: folder.join("state"),
             env: Vec::new(),
+            before: Vec::new(),
         }
     }
 
@@ -58,6 +61,13 @@ impl Product {
         self
     }
 
+    /// The same, run by another command.
+    #[must_use]
+    pub fn run_by(mut self, before: Vec<String>) -> Self {
+        self.before = before;
+        self
+    }
+
     /// The same with another repository.
     #[must_use]
     pub fn keeping_backups_in(mut self, repository: &Path) -> Self {
@@ -70,6 +80,7 @@ impl Product {
         let mut timeout = Command::new("timeout");
         timeout
             .args(["--kill-after=5", LIMIT])
+            .args(&self.before)
             .arg(&self.program)
             .args(arguments);
         Ran::of(self.prepared(&mut timeout).output().context("cannot run the product")?)
@@ -77,8 +88,10 @@ impl Product {
 
     /// Starts it and returns while it runs, for tests that interfere.
     pub fn start(&self, arguments: &[&str]) -> Result<Running> {
-        let mut command = Command::new(&self.program);
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let words = self.before.iter().map(OsStr::new).chain([self.program.as_os_str()]);
+        let mut words = words.chain(arguments.iter().map(OsStr::new));
+        let mut command = Command::new(words.next().context("there is no program")?);
+        command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
         Running::of(
             self.prepared(&mut command)
                 .spawn()
@@ -144,6 +157,19 @@ impl Running {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// What it said, if it has ended.
+    pub fn has_ended(&mut self) -> Result<Option<String>> {
+        if self.process.try_wait()?.is_none() {
+            return Ok(None);
+        }
+        self.out.read_to_string(&mut self.heard)?;
+        let mut said = self.heard.clone();
+        if let Some(mut err) = self.process.stderr.take() {
+            err.read_to_string(&mut said)?;
+        }
+        Ok(Some(said))
     }
 
     /// Reads the events of a run with `--json` until one is as wanted.

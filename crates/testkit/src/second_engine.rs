@@ -35,8 +35,8 @@ impl SecondEngine {
     }
 
     /// Runs a test on it and stops it, whatever came of the test.
-    pub fn examined(mut self, test: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
-        let outcome = test(&self);
+    pub fn examined(mut self, test: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let outcome = test(&mut self);
         let stopped = self.stop();
         outcome.and(stopped)
     }
@@ -69,9 +69,86 @@ impl SecondEngine {
         output(Command::new("docker").arg("-H").arg(self.address()).args(arguments))
     }
 
-    fn stop(&mut self) -> Result<()> {
+    /// Copies images of the first engine, by their tags.
+    pub fn take_images(&self, tags: &[String]) -> Result<()> {
+        let mut save = Command::new("docker")
+            .arg("save")
+            .args(tags)
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let saved = save.stdout.take().context("standard output is piped")?;
+        output(
+            Command::new("docker")
+                .arg("-H")
+                .arg(self.address())
+                .arg("load")
+                .stdin(saved),
+        )?;
+        let ended = save.wait()?;
+        if ended.success() {
+            Ok(())
+        } else {
+            bail!("docker save: {ended}")
+        }
+    }
+
+    /// What to put before a command that must reach this engine's containers.
+    pub fn inside(&self) -> Vec<String> {
+        vec!["nsenter".to_owned(), format!("--net=/run/netns/{}", self.namespace)]
+    }
+
+    /// Ends it with SIGKILL: containers go on without it until it is back.
+    pub fn kill(&mut self) -> Result<()> {
+        self.dockerd.kill().context("cannot kill dockerd")?;
+        self.gone()
+    }
+
+    /// Ends it as an upgrade would: it stops its containers first.
+    pub fn shut_down(&mut self) -> Result<()> {
         run("kill", &[&self.dockerd.id().to_string()])?;
+        self.gone()
+    }
+
+    /// A new start is refused while its containerd lives.
+    fn gone(&mut self) -> Result<()> {
         self.dockerd.wait().context("cannot wait for dockerd")?;
+        let folder = self.folder.path().display().to_string();
+        self.until("its containerd is gone", || {
+            let alive = Command::new("pgrep")
+                .args(["-f", &format!("containerd --config {folder}")])
+                .output();
+            alive.is_ok_and(|found| found.stdout.is_empty())
+        })
+    }
+
+    /// Starts it again and waits until it answers.
+    pub fn start_again(&mut self) -> Result<()> {
+        // A containerd that nobody has waited for still bears its number: a new engine would take it
+        // for a living one.
+        let stale = self.folder.path().join("exec/containerd/containerd.pid");
+        if stale.exists() {
+            std::fs::remove_file(&stale)?;
+        }
+        self.dockerd = dockerd(self.folder.path(), &self.namespace)?;
+        self.until("the second engine answers again", || self.docker(&["version"]).is_ok())
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        let left = self.docker(&["ps", "-aq"]).unwrap_or_default();
+        let left: Vec<&str> = ["rm", "-f", "-v"].into_iter().chain(left.split_whitespace()).collect();
+        if left.len() > 3 {
+            self.docker(&left)?;
+        }
+        self.shut_down()?;
+        let folder = self.folder.path().to_string_lossy().into_owned();
+        let mounts = std::fs::read_to_string("/proc/mounts")?;
+        for mount in mounts
+            .lines()
+            .filter_map(|line| line.split(' ').nth(1))
+            .filter(|at| at.starts_with(&folder))
+        {
+            run("umount", &["--lazy", mount])?;
+        }
         run("ip", &["netns", "delete", &self.namespace])
     }
 

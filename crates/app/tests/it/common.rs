@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use stillpoint_testkit::disks::SmallDisk;
-use stillpoint_testkit::product::Product;
+use stillpoint_testkit::product::{Product, Running};
 use stillpoint_testkit::testbed::{ContainerState, Event, Shape, Status, Testbed};
 
 /// The program under test.
@@ -93,4 +93,42 @@ fn make_executable(path: &Path) -> Result<()> {
 /// A disk of so many MiB of its own.
 pub(crate) fn disk(mebibytes: u64) -> Result<SmallDisk> {
     SmallDisk::mount(mebibytes << 20)?.context("these tests mount disks: run them as root")
+}
+
+/// The stock `pg_dump` for the probe before the standstill; for the dump itself, real bytes first.
+pub(crate) const HALF_A_DUMP: &str = "case \"$*\" in *--schema-only*) exec /usr/bin/pg_dump \"$@\";; esac
+/usr/bin/pg_dump \"$@\" | head -c 20000
+touch /tmp/half-way";
+
+/// Starts a backup that never gets past its first dump, and waits until it is in there.
+pub(crate) fn stuck_in_a_dump(testbed: &Testbed, product: &Product) -> Result<Running> {
+    replace_tool(testbed, "pg_dump", &format!("{HALF_A_DUMP}\nsleep 3600"))?;
+    let mut running = product.start(&["backup", "--json"])?;
+    half_way(testbed, &mut running)?;
+    Ok(running)
+}
+
+/// Waits until a tool of the store says that it is half-way, as long as the run lives.
+pub(crate) fn half_way(testbed: &Testbed, running: &mut Running) -> Result<()> {
+    let store = testbed.container("postgres-main")?;
+    until("a tool is half-way", || {
+        if let Some(said) = running.has_ended()? {
+            bail!("the run ended before: {said}");
+        }
+        Ok(testbed.docker(&["exec", &store, "rm", "/tmp/half-way"]).is_ok())
+    })
+}
+
+/// No tool of ours runs in the store, and no server process works for one.
+pub(crate) fn nothing_runs(testbed: &Testbed) -> Result<()> {
+    let store = testbed.container("postgres-main")?;
+    let running = testbed.docker(&["top", &store, "-eo", "pid,args"])?;
+    assert!(
+        !running.contains("pg_dump") && !running.contains("sleep 3600"),
+        "still running:\n{running}"
+    );
+    let ours = "select count(*) from pg_stat_activity where application_name in ('pg_dump', 'stillpoint')";
+    until("the server has let go of the dump", || {
+        Ok(testbed.psql("postgres", ours)? == "0")
+    })
 }

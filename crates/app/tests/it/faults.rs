@@ -1,16 +1,11 @@
 //! A backup that fails: the clients run again, the store and the cause are named, and nothing
 //! incomplete is listed. On the real engine.
 
-use crate::common::{is_back, on_mini, replace_tool, standing, until};
+use crate::common::{HALF_A_DUMP, is_back, nothing_runs, on_mini, replace_tool, standing, stuck_in_a_dump};
 use anyhow::Result;
 use stillpoint_testkit::product::{Product, Ran};
 use stillpoint_testkit::proxy::Proxy;
-use stillpoint_testkit::testbed::{Status, Testbed};
-
-/// The stock `pg_dump` for the probe before the standstill; for the dump itself, real bytes first.
-const HALF_A_DUMP: &str = "case \"$*\" in *--schema-only*) exec /usr/bin/pg_dump \"$@\";; esac
-/usr/bin/pg_dump \"$@\" | head -c 20000
-touch /tmp/half-way";
+use stillpoint_testkit::testbed::Status;
 
 fn failed(ran: Ran, words: &[&str], product: &Product) -> Result<()> {
     let mut ran = ran.must_end_with(1)?;
@@ -23,13 +18,6 @@ fn failed(ran: Ran, words: &[&str], product: &Product) -> Result<()> {
         "something incomplete is listed"
     );
     Ok(())
-}
-
-fn half_way(testbed: &Testbed) -> Result<()> {
-    let store = testbed.container("postgres-main")?;
-    until("the dump is half-way", || {
-        Ok(testbed.docker(&["exec", &store, "test", "-e", "/tmp/half-way"]).is_ok())
-    })
 }
 
 #[test]
@@ -57,9 +45,7 @@ fn a_dump_that_fails_after_writing_bytes_fails_the_backup() -> Result<()> {
 fn a_store_that_dies_during_its_dump_fails_the_backup() -> Result<()> {
     on_mini("storedies", |testbed, product| {
         let before = standing(testbed)?;
-        replace_tool(testbed, "pg_dump", &format!("{HALF_A_DUMP}\nsleep 3600"))?;
-        let running = product.start(&["backup"])?;
-        half_way(testbed)?;
+        let running = stuck_in_a_dump(testbed, product)?;
         testbed.docker(&["kill", &testbed.container("postgres-main")?])?;
         failed(running.end()?, &["store postgres-main", "pg_dump"], product)?;
         is_back(testbed, &before)
@@ -70,11 +56,9 @@ fn a_store_that_dies_during_its_dump_fails_the_backup() -> Result<()> {
 fn a_cut_stream_fails_the_backup() -> Result<()> {
     on_mini("cut", |testbed, product| {
         let before = standing(testbed)?;
-        replace_tool(testbed, "pg_dump", &format!("{HALF_A_DUMP}\nsleep 3600"))?;
         let proxy = Proxy::start()?;
         let through = product.clone().with("DOCKER_HOST", proxy.address());
-        let running = through.start(&["backup"])?;
-        half_way(testbed)?;
+        let running = stuck_in_a_dump(testbed, &through)?;
         proxy.cut_upgraded();
         failed(running.end()?, &["store postgres-main", "was cut"], product)?;
         is_back(testbed, &before)?;
@@ -86,26 +70,13 @@ fn a_cut_stream_fails_the_backup() -> Result<()> {
 fn an_interrupted_backup_ends_its_dump_and_brings_the_clients_back() -> Result<()> {
     on_mini("interrupt", |testbed, product| {
         let before = standing(testbed)?;
-        replace_tool(testbed, "pg_dump", &format!("{HALF_A_DUMP}\nsleep 3600"))?;
-        let running = product.start(&["backup"])?;
-        half_way(testbed)?;
+        let running = stuck_in_a_dump(testbed, product)?;
         running.signal("INT")?;
         running.end()?.must_end_with(130)?.must_say("interrupted")?;
         assert_eq!(product.backups()?, Vec::<String>::new());
         is_back(testbed, &before)?;
         nothing_runs(testbed)
     })
-}
-
-/// No tool of ours is left in the store's container.
-fn nothing_runs(testbed: &Testbed) -> Result<()> {
-    let store = testbed.container("postgres-main")?;
-    let running = testbed.docker(&["top", &store, "-eo", "pid,args"])?;
-    assert!(
-        !running.contains("pg_dump") && !running.contains("sleep 3600"),
-        "still running:\n{running}"
-    );
-    Ok(())
 }
 
 #[test]
@@ -134,9 +105,7 @@ fn a_killed_backup_is_recovered_by_the_next_one_or_by_command() -> Result<()> {
     on_mini("killed", |testbed, product| {
         let before = standing(testbed)?;
         for recovery in [["containers", "start"], ["backup", "--json"]] {
-            replace_tool(testbed, "pg_dump", &format!("{HALF_A_DUMP}\nsleep 3600"))?;
-            let running = product.start(&["backup"])?;
-            half_way(testbed)?;
+            let running = stuck_in_a_dump(testbed, product)?;
             running.kill_all()?;
             assert_eq!(
                 testbed.state("webapp")?.status,
@@ -145,7 +114,6 @@ fn a_killed_backup_is_recovered_by_the_next_one_or_by_command() -> Result<()> {
             );
             assert_eq!(product.backups()?, Vec::<String>::new());
             replace_tool(testbed, "pg_dump", "exec /usr/bin/pg_dump \"$@\"")?;
-            testbed.docker(&["exec", &testbed.container("postgres-main")?, "rm", "/tmp/half-way"])?;
             product.run(&recovery)?.must_end_with(0)?;
             is_back(testbed, &before)?;
         }

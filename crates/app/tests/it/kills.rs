@@ -3,16 +3,13 @@
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use stillpoint_testkit::product::{Product, Running};
+use stillpoint_testkit::product::Product;
 use stillpoint_testkit::testbed::{Shape, Status, Testbed};
 
-use crate::common::{has_claim, is_back, on, on_mini, replace_tool, standing, until};
+use crate::common::{
+    half_way, has_claim, is_back, nothing_runs, on, on_mini, replace_tool, standing, stuck_in_a_dump, until,
+};
 
-/// Real bytes first, then silence.
-const HANGING_DUMP: &str = "case \"$*\" in *--schema-only*) exec /usr/bin/pg_dump \"$@\";; esac
-/usr/bin/pg_dump \"$@\" | head -c 20000
-touch /tmp/half-way
-sleep 3600";
 const STOCK_DUMP: &str = "exec /usr/bin/pg_dump \"$@\"";
 
 fn event(name: &'static str) -> impl Fn(&Value) -> bool {
@@ -21,31 +18,6 @@ fn event(name: &'static str) -> impl Fn(&Value) -> bool {
 
 fn step(name: &'static str, of: &'static str) -> impl Fn(&Value) -> bool {
     move |event| event["event"] == name && event["step"] == of
-}
-
-/// Starts a backup that never gets past its first dump, and waits until it is in there.
-fn stuck_in_a_dump(testbed: &Testbed, product: &Product) -> Result<Running> {
-    replace_tool(testbed, "pg_dump", HANGING_DUMP)?;
-    let running = product.start(&["backup", "--json"])?;
-    let store = testbed.container("postgres-main")?;
-    until("the dump is half-way", || {
-        Ok(testbed.docker(&["exec", &store, "test", "-e", "/tmp/half-way"]).is_ok())
-    })?;
-    Ok(running)
-}
-
-/// No tool of ours runs in the store, and no server process works for one.
-fn nothing_runs(testbed: &Testbed) -> Result<()> {
-    let store = testbed.container("postgres-main")?;
-    let running = testbed.docker(&["top", &store, "-eo", "pid,args"])?;
-    assert!(
-        !running.contains("pg_dump") && !running.contains("sleep 3600"),
-        "still running:\n{running}"
-    );
-    let ours = "select count(*) from pg_stat_activity where application_name in ('pg_dump', 'stillpoint')";
-    until("the server has let go of the dump", || {
-        Ok(testbed.psql("postgres", ours)? == "0")
-    })
 }
 
 #[test]
@@ -119,10 +91,8 @@ fn a_claim_that_is_pruned_during_a_run_is_made_again_or_made_up_for() -> Result<
                     touch /tmp/half-way; until [ -e /tmp/go ]; do sleep 0.1; done; exec /usr/bin/pg_dump \"$@\"";
         replace_tool(testbed, "pg_dump", gate)?;
         let store = testbed.container("postgres-main")?;
-        let running = product.start(&["backup"])?;
-        until("it dumps", || {
-            Ok(testbed.docker(&["exec", &store, "test", "-e", "/tmp/half-way"]).is_ok())
-        })?;
+        let mut running = product.start(&["backup"])?;
+        half_way(testbed, &mut running)?;
         testbed.docker(&["rm", &claim])?;
         testbed.docker(&["exec", &store, "touch", "/tmp/go"])?;
         running
@@ -131,7 +101,7 @@ fn a_claim_that_is_pruned_during_a_run_is_made_again_or_made_up_for() -> Result<
             .must_say("somebody removed this run's claim; it was made again")?;
         is_back(testbed, &before)?;
 
-        testbed.docker(&["exec", &store, "rm", "/tmp/half-way", "/tmp/go"])?;
+        testbed.docker(&["exec", &store, "rm", "/tmp/go"])?;
         let running = stuck_in_a_dump(testbed, product)?;
         testbed.docker(&["rm", &claim])?;
         running.kill_all()?;
@@ -158,11 +128,8 @@ fn a_killed_restore_leaves_the_platform_stopped_on_purpose() -> Result<()> {
         let backup = product.backup()?;
         let restore = ["restore", &backup, "--confirm", &backup];
         replace_tool(testbed, "pg_restore", "touch /tmp/half-way; sleep 3600")?;
-        let running = product.start(&restore)?;
-        let store = testbed.container("postgres-main")?;
-        until("it loads", || {
-            Ok(testbed.docker(&["exec", &store, "test", "-e", "/tmp/half-way"]).is_ok())
-        })?;
+        let mut running = product.start(&restore)?;
+        half_way(testbed, &mut running)?;
         running.kill_all()?;
 
         assert!(

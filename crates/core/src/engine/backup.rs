@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::claim::Held;
 use super::plan::Plan;
 use super::platform::Platform;
+use super::recovery;
 use super::site::{Run, Site};
 use super::standstill::{Ended, Standstill};
 use super::start::Degraded;
@@ -108,10 +109,14 @@ async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, intent
     })?;
     let (captured, ended) = stand_still(site, run, platform, plan, intent, &sink).await;
     let manifest = manifest(site, run, plan, id, &captured, &ended);
+    let failed = captured.failure.is_some();
     let sealed = seal(site, run, &manifest, captured.failure).await;
     // After the seal: the backup is safe before the last health check has passed.
     let mut degraded = ended.degraded;
     degraded.extend(site.hands(run).confirm(&ended.targets).await);
+    if failed {
+        degraded.extend(kept_too(site, run, intent).await);
+    }
     let degraded = once_each(degraded);
     if degraded.is_empty() {
         site.note(run, intent, Phase::Verified).await;
@@ -122,6 +127,19 @@ async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, intent
             cause: Box::new(cause),
             degraded,
         }),
+    }
+}
+
+/// What made the run fail may have taken down more than the run had stopped: an engine that died took
+/// the kept containers with it.
+async fn kept_too(site: &Site, run: &Run, intent: &Intent) -> Vec<Degraded> {
+    match recovery::recover(&site.hands(run), intent).await {
+        Ok(degraded) => degraded,
+        Err(error) => {
+            run.report
+                .warn(format!("whether everything runs again could not be seen: {error}"));
+            Vec::new()
+        }
     }
 }
 

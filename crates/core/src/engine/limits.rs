@@ -26,3 +26,10 @@ pub const STREAM_IDLE: Duration = Duration::from_mins(5);
 /// How often a workload that ended right after its start is started again before it counts as
 /// degraded.
 pub const START_AGAIN: u32 = 2;
+
+/// How long an engine that does not answer is waited for before what it should start counts as
+/// degraded: an upgrade of the engine takes a minute.
+pub const ENGINE_BACK: Duration = Duration::from_mins(5);
+
+/// Between two attempts to reach it.
+pub const ENGINE_LOOK: Duration = Duration::from_secs(1);

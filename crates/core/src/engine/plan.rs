@@ -10,7 +10,7 @@ use crate::engine::unprotected;
 use crate::manifest::WorkloadRecord;
 use crate::names::{Project, StoreName};
 use crate::ports::power::{Job, Recorded};
-use crate::workload::{State, Workload};
+use crate::workload::{Health, State, Workload};
 
 /// A plan for one platform.
 #[derive(Clone, Debug)]
@@ -116,6 +116,11 @@ impl Entry {
             state: self.workload.state,
             started_at: self.workload.started_at,
             restart: self.workload.restart.clone(),
+            healthy: self.workload.health == Some(Health::Healthy),
+            grace: match self.action {
+                Action::Stop(grace) => Some(grace.as_secs()),
+                Action::Leave => None,
+            },
             alone: self.store().is_some(),
         }
     }

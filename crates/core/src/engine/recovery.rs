@@ -1,6 +1,8 @@
 //! Bringing a platform back after the run that stopped it has died. May be repeated, and may itself
 //! die: it only starts what an intent recorded as running and nobody has started since.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 
 use super::backup::once_each;
@@ -9,6 +11,7 @@ use crate::backups::Backups;
 use crate::errors::Error;
 use crate::ports::Shell;
 use crate::ports::power::{Intent, Recorded};
+use crate::workload::Workload;
 
 /// Ends what the dead run left running inside stores, and removes what it left unfinished in the
 /// repository. What cannot be reaped is told: it must not keep the platform down.
@@ -43,9 +46,26 @@ pub async fn recover(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Er
         .into_iter()
         .partition(|target| is_ours(target, &intent.workloads));
     tell_others(hands, &others).await;
+    finish_stops(hands, intent, &now).await;
     let mut degraded = hands.start(&ours).await;
     degraded.extend(hands.confirm(&ours).await);
     Ok(once_each(degraded))
+}
+
+/// A stop that the dead run asked for goes on in the engine: what still runs may end a moment after we
+/// have looked. Asking for the same stop again returns when it has ended.
+async fn finish_stops(hands: &Hands, intent: &Intent, now: &[Workload]) {
+    let asked = intent.workloads.iter().filter_map(|entry| {
+        let here = |workload: &&Workload| workload.id == entry.id && workload.started_at == entry.started_at;
+        let up = now.iter().find(here).filter(|workload| workload.state.is_up())?;
+        Some((&up.id, Duration::from_secs(entry.grace?)))
+    });
+    let stops = join_all(asked.map(|(id, grace)| hands.power.stop(id, grace))).await;
+    for error in stops.into_iter().filter_map(Result::err) {
+        hands
+            .report
+            .warn(format!("a stop of the dead run may still go on: {error}"));
+    }
 }
 
 /// What somebody has started since the intent was recorded.

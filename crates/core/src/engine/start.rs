@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use serde::Serialize;
 
-use super::limits::{HEALTHY_AGAIN, LOOK_EVERY, START_AGAIN};
+use super::limits::{ENGINE_BACK, ENGINE_LOOK, HEALTHY_AGAIN, LOOK_EVERY, START_AGAIN};
 use super::waves::waves;
 use crate::events::{Kind, Reporter};
 use crate::names::{Address, WorkloadId};
@@ -68,14 +68,29 @@ impl Hands {
 
     async fn start_one(&self, target: &Target) -> Result<(), Degraded> {
         let address = &target.was.address;
-        self.put_back_and_start(target).await.map_err(|error| Degraded {
-            workload: address.clone(),
-            cause: format!("could not be started: {error}"),
-        })?;
+        self.put_back_and_start_patiently(target)
+            .await
+            .map_err(|error| Degraded {
+                workload: address.clone(),
+                cause: format!("could not be started: {error}"),
+            })?;
         self.report.tell(Kind::Started {
             workload: address.clone(),
         });
         Ok(())
+    }
+
+    /// An engine that is being restarted is waited for: giving up would leave everything down.
+    async fn put_back_and_start_patiently(&self, target: &Target) -> Result<(), EngineError> {
+        let began = self.clock.elapsed();
+        loop {
+            match self.put_back_and_start(target).await {
+                Err(EngineError::Unreachable { .. }) if self.clock.elapsed().saturating_sub(began) < ENGINE_BACK => {
+                    self.clock.sleep(ENGINE_LOOK).await;
+                }
+                started => return started,
+            }
+        }
     }
 
     /// The policy first: a process that dies in between leaves a workload that the engine itself
@@ -220,6 +235,7 @@ pub fn targets(intent: &Intent, now: &[Workload]) -> (Vec<Target>, Vec<Address>)
                 was: Workload {
                     state: entry.state,
                     restart: entry.restart.clone(),
+                    health: entry.healthy.then_some(Health::Healthy),
                     ..workload.clone()
                 },
             }),

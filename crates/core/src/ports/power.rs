@@ -103,6 +103,10 @@ pub struct Recorded {
     /// What the engine did when it ended. A restore sets it to `no`, so that what it stopped stays
     /// down across a reboot.
     pub restart: RestartPolicy,
+    /// Its health check passed.
+    pub healthy: bool,
+    /// The run means to stop it, with this grace in seconds; none for what is left alone.
+    pub grace: Option<u64>,
     /// The run itself starts it inside the standstill, so a later start tells nothing about others.
     pub alone: bool,
 }

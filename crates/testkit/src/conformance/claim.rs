@@ -58,6 +58,8 @@ fn recorded(platform: &Project, service: &str, number: u32, started_at: Timestam
         state: State::Paused,
         started_at: Some(started_at),
         restart: RestartPolicy::never(),
+        healthy: true,
+        grace: Some(10),
         alone: false,
     }
 }

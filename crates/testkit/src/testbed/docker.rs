@@ -3,11 +3,22 @@
 
 use std::io::{ErrorKind, Write};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::places;
+
+/// The engine of this process's testbeds, if it is not the machine's.
+static ENGINE: OnceLock<String> = OnceLock::new();
+
+/// From now on every testbed of this process is on this engine. For a test that is a program of its own.
+pub fn use_engine(address: &str) -> Result<()> {
+    ENGINE
+        .set(address.to_owned())
+        .map_err(|_| anyhow!("this process uses another engine already"))
+}
 
 /// Enough for every call that moves no data.
 const SHORT: Duration = Duration::from_mins(2);
@@ -115,6 +126,7 @@ impl Docker {
 
     fn prepare(&self, command: &mut Command) {
         command.args(&self.args).env("DOCKER_CONFIG", places::docker_config());
+        command.envs(ENGINE.get().map(|address| ("DOCKER_HOST", address)));
         command.envs(self.env.iter().map(|(k, v)| (k, v)));
     }
 

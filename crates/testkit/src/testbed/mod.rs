@@ -18,7 +18,9 @@ mod witness;
 mod wreck;
 
 pub use containers::{ContainerState, Health, Status};
+pub use docker::use_engine;
 pub use events::{Event, Events};
+pub use places::images;
 pub use platform::{Shape, Testbed, WitnessMode};
 pub use reap::reap;
 pub use truth::{Facts, Truth};

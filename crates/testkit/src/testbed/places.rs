@@ -36,7 +36,7 @@ pub(super) fn failures() -> PathBuf {
 }
 
 /// `IMG_<NAME>` to tag, for all images of this checkout.
-pub(super) fn images() -> Result<BTreeMap<String, String>> {
+pub fn images() -> Result<BTreeMap<String, String>> {
     let path = images_env();
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("{} is not there: run testbed/images/build.sh first", path.display()))?;
