@@ -55,7 +55,11 @@ pub async fn restore(
     let intent = if let Some(intent) = unfinished {
         intent.clone()
     } else {
-        let claim = site.claim(held, run, &plan, Job::FullRestoreJob, manifest.id);
+        let claim = async {
+            let intent = site.intend(held, run, &plan, Job::FullRestoreJob, manifest.id).await?;
+            site.claim(run, &intent).await?;
+            Ok::<_, Error>(intent)
+        };
         run.report.step(Step::Claim, claim).await?
     };
     let ended = match replace(site, run, &plan, &pairs, &intent, manifest.id).await {
