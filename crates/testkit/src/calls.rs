@@ -110,6 +110,30 @@ pub struct Call {
     pub subject: String,
 }
 
+impl Call {
+    /// Whether a run that is interrupted ends although this hangs: what a store does and what streams
+    /// may take as long as it takes, so nothing but the cancellation ends it. Every other method
+    /// promises a deadline of its own; there a hang is its adapter's broken promise.
+    pub fn ends_when_cancelled(&self) -> bool {
+        // A document lies directly in its directory, an artifact below its store's name.
+        let in_an_artifact = self.subject.matches('/').count() > 1;
+        matches!(
+            self.method,
+            Method::StoreReady
+                | Method::StorePreflight
+                | Method::StorePin
+                | Method::StoreExamine
+                | Method::StoreLoad
+                | Method::StoreInventory
+                | Method::StoreSettle
+                | Method::PinnedDrain
+                | Method::ProcessInput
+                | Method::ProcessOutput
+                | Method::ReachStream
+        ) || self.method == Method::ObjectRead && in_an_artifact
+    }
+}
+
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method.name(), self.subject)

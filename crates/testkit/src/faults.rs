@@ -226,8 +226,11 @@ impl Faults {
             },
             Some(Effect::DieBefore) => self.die().await,
             Some(Effect::DieAfter) => {
-                drop(act.await);
-                self.die().await
+                let done = act.await;
+                // What was handed out dies with its process.
+                self.lock().dead.cancel();
+                drop(done);
+                pending().await
             }
             Some(Effect::Act(deed)) => {
                 deed();

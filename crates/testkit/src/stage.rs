@@ -50,6 +50,12 @@ impl Degrades for () {
     }
 }
 
+impl Degrades for Vec<Degraded> {
+    fn degraded(&self) -> &[Degraded] {
+        self
+    }
+}
+
 impl Degrades for Error {
     fn degraded(&self) -> &[Degraded] {
         match self {
@@ -60,6 +66,14 @@ impl Degrades for Error {
 }
 
 impl<T: Degrades> Told<T> {
+    /// The same of any job: what it yielded, but for what is degraded, is forgotten.
+    pub fn of_any_job(self) -> Told<Vec<Degraded>> {
+        Told {
+            outcome: self.outcome.map(|done| done.degraded().to_vec()),
+            recorder: self.recorder,
+        }
+    }
+
     /// The exit code with which the program would end.
     pub fn exit(&self) -> Exit {
         match &self.outcome {
@@ -120,6 +134,12 @@ impl World {
     pub async fn start_containers(&self) -> Told<()> {
         let operations = self.operations();
         self.run(|order| operations.start_containers(order)).await
+    }
+
+    /// Brings back what dead backups left down, as a watchdog or a boot unit does it.
+    pub async fn recover(&self) -> Told<()> {
+        let operations = self.operations();
+        self.run(|order| operations.recover(order)).await
     }
 
     /// Reads a backup whole.

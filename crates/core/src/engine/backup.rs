@@ -42,12 +42,17 @@ pub struct Sealed {
 pub async fn backup(site: &Site, run: &Run, held: &Held, platform: &Platform) -> Result<Sealed, Error> {
     let plan = Plan::new(platform, Job::BackupJob);
     let id = BackupId::at(run.began);
-    run.report
+    // Before the preflight: whoever comes after a death must know of its processes and its canary.
+    let intent = site.intend(held, run, &plan, Job::BackupJob, id).await?;
+    let ready = run
+        .report
         .step(Step::Preflight, preflight(site, run, platform, &plan))
-        .await?;
-    run.check()?;
-    let claim = site.claim(held, run, &plan, Job::BackupJob, id);
-    let intent = run.report.step(Step::Claim, claim).await?;
+        .await;
+    if let Err(error) = ready.and_then(|()| run.check()) {
+        site.note(run, &intent, Phase::Closed).await;
+        return Err(error);
+    }
+    run.report.step(Step::Claim, site.claim(run, &intent)).await?;
     let outcome = record(site, run, platform, &plan, &intent).await;
     site.release(run, &intent).await;
     outcome

@@ -15,7 +15,7 @@ use crate::errors::Error;
 use crate::events::Step;
 use crate::names::{BackupId, Project};
 use crate::ports::Guard;
-use crate::ports::journal::Phase;
+use crate::ports::journal::{OpenRun, Phase};
 use crate::ports::power::{Claim, Intent, Job};
 
 /// Older than this, what a dead run had stopped may have been left down by its operator on purpose.
@@ -87,35 +87,49 @@ impl Site {
     /// The intent of a run that did not come to its end: from the claim, or from the journal where
     /// somebody removed the claim. A restore's claim is then made again: it says what is down on purpose.
     pub async fn unfinished(&self, held: &Held, run: &Run) -> Result<Option<Intent>, Error> {
-        if let Some(intent) = self.power.claimed(&held.platform).await? {
-            return Ok(Some(intent));
-        }
-        let Some(intent) = self.noted(held, run).await else {
-            return Ok(None);
-        };
-        if intent.job == Job::FullRestoreJob {
-            run.report.warn(format!(
-                "the claim of run {} was removed by somebody; it is made again",
-                intent.run
-            ));
-            self.make_claim(&intent).await?;
-        }
-        Ok(Some(intent))
-    }
-
-    /// The newest run that the journal has open. Of one that was seen to be back nothing is left to do.
-    async fn noted(&self, held: &Held, run: &Run) -> Option<Intent> {
-        match self.journal.open_runs(&held.platform).await {
-            Ok(mut open) => open
-                .pop()
-                .filter(|newest| (Phase::Acting..Phase::Verified).contains(&newest.phase))
-                .map(|newest| newest.intent),
-            Err(error) => {
+        let claimed = self.power.claimed(&held.platform).await?;
+        let open = match (self.journal.open_runs(&held.platform).await, &claimed) {
+            (Ok(open), _) => open,
+            // Without either nobody knows whether what is down was stopped by a run or by its operator.
+            (Err(error), None) => return Err(error.into()),
+            (Err(error), Some(_)) => {
                 run.report
                     .warn(format!("{error}; what is left to do is told by the engine alone"));
-                None
+                Vec::new()
+            }
+        };
+        if claimed.as_ref().is_some_and(|intent| intent.host != self.host) {
+            return Ok(claimed);
+        }
+        let by_journal = claimed.is_none();
+        let found = claimed.or_else(|| newest_that_acted(&open));
+        self.close_others(run, &open, found.as_ref()).await;
+        match found {
+            Some(intent) if by_journal && intent.job == Job::FullRestoreJob => {
+                run.report.warn(format!(
+                    "the claim of run {} was removed by somebody; it is made again",
+                    intent.run
+                ));
+                self.make_claim(&intent).await?;
+                Ok(Some(intent))
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// Of dead runs that stopped nothing, or whose work was seen to be back, only leftovers remain.
+    async fn close_others(&self, run: &Run, open: &[OpenRun], found: Option<&Intent>) {
+        for OpenRun { intent, .. } in open {
+            let other = found.is_none_or(|found| found.run != intent.run);
+            if other && self.reap(run, intent).await {
+                self.note(run, intent, Phase::Closed).await;
             }
         }
+    }
+
+    /// Ends what a dead run has left running or unfinished; returns whether nothing of it is left.
+    pub async fn reap(&self, run: &Run, intent: &Intent) -> bool {
+        recovery::reap(&self.hands(run), &*self.shell, &self.backups, intent).await
     }
 
     /// An old intent is acted upon only if nobody has touched anything since.
@@ -137,7 +151,7 @@ impl Site {
     /// Starts what the intent's run had stopped, and ends its claim once all of it runs.
     pub async fn bring_back(&self, held: &Held, run: &Run, intent: &Intent) -> Result<(), Error> {
         let hands = self.hands(run);
-        recovery::reap(&hands, &*self.shell, &self.backups, intent).await;
+        let reaped = self.reap(run, intent).await;
         let back = run.report.step(Step::Start, recovery::recover(&hands, intent));
         let degraded: Vec<Degraded> = back.await?;
         if !degraded.is_empty() {
@@ -147,12 +161,15 @@ impl Site {
             });
         }
         self.note(run, intent, Phase::Verified).await;
-        self.note(run, intent, Phase::Closed).await;
+        // What could not be reaped keeps the run open: the next one tries again.
+        if reaped {
+            self.note(run, intent, Phase::Closed).await;
+        }
         Ok(self.power.release(&held.platform).await?)
     }
 
-    /// Takes the platform, so that journal and engine know what is to run again before it is stopped.
-    pub async fn claim(
+    /// Notes what a run will do, before it does anything that could outlive it.
+    pub async fn intend(
         &self,
         held: &Held,
         run: &Run,
@@ -171,27 +188,30 @@ impl Site {
             workloads: plan.recorded(),
         };
         self.journal.plan(&intent).await?;
-        match self.make_claim(&intent).await {
+        Ok(intent)
+    }
+
+    /// Takes the platform, so that journal and engine know what is to run again before it is stopped.
+    pub async fn claim(&self, run: &Run, intent: &Intent) -> Result<(), Error> {
+        match self.make_claim(intent).await {
             Ok(Claim::Ours) => {}
             Ok(Claim::Held(by)) => {
-                self.note(run, &intent, Phase::Closed).await;
+                self.note(run, intent, Phase::Closed).await;
                 return Err(Error::Held {
-                    platform: intent.platform,
+                    platform: intent.platform.clone(),
                     by: Some(by),
                 });
             }
             Err(error) => {
-                self.disclaim(run, &intent).await;
+                self.disclaim(run, intent).await;
                 return Err(error.into());
             }
         }
-        match self.journal.advance(&intent.run, Phase::Acting).await {
-            Ok(()) => Ok(intent),
-            Err(error) => {
-                self.release(run, &intent).await;
-                Err(error.into())
-            }
+        if let Err(error) = self.journal.advance(&intent.run, Phase::Acting).await {
+            self.release(run, intent).await;
+            return Err(error.into());
         }
+        Ok(())
     }
 
     async fn make_claim(&self, intent: &Intent) -> Result<Claim, crate::ports::EngineError> {
@@ -247,4 +267,10 @@ impl Site {
             ));
         }
     }
+}
+
+/// Of one that only planned nothing is down; of one that was seen to be back nothing is left to do.
+fn newest_that_acted(open: &[OpenRun]) -> Option<Intent> {
+    let acted = |open: &&OpenRun| (Phase::Acting..Phase::Verified).contains(&open.phase);
+    open.iter().rfind(acted).map(|open| open.intent.clone())
 }

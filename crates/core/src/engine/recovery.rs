@@ -14,8 +14,9 @@ use crate::ports::power::{Intent, Recorded};
 use crate::workload::Workload;
 
 /// Ends what the dead run left running inside stores, and removes what it left unfinished in the
-/// repository. What cannot be reaped is told: it must not keep the platform down.
-pub async fn reap(hands: &Hands, shell: &dyn Shell, backups: &Backups, intent: &Intent) {
+/// repository. What cannot be reaped is told: it must not keep the platform down. Returns whether
+/// nothing is left.
+pub async fn reap(hands: &Hands, shell: &dyn Shell, backups: &Backups, intent: &Intent) -> bool {
     let stores = intent.workloads.iter().filter(|entry| entry.alone);
     let reaped = join_all(stores.map(|entry| shell.reap(&entry.id, &intent.run))).await;
     let left = reaped
@@ -24,11 +25,13 @@ pub async fn reap(hands: &Hands, shell: &dyn Shell, backups: &Backups, intent: &
         .map(|error| error.to_string());
     let unswept = backups.sweep(intent.backup, &intent.run).await;
     let unswept = unswept.err().map(|error| error.to_string());
-    for error in left.chain(unswept) {
+    let left: Vec<String> = left.chain(unswept).collect();
+    for error in &left {
         hands
             .report
             .warn(format!("run {} may have left something behind: {error}", intent.run));
     }
+    left.is_empty()
 }
 
 /// Starts what the intent's run had stopped and awaits that all of it is what it was.
@@ -47,7 +50,8 @@ pub async fn recover(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Er
         .partition(|target| is_ours(target, &intent.workloads));
     tell_others(hands, &others).await;
     finish_stops(hands, intent, &now).await;
-    let mut degraded = hands.start(&ours).await;
+    let mut degraded = hands.put_policies_back(&others).await;
+    degraded.extend(hands.start(&ours).await);
     degraded.extend(hands.confirm(&ours).await);
     Ok(once_each(degraded))
 }

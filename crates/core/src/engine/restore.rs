@@ -48,6 +48,13 @@ pub async fn restore(
     manifest: &Manifest,
     unfinished: Option<&Intent>,
 ) -> Result<Restored, Error> {
+    if let Some(dead) = unfinished
+        && !site.reap(run, dead).await
+    {
+        // Its tools may still be writing to the stores that would be loaded.
+        let left = format!("what run {} has left behind could not be ended", dead.run);
+        return Err(Error::RestoreRefused(vec![left]));
+    }
     let platform = as_recorded(platform, unfinished);
     let pairs = examine::examine(site, run, &platform, manifest, unfinished.is_some()).await?;
     run.check()?;
@@ -55,7 +62,11 @@ pub async fn restore(
     let intent = if let Some(intent) = unfinished {
         intent.clone()
     } else {
-        let claim = site.claim(held, run, &plan, Job::FullRestoreJob, manifest.id);
+        let claim = async {
+            let intent = site.intend(held, run, &plan, Job::FullRestoreJob, manifest.id).await?;
+            site.claim(run, &intent).await?;
+            Ok::<_, Error>(intent)
+        };
         run.report.step(Step::Claim, claim).await?
     };
     let ended = match replace(site, run, &plan, &pairs, &intent, manifest.id).await {
@@ -115,7 +126,9 @@ async fn replace(
         Err(broken) => return Err(not_begun(run, *broken).await),
     };
     site.keep_claim(run, intent).await;
-    let loaded = load_all(site, run, &mut standstill, plan, pairs, backup).await;
+    // Also a takeover's processes bear the name that the claim tells.
+    let cx = site.cx_as(run, &intent.run);
+    let loaded = load_all(site, &cx, run, &mut standstill, plan, pairs, backup).await;
     site.keep_claim(run, intent).await;
     match loaded {
         Ok(()) => {
@@ -145,23 +158,23 @@ async fn stay_down(standstill: Standstill, plan: &Plan, backup: BackupId, cause:
 
 async fn load_all(
     site: &Site,
+    cx: &Cx,
     run: &Run,
     standstill: &mut Standstill,
     plan: &Plan,
     pairs: &[Pair<'_>],
     backup: BackupId,
 ) -> Result<(), RunFailure> {
-    let cx = site.cx(run);
     for (store, _) in pairs {
         standstill.start_alone(store.name(), store.workload()).await?;
     }
     let artifacts = site.backups.artifacts(backup, &run.report);
-    let loads = together(&cx, pairs, |pair, cx| load(pair, cx, &artifacts));
+    let loads = together(cx, pairs, |pair, cx| load(pair, cx, &artifacts));
     let loaded = async { loads.await.1.map_or(Ok(()), Err) };
     run.report.step(Step::Load, loaded).await?;
-    run.report.step(Step::Compare, compare_all(&cx, pairs)).await?;
+    run.report.step(Step::Compare, compare_all(cx, pairs)).await?;
     standstill.unbroken(plan).await?;
-    run.report.step(Step::Settle, settle_all(&cx, pairs)).await
+    run.report.step(Step::Settle, settle_all(cx, pairs)).await
 }
 
 async fn load((store, record): &Pair<'_>, cx: Cx, artifacts: &Artifacts) -> Result<(), RunFailure> {

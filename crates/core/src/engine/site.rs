@@ -13,7 +13,7 @@ use crate::backups::{Backups, Damage};
 use crate::errors::Error;
 use crate::events::{Reporter, Step};
 use crate::manifest::Manifest;
-use crate::names::Project;
+use crate::names::{Project, RunId};
 use crate::ports::{Catalog, Clock, Cx, Journal, Kind, Locks, Power, Reach, Shell};
 
 /// The wired world.
@@ -95,8 +95,13 @@ impl Site {
 
     /// What a store's call may use.
     pub fn cx(&self, run: &Run) -> Cx {
+        self.cx_as(run, run.report.run())
+    }
+
+    /// The same; the processes that it starts are marked as those of `owner`, whose work is taken over.
+    pub fn cx_as(&self, run: &Run, owner: &RunId) -> Cx {
         Cx {
-            shell: Arc::new(MarkedShell::new(self.shell.clone(), run.report.run().clone())),
+            shell: Arc::new(MarkedShell::new(self.shell.clone(), owner.clone())),
             reach: self.reach.clone(),
             clock: self.clock.clone(),
             report: run.report.clone(),

@@ -96,11 +96,28 @@ impl Hands {
     /// The policy first: a process that dies in between leaves a workload that the engine itself
     /// would start, never one that stays down for ever.
     async fn put_back_and_start(&self, target: &Target) -> Result<(), EngineError> {
+        self.put_policy_back(target).await?;
+        self.start_found(target).await
+    }
+
+    async fn put_policy_back(&self, target: &Target) -> Result<(), EngineError> {
         if target.policy_changed {
             let id = self.look_up(target).await?.id;
             self.power.set_restart(&id, &target.was.restart).await?;
         }
-        self.start_found(target).await
+        Ok(())
+    }
+
+    /// Puts the restart policies back of what somebody else has started: the change was ours.
+    pub async fn put_policies_back(&self, targets: &[Target]) -> Vec<Degraded> {
+        let put = join_all(targets.iter().map(|target| self.put_policy_back(target))).await;
+        let failed = targets.iter().zip(put).filter_map(|(target, put)| {
+            put.err().map(|error| Degraded {
+                workload: target.was.address.clone(),
+                cause: format!("its restart policy could not be put back: {error}"),
+            })
+        });
+        failed.collect()
     }
 
     async fn start_found(&self, target: &Target) -> Result<(), EngineError> {
@@ -153,15 +170,20 @@ impl Hands {
         let mut starts = 0;
         loop {
             let now = self.look(target).await?;
-            if now.state == target.was.state && good(&now) {
+            let policy_is_back = !target.policy_changed || now.restart == target.was.restart;
+            let is_back = now.state == target.was.state && policy_is_back;
+            if is_back && good(&now) {
                 return Ok(());
             }
-            if now.state != target.was.state {
+            if !is_back {
                 if starts == START_AGAIN {
                     return Err(format!("is {}{}, was {}", now.state, exit_code(&now), target.was.state));
                 }
                 starts += 1;
-                self.start_found(target).await.map_err(|error| error.to_string())?;
+                // The first start may have failed before the policy was put back.
+                self.put_back_and_start(target)
+                    .await
+                    .map_err(|error| error.to_string())?;
             }
             self.clock.sleep(LOOK_EVERY).await;
         }

@@ -1,4 +1,5 @@
-//! A journal in memory, durable like a real one: what was noted outlives the process that noted it.
+//! A journal in memory. What was noted outlives the process that noted it; what was also synced
+//! outlives its host.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,12 +15,24 @@ use super::lock;
 #[derive(Clone, Default)]
 pub struct FakeJournal {
     runs: Arc<Mutex<Vec<OpenRun>>>,
+    /// What the disk holds.
+    synced: Arc<Mutex<Vec<OpenRun>>>,
 }
 
 impl FakeJournal {
     /// The disk with the journal is lost.
     pub fn lose(&self) {
         lock(&self.runs).clear();
+        lock(&self.synced).clear();
+    }
+
+    /// The host dies: what was not synced is gone.
+    pub fn crash(&self) {
+        lock(&self.runs).clone_from(&lock(&self.synced));
+    }
+
+    fn sync(&self) {
+        lock(&self.synced).clone_from(&lock(&self.runs));
     }
 
     /// The runs that are not closed.
@@ -39,6 +52,8 @@ impl Journal for FakeJournal {
                 phase: Phase::Planned,
             });
         }
+        drop(runs);
+        self.sync();
         Ok(())
     }
 
@@ -46,6 +61,7 @@ impl Journal for FakeJournal {
         for noted in lock(&self.runs).iter_mut().filter(|noted| noted.intent.run == *run) {
             noted.phase = noted.phase.max(phase);
         }
+        self.sync();
         Ok(())
     }
 

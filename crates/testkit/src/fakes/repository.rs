@@ -1,7 +1,7 @@
-//! A repository in memory, held to the same suite as the real ones; it can be full, and its objects
-//! can be damaged by hand.
+//! A repository in memory, held to the same suite as the real ones; it can be full, its objects can
+//! be damaged by hand, and what was not synced is torn when its host dies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -22,6 +22,8 @@ pub struct MemoryRepository {
 struct Disk {
     /// In the pieces in which they were written.
     objects: BTreeMap<String, Vec<Bytes>>,
+    /// The objects whose content is not on the disk yet.
+    unsynced: BTreeSet<String>,
     /// Bytes of uploads that have not ended, by their number and object. They outlive a process
     /// that dies.
     staged: BTreeMap<(u64, String), u64>,
@@ -52,7 +54,12 @@ impl Disk {
             return Err(RepositoryError::Exists { key: key.to_owned() });
         }
         self.objects.insert(key.to_owned(), content);
+        self.unsynced.insert(key.to_owned());
         Ok(())
+    }
+
+    fn sync(&mut self, key: &str) {
+        self.unsynced.remove(key);
     }
 }
 
@@ -73,6 +80,14 @@ impl MemoryRepository {
     /// Nothing can be written or deleted any more.
     pub fn make_read_only(&self) {
         self.disk().read_only = true;
+    }
+
+    /// The host dies: of an object that was not synced, its name is left and no byte.
+    pub fn crash(&self) {
+        let mut disk = self.disk();
+        for key in std::mem::take(&mut disk.unsynced) {
+            disk.objects.insert(key, Vec::new());
+        }
     }
 
     /// The objects of which unfinished uploads lie about.
@@ -110,7 +125,9 @@ impl Repository for MemoryRepository {
     async fn create(&self, key: &Key, content: Bytes) -> Result<(), RepositoryError> {
         let mut disk = self.disk();
         disk.admit(key.as_str(), content.len() as u64)?;
-        disk.insert(key.as_str(), vec![content])
+        disk.insert(key.as_str(), vec![content])?;
+        disk.sync(key.as_str());
+        Ok(())
     }
 
     async fn upload(&self, key: &Key) -> Result<Box<dyn Upload>, RepositoryError> {
@@ -193,7 +210,9 @@ impl Upload for MemoryUpload {
         })?;
         let mut disk = self.repository.disk();
         disk.admit(&self.key, size(&staged))?;
-        disk.insert(&self.key, staged)
+        disk.insert(&self.key, staged)?;
+        disk.sync(&self.key);
+        Ok(())
     }
 
     async fn abort(&mut self) -> Result<(), RepositoryError> {

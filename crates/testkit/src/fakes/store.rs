@@ -65,7 +65,8 @@ impl FakeStore {
         }
         let mut stream = cx.reach.dial(&self.id, PORT).await?;
         let mut told = Vec::new();
-        stream.read_to_end(&mut told).await.map_err(|error| self.cut(&error))?;
+        let read = cx.cancel.run_until_cancelled(stream.read_to_end(&mut told)).await;
+        read.ok_or(StoreError::Cancelled)?.map_err(|error| self.cut(&error))?;
         let mut inventory = Inventory::default();
         for (table, count) in from_text(&told) {
             inventory.exact(table, count);
@@ -200,7 +201,9 @@ impl Store for FakeStore {
         })?;
         for artifact in &record.artifacts {
             let mut process = cx.shell.exec(&self.id, Command::new(["load"]).with_input()).await?;
-            if let Err(error) = self.feed_all(cx, &mut process, artifacts, artifact).await {
+            let fed = self.feed_all(cx, &mut process, artifacts, artifact);
+            let fed = cx.cancel.run_until_cancelled(fed).await;
+            if let Err(error) = fed.unwrap_or(Err(StoreError::Cancelled)) {
                 process.control.kill().await?;
                 return Err(error);
             }
@@ -227,12 +230,15 @@ struct FakePin {
 impl FakePin {
     async fn copy(&self, cx: &Cx, writer: &mut ArtifactWriter) -> Result<(), StoreError> {
         let mut process = cx.shell.exec(&self.store.id, Command::new(["dump"])).await?;
-        let copied = self.pump(cx, &mut process.output, writer).await;
+        let copied = async {
+            self.pump(cx, &mut process.output, writer).await?;
+            ended(&mut *process.control, "dump").await
+        };
+        let copied = copied.await;
         if copied.is_err() {
             process.control.kill().await?;
-            return copied;
         }
-        ended(&mut *process.control, "dump").await
+        copied
     }
 
     async fn pump(

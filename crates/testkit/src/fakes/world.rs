@@ -161,10 +161,14 @@ impl World {
         }
     }
 
-    /// The host goes down and comes up: what has a restart policy is started, the rest is down.
+    /// The host goes down and comes up: what has a restart policy is started, the rest is down, and
+    /// what was not on a disk is lost.
     pub fn reboot(&self) {
+        self.journal.crash();
+        self.repository.crash();
         let now = self.clock.now();
         let mut inner = self.lock();
+        inner.processes.clear();
         inner.containers.retain(|_, container| !container.workload.auto_remove);
         for container in inner.containers.values_mut() {
             let was_up = container.look(now).state.is_up();
@@ -215,6 +219,12 @@ impl World {
     pub fn states(&self) -> BTreeMap<String, State> {
         let state = |workload: Workload| (workload.id.to_string(), workload.state);
         self.workloads().into_iter().map(state).collect()
+    }
+
+    /// The restart policy of every container now, by id.
+    pub fn policies(&self) -> BTreeMap<String, String> {
+        let policy = |workload: Workload| (workload.id.to_string(), workload.restart.name);
+        self.workloads().into_iter().map(policy).collect()
     }
 
     /// The data of every store now, by container.

@@ -101,7 +101,12 @@ impl Upload for FaultyUpload {
 
     async fn complete(&mut self) -> Result<(), RepositoryError> {
         let act = self.upload.complete();
-        self.faults.pass(Method::UploadComplete, &self.key, act).await
+        let completed = self.faults.pass(Method::UploadComplete, &self.key, act).await;
+        if completed.is_err() {
+            // The port's promise: after an error nothing of it is left.
+            let _ = self.upload.abort().await;
+        }
+        completed
     }
 
     async fn abort(&mut self) -> Result<(), RepositoryError> {
