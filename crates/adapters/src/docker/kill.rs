@@ -11,31 +11,13 @@ use tokio::time::{sleep, timeout};
 
 use super::connect::LOOK_EVERY;
 use super::running::Running;
+use super::signal::{self, Which};
 
 /// The port's promise.
 const WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a polite signal is given to work: a tool may have to tell its server that it goes.
 const POLITELY: Duration = Duration::from_secs(5);
-
-/// Sends a signal to every living process of the session, by nothing but a shell and /proc: images
-/// need not have ps, and no two shells agree on how to signal a group. Exits 1 if there was any.
-const SIGNAL: &str = r#"
-signal=$1 session=$2 found=0
-for stat in /proc/[0-9]*/stat; do
-    { read -r line <"$stat"; } 2>/dev/null || continue
-    pid=${stat#/proc/}
-    pid=${pid%/stat}
-    # After the name in brackets, which may hold anything: state, parent, group, session.
-    set -- ${line##*) }
-    [ "$1" = Z ] && continue
-    if [ "$pid" = "$session" ] || [ "$4" = "$session" ]; then
-        found=1
-        kill -s "$signal" "$pid" 2>/dev/null
-    fi
-done
-exit $found
-"#;
 
 /// How a process can be ended.
 pub(super) struct Target {
@@ -62,9 +44,8 @@ impl Target {
             Err(forgotten) if forgotten.is_gone() => return self.look_for_forgotten().await,
             Err(error) => return Err(error),
         }
-        self.signal("TERM", self.user.as_deref()).await?;
         let politely = async {
-            while !self.running.is_gone().await? {
+            while self.signal("TERM", self.user.as_deref()).await? || !self.running.is_gone().await? {
                 sleep(LOOK_EVERY).await;
             }
             Ok::<(), EngineError>(())
@@ -98,9 +79,8 @@ impl Target {
 
     /// Whether there was anything to signal.
     async fn signal(&self, signal: &str, user: Option<&str>) -> Result<bool, EngineError> {
-        let cmd = ["sh", "-c", SIGNAL, "sh", signal, &self.pid];
         let config = ExecConfig {
-            cmd: Some(cmd.map(ToOwned::to_owned).into()),
+            cmd: Some(signal::command(signal, &Which::Session(self.pid.clone()))),
             user: user.map(ToOwned::to_owned),
             attach_stdout: Some(true),
             attach_stderr: Some(true),

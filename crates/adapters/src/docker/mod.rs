@@ -17,6 +17,7 @@ mod process;
 mod reach;
 mod reap;
 mod running;
+mod signal;
 mod translate;
 
 pub use connect::Docker;

@@ -12,31 +12,13 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::{Docker, LOOK_EVERY};
 use super::running::{Running, act_on};
+use super::signal::{self, Which};
 
 /// The port's promise.
 const WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a polite signal is given to work.
 const POLITELY: Duration = Duration::from_secs(5);
-
-/// Signals every living process whose environment has this entry. Exits 1 if there was any. `cat`
-/// and a shell are all it takes; the entries' ends get lost on the way, so a value is matched by its
-/// beginning, which is as good: a run's id is longer than any other value that begins like it.
-const SIGNAL: &str = r#"
-signal=$1 entry=$2 found=0
-for process in /proc/[0-9]*; do
-    case "$(cat "$process/environ" 2>/dev/null | tr '\0' '\n')" in
-    *"$entry"*) ;;
-    *) continue ;;
-    esac
-    read -r line 2>/dev/null <"$process/stat" || continue
-    set -- ${line##*) }
-    [ "$1" = Z ] && continue
-    found=1
-    kill -s "$signal" "${process#/proc/}" 2>/dev/null
-done
-exit $found
-"#;
 
 impl Docker {
     /// Ends them all; a container that is down has none.
@@ -71,7 +53,7 @@ impl Docker {
     async fn signal_run(&self, workload: &WorkloadId, run: &RunId, signal: &str) -> Result<bool, EngineError> {
         let entry = format!("{RUN_VARIABLE}={run}");
         let config = ExecConfig {
-            cmd: Some(["sh", "-c", SIGNAL, "sh", signal, &entry].map(ToOwned::to_owned).into()),
+            cmd: Some(signal::command(signal, &Which::Environment(entry))),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             ..ExecConfig::default()

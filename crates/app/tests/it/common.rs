@@ -103,7 +103,7 @@ touch /tmp/half-way";
 /// Starts a backup that never gets past its first dump, and waits until it is in there.
 pub(crate) fn stuck_in_a_dump(testbed: &Testbed, product: &Product) -> Result<Running> {
     replace_tool(testbed, "pg_dump", &format!("{HALF_A_DUMP}\nsleep 3600"))?;
-    let mut running = product.start(&["backup", "--json"])?;
+    let mut running = product.start(&["backup"])?;
     half_way(testbed, &mut running)?;
     Ok(running)
 }
@@ -126,6 +126,12 @@ pub(crate) fn nothing_runs(testbed: &Testbed) -> Result<()> {
     assert!(
         !running.contains("pg_dump") && !running.contains("sleep 3600"),
         "still running:\n{running}"
+    );
+    // Ending a tool must not be taken by the server for the crash of one of its own processes.
+    let log = testbed.docker(&["logs", &store])?;
+    assert!(
+        !log.contains("terminating any other active server processes"),
+        "the server crashed:\n{log}"
     );
     let ours = "select count(*) from pg_stat_activity where application_name in ('pg_dump', 'stillpoint')";
     until("the server has let go of the dump", || {

@@ -30,6 +30,9 @@ fn the_watchdog_brings_the_platform_back_by_itself() -> Result<()> {
         })?;
         nothing_runs(testbed)?;
         assert_eq!(product.backups()?, Vec::<String>::new());
+        until("the watchdog has gone", || {
+            Ok(product.run(&["containers", "recover"])?.code == Some(0))
+        })?;
         replace_tool(testbed, "pg_dump", STOCK_DUMP)?;
         product.backup().map(drop)
     })
@@ -101,7 +104,7 @@ fn a_claim_that_is_pruned_during_a_run_is_made_again_or_made_up_for() -> Result<
             .must_say("somebody removed this run's claim; it was made again")?;
         is_back(testbed, &before)?;
 
-        testbed.docker(&["exec", &store, "rm", "/tmp/go"])?;
+        testbed.docker(&["exec", &store, "rm", "-f", "/tmp/go", "/tmp/half-way"])?;
         let running = stuck_in_a_dump(testbed, product)?;
         testbed.docker(&["rm", &claim])?;
         running.kill_all()?;
