@@ -197,6 +197,10 @@ impl Stage<'_> {
         if twist == Twist::LedgerLost {
             world.journal.lose();
         }
+        if twist == Twist::Touched {
+            world.revive("web");
+            world.exits("web", 0);
+        }
     }
 
     /// Neither a reboot nor anybody but an operator starts what a restore has left down.
@@ -263,11 +267,19 @@ impl Stage<'_> {
         let forgiven = |id: &String| {
             let reboots = self.trial.twist.reboots();
             let thawed = self.trial.scene.restores();
-            id == "job" && reboots || id == "cron" && (reboots || thawed && self.paused_late())
+            let touched = self.trial.twist == Twist::Touched;
+            id == "web" && touched
+                || id == "job" && reboots
+                || id == "cron" && (reboots || thawed && self.paused_late())
         };
         let down: Vec<String> = self.case.down().into_iter().filter(|id| !forgiven(id)).collect();
         self.unless(down.is_empty(), || {
             format!("{down:?} is not what it was after the next {after}")
+        });
+        let web = self.case.world.states().get("web").copied();
+        let left = self.trial.twist != Twist::Touched || web == Some(State::Exited);
+        self.unless(left, || {
+            format!("web was started after the next {after}; its operator had stopped it")
         });
         let mut policies = self.case.policies.clone();
         let now = self.case.world.policies();

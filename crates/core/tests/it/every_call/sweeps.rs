@@ -154,6 +154,7 @@ sweeps! {
     a_backup_whose_ledger_was_lost_is_recovered: Backup => |s| s.dies(Twist::LedgerLost, Next::Recover).await?;
     a_backup_whose_claim_was_lost_is_recovered: Backup => |s| s.dies(Twist::ClaimLost, Next::Recover).await?;
     a_backup_whose_host_died_with_its_claim_is_healed: Backup => |s| s.dies(Twist::ClaimLostInReboot, Next::Backup).await?;
+    what_its_operator_has_touched_since_is_left: Backup => |s| s.dies(Twist::Touched, Next::Recover).await?;
     a_backup_survives_that_its_claim_is_pruned: Backup => |s| s
         .calls(Fault::Prune, Twist::Nothing, Next::Backup, |_| true).await?
         .calls(Fault::PruneThenDie, Twist::Nothing, Next::Recover, |_| true).await?;

@@ -75,6 +75,8 @@ words! {
         Reboot = "reboot",
         LedgerLost = "ledger-lost",
         ClaimLost = "claim-lost",
+        // Somebody has started `web` and stopped it again: nobody else may start it now.
+        Touched = "touched",
         // What is left is what the disk holds of the journal.
         ClaimLostInReboot = "claim-lost-in-reboot",
     }
