@@ -5,7 +5,7 @@ SHELL := /bin/bash
 WITH_ENGINE := testbed/engine.sh with --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test bench lint fmt setup images build build-tests tools inside-demo inside-test inside-bench
+.PHONY: help demo down test bench soak lint fmt setup images build build-tests tools inside-demo inside-test inside-bench inside-soak
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -24,6 +24,9 @@ test: setup ## All checks and tests, as CI runs them
 
 bench: setup ## Measure against the classic script (SCALE=100, about 2 GB)
 	@$(WITH_ENGINE) $(MAKE) --no-print-directory inside-bench
+
+soak: setup ## Kill many runs at random moments (not in CI); writes benches/soak.md
+	@$(WITH_ENGINE) $(MAKE) --no-print-directory inside-soak
 
 lint: ## Format, lints and house rules only
 	@cargo fmt --all --check
@@ -56,6 +59,10 @@ inside-demo:
 inside-test:
 	@$(MAKE) --no-print-directory -j3 images tools build-tests
 	@PATH="$$(scripts/tools.sh)$$PATH" cargo xtask check
+
+inside-soak:
+	@$(MAKE) --no-print-directory -j2 images build
+	@cargo xtask soak --report benches/soak.md
 
 inside-bench:
 	@$(MAKE) --no-print-directory images

@@ -4,6 +4,7 @@
 mod bench;
 mod check;
 mod demo;
+mod soak;
 mod testbed;
 mod tidy;
 
@@ -25,6 +26,8 @@ enum Task {
     Demo(demo::Arguments),
     /// Everything that CI checks; ends with `N passed, N failed`
     Check,
+    /// Kill many runs at random moments; after each, everything must be as before
+    Soak(soak::Arguments),
     /// The house rules that a program can check
     Tidy,
     /// Write the manifest's JSON Schema anew
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Check => check::run(root),
+        Task::Soak(arguments) => soak::run(&arguments),
         Task::Tidy => tidy::run(root),
         Task::Schema => tidy::write_schema(root),
         Task::Testbed(arguments) => testbed::run(&arguments),

@@ -1,9 +1,11 @@
 //! The main job on the whole platform: backed up, wrecked, restored, proven.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::common::{is_back, on, powers, standing};
 use anyhow::Result;
+use serde_json::Value;
 use stillpoint_testkit::testbed::{Event, Shape, Testbed};
 
 const CLIENTS: [&str; 3] = ["webapp", "witness", "stubborn"];
@@ -27,6 +29,7 @@ fn a_platform_is_backed_up_wrecked_restored_and_proven() -> Result<()> {
 
         let mut events = testbed.events_recorder()?;
         let backup = product.backup()?;
+        manifest_is_as_documented(&product.repository.join(&backup).join("manifest.json"))?;
         is_back(testbed, &before)?;
         stood_still(events.so_far()?, &["worker-paused"]);
         assert_eq!(testbed.witness_log_last_stop()?, Some(3));
@@ -47,6 +50,19 @@ fn a_platform_is_backed_up_wrecked_restored_and_proven() -> Result<()> {
         assert_eq!(testbed.tick()?, 4, "the platform is in use again");
         Ok(())
     })
+}
+
+fn manifest_is_as_documented(manifest: &Path) -> Result<()> {
+    let schema: Value = serde_json::from_str(include_str!("../../../../docs/manifest.v1.schema.json"))?;
+    let manifest: Value = serde_json::from_slice(&std::fs::read(manifest)?)?;
+    let schema = jsonschema::validator_for(&schema)?;
+    let faults: Vec<String> = schema.iter_errors(&manifest).map(|fault| fault.to_string()).collect();
+    assert!(faults.is_empty(), "{faults:?}");
+    assert!(
+        !schema.is_valid(&serde_json::json!({ "format": 1 })),
+        "the schema allows anything"
+    );
+    Ok(())
 }
 
 /// Every store shows the tick after which the witness was stopped.

@@ -1,0 +1,188 @@
+//! `cargo xtask soak`: many deaths at random moments, on a real platform. After each: everything as
+//! before, nothing left running, nothing incomplete listed. Not in CI; its last report is committed.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use stillpoint_testkit::product::{Product, Running};
+use stillpoint_testkit::testbed::{Shape, Status, Testbed};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// How many runs are killed
+    #[arg(long, default_value_t = 30)]
+    rounds: u32,
+    /// The same seed kills at the same moments, as far as the machine is as fast
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Also write the report here
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+/// The longest that a watchdog may take to bring the small platform back.
+const WATCHDOG: Duration = Duration::from_mins(2);
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("stillpoint-soak-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let outcome = Testbed::for_test("soak", Shape::Full)?.examined(|testbed| {
+        testbed.up_seeded()?;
+        let soak = Soak::new(testbed, &folder)?;
+        let report = soak.rounds(arguments)?;
+        println!("{report}");
+        match &arguments.report {
+            Some(path) => std::fs::write(path, report).with_context(|| format!("cannot write {}", path.display())),
+            None => Ok(()),
+        }
+    });
+    std::fs::remove_dir_all(&folder)?;
+    outcome
+}
+
+struct Soak<'a> {
+    testbed: &'a Testbed,
+    product: Product,
+    before: Vec<(String, Status, String)>,
+    backup: String,
+}
+
+/// One death.
+struct Death {
+    job: &'static str,
+    after: Duration,
+    /// The watchdog was killed too.
+    both: bool,
+    back: Duration,
+}
+
+impl<'a> Soak<'a> {
+    fn new(testbed: &'a Testbed, folder: &Path) -> Result<Self> {
+        let target = std::env::current_exe()?
+            .parent()
+            .context("this program has no folder")?
+            .to_owned();
+        let product = Product::of(&target.join("stillpoint").to_string_lossy(), folder, testbed);
+        let before = standing(testbed)?;
+        let backup = product.backup()?;
+        Ok(Self {
+            testbed,
+            product,
+            before,
+            backup,
+        })
+    }
+
+    fn rounds(&self, arguments: &Arguments) -> Result<String> {
+        let mut random = arguments.seed;
+        let mut deaths = Vec::new();
+        for round in 0..arguments.rounds {
+            let restore = round % 3 == 2;
+            let after = Duration::from_millis(next(&mut random) % if restore { 14_000 } else { 8_000 });
+            let both = next(&mut random).is_multiple_of(2);
+            let death = self.one(restore, after, both);
+            let death = death
+                .with_context(|| format!("round {round}: killed after {after:?}, restore {restore}, both {both}"))?;
+            println!(
+                "round {round}: {} killed after {:.1} s, back in {:.1} s",
+                death.job,
+                after.as_secs_f32(),
+                death.back.as_secs_f32()
+            );
+            deaths.push(death);
+        }
+        Ok(report(arguments, &deaths))
+    }
+
+    fn one(&self, restore: bool, after: Duration, both: bool) -> Result<Death> {
+        let run: &[&str] = if restore {
+            &["restore", &self.backup, "--confirm", &self.backup]
+        } else {
+            &["backup"]
+        };
+        let running = self.product.start(run)?;
+        std::thread::sleep(after);
+        end(running, both)?;
+        let died = Instant::now();
+        let recovered = self.recovered(both)?;
+        if recovered == Some(14) {
+            self.product
+                .run(&["restore", &self.backup, "--confirm", &self.backup])?
+                .must_end_with(0)?;
+        }
+        let back = died.elapsed();
+        self.as_before()?;
+        Ok(Death {
+            job: if restore { "restore" } else { "backup" },
+            after,
+            both,
+            back,
+        })
+    }
+
+    /// What `containers recover` says once nobody else is at work.
+    fn recovered(&self, both: bool) -> Result<Option<i32>> {
+        let begun = Instant::now();
+        loop {
+            let ran = self.product.run(&["containers", "recover"])?;
+            match ran.code {
+                Some(0 | 14) => return Ok(ran.code),
+                Some(11) if !both && begun.elapsed() < WATCHDOG => std::thread::sleep(Duration::from_millis(200)),
+                _ => bail!("recover ended with {:?}:\n{}{}", ran.code, ran.out, ran.err),
+            }
+        }
+    }
+
+    fn as_before(&self) -> Result<()> {
+        let now = standing(self.testbed)?;
+        if now != self.before {
+            bail!("not as before\nbefore {:?}\nnow    {now:?}", self.before);
+        }
+        let store = self.testbed.container("postgres-main")?;
+        let running = self.testbed.docker(&["top", &store, "-eo", "pid,args"])?;
+        if running.contains("pg_dump") || running.contains("pg_restore") {
+            bail!("a tool is left running:\n{running}");
+        }
+        for backup in self.product.backups()? {
+            self.product.run(&["verify", &backup])?.must_end_with(0)?;
+        }
+        Ok(())
+    }
+}
+
+fn end(running: Running, both: bool) -> Result<()> {
+    if both { running.kill_all() } else { running.kill() }
+}
+
+fn standing(testbed: &Testbed) -> Result<Vec<(String, Status, String)>> {
+    let all = testbed.containers()?.into_iter();
+    Ok(all.map(|one| (one.service, one.status, one.restart_policy)).collect())
+}
+
+/// The generator of Knuth's MMIX; its high bits.
+fn next(state: &mut u64) -> u64 {
+    *state = state
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
+    *state >> 33
+}
+
+fn report(arguments: &Arguments, deaths: &[Death]) -> String {
+    let mut text = format!(
+        "# Soak\n\n`make soak`, {} deaths by SIGKILL at random moments (seed {}), each followed by: every container as \
+         before with its restart policy, no tool left running, every listed backup whole. All held.\n\n\
+         | job | killed after | watchdog killed too | everything back in |\n|---|---:|---|---:|\n",
+        deaths.len(),
+        arguments.seed
+    );
+    for death in deaths {
+        let both = if death.both { "yes" } else { "no" };
+        let (after, back) = (death.after.as_secs_f32(), death.back.as_secs_f32());
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "| {} | {after:.1} s | {both} | {back:.1} s |", death.job);
+    }
+    text
+}
