@@ -32,7 +32,7 @@ pub(crate) struct Options {
     )]
     pub docker_host: String,
 
-    /// The directory of locks [default: `/var/lib/stillpoint/state`; not root: `$XDG_STATE_HOME/stillpoint/state`]
+    /// The directory of locks and journal [default: `/var/lib/stillpoint/state`; not root: `$XDG_STATE_HOME/stillpoint/state`]
     #[arg(long, global = true, env = "STILLPOINT_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 

@@ -41,6 +41,7 @@ enum Command {
     Verify(verify::Args),
     #[command(subcommand)]
     Containers(containers::Command),
+    /// Show the version of the program and of the manifests that it writes
     Version,
 }
 
