@@ -57,3 +57,22 @@ mod locks {
 
     locks_conformance!(anyhow::Ok(subject()));
 }
+
+mod journal {
+    use std::sync::Arc;
+
+    use stillpoint_testkit::conformance::journal::Subject;
+    use stillpoint_testkit::fakes::FakeJournal;
+    use stillpoint_testkit::journal_conformance;
+
+    fn subject() -> Subject {
+        let journal = Arc::new(FakeJournal::default());
+        Subject {
+            another: journal.clone(),
+            journal,
+            keep: Box::new(()),
+        }
+    }
+
+    journal_conformance!(anyhow::Ok(subject()));
+}

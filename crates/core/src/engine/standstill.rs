@@ -214,11 +214,20 @@ impl Standstill {
         let now = self.hands.catalog.workloads().await.map_err(StandstillError::Unknown)?;
         let mine = now.iter().filter(|workload| workload.address.project == plan.platform);
         let breaches: Vec<String> = mine.filter_map(|workload| self.breach(plan, workload)).collect();
+        let breaches: Vec<String> = breaches.into_iter().chain(self.vanished(&now)).collect();
         if breaches.is_empty() {
             Ok(())
         } else {
             Err(StandstillError::Void(breaches))
         }
+    }
+
+    /// Whoever removes a container inside the standstill may have run it before.
+    fn vanished(&self, now: &[Workload]) -> Vec<String> {
+        let is_there = |managed: &&Managed| now.iter().any(|workload| workload.address == managed.was.address);
+        let gone = self.stopped.iter().filter(|managed| !is_there(managed));
+        gone.map(|managed| format!("{} vanished inside the standstill", managed.was.address))
+            .collect()
     }
 
     fn breach(&self, plan: &Plan, now: &Workload) -> Option<String> {

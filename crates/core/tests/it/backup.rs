@@ -379,6 +379,22 @@ async fn also_one_that_was_exited_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn also_a_client_that_vanished_which_cannot_come_back() {
+    let world = sample::world();
+    let seen = world.clone();
+    let removed = world.faults.on(Method::ProcessOutput).of("db");
+    removed.meets(move || seen.remove("web"));
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::RecoveryIncomplete);
+    assert!(
+        told.words().contains("web vanished inside the standstill"),
+        "{}",
+        told.words()
+    );
+    assert_eq!(told.degraded(), ["web"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn also_a_container_that_is_new() {
     let (_, words) = meanwhile(|world| world.add(Container::client("newcomer"))).await;
     assert!(words.contains("newcomer appeared inside the standstill"), "{words}");

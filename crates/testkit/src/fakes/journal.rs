@@ -68,6 +68,7 @@ impl Journal for FakeJournal {
     async fn open_runs(&self, platform: &Project) -> Result<Vec<OpenRun>, JournalError> {
         let mut open = self.open();
         open.retain(|run| run.intent.platform == *platform);
+        open.sort_by(|a, b| (a.intent.since, &a.intent.run).cmp(&(b.intent.since, &b.intent.run)));
         Ok(open)
     }
 }

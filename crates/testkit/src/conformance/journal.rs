@@ -1,0 +1,111 @@
+//! What every journal promises.
+#![expect(missing_docs, reason = "each function's name is the sentence that it asserts")]
+
+use std::sync::Arc;
+
+use anyhow::ensure;
+use stillpoint_core::names::{Project, RunId};
+use stillpoint_core::ports::Journal;
+use stillpoint_core::ports::journal::Phase;
+
+use super::claim::intent;
+
+/// A journal under test, and whatever must live as long as it does.
+pub struct Subject {
+    /// The journal, empty.
+    pub journal: Arc<dyn Journal>,
+    /// The same, opened by another process.
+    pub another: Arc<dyn Journal>,
+    /// Its directory.
+    pub keep: Box<dyn std::any::Any + Send + Sync>,
+}
+
+/// Declares a test for every function of this suite, over a subject that `$make` returns.
+#[macro_export]
+macro_rules! journal_conformance {
+    ($make:expr) => {
+        $crate::conformance_tests!(
+            $crate::conformance::journal,
+            $make,
+            [
+                an_empty_journal_has_no_open_runs,
+                a_planned_run_is_open_to_the_letter_and_for_everybody,
+                open_runs_come_oldest_first_and_by_platform,
+                a_phase_never_goes_back,
+                a_closed_run_is_not_open,
+                a_run_that_is_noted_twice_keeps_the_first_note,
+                an_unknown_run_can_be_advanced,
+            ]
+        );
+    };
+}
+
+fn acme() -> Project {
+    Project::new("acme")
+}
+
+pub async fn an_empty_journal_has_no_open_runs(subject: &Subject) -> anyhow::Result<()> {
+    ensure!(subject.journal.open_runs(&acme()).await?.is_empty());
+    Ok(())
+}
+
+pub async fn a_planned_run_is_open_to_the_letter_and_for_everybody(subject: &Subject) -> anyhow::Result<()> {
+    let noted = intent(&acme(), "1");
+    subject.journal.plan(&noted).await?;
+    for journal in [&subject.journal, &subject.another] {
+        let open = journal.open_runs(&acme()).await?;
+        ensure!(
+            open.len() == 1 && open[0].intent == noted && open[0].phase == Phase::Planned,
+            "{open:?}"
+        );
+    }
+    Ok(())
+}
+
+pub async fn open_runs_come_oldest_first_and_by_platform(subject: &Subject) -> anyhow::Result<()> {
+    let mut older = intent(&acme(), "b");
+    older.since -= std::time::Duration::from_mins(1);
+    let (newer, other) = (intent(&acme(), "a"), intent(&Project::new("other"), "c"));
+    for noted in [&newer, &older, &other] {
+        subject.journal.plan(noted).await?;
+    }
+    let open = subject.journal.open_runs(&acme()).await?;
+    let runs: Vec<&str> = open.iter().map(|run| run.intent.run.as_str()).collect();
+    ensure!(runs == ["b", "a"], "{runs:?}");
+    Ok(())
+}
+
+pub async fn a_phase_never_goes_back(subject: &Subject) -> anyhow::Result<()> {
+    let noted = intent(&acme(), "1");
+    subject.journal.plan(&noted).await?;
+    for phase in [Phase::Undoing, Phase::Acting, Phase::Planned] {
+        subject.journal.advance(&noted.run, phase).await?;
+        let open = subject.another.open_runs(&acme()).await?;
+        ensure!(open[0].phase == Phase::Undoing, "{open:?}");
+    }
+    Ok(())
+}
+
+pub async fn a_closed_run_is_not_open(subject: &Subject) -> anyhow::Result<()> {
+    let noted = intent(&acme(), "1");
+    subject.journal.plan(&noted).await?;
+    subject.journal.advance(&noted.run, Phase::Closed).await?;
+    ensure!(subject.another.open_runs(&acme()).await?.is_empty());
+    Ok(())
+}
+
+pub async fn a_run_that_is_noted_twice_keeps_the_first_note(subject: &Subject) -> anyhow::Result<()> {
+    let first = intent(&acme(), "1");
+    subject.journal.plan(&first).await?;
+    let mut second = first.clone();
+    second.process += 1;
+    subject.another.plan(&second).await?;
+    let open = subject.journal.open_runs(&acme()).await?;
+    ensure!(open.len() == 1 && open[0].intent == first, "{open:?}");
+    Ok(())
+}
+
+pub async fn an_unknown_run_can_be_advanced(subject: &Subject) -> anyhow::Result<()> {
+    subject.journal.advance(&RunId::new("lost"), Phase::Closed).await?;
+    an_empty_journal_has_no_open_runs(subject).await
+}
