@@ -10,8 +10,8 @@ use stillpoint_testkit::testbed::{Shape, Status, Testbed, images, use_engine};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_stillpoint");
 
-/// The stock `pg_dump` for the probe; for the dump itself, silence.
-const HANGING_DUMP: &str = "#!/bin/sh
+/// The stock `pg_dump` for the probe; for the work itself, silence.
+const HANGING: &str = "#!/bin/sh
 case \"$*\" in *--schema-only*) exec /usr/bin/pg_dump \"$@\";; esac
 touch /tmp/half-way
 sleep 3600
@@ -31,7 +31,7 @@ fn everything_is_as_before_after_the_engine_died_in_the_middle() -> Result<()> {
         testbed.seed(1)?;
         let before = standing(&testbed)?;
         let clean_backup = product.backup()?;
-        hang_dumps(&testbed, folder.path())?;
+        hang("pg_dump", &testbed, folder.path())?;
 
         for death in [SecondEngine::kill, SecondEngine::shut_down] {
             let running = product.start(&["backup"])?;
@@ -53,8 +53,54 @@ fn everything_is_as_before_after_the_engine_died_in_the_middle() -> Result<()> {
                 "something incomplete is listed"
             );
         }
+        stopped_on_purpose_across_a_reboot(engine, &testbed, &product, &clean_backup, folder.path())?;
         testbed.down()
     })
+}
+
+/// A restore died half-way and the engine went down and up: nothing runs on data that is half
+/// replaced, `restart: always` or not, and one command starts everything with the policies it had.
+fn stopped_on_purpose_across_a_reboot(
+    engine: &mut SecondEngine,
+    testbed: &Testbed,
+    product: &Product,
+    backup: &str,
+    folder: &std::path::Path,
+) -> Result<()> {
+    // The witness does not run on half the data: it says so and ends, again and again.
+    let of_others = |testbed: &Testbed| -> Result<Vec<(String, Status)>> {
+        Ok(standing(testbed)?
+            .into_iter()
+            .filter(|(service, _)| service != "witness")
+            .collect())
+    };
+    let (before, policies) = (of_others(testbed)?, policies(testbed)?);
+    hang("pg_restore", testbed, folder)?;
+    let running = product.start(&["restore", backup, "--confirm", backup])?;
+    half_way(testbed)?;
+    running.kill_all()?;
+    engine.shut_down()?;
+    engine.start_again()?;
+    for service in ["postgres-main", "webapp", "witness", "stubborn", "worker-paused"] {
+        assert_eq!(
+            testbed.state(service)?.status,
+            Status::Exited,
+            "{service} was started by the engine"
+        );
+    }
+    product
+        .run(&["backup"])?
+        .must_end_with(14)?
+        .must_say("stopped on purpose")?;
+    product.run(&["containers", "start"])?.must_end_with(0)?;
+    assert_eq!(of_others(testbed)?, before);
+    assert_eq!(self::policies(testbed)?, policies);
+    Ok(())
+}
+
+fn policies(testbed: &Testbed) -> Result<Vec<(String, String)>> {
+    let all = testbed.containers()?.into_iter();
+    Ok(all.map(|one| (one.service, one.restart_policy)).collect())
 }
 
 fn standing(testbed: &Testbed) -> Result<Vec<(String, Status)>> {
@@ -65,12 +111,12 @@ fn standing(testbed: &Testbed) -> Result<Vec<(String, Status)>> {
         .collect())
 }
 
-fn hang_dumps(testbed: &Testbed, folder: &std::path::Path) -> Result<()> {
+fn hang(tool: &str, testbed: &Testbed, folder: &std::path::Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    let path = folder.join("pg_dump");
-    std::fs::write(&path, HANGING_DUMP)?;
+    let path = folder.join(tool);
+    std::fs::write(&path, HANGING)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
-    let target = format!("{}:/usr/local/bin/pg_dump", testbed.container("postgres-main")?);
+    let target = format!("{}:/usr/local/bin/{tool}", testbed.container("postgres-main")?);
     testbed.docker(&["cp", &path.to_string_lossy(), &target]).map(drop)
 }
 
