@@ -32,7 +32,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     });
     tally.check("unused dependencies", || tool("cargo-machete", &[]));
     tally.check("licences, sources, bans", || {
-        tool("cargo-deny", &["--offline", "check", "bans", "licenses", "sources"])
+        tool("cargo-deny", &["--locked", "check", "bans", "licenses", "sources"])
     });
     tally.tests()?;
     println!("{} passed, {} failed", tally.passed, tally.failed);
