@@ -14,15 +14,17 @@ mod errors;
 mod read;
 mod upload;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Location;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
-use stillpoint_core::ports::repository::Object;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutResult};
+use stillpoint_core::ports::repository::{Entry, Object, PRODUCT, Version};
 use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
 
 use upload::LocalUpload;
@@ -56,6 +58,31 @@ impl LocalRepository {
     fn file(&self, key: &Key) -> PathBuf {
         self.root.join(key.as_str())
     }
+
+    async fn put(&self, key: &Key, content: Bytes, mode: PutMode) -> Result<Version, RepositoryError> {
+        let written = self
+            .objects
+            .put_opts(&location(key)?, content.into(), PutOptions::from(mode))
+            .await
+            .map_err(|error| errors::from_store(key.as_str(), error))?;
+        disk::sync_above(self.root.clone(), self.file(key))
+            .await
+            .map_err(|cause| errors::from_io(key.as_str(), &cause))?;
+        Ok(version(written))
+    }
+
+    async fn version_now(&self, key: &Key) -> Result<Option<Version>, RepositoryError> {
+        match self.objects.head(&location(key)?).await {
+            Ok(found) => Ok(Some(Version(found.e_tag.unwrap_or_default()))),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(errors::from_store(key.as_str(), error)),
+        }
+    }
+}
+
+/// `object_store` makes it of the file's number, time and size.
+fn version(written: PutResult) -> Version {
+    Version(written.e_tag.unwrap_or_default())
 }
 
 /// `parse` and not `from`: the latter would escape what the key has escaped already.
@@ -69,15 +96,23 @@ impl Repository for LocalRepository {
         format!("local directory {}", self.root.display())
     }
 
-    async fn create(&self, key: &Key, content: Bytes) -> Result<(), RepositoryError> {
-        let failed = |error| errors::from_store(key.as_str(), error);
-        self.objects
-            .put_opts(&location(key)?, content.into(), PutOptions::from(PutMode::Create))
-            .await
-            .map_err(failed)?;
-        disk::sync_above(self.root.clone(), self.file(key))
-            .await
-            .map_err(|cause| errors::from_io(key.as_str(), &cause))
+    async fn create(&self, key: &Key, content: Bytes) -> Result<Version, RepositoryError> {
+        self.put(key, content, PutMode::Create).await
+    }
+
+    /// A file system compares nothing: whoever replaces shuts out the others meanwhile.
+    async fn replace(&self, key: &Key, content: Bytes, was: &Version) -> Result<Version, RepositoryError> {
+        let changed = || RepositoryError::Changed { key: key.to_string() };
+        let alone = match disk::shut_out(self.file(key)).await {
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Err(changed()),
+            alone => alone.map_err(|cause| errors::from_io(key.as_str(), &cause))?,
+        };
+        if self.version_now(key).await?.as_ref() != Some(was) {
+            return Err(changed());
+        }
+        let replaced = self.put(key, content, PutMode::Overwrite).await;
+        drop(alone);
+        replaced
     }
 
     async fn upload(&self, key: &Key) -> Result<Box<dyn Upload>, RepositoryError> {
@@ -87,12 +122,28 @@ impl Repository for LocalRepository {
     async fn open(&self, key: &Key) -> Result<Object, RepositoryError> {
         let found = self.objects.get(&location(key)?).await;
         let found = found.map_err(|error| errors::from_store(key.as_str(), error))?;
-        Ok(read::object(key, found))
+        read::object(key, found)
     }
 
     async fn directories(&self) -> Result<Vec<String>, RepositoryError> {
         let listed = disk::directories(self.root.clone()).await;
         listed.map_err(|cause| errors::from_io(&self.root.display().to_string(), &cause))
+    }
+
+    async fn list(&self, directory: Option<&str>) -> Result<Vec<Entry>, RepositoryError> {
+        let listed = disk::list(self.root.clone(), directory.unwrap_or_default().to_owned()).await;
+        listed.map_err(|cause| errors::from_io(directory.unwrap_or_default(), &cause))
+    }
+
+    async fn clock(&self) -> Result<Timestamp, RepositoryError> {
+        let now = disk::clock(self.root.join(PRODUCT)).await;
+        now.map_err(|cause| errors::from_io("its clock", &cause))
+    }
+
+    async fn room(&self) -> Result<Option<u64>, RepositoryError> {
+        let room = disk::room(&self.root);
+        room.map(Some)
+            .map_err(|cause| errors::from_io(&self.root.display().to_string(), &cause))
     }
 
     async fn sweep(&self, directory: &str) -> Result<(), RepositoryError> {
@@ -101,7 +152,7 @@ impl Repository for LocalRepository {
     }
 
     async fn delete(&self, key: &Key) -> Result<(), RepositoryError> {
-        let deleted = disk::remove(self.file(key)).await;
+        let deleted = disk::remove_object(self.root.clone(), self.file(key)).await;
         deleted.map_err(|cause| errors::from_io(key.as_str(), &cause))
     }
 }

@@ -6,6 +6,11 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use stillpoint_core::ports::Key;
+use stillpoint_core::ports::repository::Entry;
 
 async fn blocking<T: Send + 'static>(act: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     match tokio::task::spawn_blocking(act).await {
@@ -53,6 +58,97 @@ pub(super) async fn remove(file: PathBuf) -> io::Result<()> {
         }
     })
     .await
+}
+
+/// Removes an object's file, and the directories above it that hold nothing any more.
+pub(super) async fn remove_object(root: PathBuf, file: PathBuf) -> io::Result<()> {
+    remove(file.clone()).await?;
+    blocking(move || {
+        let above = file.ancestors().skip(1).take_while(|dir| **dir != *root);
+        for dir in above {
+            match fs::remove_dir(dir) {
+                Ok(()) => sync(&parent(dir))?,
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                // Something is in it, or it is not ours to remove: an empty directory is no object.
+                Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Shuts out every other replacement in the directory of `file`, until the guard is dropped.
+pub(super) async fn shut_out(file: PathBuf) -> io::Result<File> {
+    blocking(move || {
+        let dir = File::open(parent(&file))?;
+        dir.lock()?;
+        Ok(dir)
+    })
+    .await
+}
+
+/// The time that a file gets which is written below `dir` now: on a network disk that is not ours.
+pub(super) async fn clock(dir: PathBuf) -> io::Result<Timestamp> {
+    blocking(move || {
+        make_directory(&dir)?;
+        // Named as what is being written, so that no listing shows it and a sweep removes it.
+        let file = dir.join(format!("clock#{}", std::process::id()));
+        fs::write(&file, b"?")?;
+        let written = fs::metadata(&file).and_then(|found| found.modified());
+        fs::remove_file(&file)?;
+        timestamp(written?)
+    })
+    .await
+}
+
+fn timestamp(time: SystemTime) -> io::Result<Timestamp> {
+    Timestamp::try_from(time).map_err(io::Error::other)
+}
+
+/// Bytes that an ordinary user can still write.
+pub(super) fn room(root: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(root)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Every object below `directory`. Names that are no UTF-8 are none of ours.
+pub(super) async fn list(root: PathBuf, directory: String) -> io::Result<Vec<Entry>> {
+    blocking(move || {
+        let mut found = Vec::new();
+        list_below(&root.join(&directory), &directory, &mut found)?;
+        Ok(found)
+    })
+    .await
+}
+
+fn list_below(dir: &Path, name: &str, found: &mut Vec<Entry>) -> io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let Ok(leaf) = entry.file_name().into_string() else {
+            continue;
+        };
+        let name = if name.is_empty() {
+            leaf
+        } else {
+            format!("{name}/{leaf}")
+        };
+        match fs::metadata(entry.path()) {
+            Ok(meta) if meta.is_dir() => list_below(&entry.path(), &name, found)?,
+            Ok(meta) if meta.is_file() && !is_staged(&entry.file_name()) => found.push(Entry {
+                key: Key::found(name),
+                size: meta.len(),
+                written: timestamp(meta.modified()?)?,
+            }),
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Removes what uploads to `file` have left beside it.

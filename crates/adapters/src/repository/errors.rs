@@ -3,11 +3,18 @@
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
+use jiff::Timestamp;
 use stillpoint_core::ports::RepositoryError;
 
 /// What an error of the operating system means for `key`.
 pub(super) fn from_io(key: &str, error: &io::Error) -> RepositoryError {
     of_kind(key, Some(error.kind()), error.to_string())
+}
+
+/// When an object was written.
+pub(super) fn written(key: &str, meta: &object_store::ObjectMeta) -> Result<Timestamp, RepositoryError> {
+    let time = std::time::SystemTime::from(meta.last_modified);
+    Timestamp::try_from(time).map_err(|error| of_kind(key, None, error.to_string()))
 }
 
 /// What an error of `object_store` means for `key`. Most of them wrap one of the system's.

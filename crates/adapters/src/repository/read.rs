@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use object_store::{GetResult, GetResultPayload};
-use stillpoint_core::ports::repository::Object;
+use stillpoint_core::ports::repository::{Object, Version};
 use stillpoint_core::ports::{Key, RepositoryError};
 
 use super::errors;
@@ -19,8 +19,10 @@ const PIECE: u64 = 1 << 20;
 
 type Piece = Result<Bytes, RepositoryError>;
 
-pub(super) fn object(key: &Key, found: GetResult) -> Object {
+pub(super) fn object(key: &Key, found: GetResult) -> Result<Object, RepositoryError> {
     let size = found.meta.size;
+    let version = Version(found.meta.e_tag.clone().unwrap_or_default());
+    let written = errors::written(key.as_str(), &found.meta)?;
     let content = match found.payload {
         GetResultPayload::File(file, _) => pieces(key.clone(), file, size),
         GetResultPayload::Stream(stream) => {
@@ -30,7 +32,12 @@ pub(super) fn object(key: &Key, found: GetResult) -> Object {
                 .boxed()
         }
     };
-    Object { size, content }
+    Ok(Object {
+        size,
+        version,
+        written,
+        content,
+    })
 }
 
 fn pieces(key: Key, file: File, size: u64) -> BoxStream<'static, Piece> {

@@ -28,7 +28,7 @@ impl Backups {
             platform: platform.clone(),
         };
         match self.repository.create(&key(), document(&mark)).await {
-            Ok(()) => Ok(platform.clone()),
+            Ok(_) => Ok(platform.clone()),
             Err(RepositoryError::Exists { .. }) => self.owner().await,
             Err(error) => Err(error),
         }

@@ -104,16 +104,14 @@ impl Backups {
 
     /// Makes the backup count.
     pub async fn seal(&self, manifest: &Manifest) -> Result<(), RepositoryError> {
-        self.repository
-            .create(&Key::of(manifest.id, MANIFEST), document(manifest))
-            .await
+        let key = Key::of(manifest.id, MANIFEST);
+        self.repository.create(&key, document(manifest)).await.map(drop)
     }
 
     /// Says what a failed run left; never counts as a backup.
     pub async fn seal_partial(&self, manifest: &Manifest) -> Result<(), RepositoryError> {
-        self.repository
-            .create(&Key::of(manifest.id, PARTIAL), document(manifest))
-            .await
+        let key = Key::of(manifest.id, PARTIAL);
+        self.repository.create(&key, document(manifest)).await.map(drop)
     }
 
     /// Every backup's directory, oldest first. Directories of other names are none of ours.

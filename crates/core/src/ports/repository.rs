@@ -6,6 +6,7 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use jiff::Timestamp;
 
 use crate::names::{ArtifactName, BackupId};
 
@@ -30,6 +31,17 @@ impl Key {
     /// An object of the product that belongs to no backup.
     pub fn product(name: &str) -> Self {
         Self(format!("{PRODUCT}/{name}"))
+    }
+
+    /// An object as a listing names it. For adapters: its text is not looked at again.
+    pub fn found(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The directory directly below the root, and the place below it; none for an object that lies
+    /// in the root itself.
+    pub fn split(&self) -> Option<(&str, &str)> {
+        self.0.split_once('/')
     }
 
     /// The key as text.
@@ -59,6 +71,26 @@ pub enum RepositoryError {
         /// The object.
         key: String,
     },
+    /// It is no longer the version that was to be replaced, or is gone; it was not touched.
+    #[error("`{key}` was changed by somebody else")]
+    Changed {
+        /// The object.
+        key: String,
+    },
+    /// There is no such bucket.
+    #[error("there is no bucket `{bucket}`{why}")]
+    NoBucket {
+        /// Its name.
+        bucket: String,
+        /// Why it was not made; empty where nothing forbade it.
+        why: String,
+    },
+    /// It cannot be reached: no connection, no such host, a certificate that nobody vouches for.
+    #[error("it cannot be reached: {cause}")]
+    Unreachable {
+        /// The system's own words.
+        cause: String,
+    },
     /// No space is left.
     #[error("the repository is full: writing `{key}` failed: {cause}")]
     Full {
@@ -85,15 +117,35 @@ pub enum RepositoryError {
     },
 }
 
+/// Which of the contents that an object has had: of two writings of one key no two are equal. Only
+/// compared, never looked into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version(pub String);
+
+/// An object in a listing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The object.
+    pub key: Key,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was written, by the repository's clock.
+    pub written: Timestamp,
+}
+
 /// An object that is read as a stream.
 pub struct Object {
     /// Its size in bytes.
     pub size: u64,
+    /// Which of its contents is read.
+    pub version: Version,
+    /// When it was written, by the repository's clock.
+    pub written: Timestamp,
     /// Its content. A content that ends early reads as an error, never as an end.
     pub content: BoxStream<'static, Result<Bytes, RepositoryError>>,
 }
 
-/// Objects by key. Nothing here renames or overwrites.
+/// Objects by key. Nothing here renames, and nothing is overwritten but by [`Repository::replace`].
 #[async_trait]
 pub trait Repository: Send + Sync {
     /// What and where it is, as a person would say it.
@@ -101,7 +153,13 @@ pub trait Repository: Send + Sync {
 
     /// Writes a small object that must not exist yet: of two callers exactly one succeeds, the
     /// other fails with [`RepositoryError::Exists`]. Durable when it returns, and never seen half.
-    async fn create(&self, key: &Key, content: Bytes) -> Result<(), RepositoryError>;
+    /// An answer that was lost and asked for again is no second caller.
+    async fn create(&self, key: &Key, content: Bytes) -> Result<Version, RepositoryError>;
+
+    /// Replaces a small object if it is still the version `was`: of two callers exactly one succeeds,
+    /// the other fails with [`RepositoryError::Changed`], also where the object is gone. Durable when
+    /// it returns, and never seen half. The new content must differ from every earlier one.
+    async fn replace(&self, key: &Key, content: Bytes, was: &Version) -> Result<Version, RepositoryError>;
 
     /// Begins an object of any size. It does not exist before [`Upload::complete`].
     async fn upload(&self, key: &Key) -> Result<Box<dyn Upload>, RepositoryError>;
@@ -113,11 +171,23 @@ pub trait Repository: Send + Sync {
     /// be looked into is named too: whoever opens what should be there is told why.
     async fn directories(&self) -> Result<Vec<String>, RepositoryError>;
 
+    /// Every object below a directory of the root, at any depth, or with none everywhere; in no
+    /// particular order. A success also when there is no such directory.
+    async fn list(&self, directory: Option<&str>) -> Result<Vec<Entry>, RepositoryError>;
+
+    /// What the repository's own clock says now, to a second or better: the clock of
+    /// [`Object::written`].
+    async fn clock(&self) -> Result<Timestamp, RepositoryError>;
+
+    /// Bytes that can still be written, where the repository can tell.
+    async fn room(&self) -> Result<Option<u64>, RepositoryError>;
+
     /// Removes what uploads of a dead process have left unfinished below a directory of the root;
     /// objects are not touched. A success also when there is nothing, and no directory.
     async fn sweep(&self, directory: &str) -> Result<(), RepositoryError>;
 
-    /// Removes an object. A success also when there is none; durable when it returns.
+    /// Removes an object, and the directories that hold nothing any more. A success also when there
+    /// is none; durable when it returns.
     async fn delete(&self, key: &Key) -> Result<(), RepositoryError>;
 }
 

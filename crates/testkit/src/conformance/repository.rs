@@ -44,6 +44,9 @@ macro_rules! repository_conformance {
                 what_was_created_is_read_back,
                 create_refuses_what_exists_and_leaves_it_alone,
                 of_sixteen_creators_one_succeeds,
+                what_was_replaced_has_another_version,
+                what_has_changed_is_not_replaced,
+                of_sixteen_replacers_one_succeeds,
                 an_upload_is_invisible_before_it_completes,
                 a_completed_upload_is_read_back,
                 an_upload_does_not_overwrite,
@@ -55,7 +58,11 @@ macro_rules! repository_conformance {
                 percent_signs_stay_as_they_are,
                 what_is_missing_cannot_be_opened,
                 directories_are_those_that_hold_objects,
+                a_listing_names_every_object_below,
+                its_clock_is_the_one_that_dates_objects,
+                room_is_told_or_not_known,
                 deleting_twice_succeeds,
+                the_last_object_takes_its_directory_with_it,
                 what_was_deleted_is_gone_and_can_be_created_again,
                 a_reader_keeps_what_it_opened,
                 the_place_says_what_it_is,
@@ -130,7 +137,7 @@ pub async fn of_sixteen_creators_one_succeeds(subject: &Subject) -> anyhow::Resu
     let mut creators = tokio::task::JoinSet::new();
     for content in contents.clone() {
         let (repository, key) = (subject.repository.clone(), key("manifest.json")?);
-        creators.spawn(async move { repository.create(&key, content.clone().into()).await.map(|()| content) });
+        creators.spawn(async move { repository.create(&key, content.clone().into()).await.map(|_| content) });
     }
     let outcomes = creators.join_all().await;
     let (won, lost): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
@@ -140,6 +147,57 @@ pub async fn of_sixteen_creators_one_succeeds(subject: &Subject) -> anyhow::Resu
     ensure!(won.len() == 1 && only_exists, "{} won; {lost:?}", won.len());
     let found = read(&*subject.repository, &key("manifest.json")?).await?;
     ensure!(won.into_iter().flatten().any(|winner| winner.as_bytes() == found));
+    Ok(())
+}
+
+pub async fn what_was_replaced_has_another_version(subject: &Subject) -> anyhow::Result<()> {
+    let (repository, key) = (&*subject.repository, Key::product("lease.json"));
+    let mut versions = vec![repository.create(&key, Bytes::from("0")).await?];
+    for round in 1..5 {
+        let content = Bytes::from(round.to_string());
+        let version = repository.replace(&key, content.clone(), &versions[round - 1]).await?;
+        ensure!(!versions.contains(&version), "{version:?} twice");
+        ensure!(
+            repository.open(&key).await?.version == version,
+            "another version is read"
+        );
+        ensure!(read(repository, &key).await? == content);
+        versions.push(version);
+    }
+    Ok(())
+}
+
+pub async fn what_has_changed_is_not_replaced(subject: &Subject) -> anyhow::Result<()> {
+    let (repository, key) = (&*subject.repository, Key::product("lease.json"));
+    let first = repository.create(&key, Bytes::from("first")).await?;
+    let second = repository.replace(&key, Bytes::from("second"), &first).await?;
+    let stale = repository.replace(&key, Bytes::from("third"), &first).await;
+    ensure!(matches!(stale, Err(RepositoryError::Changed { .. })), "{stale:?}");
+    ensure!(read(repository, &key).await? == "second");
+    repository.delete(&key).await?;
+    let gone = repository.replace(&key, Bytes::from("fourth"), &second).await;
+    ensure!(matches!(gone, Err(RepositoryError::Changed { .. })), "{gone:?}");
+    ensure!(is_missing(repository, &key).await, "a replacement made it");
+    Ok(())
+}
+
+pub async fn of_sixteen_replacers_one_succeeds(subject: &Subject) -> anyhow::Result<()> {
+    let key = Key::product("lease.json");
+    let was = subject.repository.create(&key, Bytes::from("0")).await?;
+    let mut replacers = tokio::task::JoinSet::new();
+    for number in 1..=16 {
+        let (repository, key, was) = (subject.repository.clone(), key.clone(), was.clone());
+        replacers.spawn(async move {
+            repository
+                .replace(&key, Bytes::from(format!("{number:02}")), &was)
+                .await
+        });
+    }
+    let outcomes = replacers.join_all().await;
+    let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    let changed = |outcome: &&Result<_, _>| matches!(outcome, Err(RepositoryError::Changed { .. }));
+    let lost = outcomes.iter().filter(changed).count();
+    ensure!((won, lost) == (1, 15), "{outcomes:?}");
     Ok(())
 }
 
@@ -280,6 +338,81 @@ pub async fn directories_are_those_that_hold_objects(subject: &Subject) -> anyho
     Ok(())
 }
 
+pub async fn a_listing_names_every_object_below(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    ensure!(repository.list(None).await?.is_empty(), "an empty one");
+    ensure!(
+        repository.list(Some("2026-02-17_00-00-00")).await?.is_empty(),
+        "none such"
+    );
+    let odd = ArtifactName::of(&["postgres-main", "we \"ird' db #1%.dump"]);
+    for name in ["run.json", "store/a.dump", "store-2/a.dump", odd.as_str()] {
+        repository.create(&key(name)?, Bytes::from("four")).await?;
+    }
+    repository
+        .create(&Key::product("instance.json"), Bytes::from("x"))
+        .await?;
+    let mut upload = repository.upload(&key("store/b.dump")?).await?;
+    upload.write(pattern(9 * MIB)).await?;
+    let mut below = repository.list(Some("2026-02-17_00-00-00")).await?;
+    below.sort();
+    let names: Vec<_> = below.iter().map(|entry| entry.key.to_string()).collect();
+    let mut expected =
+        ["run.json", "store/a.dump", "store-2/a.dump", odd.as_str()].map(|name| format!("2026-02-17_00-00-00/{name}"));
+    expected.sort();
+    ensure!(names == expected, "{names:?}");
+    ensure!(below.iter().all(|entry| entry.size == 4), "{below:?}");
+    ensure!(repository.list(None).await?.len() == 5, "everything");
+    for entry in below {
+        ensure!(
+            read(repository, &entry.key).await? == "four",
+            "{} cannot be opened",
+            entry.key
+        );
+    }
+    upload.abort().await?;
+    Ok(())
+}
+
+/// To two seconds: some clocks tell whole seconds only.
+pub async fn its_clock_is_the_one_that_dates_objects(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    let before = repository.clock().await?;
+    repository.create(&key("a")?, Bytes::from("x")).await?;
+    let written = repository.open(&key("a")?).await?.written;
+    let listed = repository.list(None).await?;
+    let after = repository.clock().await?;
+    let slack = jiff::SignedDuration::from_secs(2);
+    ensure!(
+        before - slack <= written && written <= after + slack,
+        "{before} {written} {after}"
+    );
+    ensure!(listed.len() == 1, "the clock is listed: {listed:?}");
+    ensure!(listed[0].written.duration_since(written).abs() <= slack, "{listed:?}");
+    Ok(())
+}
+
+pub async fn room_is_told_or_not_known(subject: &Subject) -> anyhow::Result<()> {
+    let room = subject.repository.room().await?;
+    ensure!(room.is_none_or(|bytes| bytes > 0), "{room:?}");
+    Ok(())
+}
+
+/// Where there are directories; an object store has none.
+pub async fn the_last_object_takes_its_directory_with_it(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    for name in ["deep/down/a", "deep/b"] {
+        repository.create(&key(name)?, Bytes::from("x")).await?;
+    }
+    repository.delete(&key("deep/down/a")?).await?;
+    ensure!(read(repository, &key("deep/b")?).await? == "x");
+    repository.delete(&key("deep/b")?).await?;
+    ensure!(repository.directories().await?.is_empty() && repository.list(None).await?.is_empty());
+    write(repository, &key("deep/down/a")?, &[Bytes::from("again")]).await?;
+    ensure!(read(repository, &key("deep/down/a")?).await? == "again");
+    Ok(())
+}
+
 pub async fn deleting_twice_succeeds(subject: &Subject) -> anyhow::Result<()> {
     let repository = &*subject.repository;
     repository.delete(&key("never/was")?).await.context("what never was")?;
@@ -342,8 +475,13 @@ pub async fn a_full_repository_says_so(subject: &Subject) -> anyhow::Result<()> 
 /// Over a repository that may be read but not written, and holds the object `a`.
 pub async fn a_denied_repository_says_so(subject: &Subject) -> anyhow::Result<()> {
     let repository = &*subject.repository;
+    let version = repository.open(&key("a")?).await?.version;
     for outcome in [
-        repository.create(&key("b")?, Bytes::from("x")).await,
+        repository.create(&key("b")?, Bytes::from("x")).await.map(drop),
+        repository
+            .replace(&key("a")?, Bytes::from("y"), &version)
+            .await
+            .map(drop),
         write(repository, &key("b")?, &[Bytes::from("x")]).await,
         repository.delete(&key("a")?).await,
     ] {
@@ -355,5 +493,6 @@ pub async fn a_denied_repository_says_so(subject: &Subject) -> anyhow::Result<()
 
 /// The object that [`a_denied_repository_says_so`] wants to find: to be made while writing is allowed.
 pub async fn before_it_is_denied(repository: &dyn Repository) -> anyhow::Result<()> {
-    Ok(repository.create(&key("a")?, Bytes::from("x")).await?)
+    repository.create(&key("a")?, Bytes::from("x")).await?;
+    Ok(())
 }

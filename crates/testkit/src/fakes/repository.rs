@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use stillpoint_core::ports::repository::Object;
+use jiff::{SignedDuration, Timestamp};
+use stillpoint_core::ports::repository::{Entry, Object, Version};
 use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
 
-use super::lock;
+use super::{FakeClock, lock};
+use stillpoint_core::ports::Clock;
 
 /// Objects by key. Clones share them.
 #[derive(Clone, Default)]
@@ -18,10 +20,24 @@ pub struct MemoryRepository {
     disk: Arc<Mutex<Disk>>,
 }
 
+#[derive(Clone)]
+struct Stored {
+    /// In the pieces in which they were written.
+    pieces: Vec<Bytes>,
+    version: u64,
+    written: Timestamp,
+}
+
 #[derive(Default)]
 struct Disk {
-    /// In the pieces in which they were written.
-    objects: BTreeMap<String, Vec<Bytes>>,
+    objects: BTreeMap<String, Stored>,
+    /// Counts writings: no two objects have the same version.
+    writings: u64,
+    clock: FakeClock,
+    /// How far its clock is ahead of everybody's.
+    ahead: SignedDuration,
+    /// It takes every condition for fulfilled.
+    careless: bool,
     /// The objects whose content is not on the disk yet.
     unsynced: BTreeSet<String>,
     /// Bytes of uploads that have not ended, by their number and object. They outlive a process
@@ -38,24 +54,40 @@ impl Disk {
             let cause = "read-only".into();
             return Err(RepositoryError::Denied { key, cause });
         }
-        let used: u64 = self.objects.values().map(|pieces| size(pieces)).sum();
-        if self
-            .capacity
-            .is_some_and(|capacity| used + self.staged.values().sum::<u64>() + more > capacity)
-        {
+        if self.room().is_some_and(|room| more > room) {
             let cause = "no space left".into();
             return Err(RepositoryError::Full { key, cause });
         }
         Ok(())
     }
 
-    fn insert(&mut self, key: &str, content: Vec<Bytes>) -> Result<(), RepositoryError> {
-        if self.objects.contains_key(key) {
+    fn room(&self) -> Option<u64> {
+        let used: u64 = self.objects.values().map(|stored| size(&stored.pieces)).sum();
+        let staged: u64 = self.staged.values().sum();
+        self.capacity.map(|capacity| capacity.saturating_sub(used + staged))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now() + self.ahead
+    }
+
+    fn insert(&mut self, key: &str, content: Vec<Bytes>) -> Result<Version, RepositoryError> {
+        if self.objects.contains_key(key) && !self.careless {
             return Err(RepositoryError::Exists { key: key.to_owned() });
         }
-        self.objects.insert(key.to_owned(), content);
+        Ok(self.store(key, content))
+    }
+
+    fn store(&mut self, key: &str, pieces: Vec<Bytes>) -> Version {
+        self.writings += 1;
+        let stored = Stored {
+            pieces,
+            version: self.writings,
+            written: self.now(),
+        };
+        self.objects.insert(key.to_owned(), stored);
         self.unsynced.insert(key.to_owned());
-        Ok(())
+        Version(self.writings.to_string())
     }
 
     fn sync(&mut self, key: &str) {
@@ -82,12 +114,23 @@ impl MemoryRepository {
         self.disk().read_only = true;
     }
 
+    /// Its clock is ahead of everybody's by so much.
+    pub fn set_clock_ahead(&self, ahead: SignedDuration) {
+        self.disk().ahead = ahead;
+    }
+
+    /// From now on it ignores every condition, as some servers do.
+    pub fn ignore_conditions(&self) {
+        self.disk().careless = true;
+    }
+
     /// The host dies: of an object that was not synced, its name is left and no byte.
     pub fn crash(&self) {
         let mut disk = self.disk();
         for key in std::mem::take(&mut disk.unsynced) {
-            disk.objects.insert(key, Vec::new());
+            disk.store(&key, Vec::new());
         }
+        disk.unsynced.clear();
     }
 
     /// The objects of which unfinished uploads lie about.
@@ -102,12 +145,14 @@ impl MemoryRepository {
 
     /// An object's content.
     pub fn get(&self, key: &str) -> Option<Bytes> {
-        self.disk().objects.get(key).map(|pieces| pieces.concat().into())
+        self.disk().objects.get(key).map(|stored| stored.pieces.concat().into())
     }
 
     /// Replaces an object, past all rules.
     pub fn put(&self, key: &str, content: impl Into<Bytes>) {
-        self.disk().objects.insert(key.to_owned(), vec![content.into()]);
+        let mut disk = self.disk();
+        disk.store(key, vec![content.into()]);
+        disk.sync(key);
     }
 
     /// Removes an object, past all rules.
@@ -122,12 +167,24 @@ impl Repository for MemoryRepository {
         "memory".to_owned()
     }
 
-    async fn create(&self, key: &Key, content: Bytes) -> Result<(), RepositoryError> {
+    async fn create(&self, key: &Key, content: Bytes) -> Result<Version, RepositoryError> {
         let mut disk = self.disk();
         disk.admit(key.as_str(), content.len() as u64)?;
-        disk.insert(key.as_str(), vec![content])?;
+        let version = disk.insert(key.as_str(), vec![content])?;
         disk.sync(key.as_str());
-        Ok(())
+        Ok(version)
+    }
+
+    async fn replace(&self, key: &Key, content: Bytes, was: &Version) -> Result<Version, RepositoryError> {
+        let mut disk = self.disk();
+        disk.admit(key.as_str(), content.len() as u64)?;
+        let found = disk.objects.get(key.as_str()).map(|stored| stored.version.to_string());
+        if found.as_ref() != Some(&was.0) && !disk.careless {
+            return Err(RepositoryError::Changed { key: key.to_string() });
+        }
+        let version = disk.store(key.as_str(), vec![content]);
+        disk.sync(key.as_str());
+        Ok(version)
     }
 
     async fn upload(&self, key: &Key) -> Result<Box<dyn Upload>, RepositoryError> {
@@ -145,10 +202,12 @@ impl Repository for MemoryRepository {
 
     async fn open(&self, key: &Key) -> Result<Object, RepositoryError> {
         let found = self.disk().objects.get(key.as_str()).cloned();
-        let pieces = found.ok_or_else(|| RepositoryError::Missing { key: key.to_string() })?;
+        let found = found.ok_or_else(|| RepositoryError::Missing { key: key.to_string() })?;
         Ok(Object {
-            size: size(&pieces),
-            content: stream::iter(pieces.into_iter().map(Ok)).boxed(),
+            size: size(&found.pieces),
+            version: Version(found.version.to_string()),
+            written: found.written,
+            content: stream::iter(found.pieces.into_iter().map(Ok)).boxed(),
         })
     }
 
@@ -157,6 +216,26 @@ impl Repository for MemoryRepository {
         let mut names: Vec<String> = self.disk().objects.keys().filter_map(first).collect();
         names.dedup();
         Ok(names)
+    }
+
+    async fn list(&self, directory: Option<&str>) -> Result<Vec<Entry>, RepositoryError> {
+        let below = directory.map_or_else(String::new, |directory| format!("{directory}/"));
+        let disk = self.disk();
+        let entries = disk.objects.iter().filter(|(key, _)| key.starts_with(&below));
+        let entries = entries.map(|(key, stored)| Entry {
+            key: Key::found(key),
+            size: size(&stored.pieces),
+            written: stored.written,
+        });
+        Ok(entries.collect())
+    }
+
+    async fn clock(&self) -> Result<Timestamp, RepositoryError> {
+        Ok(self.disk().now())
+    }
+
+    async fn room(&self) -> Result<Option<u64>, RepositoryError> {
+        Ok(self.disk().room())
     }
 
     async fn sweep(&self, directory: &str) -> Result<(), RepositoryError> {

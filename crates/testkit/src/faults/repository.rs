@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use stillpoint_core::ports::repository::Object;
+use jiff::Timestamp;
+use stillpoint_core::ports::repository::{Entry, Object, Version};
 use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
 
 use super::Faults;
@@ -38,6 +39,8 @@ impl Faults {
         });
         Object {
             size: object.size,
+            version: object.version,
+            written: object.written,
             content: pieces.boxed(),
         }
     }
@@ -49,9 +52,14 @@ impl Repository for FaultyRepository {
         self.port.place()
     }
 
-    async fn create(&self, key: &Key, content: Bytes) -> Result<(), RepositoryError> {
+    async fn create(&self, key: &Key, content: Bytes) -> Result<Version, RepositoryError> {
         let act = self.port.create(key, content);
         self.faults.pass(Method::RepositoryCreate, key, act).await
+    }
+
+    async fn replace(&self, key: &Key, content: Bytes, was: &Version) -> Result<Version, RepositoryError> {
+        let act = self.port.replace(key, content, was);
+        self.faults.pass(Method::RepositoryReplace, key, act).await
     }
 
     async fn upload(&self, key: &Key) -> Result<Box<dyn Upload>, RepositoryError> {
@@ -73,6 +81,20 @@ impl Repository for FaultyRepository {
     async fn directories(&self) -> Result<Vec<String>, RepositoryError> {
         let act = self.port.directories();
         self.faults.pass(Method::RepositoryDirectories, "", act).await
+    }
+
+    async fn list(&self, directory: Option<&str>) -> Result<Vec<Entry>, RepositoryError> {
+        let act = self.port.list(directory);
+        let subject = directory.unwrap_or_default();
+        self.faults.pass(Method::RepositoryList, subject, act).await
+    }
+
+    async fn clock(&self) -> Result<Timestamp, RepositoryError> {
+        self.faults.pass(Method::RepositoryClock, "", self.port.clock()).await
+    }
+
+    async fn room(&self) -> Result<Option<u64>, RepositoryError> {
+        self.faults.pass(Method::RepositoryRoom, "", self.port.room()).await
     }
 
     async fn sweep(&self, directory: &str) -> Result<(), RepositoryError> {
