@@ -12,6 +12,7 @@
 mod disk;
 mod errors;
 mod read;
+pub mod s3;
 mod upload;
 
 use std::io::ErrorKind;
