@@ -8,9 +8,11 @@ use stillpoint_adapters::ledger::Ledger;
 use stillpoint_adapters::lock::FileLocks;
 use stillpoint_adapters::repository::LocalRepository;
 use stillpoint_core::backups::Backups;
+use stillpoint_core::engine::keep::Keep;
 use stillpoint_core::engine::site::Site;
 use stillpoint_core::errors::Error;
 use stillpoint_core::operations::Local;
+use stillpoint_core::retention::Policy;
 
 use crate::failure::Failure;
 use crate::options::{Options, setting};
@@ -39,6 +41,9 @@ pub(crate) fn operations(options: &Options) -> Result<Local, Failure> {
         host: host(),
         process: std::process::id(),
         version: VERSION.to_owned(),
+        keep: Keep::default(),
+        retention: Policy::default(),
+        lease: std::time::Duration::from_mins(2),
     }))
 }
 

@@ -1,7 +1,9 @@
 //! Every way in which a job can fail, and the one table that says what each means to the operator:
 //! exit code, HTTP status, and what to do now. Messages say what failed; hints stand apart.
 
-use crate::backups::{Damage, ReadError};
+use jiff::Timestamp;
+
+use crate::backups::{Damage, LeaseError, ReadError};
 use crate::engine::platform::PlatformError;
 use crate::engine::standstill::StandstillError;
 use crate::engine::start::Degraded;
@@ -28,6 +30,25 @@ pub enum Error {
         /// What went wrong.
         cause: RepositoryError,
     },
+    /// Another run writes the repository, or two could not be kept apart.
+    #[error("{place} {cause}")]
+    Lease {
+        /// The repository.
+        place: String,
+        /// Who holds it, or why it cannot be held.
+        cause: LeaseError,
+    },
+    /// What others made cannot be taken over.
+    #[error("{backup} cannot be adopted: {}", .reasons.join("; "))]
+    NotAdopted {
+        /// The directory.
+        backup: BackupId,
+        /// Why.
+        reasons: Vec<String>,
+    },
+    /// Some of what was to be deleted is still there.
+    #[error("not everything that was to go is gone: {}", .0.join("; "))]
+    Pruned(Vec<String>),
     /// The backup cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -112,6 +133,26 @@ pub enum PreflightError {
         /// Whose it is.
         owner: Project,
     },
+    /// Its clock and ours disagree: nobody knows how old a backup is.
+    #[error("{place}: its clock says {theirs}, this host's says {ours}")]
+    Clocks {
+        /// The repository.
+        place: String,
+        /// This host's.
+        ours: Timestamp,
+        /// The repository's.
+        theirs: Timestamp,
+    },
+    /// The backup would not fit.
+    #[error("{place} has room for {room} bytes, the backup needs about {needed}")]
+    NoRoom {
+        /// The repository.
+        place: String,
+        /// Bytes that fit.
+        room: u64,
+        /// Bytes that the backup will have, from the last one.
+        needed: u64,
+    },
     /// A store does not run.
     #[error("store {store} is {state}: its data cannot be dumped")]
     StoreDown {
@@ -146,6 +187,14 @@ pub enum RunFailure {
         place: String,
         /// What went wrong.
         cause: RepositoryError,
+    },
+    /// The repository is another run's by now.
+    #[error("{place} {cause}")]
+    Lease {
+        /// The repository.
+        place: String,
+        /// Who holds it.
+        cause: LeaseError,
     },
     /// After the restore, a store holds something else than the backup.
     #[error("store {store} does not hold what was backed up: {}", .differences.join("; "))]
@@ -233,8 +282,16 @@ impl Error {
             Self::Platform(_) | Self::Read(ReadError::Unknown(_)) => (Exit::NotFound, 404),
             Self::Engine(EngineError::Unreachable { .. } | EngineError::Forbidden { .. }) => (Exit::NotFound, 503),
             Self::Engine(_) => (Exit::RunFailed, 502),
+            Self::Lease {
+                cause: LeaseError::Held(_) | LeaseError::Lost(_),
+                ..
+            } => (Exit::Held, 409),
+            Self::Lease { .. } | Self::NotAdopted { .. } => (Exit::Preflight, 422),
+            Self::Pruned(_) => (Exit::RunFailed, 500),
             Self::Repository { .. } | Self::Read(ReadError::Repository(_)) => (Exit::Preflight, 502),
-            Self::Read(ReadError::Unreadable { .. }) | Self::Damaged { .. } => (Exit::Damaged, 422),
+            Self::Read(ReadError::Unreadable { .. } | ReadError::Incomplete(..)) | Self::Damaged { .. } => {
+                (Exit::Damaged, 422)
+            }
             Self::Held { .. } => (Exit::Held, 409),
             Self::Run { degraded, .. } if !degraded.is_empty() => (Exit::RecoveryIncomplete, 500),
             Self::Run { cause, .. } if matches!(**cause, RunFailure::Interrupted) => (Exit::Interrupted, 499),
@@ -253,8 +310,11 @@ impl Error {
             Self::Repository { cause, .. }
             | Self::Read(ReadError::Repository(cause))
             | Self::Preflight(PreflightError::Repository { cause, .. }) => repository_hint(cause),
+            Self::Lease { cause, .. } => lease_hint(cause),
+            Self::NotAdopted { .. } => "only a finished backup that Stillpoint has not written can be adopted".into(),
+            Self::Pruned(_) => "mend what is named, then run `stillpoint prune`: it goes on where it stopped".into(),
             Self::Read(ReadError::Unknown(_)) => "`stillpoint backups ls` lists the backups there are".into(),
-            Self::Read(ReadError::Unreadable { .. }) | Self::Damaged { .. } => {
+            Self::Read(ReadError::Unreadable { .. } | ReadError::Incomplete(..)) | Self::Damaged { .. } => {
                 "choose another backup (`stillpoint backups ls`); look after the repository's disk".into()
             }
             Self::Lock(_) | Self::Journal(_) => {
@@ -266,7 +326,15 @@ impl Error {
                     .into()
             }
             Self::Preflight(PreflightError::ForeignRepository { .. }) => {
-                "give every platform a place of its own: --repository DIR (or STILLPOINT_REPOSITORY)".into()
+                "give every platform a place of its own: --repository DIR (STILLPOINT_REPOSITORY), or BACKUP_S3_PREFIX \
+                 in a bucket"
+                    .into()
+            }
+            Self::Preflight(PreflightError::Clocks { .. }) => {
+                "set both clocks right (NTP): how old a backup is decides which one is deleted".into()
+            }
+            Self::Preflight(PreflightError::NoRoom { .. }) => {
+                "free space there, or keep fewer backups (BACKUP_RETENTION_DAYS, `stillpoint prune`)".into()
             }
             Self::Preflight(PreflightError::StoreDown { .. }) => "start it, then run the backup again".into(),
             Self::Preflight(PreflightError::Store(error)) => store_hint(error),
@@ -306,9 +374,32 @@ fn repository_hint(error: &RepositoryError) -> String {
     match error {
         RepositoryError::Full { .. } => "free space, or choose another place with --repository DIR".into(),
         RepositoryError::Denied { .. } => {
-            "give this user the right to write there, or choose another place with --repository DIR".into()
+            "give this user (BACKUP_S3_ACCESS_KEY_ID) the right to read, write, list and delete there, or choose another \
+             place; `stillpoint config show --origin` tells what is used"
+                .into()
         }
-        _ => "look at the repository's disk, then try again".into(),
+        RepositoryError::NoBucket { .. } => {
+            "make the bucket, or name another one with BACKUP_S3_BUCKET".into()
+        }
+        RepositoryError::Unreachable { .. } => {
+            "look at BACKUP_S3_ENDPOINT, at the server, and at BACKUP_S3_CA_FILE if its certificate is your own".into()
+        }
+        _ => "look at the repository's disk or server, then try again".into(),
+    }
+}
+
+fn lease_hint(error: &LeaseError) -> String {
+    match error {
+        LeaseError::Held(_) => {
+            "wait until that run has ended; if it died, its lease ends by itself after BACKUP_LEASE_SECONDS".into()
+        }
+        LeaseError::Lost(_) => "find out what froze this run, then run it again".into(),
+        LeaseError::Careless => {
+            "use a server that knows conditional writes; BACKUP_S3_CONDITIONAL_WRITES=false goes on without them, and \
+             then you must see to it that no two runs write at the same time"
+                .into()
+        }
+        LeaseError::Repository(error) => repository_hint(error),
     }
 }
 
@@ -328,6 +419,7 @@ fn run_hint(cause: &RunFailure, degraded: &[Degraded]) -> String {
     match cause {
         RunFailure::Store { cause, .. } => store_hint(cause),
         RunFailure::Repository { cause, .. } => repository_hint(cause),
+        RunFailure::Lease { cause, .. } => lease_hint(cause),
         RunFailure::Standstill(_) => "find out who started or blocked what is named, then run it again".into(),
         RunFailure::Inventory { .. } | RunFailure::Interrupted => "run it again".into(),
     }

@@ -94,6 +94,11 @@ pub enum Kind {
         /// Its id.
         backup: BackupId,
     },
+    /// A backup, or what was left of one, is gone.
+    Deleted {
+        /// Its id.
+        backup: BackupId,
+    },
     /// Something that the operator should know.
     Warning {
         /// In a sentence.
@@ -127,6 +132,10 @@ pub enum Step {
     Seal,
     /// Free what the load had set aside.
     Settle,
+    /// Delete what retention lets go.
+    Prune,
+    /// Read and describe what others made.
+    Adopt,
 }
 
 /// Takes events. Must return at once: a slow display must not slow a backup.

@@ -201,6 +201,23 @@ pub fn escape(raw: &str) -> String {
     })
 }
 
+/// The name that was escaped; none if it is not what [`escape`] writes of a text.
+pub fn unescape(escaped: &str) -> Option<String> {
+    let mut raw = Vec::with_capacity(escaped.len());
+    let mut rest = escaped.as_bytes();
+    while let [first, tail @ ..] = rest {
+        if *first == b'%' {
+            let (digits, tail) = tail.split_at_checked(2)?;
+            raw.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+            rest = tail;
+        } else {
+            raw.push(*first);
+            rest = tail;
+        }
+    }
+    String::from_utf8(raw).ok()
+}
+
 fn push_hex(text: &mut String, byte: u8) {
     text.push('%');
     for digit in [byte >> 4, byte & 0xF] {
@@ -252,6 +269,16 @@ mod tests {
         );
         assert_eq!(ArtifactName::of(&["..", "a/b"]).as_str(), "%2E%2E/a%2Fb");
         assert_eq!(escape("größe"), "gr%C3%B6%C3%9Fe");
+    }
+
+    #[test]
+    fn what_was_escaped_is_found_again() {
+        for name in ["openwebui", "we \"ird' db #1%.dump", "größe", "..", "a/b", "%20"] {
+            assert_eq!(unescape(&escape(name)).as_deref(), Some(name));
+        }
+        for text in ["%", "%2", "%zz", "%FF"] {
+            assert_eq!(unescape(text), None, "{text}");
+        }
     }
 
     #[test]

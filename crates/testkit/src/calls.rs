@@ -66,6 +66,7 @@ methods! {
     StorePreflight = "store.preflight",
     StorePin = "store.pin",
     StoreExamine = "store.examine",
+    StoreStructure = "store.structure",
     StoreLoad = "store.load",
     StoreInventory = "store.inventory",
     StoreSettle = "store.settle",
@@ -86,6 +87,7 @@ impl Method {
                 | Self::PowerClaim
                 | Self::PowerRelease
                 | Self::RepositoryCreate
+                | Self::RepositoryReplace
                 | Self::RepositoryDelete
                 | Self::UploadComplete
         )
@@ -127,6 +129,7 @@ impl Call {
                 | Method::StorePreflight
                 | Method::StorePin
                 | Method::StoreExamine
+                | Method::StoreStructure
                 | Method::StoreLoad
                 | Method::StoreInventory
                 | Method::StoreSettle

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use stillpoint_core::backups::Damage;
 use stillpoint_core::engine::backup::Sealed;
+use stillpoint_core::engine::prune::Pruned;
 use stillpoint_core::engine::restore::Restored;
 use stillpoint_core::engine::start::Degraded;
 use stillpoint_core::errors::{Error, Exit};
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::BackupId;
-use stillpoint_core::operations::{Backups, Operations, Order};
+use stillpoint_core::operations::{Backups, Operations, Order, Scope};
 use stillpoint_core::ports::Clock;
 use stillpoint_core::workload::State;
 
@@ -41,6 +43,18 @@ impl Degrades for Sealed {
 impl Degrades for Restored {
     fn degraded(&self) -> &[Degraded] {
         &self.degraded
+    }
+}
+
+impl Degrades for Pruned {
+    fn degraded(&self) -> &[Degraded] {
+        &[]
+    }
+}
+
+impl Degrades for Manifest {
+    fn degraded(&self) -> &[Degraded] {
+        &[]
     }
 }
 
@@ -142,10 +156,36 @@ impl World {
         self.run(|order| operations.recover(order)).await
     }
 
-    /// Reads a backup whole.
-    pub async fn verify(&self, backup: BackupId) -> Result<Manifest, Error> {
+    /// Reads a backup whole, and returns what is wrong with it.
+    pub async fn verify(&self, backup: BackupId) -> Result<Vec<Damage>, Error> {
         let operations = self.operations();
-        self.run(|order| operations.verify(backup, order)).await.outcome
+        let told = self.run(|order| operations.verify(Scope::One(backup), order)).await;
+        let checked = told.outcome?.checked.into_iter();
+        Ok(checked.flat_map(|checked| checked.outcome.damage).collect())
+    }
+
+    /// Deletes what retention lets go.
+    pub async fn prune(&self) -> Told<Pruned> {
+        let operations = self.operations();
+        self.run(|order| operations.prune(false, order)).await
+    }
+
+    /// Says what retention would let go.
+    pub async fn would_prune(&self) -> Told<Pruned> {
+        let operations = self.operations();
+        self.run(|order| operations.prune(true, order)).await
+    }
+
+    /// Keeps a backup from retention.
+    pub async fn protect(&self, backup: BackupId) -> Result<(), Error> {
+        let operations = self.operations();
+        self.run(|order| operations.protect(backup, order)).await.outcome
+    }
+
+    /// Takes over what others made.
+    pub async fn adopt(&self, backup: BackupId) -> Told<Manifest> {
+        let operations = self.operations();
+        self.run(|order| operations.adopt(backup, order)).await
     }
 
     /// The backups there are.

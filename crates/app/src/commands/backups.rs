@@ -1,13 +1,13 @@
-//! `stillpoint backups ls` and `show`.
+//! `stillpoint backups ls`, `show`, `protect` and `unprotect`.
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::CellAlignment;
 use stillpoint_core::errors::Exit;
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::BackupId;
-use stillpoint_core::operations::{Backups, Operations};
+use stillpoint_core::operations::{Backup, Backups, Operations};
 
-use crate::display::{print, words};
+use super::{order, table};
+use crate::display::{Display, print, words};
 use crate::failure::Failure;
 use crate::options::Options;
 use crate::wiring;
@@ -19,6 +19,16 @@ pub(super) enum Command {
     Ls,
     /// Show what one backup holds
     Show {
+        /// The backup's id
+        backup: BackupId,
+    },
+    /// Keep a backup from retention, for ever
+    Protect {
+        /// The backup's id
+        backup: BackupId,
+    },
+    /// Give a backup back to retention
+    Unprotect {
         /// The backup's id
         backup: BackupId,
     },
@@ -43,12 +53,35 @@ pub(super) async fn run(options: &Options, command: &Command) -> Result<Exit, Fa
                 show(&manifest);
             }
         }
+        Command::Protect { backup } => {
+            let display = Display::start(options.json);
+            let kept = operations.protect(*backup, order(options, &display)).await;
+            display.finish();
+            kept?;
+            print::line(&format!("Backup {backup} stays until it is unprotected."));
+        }
+        Command::Unprotect { backup } => {
+            let display = Display::start(options.json);
+            let freed = operations.unprotect(*backup, order(options, &display)).await;
+            display.finish();
+            freed?;
+            print::line(&format!("Backup {backup} goes when retention says so."));
+        }
     }
     Ok(Exit::Ok)
 }
 
 fn list(backups: &Backups) {
-    let mut table = table(&["ID (UTC)", "LOCAL TIME", "PLATFORM", "STORES", "SIZE", "DOWN"]);
+    let mut table = table(&[
+        "ID (UTC)",
+        "LOCAL TIME",
+        "PLATFORM",
+        "STORES",
+        "SIZE",
+        "DOWN",
+        "VERIFIED",
+        "",
+    ]);
     for backup in &backups.backups {
         table.add_row([
             backup.id.to_string(),
@@ -60,6 +93,8 @@ fn list(backups: &Backups) {
                 .manifest
                 .standstill
                 .map_or_else(String::new, |window| words::between(window.stopping, window.ended)),
+            verified(backup),
+            if backup.protected { "protected" } else { "" }.to_owned(),
         ]);
     }
     print::line(&format!(
@@ -73,8 +108,19 @@ fn list(backups: &Backups) {
     for (id, cause) in &backups.unreadable {
         print::line(&format!("{id} cannot be used: {cause}"));
     }
+    for (id, failure) in &backups.partial {
+        print::line(&format!("{id} is what a failed run left, no backup: {failure}"));
+    }
     for id in &backups.incomplete {
         print::line(&format!("{id} is incomplete: being written, or left by a failed run"));
+    }
+}
+
+fn verified(backup: &Backup) -> String {
+    match backup.verified {
+        Some(verified) if verified.sound => words::local(verified.at),
+        Some(_) => "DAMAGED".to_owned(),
+        None => "never".to_owned(),
     }
 }
 
@@ -115,10 +161,4 @@ fn show(manifest: &Manifest) {
             print::line(&format!("  {name}: {}", count.count));
         }
     }
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header(header.iter().copied());
-    table
 }

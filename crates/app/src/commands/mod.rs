@@ -1,13 +1,17 @@
 //! The command line, one verb a file.
 
+mod adopt;
 mod backup;
 mod backups;
 mod containers;
+mod prune;
 mod restore;
 mod verify;
 mod version;
 
 use clap::{Parser, Subcommand};
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
 use stillpoint_core::errors::Exit;
 use stillpoint_core::operations::Order;
 
@@ -39,6 +43,8 @@ enum Command {
     #[command(subcommand)]
     Backups(backups::Command),
     Verify(verify::Args),
+    Prune(prune::Args),
+    Adopt(adopt::Args),
     #[command(subcommand)]
     Containers(containers::Command),
     /// Show the version of the program and of the manifests that it writes
@@ -53,9 +59,18 @@ pub(crate) async fn run(command_line: CommandLine) -> Result<Exit, Failure> {
         Command::Restore(args) => restore::run(&options, &args).await,
         Command::Backups(command) => backups::run(&options, &command).await,
         Command::Verify(args) => verify::run(&options, &args).await,
+        Command::Prune(args) => prune::run(&options, &args).await,
+        Command::Adopt(args) => adopt::run(&options, &args).await,
         Command::Containers(command) => containers::run(&options, &command).await,
         Command::Version => Ok(version::run(&options)),
     }
+}
+
+/// A table without lines.
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(header.iter().copied());
+    table
 }
 
 /// An order whose events are displayed and which ends on a signal.

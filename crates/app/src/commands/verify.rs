@@ -1,8 +1,8 @@
 //! `stillpoint verify`.
 
-use stillpoint_core::errors::Exit;
+use stillpoint_core::errors::{Error, Exit};
 use stillpoint_core::names::BackupId;
-use stillpoint_core::operations::Operations;
+use stillpoint_core::operations::{Checked, Operations, Scope, Verification};
 
 use super::order;
 use crate::display::{Display, print, words};
@@ -10,28 +10,85 @@ use crate::failure::Failure;
 use crate::options::Options;
 use crate::wiring;
 
-/// Read a backup to its last byte and compare it with its manifest
+/// Read backups to their last byte and compare them with their manifests
+///
+/// Where the platform runs, its stores' own tools read along: a dump that was broken when it was made
+/// has the right hash. The outcome is written beside the backup; one that is damaged no longer counts
+/// for retention.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(clap::Args, Debug)]
+#[group(required = true, multiple = false)]
+struct Which {
     /// The backup's id
-    backup: BackupId,
+    backup: Option<BackupId>,
+
+    /// Every complete backup
+    #[arg(long)]
+    all: bool,
+
+    /// Those not read for the longest time, up to this many bytes and at least one: run daily, it reads
+    /// everything in turn
+    #[arg(long, value_name = "BYTES")]
+    budget: Option<u64>,
+}
+
+impl Which {
+    fn scope(&self) -> Scope {
+        match (self.backup, self.budget) {
+            (Some(backup), _) => Scope::One(backup),
+            (None, Some(budget)) => Scope::Within(budget),
+            (None, None) => Scope::All,
+        }
+    }
 }
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
     let operations = wiring::operations(options)?;
     let display = Display::start(options.json);
-    let verified = operations.verify(args.backup, order(options, &display)).await;
+    let verified = operations.verify(args.which.scope(), order(options, &display)).await;
     display.finish();
-    let manifest = verified?;
+    let found = verified?;
     if options.json {
-        print::document(&serde_json::json!({ "backup": manifest.id, "verified": true, "bytes": manifest.size() }));
+        print::document(&found);
     } else {
-        let count = manifest.artifacts().count();
-        let bytes = words::bytes(manifest.size());
-        print::line(&format!(
-            "Backup {} is whole: {count} artifacts, {bytes} read, every SHA-256 as in its manifest.",
-            manifest.id
-        ));
+        report(&found);
     }
-    Ok(Exit::Ok)
+    match found
+        .checked
+        .into_iter()
+        .find(|checked| !checked.outcome.damage.is_empty())
+    {
+        Some(Checked { outcome, .. }) => Err(Error::Damaged {
+            backup: outcome.backup,
+            damage: outcome.damage,
+        }
+        .into()),
+        None if !found.unreadable.is_empty() => Ok(Exit::Damaged),
+        None => Ok(Exit::Ok),
+    }
+}
+
+fn report(found: &Verification) {
+    for Checked { artifacts, outcome } in &found.checked {
+        let (backup, bytes) = (outcome.backup, words::bytes(outcome.bytes));
+        if outcome.damage.is_empty() {
+            print::line(&format!(
+                "Backup {backup} is whole: {artifacts} artifacts, {bytes} read, every SHA-256 as in its manifest."
+            ));
+        }
+        for damage in &outcome.damage {
+            print::line(&format!("Backup {backup} is DAMAGED: {damage}"));
+        }
+    }
+    for (id, cause) in &found.unreadable {
+        print::line(&format!("{id} cannot be used: {cause}"));
+    }
+    if found.checked.is_empty() && found.unreadable.is_empty() {
+        print::line("There is no complete backup to read.");
+    }
 }

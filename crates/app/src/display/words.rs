@@ -58,6 +58,7 @@ pub(crate) fn sentence(kind: &Kind) -> Option<String> {
             artifact, bytes: count, ..
         } => format!("{artifact}: {}", bytes(*count)),
         Kind::Sealed { backup } => format!("sealed {backup}"),
+        Kind::Deleted { backup } => format!("deleted {backup}"),
         Kind::Warning { message } => format!("warning: {message}"),
         Kind::Progress { .. } => return None,
     })
@@ -76,5 +77,7 @@ fn doing(step: Step) -> &'static str {
         Step::Start => "starting what ran",
         Step::Seal => "sealing the backup",
         Step::Settle => "freeing the data that was replaced",
+        Step::Prune => "deleting what retention lets go",
+        Step::Adopt => "reading and describing what others made",
     }
 }

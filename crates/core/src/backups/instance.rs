@@ -1,11 +1,9 @@
 //! One repository, one platform: the first backup of a platform marks the repository as its own, and
 //! every later one looks. Two platforms in one place would count, and one day delete, each other's.
 
-use bytes::BytesMut;
-use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::{Backups, document};
+use super::{Backups, DOCUMENT_LIMIT, document};
 use crate::names::Project;
 use crate::ports::{Key, RepositoryError};
 
@@ -29,14 +27,22 @@ impl Backups {
         };
         match self.repository.create(&key(), document(&mark)).await {
             Ok(_) => Ok(platform.clone()),
-            Err(RepositoryError::Exists { .. }) => self.owner().await,
+            Err(RepositoryError::Exists { .. }) => self.read_owner().await,
             Err(error) => Err(error),
         }
     }
 
-    async fn owner(&self) -> Result<Project, RepositoryError> {
-        let object = self.repository.open(&key()).await?;
-        let text: BytesMut = object.content.try_collect().await?;
+    /// Whose the repository is; none if it is nobody's yet.
+    pub async fn owner(&self) -> Result<Option<Project>, RepositoryError> {
+        match self.read_owner().await {
+            Ok(owner) => Ok(Some(owner)),
+            Err(RepositoryError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn read_owner(&self) -> Result<Project, RepositoryError> {
+        let text = self.read(&key(), DOCUMENT_LIMIT).await?;
         let mark: Instance = serde_json::from_slice(&text).map_err(|error| RepositoryError::Failed {
             key: key().to_string(),
             cause: format!("it does not say whose the repository is: {error}"),

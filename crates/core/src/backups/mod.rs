@@ -1,29 +1,40 @@
 //! The life of a backup in the repository: `run.json` first, artifacts next, `manifest.json` last.
 //! A directory is a backup if and only if its manifest exists; everything here keeps that true.
 
+mod adopt;
 mod artifacts;
 mod canary;
 mod instance;
+mod lease;
+mod marks;
+mod remove;
+mod survey;
 mod verify;
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 
 pub use artifacts::{ArtifactError, ArtifactReader, Artifacts};
-pub use verify::Damage;
+pub use lease::{Holder, Lease, LeaseError};
+pub use marks::{Marks, Verified};
+pub use remove::Order;
+pub use survey::Survey;
+pub use verify::{Damage, Outcome};
 
 use crate::events::Reporter;
 use crate::manifest::{Manifest, RunRecord, Unreadable};
 use crate::names::{BackupId, RunId};
-use crate::ports::repository::PRODUCT;
+use crate::ports::repository::{PRODUCT, Version};
 use crate::ports::{Key, Repository, RepositoryError};
 use crate::sink::Sink;
 
 const RUN: &str = "run.json";
 const MANIFEST: &str = "manifest.json";
 const PARTIAL: &str = "manifest.partial.json";
+const DELETED: &str = "deleted.json";
 
 /// A document larger than this is none of ours.
 const DOCUMENT_LIMIT: u64 = 256 << 20;
@@ -53,7 +64,9 @@ pub enum Content {
     Complete(Box<Manifest>),
     /// Its manifest exists and cannot be used.
     Unreadable(Unreadable),
-    /// No manifest: still being written, or what a failed run left.
+    /// What a failed run left, and described.
+    Partial(Box<Manifest>),
+    /// No manifest: still being written, or what a dead run left.
     Incomplete,
 }
 
@@ -63,6 +76,9 @@ pub enum ReadError {
     /// There is no complete backup of this id.
     #[error("there is no complete backup {0}")]
     Unknown(BackupId),
+    /// There is something of this name, without a manifest.
+    #[error("{0} has no manifest.json: {because}", because = if *.1 { "its run failed" } else { "it was never finished, or it has lost it" })]
+    Incomplete(BackupId, bool),
     /// There is one, but its manifest cannot be used.
     #[error("backup {id}: {cause}")]
     Unreadable {
@@ -82,13 +98,39 @@ impl Backups {
         Self { repository }
     }
 
-    /// Removes what a dead run left unfinished: its uploads and its canary. The backup's own objects
-    /// stay: without a manifest they are none.
+    /// Removes what a dead run left unfinished: its uploads, its canary and its lease. The backup's own
+    /// objects stay: without a manifest they are none.
     pub async fn sweep(&self, id: BackupId, run: &RunId) -> Result<(), RepositoryError> {
         let uploads = self.repository.sweep(&id.to_string()).await;
         let product = self.repository.sweep(PRODUCT).await;
         let canary = self.repository.delete(&canary::key(run.as_str())).await;
-        uploads.and(product).and(canary)
+        let lease = self.free_lease_of(run).await;
+        uploads.and(product).and(canary).and(lease)
+    }
+
+    /// What the repository's own clock says.
+    pub async fn clock(&self) -> Result<Timestamp, RepositoryError> {
+        self.repository.clock().await
+    }
+
+    /// The size of the newest complete backup; none if there is none.
+    pub async fn last_size(&self) -> Result<Option<u64>, RepositoryError> {
+        let names = self.repository.directories().await?;
+        let mut ids: Vec<BackupId> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        ids.sort();
+        for id in ids.into_iter().rev() {
+            match self.manifest(id).await {
+                Ok(manifest) => return Ok(Some(manifest.size())),
+                Err(ReadError::Repository(error)) => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Bytes that still fit, where the repository can tell.
+    pub async fn room(&self) -> Result<Option<u64>, RepositoryError> {
+        self.repository.room().await
     }
 
     /// What and where the repository is.
@@ -129,7 +171,11 @@ impl Backups {
         let content = match self.manifest(id).await {
             Ok(manifest) => Content::Complete(Box::new(manifest)),
             Err(ReadError::Unreadable { cause, .. }) => Content::Unreadable(cause),
-            Err(ReadError::Unknown(_)) => Content::Incomplete,
+            Err(ReadError::Unknown(_) | ReadError::Incomplete(..)) => match self.partial(id).await {
+                Ok(partial) => Content::Partial(Box::new(partial)),
+                Err(ReadError::Repository(error)) => return Err(error),
+                Err(_) => Content::Incomplete,
+            },
             Err(ReadError::Repository(error)) => return Err(error),
         };
         Ok(Listed { id, content })
@@ -137,7 +183,31 @@ impl Backups {
 
     /// The manifest of a complete backup.
     pub async fn manifest(&self, id: BackupId) -> Result<Manifest, ReadError> {
-        match self.read(&Key::of(id, MANIFEST), DOCUMENT_LIMIT).await {
+        self.parse(id, MANIFEST).await
+    }
+
+    /// The same; what has no manifest is told from what is not there at all.
+    pub async fn complete(&self, id: BackupId) -> Result<Manifest, ReadError> {
+        match self.manifest(id).await {
+            Err(ReadError::Unknown(_)) => {}
+            read => return read,
+        }
+        let found = self.repository.list(Some(&id.to_string())).await?;
+        let partial = found.iter().any(|entry| entry.key == Key::of(id, PARTIAL));
+        Err(if found.is_empty() {
+            ReadError::Unknown(id)
+        } else {
+            ReadError::Incomplete(id, partial)
+        })
+    }
+
+    /// What a failed run said about what it left.
+    pub async fn partial(&self, id: BackupId) -> Result<Manifest, ReadError> {
+        self.parse(id, PARTIAL).await
+    }
+
+    async fn parse(&self, id: BackupId, name: &str) -> Result<Manifest, ReadError> {
+        match self.read(&Key::of(id, name), DOCUMENT_LIMIT).await {
             Ok(text) => Manifest::parse(id, &text).map_err(|cause| ReadError::Unreadable { id, cause }),
             Err(RepositoryError::Missing { .. }) => Err(ReadError::Unknown(id)),
             Err(error) => Err(error.into()),
@@ -150,6 +220,10 @@ impl Backups {
     }
 
     async fn read(&self, key: &Key, limit: u64) -> Result<Bytes, RepositoryError> {
+        Ok(self.read_versioned(key, limit).await?.content)
+    }
+
+    async fn read_versioned(&self, key: &Key, limit: u64) -> Result<Document, RepositoryError> {
         let object = self.repository.open(key).await?;
         if object.size > limit {
             let cause = format!("{} bytes, more than the {limit} that it may have", object.size);
@@ -159,8 +233,19 @@ impl Backups {
             });
         }
         let whole: BytesMut = object.content.try_collect().await?;
-        Ok(whole.freeze())
+        Ok(Document {
+            content: whole.freeze(),
+            version: object.version,
+            written: object.written,
+        })
     }
+}
+
+/// A small object, read whole.
+struct Document {
+    content: Bytes,
+    version: Version,
+    written: Timestamp,
 }
 
 fn document<T: serde::Serialize>(content: &T) -> Bytes {

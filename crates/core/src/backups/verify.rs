@@ -2,16 +2,18 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::Backups;
 use super::artifacts::ArtifactError;
 use crate::events::Reporter;
-use crate::manifest::Manifest;
-use crate::names::{ArtifactName, StoreName};
+use crate::manifest::StoreRecord;
+use crate::names::{ArtifactName, BackupId, RunId, StoreName};
+use crate::ports::RepositoryError;
 
 /// An artifact that is not what the manifest says.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     /// The store it belongs to.
     pub store: StoreName,
@@ -21,6 +23,36 @@ pub struct Damage {
     pub what: String,
 }
 
+/// How a verification ended, as it is written beside the backups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The version of this format: 1.
+    pub format: u32,
+    /// The backup.
+    pub backup: BackupId,
+    /// When it ended.
+    pub at: Timestamp,
+    /// The run that read it.
+    pub run: RunId,
+    /// The version of Stillpoint that read it.
+    pub stillpoint: String,
+    /// Bytes that the manifest names, and that were read.
+    pub bytes: u64,
+    /// What was found; nothing: the backup is sound.
+    pub damage: Vec<Damage>,
+}
+
+impl Damage {
+    /// Of this artifact, in these words.
+    pub fn of(store: &StoreName, artifact: &ArtifactName, what: impl fmt::Display) -> Self {
+        Self {
+            store: store.clone(),
+            artifact: artifact.clone(),
+            what: what.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.artifact, self.what)
@@ -28,18 +60,19 @@ impl fmt::Display for Damage {
 }
 
 impl Backups {
-    /// Reads every artifact of the backup and returns those that are not what the manifest says.
+    /// Reads every artifact of a store and returns those that are not what the manifest says.
     /// Goes on after the first, so that the operator sees the whole extent.
     ///
     /// Fails only if the repository cannot be asked.
     pub async fn damage(
         &self,
-        manifest: &Manifest,
+        backup: BackupId,
+        store: &StoreRecord,
         report: &Reporter,
-    ) -> Result<Vec<Damage>, crate::ports::RepositoryError> {
-        let artifacts = self.artifacts(manifest.id, report);
+    ) -> Result<Vec<Damage>, RepositoryError> {
+        let artifacts = self.artifacts(backup, report);
         let mut damage = Vec::new();
-        for (store, artifact) in manifest.artifacts() {
+        for artifact in &store.artifacts {
             match artifacts.check(&store.name, artifact).await {
                 Ok(()) => report.tell(crate::events::Kind::ArtifactDone {
                     store: store.name.clone(),
@@ -47,11 +80,7 @@ impl Backups {
                     bytes: artifact.size,
                 }),
                 Err(ArtifactError::Repository(error)) => return Err(error),
-                Err(what) => damage.push(Damage {
-                    store: store.name.clone(),
-                    artifact: artifact.name.clone(),
-                    what: what.to_string(),
-                }),
+                Err(what) => damage.push(Damage::of(&store.name, &artifact.name, what)),
             }
         }
         Ok(damage)

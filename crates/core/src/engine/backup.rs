@@ -4,6 +4,7 @@
 //! early.
 
 mod capture;
+mod room;
 
 use std::collections::BTreeSet;
 
@@ -13,10 +14,12 @@ use serde::Serialize;
 use super::claim::Held;
 use super::plan::Plan;
 use super::platform::Platform;
+use super::prune;
 use super::recovery;
 use super::site::{Run, Site};
 use super::standstill::{Ended, Standstill};
 use super::start::Degraded;
+use crate::backups::{Lease, LeaseError};
 use crate::errors::{Error, PreflightError, RunFailure};
 use crate::events::{Kind, Step};
 use crate::manifest::{FORMAT, Manifest, Mode, RunRecord};
@@ -48,38 +51,79 @@ pub async fn backup(site: &Site, run: &Run, held: &Held, platform: &Platform) ->
         .report
         .step(Step::Preflight, preflight(site, run, platform, &plan))
         .await;
-    if let Err(error) = ready.and_then(|()| run.check()) {
-        site.note(run, &intent, Phase::Closed).await;
-        return Err(error);
+    let lease = match ready {
+        Ok(lease) => lease,
+        Err(error) => {
+            site.note(run, &intent, Phase::Closed).await;
+            return Err(error);
+        }
+    };
+    let (guarded, lost) = run.guarded();
+    let work = Box::pin(claimed(site, &guarded, platform, &plan, &intent, &lease));
+    let outcome = lease.keep(&lost, work).await;
+    site.end_lease(run, &lease).await;
+    let Claimed { outcome, holds } = outcome;
+    if holds {
+        site.release(run, &intent).await;
     }
-    run.report.step(Step::Claim, site.claim(run, &intent)).await?;
-    let outcome = record(site, run, platform, &plan, &intent).await;
-    site.release(run, &intent).await;
     outcome
 }
 
-/// Nothing is stopped before this has passed.
-async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> Result<(), Error> {
+/// What became of a run that held the repository.
+struct Claimed {
+    outcome: Result<Sealed, Error>,
+    /// It held the platform too.
+    holds: bool,
+}
+
+async fn claimed(site: &Site, run: &Run, platform: &Platform, plan: &Plan, intent: &Intent, lease: &Lease) -> Claimed {
+    let ready = async {
+        if let Err(error) = run.check() {
+            site.note(run, intent, Phase::Closed).await;
+            return Err(error);
+        }
+        run.report.step(Step::Claim, site.claim(run, intent)).await
+    };
+    if let Err(error) = ready.await {
+        let outcome = Err(error);
+        return Claimed { outcome, holds: false };
+    }
+    let outcome = record(site, run, platform, plan, intent, lease).await;
+    if let Ok(sealed) = &outcome {
+        prune::after_backup(site, run, lease, &sealed.manifest).await;
+    }
+    Claimed { outcome, holds: true }
+}
+
+/// Nothing is stopped before this has passed, and the repository is ours.
+async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> Result<Lease, Error> {
     stores_run(plan)?;
     plan.warnings().for_each(|warning| run.report.warn(warning));
     let cx = site.cx(run);
     let looks = join_all(platform.stores.values().map(|store| store.preflight(&cx))).await;
     run.check()?;
+    let mut live = 0;
     for look in looks {
-        let Preflight { warnings, .. } = look.map_err(PreflightError::Store)?;
+        let Preflight { warnings, bytes, .. } = look.map_err(PreflightError::Store)?;
+        live += bytes;
         for warning in warnings {
             run.report.warn(warning);
         }
     }
-    let place = || site.backups.place();
-    let owner = site.backups.owned_by(&plan.platform).await;
-    let owner = owner.map_err(|cause| PreflightError::Repository { place: place(), cause })?;
-    if owner != plan.platform {
-        return Err(PreflightError::ForeignRepository { place: place(), owner }.into());
+    let lease = site.enter(run, &plan.platform).await?;
+    let fits = async {
+        let canary = site.backups.canary(run.report.run().as_str()).await;
+        canary.map_err(|cause| site.unfit(cause))?;
+        room::must_suffice(site, run, live).await?;
+        run.check()
+    };
+    match fits.await {
+        Ok(()) => Ok(lease),
+        Err(error) => {
+            site.end_lease(run, &lease).await;
+            Err(error)
+        }
     }
-    let canary = site.backups.canary(run.report.run().as_str()).await;
-    canary.map_err(|cause| PreflightError::Repository { place: place(), cause })?;
-    Ok(())
 }
 
 /// A dump needs a server that runs: one that is down would be missing from the backup.
@@ -97,7 +141,14 @@ fn stores_run(plan: &Plan) -> Result<(), PreflightError> {
 }
 
 /// Opens the backup's directory and either seals it or says that it failed.
-async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, intent: &Intent) -> Result<Sealed, Error> {
+async fn record(
+    site: &Site,
+    run: &Run,
+    platform: &Platform,
+    plan: &Plan,
+    intent: &Intent,
+    lease: &Lease,
+) -> Result<Sealed, Error> {
     let id = intent.backup;
     let first = RunRecord {
         format: FORMAT,
@@ -112,10 +163,13 @@ async fn record(site: &Site, run: &Run, platform: &Platform, plan: &Plan, intent
         place: site.backups.place(),
         cause,
     })?;
-    let (captured, ended) = stand_still(site, run, platform, plan, intent, &sink).await;
+    let (mut captured, ended) = stand_still(site, run, platform, plan, intent, &sink).await;
+    if let (Some(RunFailure::Interrupted), Some(lost)) = (&captured.failure, lease.lost().await) {
+        captured.failure = Some(of_lease(site, lost));
+    }
     let manifest = manifest(site, run, plan, id, &captured, &ended);
     let failed = captured.failure.is_some();
-    let sealed = seal(site, run, &manifest, captured.failure).await;
+    let sealed = seal(site, run, lease, &manifest, captured.failure).await;
     // After the seal: the backup is safe before the last health check has passed.
     let mut degraded = ended.degraded;
     degraded.extend(site.hands(run).confirm(&ended.targets).await);
@@ -182,9 +236,15 @@ pub(super) fn once_each(mut degraded: Vec<Degraded>) -> Vec<Degraded> {
 }
 
 /// Makes the backup count, or says why it does not and describes what there is of it.
-async fn seal(site: &Site, run: &Run, manifest: &Manifest, failure: Option<RunFailure>) -> Result<(), RunFailure> {
+async fn seal(
+    site: &Site,
+    run: &Run,
+    lease: &Lease,
+    manifest: &Manifest,
+    failure: Option<RunFailure>,
+) -> Result<(), RunFailure> {
     let sealed = match failure {
-        None => run.report.step(Step::Seal, make_count(site, manifest)).await,
+        None => run.report.step(Step::Seal, make_count(site, lease, manifest)).await,
         Some(failure) => Err(failure),
     };
     match &sealed {
@@ -194,12 +254,22 @@ async fn seal(site: &Site, run: &Run, manifest: &Manifest, failure: Option<RunFa
     sealed
 }
 
-async fn make_count(site: &Site, manifest: &Manifest) -> Result<(), RunFailure> {
+/// A run that was frozen, and whose lease somebody has taken over since, must not seal.
+async fn make_count(site: &Site, lease: &Lease, manifest: &Manifest) -> Result<(), RunFailure> {
+    lease.renew().await.map_err(|cause| of_lease(site, cause))?;
     let sealed = site.backups.seal(manifest).await;
     sealed.map_err(|cause| RunFailure::Repository {
         place: site.backups.place(),
         cause,
     })
+}
+
+fn of_lease(site: &Site, cause: LeaseError) -> RunFailure {
+    let place = site.backups.place();
+    match cause {
+        LeaseError::Repository(cause) => RunFailure::Repository { place, cause },
+        cause => RunFailure::Lease { place, cause },
+    }
 }
 
 async fn describe(site: &Site, run: &Run, manifest: &Manifest, failure: &RunFailure) {
@@ -226,6 +296,7 @@ fn manifest(site: &Site, run: &Run, plan: &Plan, id: BackupId, captured: &Captur
         standstill: Some(ended.window),
         workloads: plan.records(),
         stores: captured.records.clone(),
+        adopted: false,
         failure: None,
     }
 }

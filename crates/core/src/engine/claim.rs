@@ -76,7 +76,7 @@ impl Site {
         let mine = workloads
             .into_iter()
             .filter(|workload| workload.address.project == held.platform);
-        let Ok(platform) = platform::find(mine.collect(), &self.kinds, None) else {
+        let Ok(platform) = platform::find(mine.collect(), &self.kinds, &self.keep, None) else {
             return Ok(());
         };
         let cx = self.cx(run);

@@ -1,5 +1,8 @@
 //! Which workloads are never stopped, and why. Pure.
 
+use std::collections::BTreeSet;
+
+use super::waves;
 use crate::workload::Workload;
 
 /// Services and containers whose names begin with one of these are kept.
@@ -8,24 +11,73 @@ pub const KEPT_NAMES: [&str; 5] = ["backup-", "seaweedfs-", "etcd", "traefik", "
 /// Marks a container of our own: a claim, or Stillpoint itself.
 pub const OWN_LABEL: &str = "stillpoint.role";
 
-/// Why the workload is kept; none if it is managed.
-pub fn reason(workload: &Workload) -> Option<String> {
-    own(workload)
-        .or_else(|| by_name(workload))
-        .or_else(|| by_nature(workload))
+/// What an operator's configuration adds to the rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// More prefixes of names.
+    pub names: Vec<String>,
+    /// The service or container that the repository's address names.
+    pub server: Option<String>,
+    /// The services that the server depends on, directly or not.
+    needed: BTreeSet<String>,
+}
+
+impl Keep {
+    /// The rules of this configuration.
+    pub fn new(names: Vec<String>, server: Option<String>) -> Self {
+        Self {
+            names,
+            server,
+            needed: BTreeSet::new(),
+        }
+    }
+
+    /// The same rules in a platform of these workloads.
+    pub fn within(&self, workloads: &[Workload]) -> Self {
+        let mut needed = BTreeSet::new();
+        let mut next: Vec<&Workload> = workloads.iter().filter(|workload| self.serves(workload)).collect();
+        while let Some(workload) = next.pop() {
+            for service in waves::dependencies(workload).into_keys() {
+                if needed.insert(service.to_owned()) {
+                    next.extend(workloads.iter().filter(|other| other.address.service == service));
+                }
+            }
+        }
+        Self { needed, ..self.clone() }
+    }
+
+    /// Why the workload is kept; none if it is managed.
+    pub fn reason(&self, workload: &Workload) -> Option<String> {
+        own(workload)
+            .or_else(|| self.by_service(workload))
+            .or_else(|| self.by_name(workload))
+            .or_else(|| by_nature(workload))
+    }
+
+    fn serves(&self, workload: &Workload) -> bool {
+        let names = [workload.address.service.as_str(), workload.container.as_str()];
+        self.server.as_deref().is_some_and(|server| names.contains(&server))
+    }
+
+    fn by_service(&self, workload: &Workload) -> Option<String> {
+        if self.serves(workload) {
+            return Some("it serves the repository".to_owned());
+        }
+        let needed = self.needed.contains(&workload.address.service);
+        needed.then(|| "what serves the repository depends on it".to_owned())
+    }
+
+    fn by_name(&self, workload: &Workload) -> Option<String> {
+        let names = [workload.address.service.as_str(), workload.container.as_str()];
+        let prefixes = KEPT_NAMES.into_iter().chain(self.names.iter().map(String::as_str));
+        let mut hit = prefixes.filter(|prefix| names.iter().any(|name| name.starts_with(prefix)));
+        hit.next().map(|prefix| format!("its name begins with `{prefix}`"))
+    }
 }
 
 fn own(workload: &Workload) -> Option<String> {
     let ours = workload.labels.contains_key(OWN_LABEL) || image_name(&workload.image) == "stillpoint";
     ours.then(|| "Stillpoint itself".to_owned())
-}
-
-fn by_name(workload: &Workload) -> Option<String> {
-    let names = [workload.address.service.as_str(), workload.container.as_str()];
-    KEPT_NAMES
-        .iter()
-        .find(|prefix| names.iter().any(|name| name.starts_with(*prefix)))
-        .map(|prefix| format!("its name begins with `{prefix}`"))
 }
 
 fn by_nature(workload: &Workload) -> Option<String> {

@@ -10,6 +10,7 @@ pub mod limits;
 mod marked_shell;
 pub mod plan;
 pub mod platform;
+pub mod prune;
 pub mod recovery;
 pub mod restore;
 pub mod site;

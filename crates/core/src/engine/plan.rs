@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::engine::keep;
+use crate::engine::keep::Keep;
 use crate::engine::limits::{CLIENT_STOP_GRACE, STORE_STOP_GRACE};
 use crate::engine::platform::Platform;
 use crate::engine::unprotected;
@@ -21,6 +21,8 @@ pub struct Plan {
     pub job: Job,
     /// One entry for each workload, in order of their addresses.
     pub entries: Vec<Entry>,
+    /// What is never stopped, also if it appears later.
+    pub keep: Keep,
 }
 
 /// The plan for one workload.
@@ -68,6 +70,7 @@ impl Plan {
             platform: platform.name.clone(),
             job,
             entries,
+            keep: platform.keep.clone(),
         }
     }
 
@@ -160,7 +163,7 @@ impl std::fmt::Display for Action {
 
 fn entry(platform: &Platform, workload: &Workload, job: Job) -> Entry {
     let store = platform.stores.get(&workload.address).map(|store| store.name().clone());
-    let kept = keep::reason(workload);
+    let kept = platform.keep.reason(workload);
     let role = match (&store, &kept) {
         (Some(name), _) => Role::Store(name.clone()),
         (None, Some(_)) => Role::Kept,

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::engine::keep;
+use crate::engine::keep::Keep;
+use crate::manifest::StoreRecord;
 use crate::names::{Address, Project, StoreName};
 use crate::ports::{Kind, Store, StoreError};
-use crate::workload::Workload;
+use crate::workload::{State, Workload};
 
 /// A platform with all its workloads, as last listed.
 #[derive(Clone)]
@@ -18,6 +19,18 @@ pub struct Platform {
     pub workloads: Vec<Workload>,
     /// The stores among them.
     pub stores: BTreeMap<Address, Arc<dyn Store>>,
+    /// What is never stopped.
+    pub keep: Keep,
+}
+
+impl Platform {
+    /// The store of a record, if it runs.
+    pub fn running(&self, record: &StoreRecord) -> Option<&Arc<dyn Store>> {
+        let same = |store: &&Arc<dyn Store>| *store.name() == record.name && store.kind() == record.kind;
+        let store = self.stores.values().find(same)?;
+        let runs = |workload: &Workload| workload.id == *store.workload() && workload.state == State::Running;
+        self.workloads.iter().any(runs).then_some(store)
+    }
 }
 
 /// Why there is not exactly one platform.
@@ -59,6 +72,7 @@ fn list(projects: &[Project]) -> String {
 pub fn find(
     workloads: Vec<Workload>,
     kinds: &[Arc<dyn Kind>],
+    keep: &Keep,
     wanted: Option<&Project>,
 ) -> Result<Platform, PlatformError> {
     let seen: BTreeSet<Project> = workloads
@@ -67,7 +81,7 @@ pub fn find(
         .collect();
     let found: BTreeSet<Project> = workloads
         .iter()
-        .filter(|workload| kind_of(workload, kinds).is_some())
+        .filter(|workload| kind_of(workload, kinds, keep).is_some())
         .map(|workload| workload.address.project.clone())
         .collect();
     let name = choose(seen, found, wanted)?;
@@ -76,11 +90,13 @@ pub fn find(
         .filter(|workload| workload.address.project == name)
         .collect();
     mine.sort_by(|a, b| a.address.cmp(&b.address));
-    let stores = open_stores(&mine, kinds)?;
+    let keep = keep.within(&mine);
+    let stores = open_stores(&mine, kinds, &keep)?;
     Ok(Platform {
         name,
         workloads: mine,
         stores,
+        keep,
     })
 }
 
@@ -107,9 +123,9 @@ fn choose(
     }
 }
 
-fn kind_of<'a>(workload: &Workload, kinds: &'a [Arc<dyn Kind>]) -> Option<&'a Arc<dyn Kind>> {
+fn kind_of<'a>(workload: &Workload, kinds: &'a [Arc<dyn Kind>], keep: &Keep) -> Option<&'a Arc<dyn Kind>> {
     // A store that serves the repository itself, or is kept for another reason, is not backed up.
-    if keep::reason(workload).is_some() {
+    if keep.reason(workload).is_some() {
         return None;
     }
     kinds.iter().find(|kind| kind.recognises(workload))
@@ -118,10 +134,11 @@ fn kind_of<'a>(workload: &Workload, kinds: &'a [Arc<dyn Kind>]) -> Option<&'a Ar
 fn open_stores(
     workloads: &[Workload],
     kinds: &[Arc<dyn Kind>],
+    keep: &Keep,
 ) -> Result<BTreeMap<Address, Arc<dyn Store>>, StoreError> {
     let mut stores = BTreeMap::new();
     for workload in workloads {
-        if let Some(kind) = kind_of(workload, kinds) {
+        if let Some(kind) = kind_of(workload, kinds, keep) {
             stores.insert(
                 workload.address.clone(),
                 kind.store(store_name(&workload.address), workload)?,

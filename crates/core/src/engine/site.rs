@@ -1,20 +1,23 @@
 //! Everything a job works with: the ports of one engine and one repository, and who we are.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::keep::Keep;
 use super::limits::STREAM_IDLE;
 use super::marked_shell::MarkedShell;
 use super::platform::{self, Platform};
 use super::start::Hands;
-use crate::backups::{Backups, Damage};
-use crate::errors::Error;
+use crate::backups::{Backups, Damage, Holder, Lease, LeaseError};
+use crate::errors::{Error, PreflightError};
 use crate::events::{Reporter, Step};
-use crate::manifest::Manifest;
-use crate::names::{Project, RunId};
-use crate::ports::{Catalog, Clock, Cx, Journal, Kind, Locks, Power, Reach, Shell};
+use crate::manifest::{Manifest, StoreRecord};
+use crate::names::{BackupId, Project, RunId};
+use crate::ports::{Catalog, Clock, Cx, Journal, Kind, Locks, Power, Reach, RepositoryError, Shell, StoreError};
+use crate::retention::{CLOCK_TOLERANCE, Policy};
 
 /// The wired world.
 #[derive(Clone)]
@@ -43,6 +46,12 @@ pub struct Site {
     pub process: u32,
     /// Stillpoint's version.
     pub version: String,
+    /// What is never stopped.
+    pub keep: Keep,
+    /// How long backups stay.
+    pub retention: Policy,
+    /// How long the repository stays ours without a renewal.
+    pub lease: Duration,
 }
 
 /// One run of one job.
@@ -57,6 +66,16 @@ pub struct Run {
 }
 
 impl Run {
+    /// The same run, ended also by whoever holds the token that is returned.
+    pub fn guarded(&self) -> (Self, CancellationToken) {
+        let cancel = self.cancel.child_token();
+        let guarded = Self {
+            cancel: cancel.clone(),
+            ..self.clone()
+        };
+        (guarded, cancel)
+    }
+
     /// Awaits what only looks, and drops it when the run is cancelled.
     pub async fn unless_cancelled<T>(&self, look: impl Future<Output = T>) -> Result<T, Error> {
         let seen = self.cancel.run_until_cancelled(look).await;
@@ -77,20 +96,122 @@ impl Site {
     /// Finds the platform: the one named, or the only one.
     pub async fn platform(&self, wanted: Option<&Project>) -> Result<Platform, Error> {
         let workloads = self.catalog.workloads().await?;
-        Ok(platform::find(workloads, &self.kinds, wanted)?)
+        Ok(platform::find(workloads, &self.kinds, &self.keep, wanted)?)
     }
 
-    /// Reads a backup whole, as a step of the run, and returns what is not as its manifest says.
-    pub async fn damage(&self, run: &Run, manifest: &Manifest) -> Result<Vec<Damage>, Error> {
-        let read = self.backups.damage(manifest, &run.report);
-        let step = run.report.step(Step::Verify, async {
-            let read = run.unless_cancelled(read).await?;
-            read.map_err(|cause| Error::Repository {
-                place: self.backups.place(),
-                cause,
-            })
-        });
-        step.await
+    /// Reads a backup whole, as a step of the run, and returns what is not as its manifest says. Where a
+    /// store of the platform runs, its own tools read along: a dump that was broken when it was hashed
+    /// has the right hash.
+    pub async fn damage(
+        &self,
+        run: &Run,
+        manifest: &Manifest,
+        platform: Option<&Platform>,
+    ) -> Result<Vec<Damage>, Error> {
+        let read = async {
+            let mut damage = Vec::new();
+            for record in &manifest.stores {
+                damage.extend(self.damage_of(run, manifest.id, record, platform).await?);
+            }
+            Ok(damage)
+        };
+        run.report
+            .step(Step::Verify, async { run.unless_cancelled(read).await? })
+            .await
+    }
+
+    async fn damage_of(
+        &self,
+        run: &Run,
+        backup: BackupId,
+        record: &StoreRecord,
+        platform: Option<&Platform>,
+    ) -> Result<Vec<Damage>, Error> {
+        let failed = |cause| self.repository_failed(cause);
+        let Some(store) = platform.and_then(|platform| platform.running(record)) else {
+            return self.backups.damage(backup, record, &run.report).await.map_err(failed);
+        };
+        let artifacts = self.backups.artifacts(backup, &run.report);
+        match store.structure(&self.cx(run), record, &artifacts).await {
+            Ok(damage) => Ok(damage),
+            Err(StoreError::Cancelled) => Err(Error::Interrupted),
+            Err(StoreError::Repository(cause)) => Err(failed(cause)),
+            Err(cause) => {
+                run.report.warn(format!(
+                    "{}: its own tools cannot read along, only hashes are compared: {cause}",
+                    record.name
+                ));
+                self.backups.damage(backup, record, &run.report).await.map_err(failed)
+            }
+        }
+    }
+
+    /// Enters the repository to write: it must be this platform's, and nobody else may be writing.
+    pub async fn enter(&self, run: &Run, platform: &Project) -> Result<Lease, Error> {
+        let owner = self
+            .backups
+            .owned_by(platform)
+            .await
+            .map_err(|cause| self.unfit(cause))?;
+        if owner != *platform {
+            let place = self.backups.place();
+            return Err(PreflightError::ForeignRepository { place, owner }.into());
+        }
+        self.clocks_agree().await?;
+        self.lease(run, platform).await
+    }
+
+    /// An error of the repository before anything was begun.
+    pub fn unfit(&self, cause: RepositoryError) -> Error {
+        let place = self.backups.place();
+        PreflightError::Repository { place, cause }.into()
+    }
+
+    /// An error of the repository outside a run.
+    pub fn repository_failed(&self, cause: RepositoryError) -> Error {
+        let place = self.backups.place();
+        Error::Repository { place, cause }
+    }
+
+    /// Takes the repository for this run. The caller holds the platform's lock.
+    async fn lease(&self, run: &Run, platform: &Project) -> Result<Lease, Error> {
+        let holder = Holder {
+            run: run.report.run().clone(),
+            platform: platform.clone(),
+            host: self.host.clone(),
+            process: self.process,
+            since: run.began,
+        };
+        let taken = self.backups.lease(self.clock.clone(), holder, self.lease).await;
+        taken.map_err(|cause| {
+            let place = self.backups.place();
+            match cause {
+                LeaseError::Repository(cause) => self.unfit(cause),
+                cause => Error::Lease { place, cause },
+            }
+        })
+    }
+
+    /// Gives the repository free. What could not be freed frees itself when its term is over.
+    pub async fn end_lease(&self, run: &Run, lease: &Lease) {
+        if let Err(error) = lease.release().await {
+            run.report.warn(format!(
+                "{} could not be given free, it stays held for {} s: {error}",
+                self.backups.place(),
+                self.lease.as_secs()
+            ));
+        }
+    }
+
+    /// Runs that delete or compare ages need clocks that agree.
+    async fn clocks_agree(&self) -> Result<(), Error> {
+        let theirs = self.backups.clock().await.map_err(|cause| self.unfit(cause))?;
+        let ours = self.clock.now();
+        if ours.duration_since(theirs).abs() <= CLOCK_TOLERANCE {
+            return Ok(());
+        }
+        let place = self.backups.place();
+        Err(PreflightError::Clocks { place, ours, theirs }.into())
     }
 
     /// What a store's call may use.

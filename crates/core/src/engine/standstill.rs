@@ -240,7 +240,7 @@ impl Standstill {
             Some(entry) if entry.role == super::plan::Role::Kept => None,
             Some(entry) if entry.workload.started_at == now.started_at && !(now.state == State::Running) => None,
             Some(_) => Some(format!("{address} was started by somebody inside the standstill")),
-            None if super::keep::reason(now).is_some() => None,
+            None if plan.keep.reason(now).is_some() => None,
             None if now.state == State::Created => None,
             None => Some(format!("{address} appeared inside the standstill")),
         }

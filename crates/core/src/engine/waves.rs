@@ -51,7 +51,8 @@ fn must_be_healthy(workload: &Workload, left: &BTreeSet<usize>, needs: &[BTreeMa
         .any(|&later| needs[later].get(workload.address.service.as_str()) == Some(&"service_healthy"))
 }
 
-fn dependencies(workload: &Workload) -> BTreeMap<&str, &str> {
+/// The services that the workload depends on, each with what it asks of it.
+pub(super) fn dependencies(workload: &Workload) -> BTreeMap<&str, &str> {
     let label = workload.labels.get(DEPENDS_ON).map_or("", String::as_str);
     label
         .split(',')

@@ -45,6 +45,10 @@ pub struct Manifest {
     pub workloads: Vec<WorkloadRecord>,
     /// The stores, with their artifacts.
     pub stores: Vec<StoreRecord>,
+    /// It was made by others; its artifacts were read, hashed and described afterwards. Nothing was counted
+    /// when it was made, and nobody knows of a standstill.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
     /// In a partial manifest: why the run failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,

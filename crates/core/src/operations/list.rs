@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::backups::Content;
+use crate::backups::{Content, Verified};
 use crate::engine::site::Site;
 use crate::errors::Error;
 use crate::manifest::Manifest;
@@ -17,7 +17,9 @@ pub struct Backups {
     pub backups: Vec<Backup>,
     /// Directories whose manifest exists and cannot be used, with the reason.
     pub unreadable: Vec<(BackupId, String)>,
-    /// Directories without a manifest: being written, or left by a failed run. No backups.
+    /// What failed runs left and described. No backups: shown, never counted.
+    pub partial: Vec<(BackupId, String)>,
+    /// Directories without a manifest: being written, or left by a dead run. No backups.
     pub incomplete: Vec<BackupId>,
 }
 
@@ -28,20 +30,24 @@ pub struct Backup {
     pub id: BackupId,
     /// Its size in bytes.
     pub size: u64,
+    /// How its last verification ended, if there was one.
+    pub verified: Option<Verified>,
+    /// It is kept from retention.
+    pub protected: bool,
     /// Its manifest.
     pub manifest: Manifest,
 }
 
 pub(super) async fn list(site: &Site) -> Result<Backups, Error> {
     let place = site.backups.place();
-    let listed = site.backups.list().await.map_err(|cause| Error::Repository {
-        place: place.clone(),
-        cause,
-    })?;
+    let failed = |cause| site.repository_failed(cause);
+    let listed = site.backups.list().await.map_err(failed)?;
+    let marks = site.backups.marks().await.map_err(failed)?;
     let mut backups = Backups {
         place,
         backups: Vec::new(),
         unreadable: Vec::new(),
+        partial: Vec::new(),
         incomplete: Vec::new(),
     };
     for entry in listed {
@@ -50,10 +56,16 @@ pub(super) async fn list(site: &Site) -> Result<Backups, Error> {
                 backups.backups.push(Backup {
                     id: entry.id,
                     size: manifest.size(),
+                    verified: marks.verified.get(&entry.id).copied(),
+                    protected: marks.protected.contains(&entry.id),
                     manifest: *manifest,
                 });
             }
             Content::Unreadable(cause) => backups.unreadable.push((entry.id, cause.to_string())),
+            Content::Partial(manifest) => {
+                let failure = manifest.failure.unwrap_or_default();
+                backups.partial.push((entry.id, failure));
+            }
             Content::Incomplete => backups.incomplete.push(entry.id),
         }
     }

@@ -1,9 +1,11 @@
 //! The use cases, one file each. Command line, web and scheduler call these and nothing deeper.
 
+mod adopt;
 mod backup;
 mod containers;
 mod list;
 mod restore;
+mod retention;
 mod verify;
 
 use std::sync::Arc;
@@ -12,9 +14,11 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 pub use list::{Backup, Backups};
+pub use verify::{Checked, Scope, Verification};
 
 use crate::engine::backup::Sealed;
 use crate::engine::plan::Plan;
+use crate::engine::prune::Pruned;
 use crate::engine::restore::Restored;
 use crate::engine::site::{Run, Site};
 use crate::errors::Error;
@@ -41,8 +45,21 @@ pub trait Operations: Send + Sync {
     /// Brings back what dead backups left down; leaves alone what a restore stopped on purpose.
     async fn recover(&self, order: Order) -> Result<(), Error>;
 
-    /// Reads a backup to its last byte and compares it with its manifest.
-    async fn verify(&self, backup: BackupId, order: Order) -> Result<Manifest, Error>;
+    /// Reads backups to their last byte, compares them with their manifests, and writes the outcome
+    /// beside them. That one is damaged is an outcome, not a failure.
+    async fn verify(&self, scope: Scope, order: Order) -> Result<Verification, Error>;
+
+    /// Deletes what retention lets go; with `dry_run` only says what that would be.
+    async fn prune(&self, dry_run: bool, order: Order) -> Result<Pruned, Error>;
+
+    /// Keeps a backup from retention.
+    async fn protect(&self, backup: BackupId, order: Order) -> Result<(), Error>;
+
+    /// Gives a backup back to retention.
+    async fn unprotect(&self, backup: BackupId, order: Order) -> Result<(), Error>;
+
+    /// Takes over a backup that others made in this layout.
+    async fn adopt(&self, backup: BackupId, order: Order) -> Result<Manifest, Error>;
 
     /// The backups there are, oldest first.
     async fn list(&self) -> Result<Backups, Error>;
@@ -106,8 +123,24 @@ impl Operations for Local {
         containers::recover(&self.site, &self.run(&order), order.platform.as_ref()).await
     }
 
-    async fn verify(&self, backup: BackupId, order: Order) -> Result<Manifest, Error> {
-        verify::verify(&self.site, &self.run(&order), backup).await
+    async fn verify(&self, scope: Scope, order: Order) -> Result<Verification, Error> {
+        verify::verify(&self.site, &self.run(&order), order.platform.as_ref(), scope).await
+    }
+
+    async fn prune(&self, dry_run: bool, order: Order) -> Result<Pruned, Error> {
+        retention::prune(&self.site, &self.run(&order), order.platform.as_ref(), dry_run).await
+    }
+
+    async fn protect(&self, backup: BackupId, order: Order) -> Result<(), Error> {
+        retention::protect(&self.site, &self.run(&order), backup).await
+    }
+
+    async fn unprotect(&self, backup: BackupId, _order: Order) -> Result<(), Error> {
+        retention::unprotect(&self.site, backup).await
+    }
+
+    async fn adopt(&self, backup: BackupId, order: Order) -> Result<Manifest, Error> {
+        adopt::adopt(&self.site, &self.run(&order), order.platform.as_ref(), backup).await
     }
 
     async fn list(&self) -> Result<Backups, Error> {
@@ -115,6 +148,6 @@ impl Operations for Local {
     }
 
     async fn show(&self, backup: BackupId) -> Result<Manifest, Error> {
-        Ok(self.site.backups.manifest(backup).await?)
+        Ok(self.site.backups.complete(backup).await?)
     }
 }

@@ -11,7 +11,7 @@ pub(super) async fn restore(
     wanted: Option<&Project>,
     backup: BackupId,
 ) -> Result<Restored, Error> {
-    let manifest = site.backups.manifest(backup).await.map_err(refused)?;
+    let manifest = site.backups.complete(backup).await.map_err(refused)?;
     let found = site.platform(wanted).await?;
     let held = site.lock(&found.name).await?;
     let unfinished = site.heal(&held, run).await?;
@@ -22,7 +22,9 @@ pub(super) async fn restore(
 /// A manifest that cannot be used is no damage report here: the restore is refused.
 fn refused(error: crate::backups::ReadError) -> Error {
     match error {
-        crate::backups::ReadError::Unreadable { .. } => Error::RestoreRefused(vec![error.to_string()]),
+        crate::backups::ReadError::Unreadable { .. } | crate::backups::ReadError::Incomplete(..) => {
+            Error::RestoreRefused(vec![error.to_string()])
+        }
         error => error.into(),
     }
 }

@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::{Clock, EngineError, Overdue, Reach, RepositoryError, Shell};
-use crate::backups::Artifacts;
+use crate::backups::{Artifacts, Damage};
 use crate::events::Reporter;
 use crate::manifest::{Inventory, StoreRecord};
-use crate::names::{StoreKind, StoreName, WorkloadId};
+use crate::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use crate::sink::Sink;
 use crate::workload::Workload;
 
@@ -79,6 +79,17 @@ pub trait Store: Send + Sync {
 
     /// Looks, while the platform runs, whether this record can be restored here. Writes nothing.
     async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError>;
+
+    /// Reads the record's artifacts with the store's own tools to their ends, whatever their hashes say,
+    /// and returns what is wrong with them. Writes nothing.
+    async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError>;
+
+    /// What an artifact of this store's folder is, by its name alone: what [`Artifact::content`] and
+    /// [`Artifact::of`] say of it. None: nothing that this kind of store knows.
+    ///
+    /// [`Artifact::content`]: crate::manifest::Artifact::content
+    /// [`Artifact::of`]: crate::manifest::Artifact::of
+    fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)>;
 
     /// Loads the record's artifacts. Old data is set aside, not destroyed, and a load that failed
     /// before can be repeated: what it left is replaced.

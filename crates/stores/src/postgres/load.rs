@@ -1,7 +1,7 @@
 //! The load: globals first, then each database from its dump, under its own name, with the old one
 //! set aside. May be repeated after a death at any point.
 
-use stillpoint_core::backups::{ArtifactError, Artifacts};
+use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::{Artifact, StoreRecord};
 use stillpoint_core::ports::{Cx, StoreError};
 use stillpoint_pg::Session;
@@ -10,7 +10,7 @@ use super::access::{MAINTENANCE, server};
 use super::drain::{DATABASE, GLOBALS};
 use super::tools::Tool;
 use super::{PostgresStore, aside, globals};
-use crate::toolbox::{BY_SIZE, Doing, cancellable, feed};
+use crate::toolbox::{BY_SIZE, Doing, cancellable, damaged, feed};
 
 impl PostgresStore {
     pub(super) async fn load_all(
@@ -55,8 +55,7 @@ impl PostgresStore {
         Ok(())
     }
 
-    async fn read(&self, artifact: &Artifact, artifacts: &Artifacts) -> Result<Vec<u8>, StoreError> {
-        let damaged = |error: ArtifactError| StoreError::Damaged(format!("{}: {error}", artifact.name));
+    pub(super) async fn read(&self, artifact: &Artifact, artifacts: &Artifacts) -> Result<Vec<u8>, StoreError> {
         let mut reader = artifacts.open(&self.name, artifact).await.map_err(damaged)?;
         let mut whole = Vec::new();
         while let Some(piece) = reader.next().await.map_err(damaged)? {
@@ -69,8 +68,7 @@ impl PostgresStore {
     /// because `pg_restore` otherwise goes on after errors.
     async fn load_database(&self, cx: &Cx, artifact: &Artifact, artifacts: &Artifacts) -> Result<(), StoreError> {
         let name = artifact.of.as_deref().unwrap_or_default();
-        let reader = artifacts.open(&self.name, artifact).await;
-        let reader = reader.map_err(|error| StoreError::Damaged(format!("{}: {error}", artifact.name)))?;
+        let reader = artifacts.open(&self.name, artifact).await.map_err(damaged)?;
         let arguments = ["--create", "--exit-on-error", "--no-password", "--dbname", MAINTENANCE];
         let process = self.start(cx, Tool::PgRestore, MAINTENANCE, &arguments, true).await?;
         let what = format!("loading database `{name}`");

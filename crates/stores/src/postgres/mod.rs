@@ -12,15 +12,16 @@ mod inventory;
 mod load;
 mod pin;
 mod preflight;
+mod structure;
 mod tools;
 
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use stillpoint_core::backups::Artifacts;
+use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::manifest::{Inventory, StoreRecord};
-use stillpoint_core::names::{StoreKind, StoreName, WorkloadId};
+use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::ports::store::Preflight;
 use stillpoint_core::ports::{Cx, Kind, Pinned, Store, StoreError};
 use stillpoint_core::workload::Workload;
@@ -120,6 +121,14 @@ impl Store for PostgresStore {
 
     async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
         self.fits(cx, record).await
+    }
+
+    async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
+        self.read_along(cx, record, artifacts).await
+    }
+
+    fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)> {
+        structure::recognise(name)
     }
 
     async fn load(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<(), StoreError> {

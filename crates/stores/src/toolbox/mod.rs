@@ -4,5 +4,5 @@
 mod pipe;
 mod wait;
 
-pub(crate) use pipe::{Doing, collect, feed, stream_out};
+pub(crate) use pipe::{Doing, collect, damaged, feed, stream_out};
 pub(crate) use wait::{BY_SIZE, cancellable, guarded};

@@ -172,7 +172,8 @@ fn cut(doing: Doing<'_>, error: &std::io::Error) -> StoreError {
     })
 }
 
-fn damaged(error: ArtifactError) -> StoreError {
+/// An artifact that is not what the manifest says, or a repository that failed.
+pub(crate) fn damaged(error: ArtifactError) -> StoreError {
     match error {
         ArtifactError::Repository(error) => StoreError::Repository(error),
         damage => StoreError::Damaged(damage.to_string()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use stillpoint_core::backups::{ArtifactError, Artifacts};
+use stillpoint_core::backups::{ArtifactError, Artifacts, Damage};
 use stillpoint_core::manifest::{Artifact, Inventory, StoreRecord};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::ports::store::Preflight;
@@ -191,6 +191,36 @@ impl Store for FakeStore {
         } else {
             Err(StoreError::Unfit(format!("{} cannot load {}", VERSION, record.version)))
         }
+    }
+
+    async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
+        let mut damage = Vec::new();
+        for artifact in &record.artifacts {
+            let mut process = cx.shell.exec(&self.id, Command::new(["check"]).with_input()).await?;
+            let fed = self.feed_all(cx, &mut process, artifacts, artifact);
+            match cx
+                .cancel
+                .run_until_cancelled(fed)
+                .await
+                .unwrap_or(Err(StoreError::Cancelled))
+            {
+                Ok(()) => {}
+                Err(StoreError::Damaged(what)) => {
+                    process.control.kill().await?;
+                    damage.push(Damage::of(&self.name, &artifact.name, what));
+                }
+                Err(StoreError::Tool { errors, .. }) => damage.push(Damage::of(&self.name, &artifact.name, errors)),
+                Err(error) => {
+                    process.control.kill().await?;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(damage)
+    }
+
+    fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)> {
+        name.as_str().ends_with("/data.dump").then(|| ("data".to_owned(), None))
     }
 
     async fn load(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<(), StoreError> {

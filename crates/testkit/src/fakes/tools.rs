@@ -1,4 +1,4 @@
-//! The simulated tools in a store's container (`dump` and `load`), and its protocol: a connection
+//! The simulated tools in a store's container (`dump`, `load` and `check`), and its protocol: a connection
 //! tells the rows, one table a line, and closes.
 
 use std::collections::BTreeMap;
@@ -80,7 +80,7 @@ impl Shell for FakeTools {
         })?;
         let (output, code) = match command.program() {
             "dump" => (told, 0),
-            "load" => (String::new(), 0),
+            "load" | "check" => (String::new(), 0),
             _ => (String::new(), 127),
         };
         let inbox = Inbox::default();
@@ -97,7 +97,8 @@ impl Shell for FakeTools {
                 world: self.world.clone(),
                 workload: workload.clone(),
                 process,
-                loads: (command.program() == "load").then_some(inbox),
+                loads: (command.program() == "load").then(|| inbox.clone()),
+                checks: (command.program() == "check").then_some(inbox),
                 code,
             }),
         })
@@ -114,6 +115,7 @@ struct FakeControl {
     workload: WorkloadId,
     process: u64,
     loads: Option<Inbox>,
+    checks: Option<Inbox>,
     code: i64,
 }
 
@@ -128,6 +130,13 @@ impl Control for FakeControl {
                     data.rows = from_text(&text);
                 }
             })?;
+        }
+        let text = self.checks.take().map(|inbox| lock(&inbox.bytes).clone());
+        if text.is_some_and(|text| to_text(&from_text(&text)).as_bytes() != text) {
+            return Ok(Exit {
+                code: 1,
+                errors: "this is no dump".into(),
+            });
         }
         Ok(Exit {
             code: self.code,

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use stillpoint_core::backups::Backups;
+use stillpoint_core::engine::keep::Keep;
 use stillpoint_core::engine::site::Site;
 use stillpoint_core::names::{Project, WorkloadId};
 use stillpoint_core::operations::Local;
 use stillpoint_core::ports::power::Intent;
 use stillpoint_core::ports::{Clock, EngineError, Guard, Locks};
+use stillpoint_core::retention::Policy;
 use stillpoint_core::workload::{State, Workload};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +24,9 @@ use super::tools::FakeTools;
 use super::{FakeClock, FakeJournal, FakeLocks, MemoryRepository, lock};
 use crate::calls::Call;
 use crate::faults::Faults;
+
+/// How long a lease lasts in the world.
+pub const LEASE: Duration = Duration::from_mins(2);
 
 /// The host of the world, as [`Site`] names it.
 pub const HOST: &str = "here";
@@ -92,6 +97,9 @@ impl World {
             host: HOST.into(),
             process: 42,
             version: "0.0.0-test".into(),
+            keep: Keep::default(),
+            retention: Policy::default(),
+            lease: LEASE,
         }
     }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use stillpoint_core::backups::Artifacts;
+use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::manifest::{Inventory, StoreRecord};
-use stillpoint_core::names::{StoreKind, StoreName, WorkloadId};
+use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::ports::store::Preflight;
 use stillpoint_core::ports::{Cx, Kind, Pinned, Store, StoreError};
 use stillpoint_core::sink::Sink;
@@ -104,6 +104,15 @@ impl Store for FaultyStore {
 
     async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
         self.pass(Method::StoreExamine, cx, self.port.examine(cx, record)).await
+    }
+
+    async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
+        let act = self.port.structure(cx, record, artifacts);
+        self.pass(Method::StoreStructure, cx, act).await
+    }
+
+    fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)> {
+        self.port.recognise(name)
     }
 
     async fn load(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<(), StoreError> {

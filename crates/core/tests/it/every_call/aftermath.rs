@@ -329,7 +329,9 @@ impl Stage<'_> {
         self.unless(!listed.is_empty(), || "no backup is listed".into());
         for backup in listed {
             let verified = world.verify(backup.id).await;
-            self.unless(verified.is_ok(), || format!("{} is listed and damaged", backup.id));
+            self.unless(verified.is_ok_and(|damage| damage.is_empty()), || {
+                format!("{} is listed and damaged", backup.id)
+            });
         }
     }
 }

@@ -61,7 +61,9 @@ pub(super) async fn repository_is_honest<T: Degrades>(case: &Case, told: &Told<T
     );
     for id in ids {
         let verified = world.verify(id).await;
-        bad.unless(verified.is_ok(), call, || format!("{id} is damaged"));
+        bad.unless(verified.is_ok_and(|damage| damage.is_empty()), call, || {
+            format!("{id} is damaged")
+        });
     }
     let partial = keys.iter().any(|key| key.ends_with("manifest.partial.json"));
     let describes = clients_down(told) == 0 || told.outcome.is_ok() || partial;

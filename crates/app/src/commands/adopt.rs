@@ -1,0 +1,41 @@
+//! `stillpoint adopt`.
+
+use stillpoint_core::errors::Exit;
+use stillpoint_core::names::BackupId;
+use stillpoint_core::operations::Operations;
+
+use super::order;
+use crate::display::{Display, print, words};
+use crate::failure::Failure;
+use crate::options::Options;
+use crate::wiring;
+
+/// Take over a backup that others made in this layout
+///
+/// Its artifacts are read to their ends by the stores' own tools, hashed, and described in a manifest. From
+/// then on it is a backup as any other. What a run of Stillpoint left unfinished is refused.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// The directory's name: a moment in UTC, as 2026-02-17_00-00-00
+    backup: BackupId,
+}
+
+pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
+    let operations = wiring::operations(options)?;
+    let display = Display::start(options.json);
+    let adopted = operations.adopt(args.backup, order(options, &display)).await;
+    display.finish();
+    let manifest = adopted?;
+    if options.json {
+        print::document(&manifest);
+    } else {
+        print::line(&format!(
+            "Backup {} of {} is adopted: {} in {} artifacts.",
+            manifest.id,
+            manifest.platform,
+            words::bytes(manifest.size()),
+            manifest.artifacts().count(),
+        ));
+    }
+    Ok(Exit::Ok)
+}

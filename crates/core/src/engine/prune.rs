@@ -1,0 +1,117 @@
+//! Retention carried out: what the pure function of `crate::retention` has decided, one backup after the
+//! other, each only while the repository is provably ours. May die anywhere: the next one finishes.
+
+use serde::Serialize;
+
+use super::site::{Run, Site};
+use crate::backups::{Lease, LeaseError, Order};
+use crate::errors::Error;
+use crate::events::{Kind, Step};
+use crate::manifest::Manifest;
+use crate::names::{BackupId, Project};
+use crate::retention::{self, Plan, Verdict};
+
+/// What retention did, or would do.
+#[derive(Debug, Serialize)]
+pub struct Pruned {
+    /// What becomes of every backup, and why.
+    pub plan: Plan,
+    /// What is gone.
+    pub gone: Vec<BackupId>,
+    /// What was to go and is still there, with the reason.
+    pub left: Vec<(BackupId, String)>,
+    /// Directories that look like backups and are not marked as ours: never touched.
+    pub foreign: Vec<BackupId>,
+}
+
+impl Site {
+    /// What retention would do now. Changes nothing.
+    pub async fn retention(&self, run: &Run, platform: &Project) -> Result<Pruned, Error> {
+        let writer = self
+            .backups
+            .holder()
+            .await
+            .map_err(|cause| self.repository_failed(cause))?;
+        let writer = writer.map(|writer| writer.run);
+        let survey = self.backups.survey(platform, writer.as_ref()).await;
+        let survey = survey.map_err(|cause| self.repository_failed(cause))?;
+        for id in &survey.foreign {
+            run.report.warn(format!(
+                "{id} is not marked as a backup of {platform}; it is left alone"
+            ));
+        }
+        Ok(Pruned {
+            plan: retention::plan(&survey.ours, &self.retention, self.clock.now()),
+            gone: Vec::new(),
+            left: Vec::new(),
+            foreign: survey.foreign,
+        })
+    }
+
+    /// Deletes what retention says. One backup's trouble does not keep the others.
+    pub async fn prune(&self, run: &Run, lease: &Lease, platform: &Project) -> Result<Pruned, Error> {
+        let mut pruned = self.retention(run, platform).await?;
+        let going: Vec<BackupId> = pruned.plan.gone().collect();
+        for id in going {
+            if let Err(cause) = lease.renew().await {
+                return Err(match cause {
+                    LeaseError::Repository(cause) => self.repository_failed(cause),
+                    cause => Error::Lease {
+                        place: self.backups.place(),
+                        cause,
+                    },
+                });
+            }
+            run.check()?;
+            match self.delete(run, platform, &pruned.plan, id).await {
+                Ok(true) => pruned.gone.push(id),
+                Ok(false) => {}
+                Err(why) => pruned.left.push((id, why)),
+            }
+        }
+        Ok(pruned)
+    }
+
+    async fn delete(&self, run: &Run, platform: &Project, plan: &Plan, id: BackupId) -> Result<bool, String> {
+        let verdict = plan.verdicts.iter().find(|verdict| verdict.id == id);
+        let half_deleted = verdict.is_some_and(Verdict::is_half_deleted);
+        // Its operator may have protected it since the plan was made.
+        if !half_deleted && self.backups.is_protected(id).await.map_err(|error| error.to_string())? {
+            return Ok(false);
+        }
+        let order = Order {
+            platform: platform.clone(),
+            run: run.report.run().clone(),
+            at: self.clock.now(),
+            reason: verdict.map_or_else(String::new, |verdict| verdict.reason.to_string()),
+        };
+        let removed = self.backups.remove(id, &order).await;
+        removed.map_err(|error| error.to_string())?;
+        run.report.tell(Kind::Deleted { backup: id });
+        Ok(true)
+    }
+}
+
+/// Retention at the end of a backup. Its failure never unseals: it is told.
+pub(super) async fn after_backup(site: &Site, run: &Run, lease: &Lease, manifest: &Manifest) {
+    let pruned = run
+        .report
+        .step(Step::Prune, site.prune(run, lease, &manifest.platform))
+        .await;
+    let failed = match pruned {
+        Ok(pruned) if pruned.left.is_empty() => return,
+        Ok(pruned) => Error::from(pruned).to_string(),
+        Err(error) => error.to_string(),
+    };
+    run.report.warn(format!(
+        "the backup is good, but old ones could not be removed: {failed}"
+    ));
+}
+
+impl From<Pruned> for Error {
+    /// What is left, as an error.
+    fn from(pruned: Pruned) -> Self {
+        let left = pruned.left.into_iter();
+        Self::Pruned(left.map(|(id, why)| format!("{id}: {why}")).collect())
+    }
+}

@@ -1,0 +1,156 @@
+//! Use case: take over a backup that others made in this layout.
+
+use std::collections::BTreeMap;
+
+use crate::backups::{Damage, Lease, LeaseError};
+use crate::engine::platform::Platform;
+use crate::engine::site::{Run, Site};
+use crate::errors::Error;
+use crate::events::Step;
+use crate::manifest::{Artifact, FORMAT, Inventory, Manifest, Mode, StoreRecord};
+use crate::names::{ArtifactName, BackupId, Project};
+use crate::ports::{Store, StoreError};
+
+pub(super) async fn adopt(
+    site: &Site,
+    run: &Run,
+    wanted: Option<&Project>,
+    backup: BackupId,
+) -> Result<Manifest, Error> {
+    let platform = site.platform(wanted).await?;
+    let _held = site.lock(&platform.name).await?;
+    let lease = site.enter(run, &platform.name).await?;
+    let (guarded, lost) = run.guarded();
+    let work = guarded
+        .report
+        .step(Step::Adopt, take_over(site, &guarded, &platform, backup, &lease));
+    let adopted = lease.keep(&lost, Box::pin(work)).await;
+    site.end_lease(run, &lease).await;
+    adopted
+}
+
+async fn take_over(
+    site: &Site,
+    run: &Run,
+    platform: &Platform,
+    backup: BackupId,
+    lease: &Lease,
+) -> Result<Manifest, Error> {
+    let failed = |cause| site.repository_failed(cause);
+    let refused = |reasons| Error::NotAdopted { backup, reasons };
+    let names = site.backups.adoptable(backup).await.map_err(failed)?;
+    let names = names.map_err(|reason| refused(vec![reason]))?;
+    let (mut stores, strange) = assign(platform, &names);
+    if !strange.is_empty() {
+        return Err(refused(strange));
+    }
+    for record in &mut stores {
+        for artifact in &mut record.artifacts {
+            run.check()?;
+            (artifact.size, artifact.sha256) = site.backups.measure(backup, &artifact.name).await.map_err(failed)?;
+        }
+        let damage = structure(site, run, platform, backup, record).await?;
+        if !damage.is_empty() {
+            return Err(refused(damage.iter().map(ToString::to_string).collect()));
+        }
+    }
+    let manifest = describe(site, run, platform, backup, stores);
+    lease.renew().await.map_err(|cause| match cause {
+        LeaseError::Repository(cause) => failed(cause),
+        cause => Error::Lease {
+            place: site.backups.place(),
+            cause,
+        },
+    })?;
+    site.backups.seal(&manifest).await.map_err(failed)?;
+    for store in platform.stores.values().map(|store| store.name()) {
+        if manifest.stores.iter().all(|record| record.name != *store) {
+            run.report.warn(format!("it holds nothing of store {store}"));
+        }
+    }
+    Ok(manifest)
+}
+
+/// Which artifact belongs to which store, and what belongs to none.
+fn assign(platform: &Platform, names: &[ArtifactName]) -> (Vec<StoreRecord>, Vec<String>) {
+    let mut records: BTreeMap<&str, StoreRecord> = BTreeMap::new();
+    let mut strange = Vec::new();
+    for name in names {
+        let folder = name.as_str().split_once('/').map_or("", |(folder, _)| folder);
+        let store = platform.stores.values().find(|store| store.name().as_str() == folder);
+        let known = store.and_then(|store| Some((store, store.recognise(name)?)));
+        let Some((store, (content, of))) = known else {
+            strange.push(format!("`{name}` belongs to no store of {}", platform.name));
+            continue;
+        };
+        let record = records.entry(folder).or_insert_with(|| empty(&**store));
+        record.artifacts.push(Artifact {
+            name: name.clone(),
+            content,
+            of,
+            size: 0,
+            sha256: String::new(),
+        });
+    }
+    (records.into_values().collect(), strange)
+}
+
+fn empty(store: &dyn Store) -> StoreRecord {
+    StoreRecord {
+        name: store.name().clone(),
+        kind: store.kind(),
+        version: "unknown".to_owned(),
+        pinned: jiff::Timestamp::UNIX_EPOCH,
+        artifacts: Vec::new(),
+        inventory: Inventory::default(),
+        facts: BTreeMap::new(),
+    }
+}
+
+/// Nothing else tells whether these artifacts are whole: a store that does not run cannot vouch for them.
+async fn structure(
+    site: &Site,
+    run: &Run,
+    platform: &Platform,
+    backup: BackupId,
+    record: &StoreRecord,
+) -> Result<Vec<Damage>, Error> {
+    let Some(store) = platform.running(record) else {
+        let reasons = vec![format!(
+            "store {} does not run, and only its own tools can read them",
+            record.name
+        )];
+        return Err(Error::NotAdopted { backup, reasons });
+    };
+    let artifacts = site.backups.artifacts(backup, &run.report);
+    match store.structure(&site.cx(run), record, &artifacts).await {
+        Ok(damage) => Ok(damage),
+        Err(StoreError::Cancelled) => Err(Error::Interrupted),
+        Err(StoreError::Repository(cause)) => Err(site.repository_failed(cause)),
+        Err(cause) => Err(Error::NotAdopted {
+            backup,
+            reasons: vec![format!("{}: {cause}", record.name)],
+        }),
+    }
+}
+
+fn describe(site: &Site, run: &Run, platform: &Platform, backup: BackupId, stores: Vec<StoreRecord>) -> Manifest {
+    // The directory's name is all that tells when it was made.
+    let made = backup.timestamp();
+    let stores = stores.into_iter().map(|record| StoreRecord { pinned: made, ..record });
+    Manifest {
+        format: FORMAT,
+        stillpoint: site.version.clone(),
+        id: backup,
+        platform: platform.name.clone(),
+        run: run.report.run().clone(),
+        mode: Mode::Hold,
+        began: made,
+        sealed: site.clock.now(),
+        standstill: None,
+        workloads: Vec::new(),
+        stores: stores.collect(),
+        adopted: true,
+        failure: None,
+    }
+}

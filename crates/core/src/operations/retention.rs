@@ -1,0 +1,55 @@
+//! Use cases around how long backups stay: delete what is old, keep one for ever, let it go again.
+
+use crate::engine::prune::Pruned;
+use crate::engine::site::{Run, Site};
+use crate::errors::Error;
+use crate::events::Step;
+use crate::names::{BackupId, Project};
+
+/// Without `wanted` the repository says whose it is: no engine is needed to look.
+pub(super) async fn prune(site: &Site, run: &Run, wanted: Option<&Project>, dry_run: bool) -> Result<Pruned, Error> {
+    let platform = owner(site, wanted).await?;
+    if dry_run {
+        return site.retention(run, &platform).await;
+    }
+    let _held = site.lock(&platform).await?;
+    let lease = site.enter(run, &platform).await?;
+    let (guarded, lost) = run.guarded();
+    let work = guarded
+        .report
+        .step(Step::Prune, site.prune(&guarded, &lease, &platform));
+    let pruned = lease.keep(&lost, work).await;
+    site.end_lease(run, &lease).await;
+    match pruned {
+        Ok(pruned) if !pruned.left.is_empty() => Err(pruned.into()),
+        pruned => pruned,
+    }
+}
+
+async fn owner(site: &Site, wanted: Option<&Project>) -> Result<Project, Error> {
+    if let Some(wanted) = wanted {
+        return Ok(wanted.clone());
+    }
+    let owner = site
+        .backups
+        .owner()
+        .await
+        .map_err(|cause| site.repository_failed(cause))?;
+    match owner {
+        Some(owner) => Ok(owner),
+        None => Ok(site.platform(None).await?.name),
+    }
+}
+
+/// Only what counts can be protected: anything else goes whatever is said about it.
+pub(super) async fn protect(site: &Site, run: &Run, backup: BackupId) -> Result<(), Error> {
+    site.backups.complete(backup).await?;
+    let protected = site.backups.protect(backup, run.report.run(), site.clock.now()).await;
+    protected.map_err(|cause| site.repository_failed(cause))
+}
+
+pub(super) async fn unprotect(site: &Site, backup: BackupId) -> Result<(), Error> {
+    site.backups.complete(backup).await?;
+    let freed = site.backups.unprotect(backup).await;
+    freed.map_err(|cause| site.repository_failed(cause))
+}

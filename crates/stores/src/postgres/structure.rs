@@ -1,0 +1,94 @@
+//! Whether artifacts are what their names say, whatever their hashes: the server's own tools read them to
+//! their ends and write nothing. Also, what artifacts of others are, by their names.
+
+use stillpoint_core::backups::{Artifacts, Damage};
+use stillpoint_core::manifest::{Artifact, StoreRecord};
+use stillpoint_core::names::{ArtifactName, unescape};
+use stillpoint_core::ports::{Cx, StoreError};
+
+use super::access::MAINTENANCE;
+use super::drain::{DATABASE, GLOBALS};
+use super::tools::Tool;
+use super::{PostgresStore, globals};
+use crate::toolbox::{Doing, damaged, feed};
+
+/// The last words of `pg_dumpall`: without them it died.
+const LAST_WORDS: &str = "PostgreSQL database cluster dump complete";
+
+const GLOBALS_FILE: &str = "globals.sql.gz";
+const DUMP: &str = ".dump";
+
+impl PostgresStore {
+    pub(super) async fn read_along(
+        &self,
+        cx: &Cx,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<Vec<Damage>, StoreError> {
+        let mut damage = Vec::new();
+        for artifact in &record.artifacts {
+            let read = match artifact.content.as_str() {
+                GLOBALS => self.read_globals(artifact, artifacts).await,
+                _ => self.read_dump(cx, artifact, artifacts).await,
+            };
+            match read {
+                Ok(()) => {}
+                Err(StoreError::Damaged(what)) => damage.push(Damage::of(&self.name, &artifact.name, what)),
+                Err(error @ StoreError::Tool { .. }) => damage.push(Damage::of(&self.name, &artifact.name, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(damage)
+    }
+
+    async fn read_globals(&self, artifact: &Artifact, artifacts: &Artifacts) -> Result<(), StoreError> {
+        let text = globals::unpack(&self.read(artifact, artifacts).await?)?;
+        if text.contains(LAST_WORDS) {
+            return Ok(());
+        }
+        Err(StoreError::Damaged("it ends before the end of the dump".to_owned()))
+    }
+
+    async fn read_dump(&self, cx: &Cx, artifact: &Artifact, artifacts: &Artifacts) -> Result<(), StoreError> {
+        let reader = artifacts.open(&self.name, artifact).await.map_err(damaged)?;
+        let process = self
+            .start(cx, Tool::PgRestore, MAINTENANCE, &["--file=/dev/null"], true)
+            .await?;
+        let doing = Doing {
+            what: "reading a dump",
+            tool: Tool::PgRestore.program(),
+        };
+        feed(cx, doing, process, reader).await
+    }
+}
+
+/// What others have put there under this name.
+pub(super) fn recognise(name: &ArtifactName) -> Option<(String, Option<String>)> {
+    let (_, file) = name.as_str().split_once('/')?;
+    if file == GLOBALS_FILE {
+        return Some((GLOBALS.to_owned(), None));
+    }
+    let database = file.strip_suffix(DUMP).filter(|database| !database.contains('/'))?;
+    Some((DATABASE.to_owned(), Some(unescape(database)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(name: &str) -> Option<(String, Option<String>)> {
+        recognise(&ArtifactName::try_from(name.to_owned()).unwrap())
+    }
+
+    #[test]
+    fn what_others_made_is_known_by_its_name() {
+        assert_eq!(known("pg/globals.sql.gz"), Some(("globals".into(), None)));
+        assert_eq!(
+            known("pg/we%20ird.dump"),
+            Some(("database".into(), Some("we ird".into())))
+        );
+        for name in ["pg/notes.txt", "pg/deep/x.dump", "valkey.rdb", "pg/%FF.dump"] {
+            assert_eq!(known(name), None, "{name}");
+        }
+    }
+}
