@@ -1,5 +1,7 @@
 //! Retention: examples of each rule, and properties of all of them over random histories.
 
+mod histories;
+mod properties;
 mod rules;
 mod summer_time;
 

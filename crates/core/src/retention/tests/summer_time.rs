@@ -14,7 +14,7 @@ fn zurich() -> TimeZone {
 }
 
 /// The moment at which the daily backup of this day begins.
-fn daily(day: Date) -> Timestamp {
+pub(super) fn daily(day: Date) -> Timestamp {
     day.at(1, 0, 0, 0).to_zoned(zurich()).unwrap().timestamp()
 }
 
