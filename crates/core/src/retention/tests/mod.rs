@@ -1,5 +1,6 @@
 //! Retention: examples of each rule, and properties of all of them over random histories.
 
+mod documentation;
 mod histories;
 mod properties;
 mod rules;
