@@ -13,5 +13,6 @@ pub mod manifest;
 pub mod names;
 pub mod operations;
 pub mod ports;
+pub mod retention;
 pub mod sink;
 pub mod workload;
