@@ -16,7 +16,7 @@ use super::plan::Plan;
 use super::platform::Platform;
 use super::prune;
 use super::recovery;
-use super::site::{Run, Site};
+use super::site::{Refused, Run, Site};
 use super::standstill::{Ended, Standstill};
 use super::start::Degraded;
 use crate::backups::{Lease, LeaseError};
@@ -47,24 +47,28 @@ pub async fn backup(site: &Site, run: &Run, held: &Held, platform: &Platform) ->
     let id = BackupId::at(run.began);
     // Before the preflight: whoever comes after a death must know of its processes and its canary.
     let intent = site.intend(held, run, &plan, Job::BackupJob, id).await?;
-    let ready = run
-        .report
-        .step(Step::Preflight, preflight(site, run, platform, &plan))
-        .await;
-    let lease = match ready {
+    let ready = run.report.step(Step::Preflight, preflight(site, run, platform, &plan));
+    let lease = match ready.await {
         Ok(lease) => lease,
-        Err(error) => {
-            site.note(run, &intent, Phase::Closed).await;
-            return Err(error);
+        Err(refused) => {
+            // What is left of it is removed by the next run, which finds this one open.
+            if refused.tidy {
+                site.note(run, &intent, Phase::Closed).await;
+            }
+            return Err(refused.error);
         }
     };
     let (guarded, lost) = run.guarded();
     let work = Box::pin(claimed(site, &guarded, platform, &plan, &intent, &lease));
     let outcome = lease.keep(&lost, work).await;
-    site.end_lease(run, &lease).await;
+    let freed = site.end_lease(run, &lease).await;
     let Claimed { outcome, holds } = outcome;
+    // A run that left its lease behind stays open: the next one frees it.
+    if freed {
+        site.note(run, &intent, Phase::Closed).await;
+    }
     if holds {
-        site.release(run, &intent).await;
+        site.release_claim(run, &intent).await;
     }
     outcome
 }
@@ -78,10 +82,7 @@ struct Claimed {
 
 async fn claimed(site: &Site, run: &Run, platform: &Platform, plan: &Plan, intent: &Intent, lease: &Lease) -> Claimed {
     let ready = async {
-        if let Err(error) = run.check() {
-            site.note(run, intent, Phase::Closed).await;
-            return Err(error);
-        }
+        run.check()?;
         run.report.step(Step::Claim, site.claim(run, intent)).await
     };
     if let Err(error) = ready.await {
@@ -96,7 +97,7 @@ async fn claimed(site: &Site, run: &Run, platform: &Platform, plan: &Plan, inten
 }
 
 /// Nothing is stopped before this has passed, and the repository is ours.
-async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> Result<Lease, Error> {
+async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> Result<Lease, Refused> {
     stores_run(plan)?;
     plan.warnings().for_each(|warning| run.report.warn(warning));
     let cx = site.cx(run);
@@ -104,7 +105,7 @@ async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> 
     run.check()?;
     let mut live = 0;
     for look in looks {
-        let Preflight { warnings, bytes, .. } = look.map_err(PreflightError::Store)?;
+        let Preflight { warnings, bytes, .. } = look.map_err(|error| Error::from(PreflightError::Store(error)))?;
         live += bytes;
         for warning in warnings {
             run.report.warn(warning);
@@ -120,8 +121,8 @@ async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> 
     match fits.await {
         Ok(()) => Ok(lease),
         Err(error) => {
-            site.end_lease(run, &lease).await;
-            Err(error)
+            let tidy = site.end_lease(run, &lease).await;
+            Err(Refused { error, tidy })
         }
     }
 }

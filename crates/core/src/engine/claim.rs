@@ -260,6 +260,11 @@ impl Site {
     /// depend on it.
     pub async fn release(&self, run: &Run, intent: &Intent) {
         self.note(run, intent, Phase::Closed).await;
+        self.release_claim(run, intent).await;
+    }
+
+    /// Ends the claim. A run whose journal is still open has left something behind, but nothing down.
+    pub async fn release_claim(&self, run: &Run, intent: &Intent) {
         if let Err(error) = self.power.release(&intent.platform).await {
             run.report.warn(format!(
                 "the claim on {} could not be removed: {error}",

@@ -54,6 +54,23 @@ pub struct Site {
     pub lease: Duration,
 }
 
+/// Why a run may not begin, and whether it has left nothing behind.
+pub struct Refused {
+    /// Why.
+    pub error: Error,
+    /// Nothing of it is left.
+    pub tidy: bool,
+}
+
+impl<E: Into<Error>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self {
+            error: error.into(),
+            tidy: true,
+        }
+    }
+}
+
 /// One run of one job.
 #[derive(Clone)]
 pub struct Run {
@@ -115,9 +132,7 @@ impl Site {
             }
             Ok(damage)
         };
-        run.report
-            .step(Step::Verify, async { run.unless_cancelled(read).await? })
-            .await
+        run.report.step(Step::Verify, read).await
     }
 
     async fn damage_of(
@@ -127,27 +142,44 @@ impl Site {
         record: &StoreRecord,
         platform: Option<&Platform>,
     ) -> Result<Vec<Damage>, Error> {
-        let failed = |cause| self.repository_failed(cause);
+        let hashes = async || {
+            let read = self.backups.damage(backup, record, &run.report);
+            let read = run.unless_cancelled(read).await?;
+            read.map_err(|cause| self.repository_failed(cause))
+        };
         let Some(store) = platform.and_then(|platform| platform.running(record)) else {
-            return self.backups.damage(backup, record, &run.report).await.map_err(failed);
+            return hashes().await;
         };
         let artifacts = self.backups.artifacts(backup, &run.report);
         match store.structure(&self.cx(run), record, &artifacts).await {
             Ok(damage) => Ok(damage),
             Err(StoreError::Cancelled) => Err(Error::Interrupted),
-            Err(StoreError::Repository(cause)) => Err(failed(cause)),
+            Err(StoreError::Repository(cause)) => Err(self.repository_failed(cause)),
             Err(cause) => {
                 run.report.warn(format!(
                     "{}: its own tools cannot read along, only hashes are compared: {cause}",
                     record.name
                 ));
-                self.backups.damage(backup, record, &run.report).await.map_err(failed)
+                hashes().await
             }
         }
     }
 
     /// Enters the repository to write: it must be this platform's, and nobody else may be writing.
-    pub async fn enter(&self, run: &Run, platform: &Project) -> Result<Lease, Error> {
+    pub async fn enter(&self, run: &Run, platform: &Project) -> Result<Lease, Refused> {
+        self.must_be_ours(platform).await?;
+        match self.lease(run, platform).await {
+            Ok(lease) => Ok(lease),
+            // It may have been made all the same, if the answer got lost.
+            Err(error @ Error::Preflight(_)) => {
+                let tidy = self.backups.free_lease_of(run.report.run()).await.is_ok();
+                Err(Refused { error, tidy })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn must_be_ours(&self, platform: &Project) -> Result<(), Error> {
         let owner = self
             .backups
             .owned_by(platform)
@@ -157,8 +189,7 @@ impl Site {
             let place = self.backups.place();
             return Err(PreflightError::ForeignRepository { place, owner }.into());
         }
-        self.clocks_agree().await?;
-        self.lease(run, platform).await
+        self.clocks_agree().await
     }
 
     /// An error of the repository before anything was begun.
@@ -192,15 +223,18 @@ impl Site {
         })
     }
 
-    /// Gives the repository free. What could not be freed frees itself when its term is over.
-    pub async fn end_lease(&self, run: &Run, lease: &Lease) {
-        if let Err(error) = lease.release().await {
+    /// Gives the repository free; returns whether it is. What could not be freed frees itself when its
+    /// term is over.
+    pub async fn end_lease(&self, run: &Run, lease: &Lease) -> bool {
+        let released = lease.release().await;
+        if let Err(error) = &released {
             run.report.warn(format!(
-                "{} could not be given free, it stays held for {} s: {error}",
+                "{} could not be given free, it stays held for up to {} s: {error}",
                 self.backups.place(),
                 self.lease.as_secs()
             ));
         }
+        released.is_ok()
     }
 
     /// Runs that delete or compare ages need clocks that agree.

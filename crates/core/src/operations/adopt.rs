@@ -19,7 +19,7 @@ pub(super) async fn adopt(
 ) -> Result<Manifest, Error> {
     let platform = site.platform(wanted).await?;
     let _held = site.lock(&platform.name).await?;
-    let lease = site.enter(run, &platform.name).await?;
+    let lease = site.enter(run, &platform.name).await.map_err(|refused| refused.error)?;
     let (guarded, lost) = run.guarded();
     let work = guarded
         .report

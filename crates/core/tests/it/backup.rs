@@ -31,10 +31,10 @@ fn came_before(world: &World, first: &str, then: &str) -> bool {
     matches!((place(world, first), place(world, then)), (Some(first), Some(then)) if first < then)
 }
 
-async fn incomplete(world: &World) -> anyhow::Result<Vec<BackupId>> {
+async fn failed(world: &World) -> anyhow::Result<Vec<BackupId>> {
     let listed = world.list().await?;
     assert!(listed.backups.is_empty() && listed.unreadable.is_empty(), "{listed:?}");
-    Ok(listed.incomplete)
+    Ok(listed.partial.into_iter().map(|(id, _)| id).collect())
 }
 
 /// The manifest of a backup that failed.
@@ -168,6 +168,7 @@ async fn the_story_is_told_in_order() {
         Step::Drain,
         Step::Start,
         Step::Seal,
+        Step::Prune,
     ];
     assert_eq!(told.recorder.steps(), steps);
     let kinds = told.recorder.kinds();
@@ -269,7 +270,7 @@ async fn a_repository_that_fills_up_while_stores_are_drained_fails_the_run() -> 
         told.words()
     );
     assert_eq!(before.differences(&world.picture()), [""; 0]);
-    assert_eq!(incomplete(&world).await?.len(), 1);
+    assert_eq!(failed(&world).await?.len(), 1);
     Ok(())
 }
 
@@ -287,7 +288,7 @@ async fn a_store_that_had_to_be_killed_fails_the_backup() -> anyhow::Result<()> 
     );
     assert_eq!(before.differences(&world.picture()), [""; 0]);
     assert_eq!(subjects(&world, Method::StorePin), [""; 0]);
-    assert_eq!(incomplete(&world).await?.len(), 1);
+    assert_eq!(failed(&world).await?.len(), 1);
     Ok(())
 }
 
@@ -326,7 +327,7 @@ async fn meanwhile(deed: impl Fn(&World) + Send + Sync + 'static) -> (World, Str
 async fn a_client_that_was_revived_voids_the_point_in_time() -> anyhow::Result<()> {
     let (world, words) = meanwhile(|world| world.revive("web")).await;
     assert!(words.contains("web ran inside the standstill"), "{words}");
-    assert_eq!(incomplete(&world).await?.len(), 1);
+    assert_eq!(failed(&world).await?.len(), 1);
     Ok(())
 }
 
@@ -470,7 +471,7 @@ async fn a_store_that_cannot_be_pinned_fails_the_run_and_frees_the_others() -> a
             .iter()
             .any(|key| key.ends_with("/manifest.json"))
     );
-    assert_eq!(incomplete(&world).await?.len(), 1);
+    assert_eq!(failed(&world).await?.len(), 1);
     Ok(())
 }
 
@@ -540,7 +541,7 @@ async fn interrupted_while_stores_are_drained_everything_is_undone() -> anyhow::
     assert_eq!(told.exit(), Exit::Interrupted);
     assert_eq!(before.differences(&world.picture()), [""; 0]);
     assert_eq!(world.claim(PLATFORM), None);
-    assert_eq!(incomplete(&world).await?.len(), 1);
+    assert_eq!(failed(&world).await?.len(), 1);
     Ok(())
 }
 
@@ -683,7 +684,7 @@ async fn every_backup_is_listed_in_order_and_torsos_apart() -> anyhow::Result<()
         listed.backups.iter().map(|backup| backup.id).collect::<Vec<_>>(),
         [first, third]
     );
-    assert_eq!((listed.incomplete.len(), listed.unreadable.len()), (1, 1));
+    assert_eq!((listed.partial.len(), listed.unreadable.len()), (1, 1));
     let all = world.site().backups.list().await?;
     assert!(matches!(all[0].content, Content::Unreadable(_)));
     Ok(())

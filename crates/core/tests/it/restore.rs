@@ -236,8 +236,8 @@ async fn a_torso_cannot_be_restored() -> anyhow::Result<()> {
     let world = sample::world();
     world.faults.on(Method::StorePin).of("db").fails();
     world.backup().await;
-    let id = world.list().await?.incomplete[0];
-    assert_eq!(world.restore(id).await.exit(), Exit::NotFound);
+    let (id, _) = world.list().await?.partial[0];
+    assert_eq!(world.restore(id).await.exit(), Exit::RestoreRefused);
     Ok(())
 }
 

@@ -20,8 +20,8 @@ pub(super) async fn examine<'a>(
     stopped_on_purpose: bool,
 ) -> Result<Vec<Pair<'a>>, Error> {
     let (pairs, mut reasons) = pair(platform, manifest);
-    // A store that an earlier restore left stopped has no tools that run.
-    let damage = site.damage(run, manifest, Some(platform)).await?;
+    // By hashes alone: nothing was journaled yet, so no tool may be started that could outlive us.
+    let damage = site.damage(run, manifest, None).await?;
     reasons.extend(damage.iter().map(ToString::to_string));
     let looks = ask_stores(site, run, platform, &pairs, stopped_on_purpose);
     reasons.extend(
