@@ -101,11 +101,10 @@ impl Backups {
     /// Removes what a dead run left unfinished: its uploads, its canary and its lease. The backup's own
     /// objects stay: without a manifest they are none.
     pub async fn sweep(&self, id: BackupId, run: &RunId) -> Result<(), RepositoryError> {
-        let uploads = self.repository.sweep(&id.to_string()).await;
-        let product = self.repository.sweep(PRODUCT).await;
-        let canary = self.repository.delete(&canary::key(run.as_str())).await;
-        let lease = self.free_lease_of(run).await;
-        uploads.and(product).and(canary).and(lease)
+        self.repository.sweep(&id.to_string()).await?;
+        self.repository.sweep(PRODUCT).await?;
+        self.repository.delete(&canary::key(run.as_str())).await?;
+        self.free_lease_of(run).await
     }
 
     /// What the repository's own clock says.

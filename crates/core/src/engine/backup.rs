@@ -61,10 +61,13 @@ pub async fn backup(site: &Site, run: &Run, held: &Held, platform: &Platform) ->
     let (guarded, lost) = run.guarded();
     let work = Box::pin(claimed(site, &guarded, platform, &plan, &intent, &lease));
     let outcome = lease.keep(&lost, work).await;
-    let freed = site.end_lease(run, &lease).await;
     let Claimed { outcome, holds } = outcome;
-    // A run that left its lease behind stays open: the next one frees it.
-    if freed {
+    let tidy = match &outcome {
+        Ok(_) => site.end_lease(run, &lease).await,
+        Err(_) => site.tidy(run, intent.backup).await,
+    };
+    // A run that left something behind stays open: the next one finds it and removes what is left.
+    if tidy {
         site.note(run, &intent, Phase::Closed).await;
     }
     if holds {
@@ -121,7 +124,7 @@ async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> 
     match fits.await {
         Ok(()) => Ok(lease),
         Err(error) => {
-            let tidy = site.end_lease(run, &lease).await;
+            let tidy = site.tidy(run, BackupId::at(run.began)).await;
             Err(Refused { error, tidy })
         }
     }

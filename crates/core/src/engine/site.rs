@@ -237,6 +237,19 @@ impl Site {
         released.is_ok()
     }
 
+    /// Removes what a failed run has left unfinished in the repository, its lease too; returns whether
+    /// nothing is left.
+    pub async fn tidy(&self, run: &Run, backup: BackupId) -> bool {
+        let swept = self.backups.sweep(backup, run.report.run()).await;
+        if let Err(error) = &swept {
+            run.report.warn(format!(
+                "{} could not be tidied up, the next run will try again: {error}",
+                self.backups.place()
+            ));
+        }
+        swept.is_ok()
+    }
+
     /// Runs that delete or compare ages need clocks that agree.
     async fn clocks_agree(&self) -> Result<(), Error> {
         let theirs = self.backups.clock().await.map_err(|cause| self.unfit(cause))?;

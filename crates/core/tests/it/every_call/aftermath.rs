@@ -3,6 +3,7 @@
 
 use std::future::Future;
 
+use stillpoint_core::backups::Backups;
 use stillpoint_core::errors::Error;
 use stillpoint_core::ports::journal::Phase;
 use stillpoint_core::ports::{Clock, Overdue, within};
@@ -312,6 +313,8 @@ impl Stage<'_> {
                 world.journal.open().iter().map(|run| format!("{run:?}")).collect(),
             ),
             ("violations", world.violations()),
+            ("probes and canaries", scratch(&world)),
+            ("leases", lease(&world).await),
         ];
         for (what, left) in left {
             self.unless(left.is_empty(), || format!("{what} are left: {left:?}"));
@@ -334,6 +337,28 @@ impl Stage<'_> {
             });
         }
     }
+}
+
+fn scratch(world: &World) -> Vec<String> {
+    let mut keys = world.repository.keys();
+    keys.retain(|key| {
+        [".stillpoint/probe", ".stillpoint/canary"]
+            .iter()
+            .any(|begin| key.starts_with(begin))
+    });
+    keys
+}
+
+/// Read past the port: what is asked for must not be a fault's prey.
+async fn lease(world: &World) -> Vec<String> {
+    let repository = std::sync::Arc::new(world.repository.clone());
+    let holder = Backups::new(repository).holder().await;
+    holder
+        .ok()
+        .flatten()
+        .map(|holder| holder.run.to_string())
+        .into_iter()
+        .collect()
 }
 
 /// Awaits a run, or its death. One that `hangs` is interrupted after a while.
