@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use object_store::aws::AwsCredential;
+use object_store::path::Path as Location;
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
 
 /// A bucket, a place in it, and the way there.
 #[derive(Clone, Debug)]
@@ -27,4 +30,54 @@ pub struct S3Settings {
     pub create_bucket: bool,
     /// The server honours `If-None-Match` and `If-Match`. Without them two writers are not kept apart.
     pub conditional_writes: bool,
+}
+
+impl S3Settings {
+    pub(super) fn credential(&self) -> Result<AwsCredential, String> {
+        let (Some(key_id), Some(secret_key)) = (&self.access_key_id, &self.secret_access_key) else {
+            return Err("no access key is configured: both its id and its secret are needed".into());
+        };
+        Ok(AwsCredential {
+            key_id: key_id.expose_secret().to_owned(),
+            secret_key: secret_key.expose_secret().to_owned(),
+            token: None,
+        })
+    }
+
+    pub(super) fn endpoint_url(&self) -> Result<Url, String> {
+        let amazon = format!("https://s3.{}.amazonaws.com", self.region);
+        let text = self.endpoint.as_deref().unwrap_or(&amazon);
+        let url = Url::parse(text).map_err(|cause| format!("the endpoint `{text}` is no URL: {cause}"))?;
+        // An error or a place that shows the URL must not show a secret.
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("the endpoint's URL holds a user or a password: name the access key apart from it".into());
+        }
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() || url.query().is_some() {
+            return Err(format!(
+                "the endpoint `{text}` is not of the form http(s)://host[:port]"
+            ));
+        }
+        Ok(url)
+    }
+
+    pub(super) fn bucket_url(&self, endpoint: &Url) -> Result<Url, String> {
+        let bucket = &self.bucket;
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if bucket.is_empty() || !bucket.bytes().all(allowed) {
+            return Err(format!("`{bucket}` cannot be the name of a bucket"));
+        }
+        let mut url = endpoint.clone();
+        if self.path_style {
+            let above = url.path().trim_end_matches('/').to_owned();
+            url.set_path(&format!("{above}/{bucket}"));
+            return Ok(url);
+        }
+        let host = format!("{bucket}.{}", endpoint.host_str().unwrap_or_default());
+        url.set_host(Some(&host)).map_err(|cause| format!("{host}: {cause}"))?;
+        Ok(url)
+    }
+
+    pub(super) fn root(&self) -> Result<Location, String> {
+        Location::parse(&self.prefix).map_err(|cause| format!("the prefix `{}`: {cause}", self.prefix))
+    }
 }

@@ -1,0 +1,12 @@
+//! A bucket keeps every promise of a repository. These tests need a container engine.
+
+mod server;
+
+use stillpoint_testkit::conformance::repository::Subject;
+use stillpoint_testkit::repository_conformance;
+
+async fn subject() -> anyhow::Result<Subject> {
+    Ok(Subject::new(server::repository().await?))
+}
+
+repository_conformance!(subject().await);
