@@ -13,19 +13,32 @@ use crate::testbed::{Saved, prove_against};
 
 const PROJECT: &str = "stillpoint-demo";
 
+/// A name that means something in the platform's own network alone: it is reached through the engine.
+const S3_ENDPOINT: &str = "http://seaweedfs-s3:8333";
+
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The size of the data: 1 is a few megabytes, 100 about 2 GB
     #[arg(long, default_value_t = 3, env = "SCALE")]
     scale: u32,
+    /// Where the backup goes: a directory, or the bucket of the platform's own object store
+    #[arg(long, value_enum, default_value_t, env = "REPO")]
+    repo: Repo,
     /// Only remove the demo's platform and its backups
     #[arg(long)]
     down: bool,
 }
 
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Repo {
+    #[default]
+    Local,
+    S3,
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let testbed = Testbed::kept(PROJECT, Shape::Full);
-    let demo = Demo::new(&testbed)?;
+    let demo = Demo::new(&testbed, arguments.repo)?;
     testbed.down()?;
     demo.forget()?;
     if arguments.down {
@@ -39,10 +52,11 @@ struct Demo<'a> {
     testbed: &'a Testbed,
     program: PathBuf,
     folder: PathBuf,
+    repo: Repo,
 }
 
 impl<'a> Demo<'a> {
-    fn new(testbed: &'a Testbed) -> Result<Self> {
+    fn new(testbed: &'a Testbed, repo: Repo) -> Result<Self> {
         let target = std::env::current_exe()?
             .parent()
             .context("this program has no folder")?
@@ -51,6 +65,7 @@ impl<'a> Demo<'a> {
             testbed,
             program: target.join("stillpoint"),
             folder: target.join("demo"),
+            repo,
         })
     }
 
@@ -73,6 +88,10 @@ impl<'a> Demo<'a> {
         story.chapter("What would a backup stop, and why?", || {
             self.stillpoint(&["containers", "plan"])
         })?;
+        println!();
+        for (name, value) in self.settings() {
+            println!("$ export {name}={value}");
+        }
         story.chapter("Backup", || self.stillpoint(&["backup"]))?;
         let (backup, saved) = (self.newest()?, Saved::of(self.testbed)?);
         story.chapter("Disaster: every database and every role is dropped", || {
@@ -91,11 +110,23 @@ impl<'a> Demo<'a> {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
+        command.env("STILLPOINT_STATE_DIR", self.folder.join("state"));
+        command.envs(self.settings());
         command
-            .env("STILLPOINT_PLATFORM", PROJECT)
-            .env("STILLPOINT_REPOSITORY", self.folder.join("repository"))
-            .env("STILLPOINT_STATE_DIR", self.folder.join("state"));
-        command
+    }
+
+    /// What an operator would set, apart from where the demo keeps its state.
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut settings = vec![("STILLPOINT_PLATFORM", PROJECT.to_owned())];
+        match self.repo {
+            Repo::Local => settings.push(("STILLPOINT_REPOSITORY", shown(&self.folder.join("repository")))),
+            Repo::S3 => settings.extend([
+                ("BACKUP_S3_ENDPOINT", S3_ENDPOINT.to_owned()),
+                ("BACKUP_S3_ACCESS_KEY_ID", seaweed::BACKUP.id.to_owned()),
+                ("BACKUP_S3_SECRET_ACCESS_KEY", seaweed::BACKUP.secret.to_owned()),
+            ]),
+        }
+        settings
     }
 
     fn stillpoint(&self, arguments: &[&str]) -> Result<()> {
@@ -124,15 +155,21 @@ impl<'a> Demo<'a> {
     }
 
     fn where_next(&self, backup: &str) {
-        let repository = shown(&self.folder.join("repository"));
+        let settings: Vec<String> = self.settings().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let look = match self.repo {
+            Repo::Local => format!("ls -R {}", shown(&self.folder.join("repository"))),
+            Repo::S3 => format!("docker exec {PROJECT}-seaweedfs-s3-1 curl -s -H 'Accept: application/json' \
+                 localhost:8888/buckets/backups/{PROJECT}/{backup}/"),
+        };
         println!(
             "\nWhere to look next\n  \
              the platform runs:        docker ps -a --filter name={PROJECT}\n  \
-             the backup is files:      ls -R {repository}\n  \
-             what it holds:            {program} backups show {backup} --repository {repository}\n  \
+             the backup is files:      {look}\n  \
+             what it holds:            {settings} {program} backups show {backup}\n  \
              restored without us:      docs/operating/by-hand.md\n  \
              how it works:             ARCHITECTURE.md\n  \
              remove all of it:         make down",
+            settings = settings.join(" "),
             program = shown(&self.program),
         );
     }

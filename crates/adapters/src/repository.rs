@@ -9,6 +9,7 @@
 //! and directories that the same call made. What it leaves out is done here: deletions, and
 //! directories that another call made and may not have synced.
 
+mod deferred;
 mod disk;
 mod errors;
 mod read;
@@ -28,6 +29,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutResult};
 use stillpoint_core::ports::repository::{Entry, Object, PRODUCT, Version};
 use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
 
+pub use deferred::Deferred;
 use upload::LocalUpload;
 
 /// A directory of this host.

@@ -17,7 +17,9 @@ mod process;
 mod reach;
 mod reap;
 mod running;
+mod serving;
 mod signal;
 mod translate;
 
 pub use connect::Docker;
+pub use serving::Server;

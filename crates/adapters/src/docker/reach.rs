@@ -42,7 +42,7 @@ impl Reach for Docker {
 
 impl Docker {
     /// The addresses under which the container's ports may be reached from here, best first.
-    async fn addresses(&self, act: &Act, container: &str) -> Result<Vec<IpAddr>, EngineError> {
+    pub(super) async fn addresses(&self, act: &Act, container: &str) -> Result<Vec<IpAddr>, EngineError> {
         let mut container = container.to_owned();
         for _ in 0..BORROWED_AT_MOST {
             let found = self.look(&container).await?;

@@ -1,0 +1,120 @@
+//! The repository that the configuration names, ready to be opened when it is first needed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use stillpoint_adapters::docker::{Docker, Server};
+use stillpoint_adapters::repository::s3::{S3Repository, S3Settings};
+use stillpoint_adapters::repository::{Deferred, LocalRepository};
+use stillpoint_core::engine::keep::Keep;
+use stillpoint_core::engine::platform;
+use stillpoint_core::names::Project;
+use stillpoint_core::ports::{Catalog, Kind, Repository, RepositoryError};
+
+/// What the default prefix is found by.
+pub(crate) struct Platform {
+    pub(crate) docker: Arc<Docker>,
+    pub(crate) kinds: Vec<Arc<dyn Kind>>,
+    pub(crate) keep: Keep,
+    pub(crate) wanted: Option<Project>,
+}
+
+impl Platform {
+    /// The platform's name: the repository's prefix where the operator gives none, so that two platforms
+    /// in one bucket never meet.
+    async fn name(&self) -> Result<Project, RepositoryError> {
+        if let Some(wanted) = &self.wanted {
+            return Ok(wanted.clone());
+        }
+        let unknown = |cause: String| RepositoryError::Failed {
+            key: "its prefix".to_owned(),
+            cause: format!("no BACKUP_S3_PREFIX is set, and the platform after which it is called cannot be found: {cause}"),
+        };
+        let workloads = self.docker.workloads().await.map_err(|error| unknown(error.to_string()))?;
+        let found = platform::find(workloads, &self.kinds, &self.keep, None);
+        found.map(|found| found.name).map_err(|error| unknown(error.to_string()))
+    }
+}
+
+/// A directory of this host.
+pub(crate) fn local(directory: PathBuf) -> Arc<dyn Repository> {
+    let place = format!("local directory {}", directory.display());
+    Arc::new(Deferred::new(place, move || {
+        let opened = LocalRepository::open(&directory);
+        async move { opened.map(|opened| Arc::new(opened) as Arc<dyn Repository>) }
+    }))
+}
+
+/// A bucket. Without `prefix` it is called after the platform.
+pub(crate) fn s3(
+    settings: S3Settings,
+    prefix: Option<String>,
+    server: Option<&Server>,
+    platform: Platform,
+) -> Arc<dyn Repository> {
+    let place = format!("s3://{}/{}", settings.bucket, prefix.as_deref().unwrap_or_default());
+    let dial = server.and_then(|server| server.address);
+    let known = Arc::new((settings, prefix, platform));
+    Arc::new(Deferred::new(place, move || open(known.clone(), dial)))
+}
+
+async fn open(
+    known: Arc<(S3Settings, Option<String>, Platform)>,
+    dial: Option<SocketAddr>,
+) -> Result<Arc<dyn Repository>, RepositoryError> {
+    let (settings, prefix, platform) = &*known;
+    let prefix = match prefix {
+        Some(prefix) => prefix.clone(),
+        None => platform.name().await?.to_string(),
+    };
+    let settings = S3Settings {
+        prefix,
+        ..settings.clone()
+    };
+    Ok(Arc::new(S3Repository::open(&settings, dial).await?))
+}
+
+/// The host and the port of an endpoint; none for Amazon's own.
+pub(crate) fn host_of(settings: &S3Settings) -> Option<(String, u16)> {
+    let url = settings.endpoint.as_deref()?;
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split('/').next()?;
+    let default = if scheme == "https" { 443 } else { 80 };
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => Some((host.to_owned(), port.parse().ok()?)),
+        _ => Some((authority.to_owned(), default)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_leads_to_a_host_and_a_port() {
+        let of = |endpoint: &str| {
+            host_of(&S3Settings {
+                endpoint: Some(endpoint.to_owned()),
+                region: String::new(),
+                bucket: String::new(),
+                prefix: String::new(),
+                access_key_id: None,
+                secret_access_key: None,
+                ca_file: None,
+                path_style: true,
+                create_bucket: true,
+                conditional_writes: true,
+            })
+        };
+        for (endpoint, host, port) in [
+            ("http://seaweedfs-s3:8333", "seaweedfs-s3", 8333),
+            ("https://s3.example.org/base", "s3.example.org", 443),
+            ("http://[fd00::2]:8333/", "[fd00::2]", 8333),
+            ("http://[fd00::2]", "[fd00::2]", 80),
+        ] {
+            assert_eq!(of(endpoint), Some((host.to_owned(), port)), "{endpoint}");
+        }
+        assert_eq!(of("seaweedfs-s3:8333"), None);
+    }
+}
