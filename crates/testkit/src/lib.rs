@@ -11,6 +11,7 @@ pub mod product;
 pub mod proxy;
 pub mod recorder;
 pub mod sample;
+pub mod seaweed;
 pub mod second_engine;
 pub mod stage;
 pub mod testbed;
