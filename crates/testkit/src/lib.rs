@@ -10,6 +10,7 @@ pub mod faults;
 pub mod product;
 pub mod proxy;
 pub mod recorder;
+pub mod s3_proxy;
 pub mod sample;
 pub mod seaweed;
 pub mod second_engine;
