@@ -35,6 +35,10 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         tool("cargo-deny", &["--locked", "check", "bans", "licenses", "sources"])
     });
     tally.tests()?;
+    // What the tests of this run shared has lost its owner now. What cannot be removed, the next run removes.
+    if let Err(error) = stillpoint_testkit::testbed::reap() {
+        println!("cannot remove what the tests have left: {error:#}");
+    }
     println!("{} passed, {} failed", tally.passed, tally.failed);
     if tally.failed > 0 {
         bail!("not all is well");

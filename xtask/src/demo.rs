@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use stillpoint_testkit::seaweed;
 use stillpoint_testkit::testbed::{Shape, Testbed};
 
 use crate::testbed::{Saved, prove_against};
@@ -155,11 +156,17 @@ impl<'a> Demo<'a> {
     }
 
     fn where_next(&self, backup: &str) {
-        let settings: Vec<String> = self.settings().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let settings: Vec<String> = self
+            .settings()
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let look = match self.repo {
             Repo::Local => format!("ls -R {}", shown(&self.folder.join("repository"))),
-            Repo::S3 => format!("docker exec {PROJECT}-seaweedfs-s3-1 curl -s -H 'Accept: application/json' \
-                 localhost:8888/buckets/backups/{PROJECT}/{backup}/"),
+            Repo::S3 => format!(
+                "docker exec {PROJECT}-seaweedfs-s3-1 curl -s -H 'Accept: application/json' \
+                 localhost:8888/buckets/backups/{PROJECT}/{backup}/"
+            ),
         };
         println!(
             "\nWhere to look next\n  \

@@ -8,6 +8,7 @@ mod display;
 mod failure;
 mod interrupt;
 mod options;
+mod repository;
 mod watchdog;
 mod wiring;
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use secrecy::SecretString;
+use stillpoint_adapters::repository::s3::S3Settings;
 use stillpoint_core::names::Project;
 
 use crate::failure::Failure;
@@ -41,8 +42,18 @@ pub(crate) struct Options {
     pub json: bool,
 }
 
-/// Set where backups go to S3. This version has no S3 repository, and falling back to a local
-/// directory in silence would leave the operator without the backup that he believes to have.
+/// Where the backups go.
+pub(crate) enum Choice {
+    /// A directory of this host.
+    Local(PathBuf),
+    /// A bucket; without a prefix it is called after the platform.
+    S3 {
+        settings: Box<S3Settings>,
+        prefix: Option<String>,
+    },
+}
+
+/// Set where backups go to S3.
 const S3_VARIABLES: [&str; 2] = ["BACKUP_S3_ENDPOINT", "BACKUP_S3_ACCESS_KEY_ID"];
 
 impl Options {
@@ -68,18 +79,31 @@ impl Options {
         arguments
     }
 
-    /// The repository's directory.
-    pub(crate) fn repository_dir(&self) -> Result<PathBuf, Failure> {
+    /// Where the backups go.
+    pub(crate) fn repository(&self) -> Result<Choice, Failure> {
         if let Some(dir) = &self.repository {
-            return Ok(dir.clone());
+            return Ok(Choice::Local(dir.clone()));
         }
-        match S3_VARIABLES.into_iter().find(|name| std::env::var_os(name).is_some()) {
-            Some(name) => Err(Failure::usage(
-                format!("{name} asks for an S3 repository, which this version does not have"),
-                "unset it, or say with --repository DIR that the backups go to a local directory",
-            )),
-            None => home("XDG_DATA_HOME", ".local/share", "repository"),
+        let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        if S3_VARIABLES.iter().all(|name| text(name).is_none()) {
+            return home("XDG_DATA_HOME", ".local/share", "repository").map(Choice::Local);
         }
+        let settings = S3Settings {
+            endpoint: text("BACKUP_S3_ENDPOINT"),
+            region: text("BACKUP_S3_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
+            bucket: text("BACKUP_S3_BUCKET").unwrap_or_else(|| "backups".to_owned()),
+            prefix: String::new(),
+            access_key_id: setting("BACKUP_S3_ACCESS_KEY_ID"),
+            secret_access_key: setting("BACKUP_S3_SECRET_ACCESS_KEY"),
+            ca_file: text("BACKUP_S3_CA_FILE").map(PathBuf::from),
+            path_style: true,
+            create_bucket: true,
+            conditional_writes: true,
+        };
+        Ok(Choice::S3 {
+            settings: Box::new(settings),
+            prefix: text("BACKUP_S3_PREFIX"),
+        })
     }
 
     /// The directory of locks.

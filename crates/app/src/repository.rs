@@ -29,11 +29,19 @@ impl Platform {
         }
         let unknown = |cause: String| RepositoryError::Failed {
             key: "its prefix".to_owned(),
-            cause: format!("no BACKUP_S3_PREFIX is set, and the platform after which it is called cannot be found: {cause}"),
+            cause: format!(
+                "no BACKUP_S3_PREFIX is set, and the platform after which it is called cannot be found: {cause}"
+            ),
         };
-        let workloads = self.docker.workloads().await.map_err(|error| unknown(error.to_string()))?;
+        let workloads = self
+            .docker
+            .workloads()
+            .await
+            .map_err(|error| unknown(error.to_string()))?;
         let found = platform::find(workloads, &self.kinds, &self.keep, None);
-        found.map(|found| found.name).map_err(|error| unknown(error.to_string()))
+        found
+            .map(|found| found.name)
+            .map_err(|error| unknown(error.to_string()))
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use stillpoint_adapters::clock::SystemClock;
-use stillpoint_adapters::docker::Docker;
+use stillpoint_adapters::docker::{Docker, Server};
 use stillpoint_adapters::ledger::Ledger;
 use stillpoint_adapters::lock::FileLocks;
-use stillpoint_adapters::repository::LocalRepository;
+use stillpoint_adapters::repository::s3::S3Settings;
 use stillpoint_core::backups::Backups;
 use stillpoint_core::engine::keep::Keep;
 use stillpoint_core::engine::site::Site;
@@ -14,20 +14,21 @@ use stillpoint_core::errors::Error;
 use stillpoint_core::operations::Local;
 use stillpoint_core::retention::Policy;
 
+use stillpoint_core::ports::{EngineError, Kind, Repository};
+
 use crate::failure::Failure;
-use crate::options::{Options, setting};
+use crate::options::{Choice, Options, setting};
+use crate::repository::{self, Platform};
 
 /// The version, as it stands in manifests.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The use cases, wired to this machine.
-pub(crate) fn operations(options: &Options) -> Result<Local, Failure> {
+/// The use cases, wired to this machine. Looks at the engine, and never fails because it does not
+/// answer: whoever needs it will say so.
+pub(crate) async fn operations(options: &Options) -> Result<Local, Failure> {
     let docker = Arc::new(Docker::connect(Some(&options.docker_host)).map_err(Error::from)?);
-    let directory = options.repository_dir()?;
-    let repository = LocalRepository::open(&directory).map_err(|cause| Error::Repository {
-        place: format!("local directory {}", directory.display()),
-        cause,
-    })?;
+    let kinds = stillpoint_stores::registry(&(Arc::new(setting) as stillpoint_stores::Setting));
+    let wired = repository(options, &docker, &kinds).await?;
     Ok(Local::new(Site {
         catalog: docker.clone(),
         power: docker.clone(),
@@ -36,15 +37,58 @@ pub(crate) fn operations(options: &Options) -> Result<Local, Failure> {
         clock: Arc::new(SystemClock::new()),
         locks: Arc::new(FileLocks::new(options.state_directory()?)),
         journal: Arc::new(Ledger::in_folder(options.state_directory()?)),
-        backups: Backups::new(Arc::new(repository)),
-        kinds: stillpoint_stores::registry(&(Arc::new(setting) as stillpoint_stores::Setting)),
+        backups: Backups::new(wired.repository),
+        kinds,
         host: host(),
         process: std::process::id(),
         version: VERSION.to_owned(),
-        keep: Keep::default(),
+        keep: wired.keep,
         retention: Policy::default(),
         lease: std::time::Duration::from_mins(2),
     }))
+}
+
+struct Wired {
+    repository: Arc<dyn Repository>,
+    /// What is never stopped: whatever serves the repository, too.
+    keep: Keep,
+}
+
+async fn repository(options: &Options, docker: &Arc<Docker>, kinds: &[Arc<dyn Kind>]) -> Result<Wired, Failure> {
+    let (settings, prefix) = match options.repository()? {
+        Choice::Local(directory) => {
+            return Ok(Wired {
+                repository: repository::local(directory),
+                keep: Keep::default(),
+            });
+        }
+        Choice::S3 { settings, prefix } => (settings, prefix),
+    };
+    let server = server(options, docker, &settings).await?;
+    let keep = Keep::new(Vec::new(), server.as_ref().map(|server| server.container.clone()));
+    let platform = Platform {
+        docker: docker.clone(),
+        kinds: kinds.to_vec(),
+        keep: keep.clone(),
+        wanted: options.project(),
+    };
+    Ok(Wired {
+        repository: repository::s3(*settings, prefix, server.as_ref(), platform),
+        keep,
+    })
+}
+
+/// The container that serves the repository, if it is one of this engine's.
+async fn server(options: &Options, docker: &Docker, settings: &S3Settings) -> Result<Option<Server>, Failure> {
+    let Some((host, port)) = repository::host_of(settings) else {
+        return Ok(None);
+    };
+    match docker.server(&host, port, options.project().as_ref()).await {
+        Ok(server) => Ok(server),
+        // Without an engine there is no such container either; verbs that need none go on.
+        Err(EngineError::Unreachable { .. } | EngineError::Forbidden { .. }) => Ok(None),
+        Err(error) => Err(Error::from(error).into()),
+    }
 }
 
 fn host() -> String {

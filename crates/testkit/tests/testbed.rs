@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use stillpoint_testkit::seaweed;
 use stillpoint_testkit::testbed::{Shape, Status, Testbed, Truth, WitnessMode};
 
 fn ticks(testbed: &Testbed) -> Result<Vec<u64>> {
@@ -80,8 +81,18 @@ fn a_full_platform_holds_every_state_that_a_backup_must_keep() -> Result<()> {
             };
             assert_eq!((service, state), (service, &(expected, 0)));
         }
+        assert_eq!(bucket_seen_with_the_backups_key(testbed)?, "200");
         Ok(())
     })
+}
+
+fn bucket_seen_with_the_backups_key(testbed: &Testbed) -> Result<String> {
+    let user = format!("{}:{}", seaweed::BACKUP.id, seaweed::BACKUP.secret);
+    let url = format!("http://127.0.0.1:8333/{}", seaweed::BUCKET);
+    let curl = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--head"];
+    let signed = ["--aws-sigv4", "aws:amz:us-east-1:s3", "--user", &user, &url];
+    let container = testbed.container("seaweedfs-s3")?;
+    testbed.docker(&[&["exec", &container], &curl[..], &signed].concat())
 }
 
 /// The seed must be the same every time, or a difference would mean nothing; salts of passwords excepted.

@@ -21,7 +21,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
-    let operations = wiring::operations(options)?;
+    let operations = wiring::operations(options).await?;
     let display = Display::start(options.json);
     let adopted = operations.adopt(args.backup, order(options, &display)).await;
     display.finish();

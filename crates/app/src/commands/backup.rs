@@ -28,7 +28,7 @@ enum Mode {
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
     let Mode::Hold = args.mode;
-    let operations = wiring::operations(options)?;
+    let operations = wiring::operations(options).await?;
     let watchdog = Watchdog::start(options);
     let display = Display::start(options.json);
     let sealed = operations.backup(order(options, &display)).await;

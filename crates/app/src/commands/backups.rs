@@ -35,7 +35,7 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(options: &Options, command: &Command) -> Result<Exit, Failure> {
-    let operations = wiring::operations(options)?;
+    let operations = wiring::operations(options).await?;
     match command {
         Command::Ls => {
             let backups = operations.list().await?;

@@ -35,7 +35,7 @@ pub(crate) struct Recover {
 }
 
 pub(super) async fn run(options: &Options, command: &Command) -> Result<Exit, Failure> {
-    let operations = wiring::operations(options)?;
+    let operations = wiring::operations(options).await?;
     match command {
         Command::Plan => {
             let plan = operations.plan(options.project().as_ref()).await?;

@@ -30,7 +30,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
-    let operations = wiring::operations(options)?;
+    let operations = wiring::operations(options).await?;
     confirm(args)?;
     let watchdog = Watchdog::start(options);
     let display = Display::start(options.json);

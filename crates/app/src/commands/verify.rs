@@ -48,7 +48,7 @@ impl Which {
 }
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
-    let operations = wiring::operations(options)?;
+    let operations = wiring::operations(options).await?;
     let display = Display::start(options.json);
     let verified = operations.verify(args.which.scope(), order(options, &display)).await;
     display.finish();

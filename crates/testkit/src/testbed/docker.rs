@@ -26,7 +26,7 @@ const SHORT: Duration = Duration::from_mins(2);
 pub(super) const LONG: Duration = Duration::from_mins(30);
 
 /// A call of `docker`, built up and run once.
-pub(super) struct Docker {
+pub(crate) struct Docker {
     args: Vec<String>,
     env: Vec<(&'static str, String)>,
     input: Vec<u8>,
@@ -35,7 +35,7 @@ pub(super) struct Docker {
 
 impl Docker {
     /// `docker ARGS…`
-    pub(super) fn new<S: Into<String>>(args: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn new<S: Into<String>>(args: impl IntoIterator<Item = S>) -> Self {
         let args = args.into_iter().map(Into::into).collect();
         Self {
             args,
@@ -45,7 +45,7 @@ impl Docker {
         }
     }
 
-    pub(super) fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
@@ -61,13 +61,13 @@ impl Docker {
         self
     }
 
-    pub(super) fn limit(mut self, limit: Duration) -> Self {
+    pub(crate) fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
     /// Its standard output without the last line end; an error unless it exited 0.
-    pub(super) fn run(self) -> Result<String> {
+    pub(crate) fn run(self) -> Result<String> {
         let output = self.output()?;
         if !output.status.success() {
             bail!("{}", self.complaint(&output));
@@ -78,7 +78,7 @@ impl Docker {
     }
 
     /// The same, whatever it exits with.
-    pub(super) fn output(&self) -> Result<Output> {
+    pub(crate) fn output(&self) -> Result<Output> {
         let mut child = self
             .command()
             .stdin(Stdio::piped())

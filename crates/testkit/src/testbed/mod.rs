@@ -4,14 +4,14 @@
 //! Nothing is cleaned up in `Drop`: a failed test leaves its platform for a look, and the next run removes it ([`reap`]).
 
 mod containers;
-mod docker;
+pub(crate) mod docker;
 mod dump;
 mod events;
-mod owner;
-mod places;
+pub(crate) mod owner;
+pub(crate) mod places;
 mod platform;
 mod psql;
-mod reap;
+pub(crate) mod reap;
 mod seed;
 mod truth;
 mod witness;

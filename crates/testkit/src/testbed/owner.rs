@@ -5,13 +5,22 @@ use std::fs;
 use anyhow::{Context, Result};
 
 /// On every container, volume and network of a testbed.
-pub(super) const LABEL: &str = "stillpoint.testbed.owner";
+pub(crate) const LABEL: &str = "stillpoint.testbed.owner";
 /// Belongs to whoever sits at the terminal: only `down` removes it.
 pub(super) const KEPT: &str = "kept";
 
-/// The label's value for this process: its pid and its start time, which together no later process has.
-pub(super) fn this_process() -> Result<String> {
-    let pid = std::process::id();
+/// The label's value for this process.
+pub(crate) fn this_process() -> Result<String> {
+    of(std::process::id())
+}
+
+/// The label's value for the process that runs the tests, of which each may be a process of its own: it ends after the last of them.
+pub(crate) fn the_runner() -> Result<String> {
+    of(std::os::unix::process::parent_id())
+}
+
+/// The pid and the start time, which together no later process has.
+fn of(pid: u32) -> Result<String> {
     let started = start_time(pid).with_context(|| format!("cannot read the start time of process {pid} from /proc"))?;
     Ok(format!("{pid}-{started}"))
 }

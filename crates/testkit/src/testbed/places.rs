@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 /// The folder `testbed/` of this checkout.
-pub(super) fn testbed() -> PathBuf {
+pub(crate) fn testbed() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap_or(here).join("testbed")
 }
@@ -48,7 +48,7 @@ pub fn images() -> Result<BTreeMap<String, String>> {
 }
 
 /// The tag of one image, such as `POSTGRES`.
-pub(super) fn image(name: &str) -> Result<String> {
+pub(crate) fn image(name: &str) -> Result<String> {
     let key = format!("IMG_{name}");
     images()?
         .remove(&key)

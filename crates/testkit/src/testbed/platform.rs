@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::Once;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow};
@@ -12,9 +11,11 @@ use super::docker::{Docker, LONG};
 use super::events::Events;
 use super::witness::{self, WitnessState};
 use super::{ContainerState, Status, Truth, containers, dump, owner, places, reap, seed, truth, wreck};
+use crate::seaweed;
 
 const STORE: &str = "postgres-main";
 const WITNESS: &str = "witness";
+const OBJECT_STORE: &str = "seaweedfs-s3";
 
 /// How much of `testbed/compose.yaml` is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl Shape {
             STORE,
             "webapp",
             WITNESS,
-            "seaweedfs-s3",
+            OBJECT_STORE,
             "etcd",
             "traefik",
             "worker-paused",
@@ -103,10 +104,7 @@ impl Testbed {
     /// Starts the platform with empty stores and waits until every service is healthy or runs.
     /// Removes leftovers of dead runs first, once per process.
     pub fn up(&self) -> Result<()> {
-        static REAPED: Once = Once::new();
-        let mut outcome = Ok(Vec::new());
-        REAPED.call_once(|| outcome = reap::reap());
-        outcome.context("cannot remove what earlier runs have left")?;
+        reap::first()?;
         self.start()
             .with_context(|| format!("cannot bring up {}", self.project))
     }
@@ -142,6 +140,7 @@ impl Testbed {
             .limit(LONG)
             .run()?;
         if self.shape == Shape::Full {
+            seaweed::make_ready(&self.container(OBJECT_STORE)?)?;
             self.play_operator()?;
         }
         Ok(())

@@ -2,14 +2,29 @@
 //! Never touches what carries no owner label of ours, nor what a living process owns.
 
 use std::collections::BTreeSet;
+use std::sync::Once;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::docker::{Docker, words};
 use super::{containers, owner};
 
-/// Removes every testbed whose owner is gone; the removed projects' names.
+/// Removes what dead runs have left, once per process: for whoever brings something up.
+pub(crate) fn first() -> Result<()> {
+    static REAPED: Once = Once::new();
+    let mut outcome = Ok(Vec::new());
+    REAPED.call_once(|| outcome = reap());
+    outcome.map(drop).context("cannot remove what earlier runs have left")
+}
+
+/// Removes every testbed and every single container whose owner is gone; the removed ones' names.
 pub fn reap() -> Result<Vec<String>> {
+    let mut removed = reap_projects()?;
+    removed.extend(reap_singles()?);
+    Ok(removed)
+}
+
+fn reap_projects() -> Result<Vec<String>> {
     let mut dead = BTreeSet::new();
     let template = format!(
         "{{{{.Label \"com.docker.compose.project\"}}}}\t{{{{.Label \"{}\"}}}}",
@@ -37,6 +52,28 @@ fn without_owner(listing: &str) -> impl Iterator<Item = String> {
     pairs
         .filter(|(project, label)| !project.is_empty() && !owner::is_alive(label))
         .map(|(project, _)| project.to_owned())
+}
+
+/// Containers of ours that belong to no project, such as a server that several tests share.
+fn reap_singles() -> Result<Vec<String>> {
+    let template = format!(
+        "{{{{.Label \"com.docker.compose.project\"}}}}\t{{{{.Names}}}}\t{{{{.Label \"{}\"}}}}",
+        owner::LABEL
+    );
+    let filter = format!("label={}", owner::LABEL);
+    let found = Docker::new(["ps", "-a", "--filter", &filter, "--format", &template]).run()?;
+    let dead: Vec<_> = singles_without_owner(&found).collect();
+    each(&["rm", "--force", "--volumes"], dead.clone())?;
+    Ok(dead)
+}
+
+fn singles_without_owner(listing: &str) -> impl Iterator<Item = String> {
+    let singles = listing
+        .lines()
+        .filter_map(|line| line.strip_prefix('\t')?.split_once('\t'));
+    singles
+        .filter(|(_, label)| !owner::is_alive(label))
+        .map(|(name, _)| name.to_owned())
 }
 
 /// Removes a project at once, without its containers' grace periods: containers (also those that others hung on its volumes, and the
@@ -87,6 +124,15 @@ mod tests {
             owner::this_process().unwrap()
         );
         assert_eq!(without_owner(&listing).collect::<Vec<_>>(), ["sp-dead"]);
+    }
+
+    #[test]
+    fn a_single_container_is_taken_by_its_name_and_never_one_of_a_project() {
+        let listing = format!(
+            "sp-dead\tsp-dead-web-1\t1-1\n\tsingle\t1-1\n\tmine\t{}",
+            owner::the_runner().unwrap()
+        );
+        assert_eq!(singles_without_owner(&listing).collect::<Vec<_>>(), ["single"]);
     }
 
     #[test]
