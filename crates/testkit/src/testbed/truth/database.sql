@@ -1,6 +1,7 @@
 -- What a database holds, as facts that survive a dump and a restore: names instead of oids, sorted privileges, rows as a count and an
 -- order-independent sum of hashes. One JSON document per line: {"fact": name, "is": content}. Reads only: it must not look like a client.
--- Left out: members of extensions (CREATE EXTENSION brings them), planner statistics, and public.witness (compared by itself).
+-- Left out: members of extensions (CREATE EXTENSION brings them), planner statistics, public.witness (compared by itself), and the
+-- column option pg_attver, which Debian's PostgreSQL 17.12 gives every column when it is made and pg_dump leaves out.
 \set ON_ERROR_STOP on
 -- A row's text depends on these.
 set search_path = '';
@@ -46,7 +47,7 @@ select json_build_object('fact', format('table %I.%I', n.nspname, c.relname), 'i
         'collation', (select format('%I.%I', cn.nspname, co.collname) from pg_collation co join pg_namespace cn on cn.oid = co.collnamespace
             where co.oid = a.attcollation),
         'statistics', nullif(a.attstattarget, -1), 'storage', a.attstorage, 'compression', a.attcompression, 'local', a.attislocal,
-        'options', a.attoptions, 'acl', (select json_agg(x::text order by x::text) from unnest(a.attacl) x)) order by a.attnum)
+        'options', (select array_agg(o order by o) from unnest(a.attoptions) o where o not like 'pg\_attver=%'), 'acl', (select json_agg(x::text order by x::text) from unnest(a.attacl) x)) order by a.attnum)
         from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)))
 :relations and c.relkind in ('r', 'p', 'v', 'm', 'f');
