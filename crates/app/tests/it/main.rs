@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod common;
+mod damage;
 mod errors;
 mod faults;
 mod kills;
