@@ -165,3 +165,82 @@ impl Drop for Sent {
         self.budget.give_back(self.bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    const STEP: usize = 64 << 10;
+
+    async fn fill(held: &Held, bytes: usize) {
+        for _ in 0..bytes / STEP {
+            held.grow(STEP).await;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// So many parts of the same size at once, each of which is sent when it is full.
+    async fn all_arrive(parts: usize, bytes: usize) -> bool {
+        let budget = Budget::new();
+        let mut tasks = JoinSet::new();
+        for _ in 0..parts {
+            let budget = budget.clone();
+            tasks.spawn(async move {
+                let held = budget.open();
+                fill(&held, bytes).await;
+                let sent = held.send();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                drop(sent);
+            });
+        }
+        let arrived = tokio::time::timeout(Duration::from_hours(1), tasks.join_all()).await;
+        arrived.is_ok() && budget.accounts().free == BUDGET
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_hundred_parts_each_has_its_turn() {
+        assert!(all_arrive(200, FLOOR).await);
+        assert!(all_arrive(200, 2 * STEP).await);
+    }
+
+    #[test]
+    fn what_the_eldest_may_still_need_is_kept_for_it() {
+        let budget = Budget::new();
+        let (eldest, other) = (budget.open(), budget.open());
+        assert!(eldest.try_grow(STEP));
+        assert!(
+            !other.try_grow(BUDGET - FLOOR + STEP),
+            "the eldest cannot reach its floor"
+        );
+        assert!(other.try_grow(BUDGET - FLOOR));
+        assert!(eldest.try_grow(FLOOR - STEP));
+        assert!(!eldest.try_grow(1), "more than there is");
+    }
+
+    #[test]
+    fn memory_comes_back_from_parts_that_arrive_and_from_those_that_are_dropped() {
+        let budget = Budget::new();
+        let (first, second) = (budget.open(), budget.open());
+        assert!(first.try_grow(STEP) && second.try_grow(STEP));
+        drop(second);
+        let sent = first.send();
+        assert_eq!(budget.accounts().free, BUDGET - STEP);
+        drop(sent);
+        assert_eq!(budget.accounts().free, BUDGET);
+        assert!(budget.accounts().gathered.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_whose_upload_was_dropped_while_it_waited_takes_nothing() {
+        let budget = Budget::new();
+        let (eldest, other) = (budget.open(), budget.open());
+        assert!(other.try_grow(BUDGET - FLOOR));
+        let waits = tokio::time::timeout(Duration::from_secs(1), other.grow(STEP)).await;
+        assert!(waits.is_err());
+        assert!(eldest.try_grow(FLOOR));
+    }
+}

@@ -39,7 +39,7 @@ pub(super) struct S3Upload {
 #[derive(PartialEq, Eq)]
 enum State {
     Open,
-    /// A part was lost: the object can no longer be completed.
+    /// Something was lost: the object can no longer be completed.
     Broken,
     Ended,
 }
@@ -70,6 +70,20 @@ impl S3Upload {
             Some(Right::Counted(budget.open()))
         };
         self.part = right.map(|right| Part::new(right, full));
+        Ok(())
+    }
+
+    async fn take(&mut self, mut piece: Bytes) -> Result<(), RepositoryError> {
+        self.size += piece.len() as u64;
+        while !piece.is_empty() {
+            self.make_room().await?;
+            if let Some(part) = &mut self.part {
+                part.take(&mut piece);
+                if part.is_full() {
+                    self.send().await?;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -136,12 +150,9 @@ impl S3Upload {
         Ok(())
     }
 
-    fn check(&mut self, arrived: Arrived) -> Result<(), RepositoryError> {
+    fn check(&self, arrived: Arrived) -> Result<(), RepositoryError> {
         let arrived = arrived.map_err(Into::into).flatten();
-        arrived.map_err(|error| {
-            self.state = State::Broken;
-            self.failed(Trouble::of(&error))
-        })
+        arrived.map_err(|error| self.failed(Trouble::of(&error)))
     }
 
     async fn publish(&mut self) -> Result<(), RepositoryError> {
@@ -262,19 +273,13 @@ impl S3Upload {
 
 #[async_trait]
 impl Upload for S3Upload {
-    async fn write(&mut self, mut piece: Bytes) -> Result<(), RepositoryError> {
+    async fn write(&mut self, piece: Bytes) -> Result<(), RepositoryError> {
         self.check_open()?;
-        self.size += piece.len() as u64;
-        while !piece.is_empty() {
-            self.make_room().await?;
-            if let Some(part) = &mut self.part {
-                part.take(&mut piece);
-                if part.is_full() {
-                    self.send().await?;
-                }
-            }
+        let taken = self.take(piece).await;
+        if taken.is_err() {
+            self.state = State::Broken;
         }
-        Ok(())
+        taken
     }
 
     async fn complete(&mut self) -> Result<(), RepositoryError> {
