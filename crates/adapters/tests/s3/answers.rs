@@ -202,3 +202,44 @@ async fn a_full_store_is_told() -> anyhow::Result<()> {
     assert!(matches!(error, RepositoryError::Full { .. }), "{error:?}");
     Ok(())
 }
+
+/// Pages of more than a thousand are made by hand.
+#[tokio::test]
+async fn a_sweep_reads_every_page() -> anyhow::Result<()> {
+    let Subject {
+        repository,
+        between,
+        prefix,
+        ..
+    } = subject().await?;
+    let page = |id: &str, more: bool| {
+        Deed::Answer(format!(
+            "200 OK\n\n<ListMultipartUploadsResult><IsTruncated>{more}</IsTruncated>\
+             <NextKeyMarker>{prefix}/d/a&amp;b</NextKeyMarker><NextUploadIdMarker>{id}</NextUploadIdMarker>\
+             <Upload><Key>{prefix}/d/a&amp;b</Key><UploadId>{id}</UploadId></Upload>\
+             <Upload><Key>elsewhere/d/a</Key><UploadId>foreign</UploadId></Upload></ListMultipartUploadsResult>"
+        ))
+    };
+    between.next("GET /backups?uploads", 1, page("one", true));
+    between.next("GET /backups?uploads", 1, page("two", false));
+    between.next("DELETE ", 2, Deed::Answer("204 No Content".into()));
+    repository.sweep("d").await?;
+    let seen = between.seen.lock().unwrap().clone();
+    let first_lines: Vec<_> = seen.iter().filter_map(|head| head.lines().next()).collect();
+    let deleted = first_lines.iter().filter(|line| line.starts_with("DELETE "));
+    assert_eq!(
+        deleted
+            .filter(|line| line.contains("uploadId=one") || line.contains("uploadId=two"))
+            .count(),
+        2
+    );
+    assert!(
+        first_lines.iter().any(|line| line.contains("upload-id-marker=one")),
+        "{first_lines:?}"
+    );
+    assert!(
+        !first_lines.iter().any(|line| line.contains("foreign")),
+        "{first_lines:?}"
+    );
+    Ok(())
+}

@@ -117,12 +117,12 @@ impl S3Upload {
             None => self.begin().await?,
         };
         if let Some(part) = self.part.take() {
-            let (payload, flight) = part.send();
+            let (payload, alone) = part.send();
             let arrival = begun.put_part(payload);
             self.sent += 1;
             self.parts.spawn(async move {
                 let arrived = arrival.await;
-                drop(flight);
+                drop(alone);
                 arrived
             });
         }
@@ -167,12 +167,8 @@ impl S3Upload {
     }
 
     async fn publish_at_once(&mut self) -> Result<(), RepositoryError> {
-        let (payload, flight) = match self.part.take().map(Part::send) {
-            Some((payload, flight)) => (payload, Some(flight)),
-            None => (PutPayload::new(), None),
-        };
+        let payload = self.part.take().map_or_else(PutPayload::new, |part| part.send().0);
         let written = self.repository.put_new(&self.key, payload).await;
-        drop(flight);
         match written {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(self.exists()),
