@@ -2,11 +2,11 @@
 //! have the keys that the manifest names, below the repository's prefix: the same tree as in a
 //! local directory, escapes included.
 //!
-//! Nothing here waits for ever. A server that refuses connections is given up within about half a
-//! minute of tries; one that takes requests and never answers, at the latest 94 s after a part of
-//! 8 MiB was begun (30 s for requests that carry nothing, 5 min for the one that completes an
-//! upload); a download after 30 s without a byte, four times in a row. The numbers and their
-//! reasons are in `limits`.
+//! Nothing here waits for ever. A server that refuses connections is given up after at most half a
+//! minute of tries. One that takes requests and never answers is noticed at the latest 94 s after a
+//! part of 8 MiB was begun, 5 min after an upload was to be completed, and 92 s after anything else
+//! was asked; in a download, after four times 30 s without a byte. The numbers and their reasons are
+//! in `limits`.
 //!
 //! Uploads that nobody ended stay on the server, unseen by any listing, until they are swept.
 

@@ -1,6 +1,10 @@
 //! A bucket keeps every promise of a repository. These tests need a container engine.
 
+mod answers;
+mod between;
+mod opening;
 mod server;
+mod uploads;
 
 use stillpoint_testkit::conformance::repository::Subject;
 use stillpoint_testkit::repository_conformance;

@@ -1,6 +1,7 @@
 //! One SeaweedFS in a container, shared by all tests of this crate: whoever comes first starts it.
 //! Every test keeps to a prefix of its own.
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -104,4 +105,45 @@ pub(crate) fn settings() -> anyhow::Result<S3Settings> {
 /// A repository at a place of its own.
 pub(crate) async fn repository() -> anyhow::Result<S3Repository> {
     Ok(S3Repository::open(&settings()?, None).await?)
+}
+
+/// The address behind [`start`].
+pub(crate) fn address() -> anyhow::Result<SocketAddr> {
+    Ok(start()?.trim_start_matches("http://").parse()?)
+}
+
+/// Asks the server by another client than ours.
+fn curl(arguments: &[&str]) -> anyhow::Result<String> {
+    let signed = [
+        "--aws-sigv4",
+        "aws:amz:us-east-1:s3",
+        "--user",
+        "testbed-admin:testbed-admin-secret",
+    ];
+    let curl = ["exec", NAME, "curl", "-sSf", "--max-time", "20"];
+    docker(&[&curl[..], &signed, arguments].concat())
+}
+
+/// How many uploads below a prefix nobody has ended.
+pub(crate) fn unfinished(prefix: &str) -> anyhow::Result<usize> {
+    start()?;
+    let listed = curl(&[&format!("http://127.0.0.1:8333/{BUCKET}?max-uploads=1000&uploads=")])?;
+    Ok(listed.matches(&format!("<Key>{prefix}/")).count())
+}
+
+/// The names of the files in a directory of the bucket, as the store's own file system has them.
+pub(crate) fn files(directory: &str) -> anyhow::Result<Vec<String>> {
+    let url = format!("http://127.0.0.1:8888/buckets/{BUCKET}/{directory}/");
+    let listed = docker(&["exec", NAME, "curl", "-sSf", "-H", "Accept: application/json", &url])?;
+    let listed: serde_json::Value = serde_json::from_str(&listed)?;
+    let entries = listed["Entries"].as_array().context("no entries")?;
+    let names = entries
+        .iter()
+        .filter_map(|entry| entry["FullPath"].as_str()?.rsplit_once('/'));
+    Ok(names.map(|(_, name)| name.to_owned()).collect())
+}
+
+/// Removes a bucket that a test made.
+pub(crate) fn remove_bucket(name: &str) -> anyhow::Result<()> {
+    curl(&["-X", "DELETE", &format!("http://127.0.0.1:8333/{name}")]).map(drop)
 }

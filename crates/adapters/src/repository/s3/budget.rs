@@ -1,14 +1,15 @@
-//! The memory of all uploads together: [`BUDGET`], however many there are. A part takes it in small
-//! steps while it is gathered, and gives it back when it has been sent.
+//! The memory of all uploads together: [`BLOCKS`] blocks, however many uploads there are. A part
+//! takes them one by one while it is gathered; each comes back when its bytes have arrived, and is
+//! used again: what an allocator would keep of freed memory of all sizes is not bounded.
 //!
 //! **No upload waits for ever.** Of the parts that are being gathered the one that was begun first
-//! is the *eldest*. Whoever is not the eldest gets a step only if, after it, the eldest can still
-//! grow to [`FLOOR`] bytes. Let `B` be the budget and `others` what all gathered parts but the
+//! is the *eldest*. Whoever is not the eldest gets a block only if, after it, the eldest can still
+//! grow to [`FLOOR`] blocks. Let `B` be all blocks and `others` what all gathered parts but the
 //! eldest hold. Then always `B - others >= FLOOR`:
 //!
-//! - a step of another is given only if `free >= step + (FLOOR - held by the eldest)`, and `free` is
-//!   never more than `B - others - held by the eldest`;
-//! - a step of the eldest changes nothing in `others`;
+//! - a block goes to another only if `free >= 1 + (FLOOR - held by the eldest)`, and `free` is never
+//!   more than `B - others - held by the eldest`;
+//! - a block of the eldest changes nothing in `others`;
 //! - when the eldest is sent or dropped, the next one becomes the eldest and leaves `others`, which
 //!   only shrinks; a new part is the youngest and holds nothing.
 //!
@@ -24,11 +25,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Bytes that parts may hold together, gathered or on their way.
-pub(super) const BUDGET: usize = 40 << 20;
+/// Bytes of a block.
+pub(super) const BLOCK: usize = 64 << 10;
 
-/// Bytes that the eldest part can always reach.
-pub(super) const FLOOR: usize = 8 << 20;
+/// Bytes of a block of a part that is larger than the budget.
+const LARGE_BLOCK: usize = 1 << 20;
+
+/// Blocks that parts may hold together, gathered or on their way: 40 MiB.
+const BLOCKS: usize = (40 << 20) / BLOCK;
+
+/// Blocks that the eldest part can always reach: 8 MiB.
+const FLOOR: usize = (8 << 20) / BLOCK;
+
+/// The bytes of all blocks.
+pub(super) const BUDGET: usize = BLOCKS * BLOCK;
 
 /// The memory of all uploads.
 #[derive(Debug)]
@@ -42,30 +52,33 @@ pub(super) struct Budget {
 #[derive(Debug)]
 struct Accounts {
     free: usize,
-    /// What each part that is being gathered holds, the eldest first.
+    /// Blocks that were used before: at most as many as are free.
+    used: Vec<Vec<u8>>,
+    /// Blocks that each part holds that is being gathered, the eldest first.
     gathered: BTreeMap<u64, usize>,
     next: u64,
 }
 
-/// What a part that is being gathered holds. Gives it back when dropped.
+/// The account of a part that is being gathered.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct Account {
     budget: Arc<Budget>,
     number: u64,
 }
 
-/// What a part that is on its way holds. Gives it back when dropped.
+/// A piece of memory. It goes back to where it came from when it is dropped.
 #[derive(Debug)]
-pub(super) struct Sent {
-    budget: Arc<Budget>,
-    bytes: usize,
+pub(super) struct Block {
+    bytes: Vec<u8>,
+    home: Option<Arc<Budget>>,
 }
 
 impl Budget {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             accounts: Mutex::new(Accounts {
-                free: BUDGET,
+                free: BLOCKS,
+                used: Vec::new(),
                 gathered: BTreeMap::new(),
                 next: 0,
             }),
@@ -81,12 +94,12 @@ impl Budget {
     }
 
     /// The account of a new part, the youngest.
-    pub(super) fn open(self: &Arc<Self>) -> Held {
+    pub(super) fn open(self: &Arc<Self>) -> Account {
         let mut accounts = self.accounts();
         let number = accounts.next;
         accounts.next += 1;
         accounts.gathered.insert(number, 0);
-        Held {
+        Account {
             budget: self.clone(),
             number,
         }
@@ -95,73 +108,169 @@ impl Budget {
     fn accounts(&self) -> MutexGuard<'_, Accounts> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn close(&self, number: u64) -> usize {
-        let held = self.accounts().gathered.remove(&number);
-        // Another is the eldest now.
-        self.changed.notify_waiters();
-        held.unwrap_or(0)
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.accounts().free += bytes;
-        self.changed.notify_waiters();
-    }
 }
 
 impl Accounts {
-    fn grow(&mut self, number: u64, bytes: usize) -> bool {
+    fn take(&mut self, number: u64) -> Option<Vec<u8>> {
         let kept = match self.gathered.first_key_value() {
             Some((eldest, held)) if *eldest != number => FLOOR.saturating_sub(*held),
             _ => 0,
         };
-        if self.free < bytes + kept {
-            return false;
+        if self.free < 1 + kept {
+            return None;
         }
-        self.free -= bytes;
-        *self.gathered.entry(number).or_default() += bytes;
-        true
+        self.free -= 1;
+        *self.gathered.entry(number).or_default() += 1;
+        Some(self.used.pop().unwrap_or_else(|| Vec::with_capacity(BLOCK)))
     }
 }
 
-impl Held {
-    /// Takes `bytes` more if they are to be had at once.
-    pub(super) fn try_grow(&self, bytes: usize) -> bool {
-        self.budget.accounts().grow(self.number, bytes)
+impl Account {
+    /// A block, if it is to be had at once.
+    pub(super) fn try_take(&self) -> Option<Block> {
+        let bytes = self.budget.accounts().take(self.number)?;
+        let home = Some(self.budget.clone());
+        Some(Block { bytes, home })
     }
 
-    /// Takes `bytes` more, as soon as they are to be had. Nothing is taken if this is dropped.
-    pub(super) async fn grow(&self, bytes: usize) {
+    /// A block, as soon as it is to be had. Nothing is taken if this is dropped.
+    pub(super) async fn take(&self) -> Block {
         loop {
             let mut changed = std::pin::pin!(self.budget.changed.notified());
             // From here on no change is missed.
             changed.as_mut().enable();
-            if self.try_grow(bytes) {
-                return;
+            if let Some(block) = self.try_take() {
+                return block;
             }
             changed.await;
         }
     }
+}
 
-    /// The part goes on its way.
-    pub(super) fn send(self) -> Sent {
-        let bytes = self.budget.close(self.number);
-        Sent {
-            budget: self.budget.clone(),
-            bytes,
+/// The part was sent or given up: another may be the eldest now.
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.budget.accounts().gathered.remove(&self.number);
+        self.budget.changed.notify_waiters();
+    }
+}
+
+impl Block {
+    /// A block that no budget counts.
+    pub(super) fn outside() -> Self {
+        Self {
+            bytes: Vec::with_capacity(LARGE_BLOCK),
+            home: None,
         }
     }
-}
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        let bytes = self.budget.close(self.number);
-        self.budget.give_back(bytes);
+    /// Bytes that it can still take.
+    pub(super) fn room(&self) -> usize {
+        self.bytes.capacity() - self.bytes.len()
+    }
+
+    /// Takes bytes, no more than it has room for: it would grow otherwise.
+    pub(super) fn fill(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
     }
 }
 
-impl Drop for Sent {
+impl AsRef<[u8]> for Block {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Block {
     fn drop(&mut self) {
-        self.budget.give_back(self.bytes);
+        let Some(budget) = self.home.take() else {
+            return;
+        };
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        let mut accounts = budget.accounts();
+        accounts.used.push(bytes);
+        accounts.free += 1;
+        drop(accounts);
+        budget.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    fn take(account: &Account, count: usize) -> Option<Vec<Block>> {
+        (0..count).map(|_| account.try_take()).collect()
+    }
+
+    /// So many parts of the same size at once, each of which is sent when it is full.
+    async fn all_arrive(parts: usize, blocks: usize) -> bool {
+        let budget = Budget::new();
+        let mut tasks = JoinSet::new();
+        for _ in 0..parts {
+            let budget = budget.clone();
+            tasks.spawn(async move {
+                let account = budget.open();
+                let mut part = Vec::new();
+                for _ in 0..blocks {
+                    part.push(account.take().await);
+                    tokio::task::yield_now().await;
+                }
+                drop(account);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            });
+        }
+        let arrived = tokio::time::timeout(Duration::from_hours(1), tasks.join_all()).await;
+        arrived.is_ok() && budget.accounts().free == BLOCKS
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_hundred_parts_each_has_its_turn() {
+        assert!(all_arrive(200, FLOOR).await);
+        assert!(all_arrive(200, 2).await);
+    }
+
+    #[test]
+    fn what_the_eldest_may_still_need_is_kept_for_it() {
+        let budget = Budget::new();
+        let (eldest, other) = (budget.open(), budget.open());
+        let _first = eldest.try_take().unwrap();
+        let _others = take(&other, BLOCKS - FLOOR).unwrap();
+        assert!(other.try_take().is_none(), "the eldest cannot reach its floor");
+        let _rest = take(&eldest, FLOOR - 1).unwrap();
+        assert!(eldest.try_take().is_none(), "more than there is");
+    }
+
+    #[test]
+    fn blocks_come_back_and_are_used_again() {
+        let budget = Budget::new();
+        let account = budget.open();
+        for _ in 0..3 {
+            let mut blocks = take(&account, 2).unwrap();
+            assert_eq!(budget.accounts().free, BLOCKS - 2);
+            blocks[0].fill(b"old");
+            drop(blocks);
+            assert_eq!(budget.accounts().free, BLOCKS);
+            assert_eq!(budget.accounts().used.len(), 2);
+        }
+        let again = account.try_take().unwrap();
+        assert_eq!((again.as_ref().len(), again.room()), (0, BLOCK));
+        drop(account);
+        assert!(budget.accounts().gathered.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_whose_upload_was_dropped_while_it_waited_takes_nothing() {
+        let budget = Budget::new();
+        let (eldest, other) = (budget.open(), budget.open());
+        let _held = take(&other, BLOCKS - FLOOR).unwrap();
+        let waits = tokio::time::timeout(Duration::from_secs(1), other.take()).await;
+        assert!(waits.is_err());
+        assert!(take(&eldest, FLOOR).is_some());
     }
 }

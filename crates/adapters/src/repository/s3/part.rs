@@ -1,20 +1,17 @@
 //! One part of an object: how large it may become, and the memory in which it is gathered. A byte
 //! is copied once, into memory that the budget has granted before.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use object_store::PutPayload;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::budget::{BUDGET, Held, Sent};
+use super::budget::{Account, BUDGET, Block};
 
 /// Parts that an object may have at most.
 const MOST: usize = 10_000;
 
 /// The least size of a part that is not the last (Amazon's manual, "Multipart upload limits").
 pub(super) const LEAST: usize = 5 << 20;
-
-/// Memory grows by what was gathered so far, within these bounds.
-const STEPS: (usize, usize) = (64 << 10, 1 << 20);
 
 /// The full size of a part by its number, counted from 0; none after the last. It grows, so that an
 /// object can have more than 1 TiB, even if each part but the largest was sent at [`LEAST`].
@@ -40,16 +37,8 @@ pub(super) fn is_oversize(size: usize) -> bool {
 #[derive(Debug)]
 pub(super) enum Right {
     /// The budget counts it.
-    Counted(Held),
+    Counted(Account),
     /// It is larger than the budget, and the only such part.
-    Alone(OwnedSemaphorePermit),
-}
-
-/// What keeps a part's memory counted until the part has arrived.
-#[derive(Debug)]
-#[expect(dead_code, reason = "held, never looked at")]
-pub(super) enum Flight {
-    Counted(Sent),
     Alone(OwnedSemaphorePermit),
 }
 
@@ -57,7 +46,7 @@ pub(super) enum Flight {
 #[derive(Debug)]
 pub(super) struct Part {
     right: Right,
-    pieces: Vec<BytesMut>,
+    blocks: Vec<Block>,
     size: usize,
     full: usize,
 }
@@ -66,7 +55,7 @@ impl Part {
     pub(super) fn new(right: Right, full: usize) -> Self {
         Self {
             right,
-            pieces: Vec::new(),
+            blocks: Vec::new(),
             size: 0,
             full,
         }
@@ -82,52 +71,49 @@ impl Part {
 
     /// Bytes that can be taken now.
     pub(super) fn room(&self) -> usize {
-        let last = self.pieces.last().map_or(0, |piece| piece.capacity() - piece.len());
+        let last = self.blocks.last().map_or(0, Block::room);
         last.min(self.full - self.size)
-    }
-
-    fn step(&self) -> usize {
-        self.size.clamp(STEPS.0, STEPS.1).min(self.full - self.size)
     }
 
     /// Makes room for more if memory is to be had at once.
     pub(super) fn try_grow(&mut self) -> bool {
-        let granted = match &self.right {
-            Right::Counted(held) => held.try_grow(self.step()),
-            Right::Alone(_) => true,
+        let block = match &self.right {
+            Right::Counted(account) => account.try_take(),
+            Right::Alone(_) => Some(Block::outside()),
         };
-        if granted {
-            self.pieces.push(BytesMut::with_capacity(self.step()));
-        }
-        granted
+        let grown = block.is_some();
+        self.blocks.extend(block);
+        grown
     }
 
     /// Makes room for more, as soon as memory is to be had.
     pub(super) async fn grow(&mut self) {
-        if let Right::Counted(held) = &self.right {
-            held.grow(self.step()).await;
-        }
-        self.pieces.push(BytesMut::with_capacity(self.step()));
+        let block = match &self.right {
+            Right::Counted(account) => account.take().await,
+            Right::Alone(_) => Block::outside(),
+        };
+        self.blocks.push(block);
     }
 
     /// Takes from `bytes` what there is room for.
     pub(super) fn take(&mut self, bytes: &mut Bytes) {
         let count = self.room().min(bytes.len());
-        if let Some(piece) = self.pieces.last_mut() {
-            piece.extend_from_slice(&bytes[..count]);
+        if let Some(block) = self.blocks.last_mut() {
+            block.fill(&bytes[..count]);
             bytes.advance(count);
             self.size += count;
         }
     }
 
-    /// What was gathered, and the memory that it holds until it has arrived.
-    pub(super) fn send(self) -> (PutPayload, Flight) {
-        let payload = self.pieces.into_iter().map(BytesMut::freeze).collect();
-        let flight = match self.right {
-            Right::Counted(held) => Flight::Counted(held.send()),
-            Right::Alone(permit) => Flight::Alone(permit),
+    /// What was gathered; its memory goes back when it is dropped. A part larger than the budget
+    /// also has the right to be the only one, which is to be kept until it has arrived.
+    pub(super) fn send(self) -> (PutPayload, Option<OwnedSemaphorePermit>) {
+        let payload = self.blocks.into_iter().map(Bytes::from_owner).collect();
+        let alone = match self.right {
+            Right::Counted(_) => None,
+            Right::Alone(permit) => Some(permit),
         };
-        (payload, flight)
+        (payload, alone)
     }
 }
 

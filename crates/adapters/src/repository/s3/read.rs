@@ -5,8 +5,9 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore};
 use stillpoint_core::ports::repository::{Object, Version};
 use stillpoint_core::ports::{Key, RepositoryError};
@@ -15,17 +16,16 @@ use super::trouble::Trouble;
 use super::{S3Repository, limits};
 use crate::repository::errors;
 
-/// The content that is read.
-struct Source {
-    repository: S3Repository,
-    key: Key,
-    version: Option<String>,
-}
+type Pieces = BoxStream<'static, Result<Bytes, Trouble>>;
+
+/// Begins to read a range of the same content.
+type Resume = Box<dyn Fn(Range<u64>) -> BoxFuture<'static, Result<Pieces, Trouble>> + Send>;
 
 struct Download {
-    source: Source,
+    pieces: Pieces,
     left: Range<u64>,
-    pieces: BoxStream<'static, object_store::Result<Bytes>>,
+    /// None where the server does not tell which content it is.
+    resume: Option<Resume>,
     /// How often in a row it broke off without a byte.
     failures: u32,
 }
@@ -37,24 +37,43 @@ pub(super) async fn open(repository: &S3Repository, key: &Key) -> Result<Object,
     let (size, version) = (found.meta.size, found.meta.e_tag.clone());
     let written = errors::written(key.as_str(), &found.meta)?;
     let download = Download {
-        source: Source {
-            repository: repository.clone(),
-            key: key.clone(),
-            version: version.clone(),
-        },
+        pieces: pieces(found),
         left: 0..size,
-        pieces: found.into_stream(),
+        resume: version.clone().map(|version| resume(repository, key, version)),
         failures: 0,
     };
+    let (repository, key) = (repository.clone(), key.clone());
+    let content = stream::try_unfold(download, next).map_err(move |trouble| repository.failed(&key, trouble));
     Ok(Object {
         size,
         version: Version(version.unwrap_or_default()),
         written,
-        content: stream::try_unfold(download, next).boxed(),
+        content: content.boxed(),
     })
 }
 
-async fn next(mut download: Download) -> Result<Option<(Bytes, Download)>, RepositoryError> {
+fn pieces(found: GetResult) -> Pieces {
+    found.into_stream().map_err(|error| Trouble::of(&error)).boxed()
+}
+
+fn resume(repository: &S3Repository, key: &Key, version: String) -> Resume {
+    let (repository, key) = (repository.clone(), key.clone());
+    Box::new(move |left| {
+        let rest = GetOptions {
+            range: Some(GetRange::Bounded(left)),
+            if_match: Some(version.clone()),
+            ..GetOptions::default()
+        };
+        let (repository, location) = (repository.clone(), repository.location(&key));
+        let begin = async move {
+            let found = repository.objects().get_opts(&location?, rest).await;
+            found.map(pieces).map_err(|error| Trouble::of(&error))
+        };
+        begin.boxed()
+    })
+}
+
+async fn next(mut download: Download) -> Result<Option<(Bytes, Download)>, Trouble> {
     while !download.left.is_empty() {
         match download.pieces.next().await {
             Some(Ok(piece)) if piece.is_empty() => {}
@@ -62,11 +81,11 @@ async fn next(mut download: Download) -> Result<Option<(Bytes, Download)>, Repos
                 download.passed(piece.len() as u64)?;
                 return Ok(Some((piece, download)));
             }
-            Some(Err(error)) => download.resume(Trouble::of(&error)).await?,
+            Some(Err(trouble)) => download.take_up(trouble).await?,
             None => {
                 let left = download.left.end - download.left.start;
                 let cause = format!("it ended {left} bytes before its end");
-                download.resume(Trouble::Other(cause)).await?;
+                download.take_up(Trouble::Other(cause)).await?;
             }
         }
     }
@@ -74,48 +93,86 @@ async fn next(mut download: Download) -> Result<Option<(Bytes, Download)>, Repos
 }
 
 impl Download {
-    fn passed(&mut self, bytes: u64) -> Result<(), RepositoryError> {
+    fn passed(&mut self, bytes: u64) -> Result<(), Trouble> {
         self.left.start += bytes;
         self.failures = 0;
         if self.left.start > self.left.end {
-            return Err(self
-                .source
-                .failed(Trouble::Other("it is longer than it was announced".into())));
+            return Err(Trouble::Other("it is longer than it was announced".into()));
         }
         Ok(())
     }
 
-    async fn resume(&mut self, trouble: Trouble) -> Result<(), RepositoryError> {
+    async fn take_up(&mut self, trouble: Trouble) -> Result<(), Trouble> {
         self.failures += 1;
-        if self.failures > limits::RESUMES || self.source.version.is_none() {
-            return Err(self.source.failed(trouble));
-        }
+        let Some(resume) = self.resume.as_ref().filter(|_| self.failures <= limits::RESUMES) else {
+            return Err(trouble);
+        };
+        let rest = resume(self.left.clone());
         tokio::time::sleep(limits::PAUSE * self.failures).await;
-        let found = self.source.rest(&self.left).await;
-        let found = found.map_err(|trouble| self.source.failed(trouble))?;
-        self.pieces = found.into_stream();
-        Ok(())
+        match rest.await {
+            Err(trouble) if trouble.is_condition() || trouble.is_missing() => {
+                Err(Trouble::Other("it was removed or replaced while it was read".into()))
+            }
+            rest => {
+                self.pieces = rest?;
+                Ok(())
+            }
+        }
     }
 }
 
-impl Source {
-    async fn rest(&self, left: &Range<u64>) -> Result<GetResult, Trouble> {
-        let rest = GetOptions {
-            range: Some(GetRange::Bounded(left.clone())),
-            if_match: self.version.clone(),
-            ..GetOptions::default()
-        };
-        let location = self.repository.location(&self.key)?;
-        let found = self.repository.objects().get_opts(&location, rest).await;
-        found.map_err(|error| match Trouble::of(&error) {
-            trouble if trouble.is_condition() || trouble.is_missing() => {
-                Trouble::Other("it was removed or replaced while it was read".into())
-            }
-            trouble => trouble,
-        })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &[u8] = b"0123456789";
+
+    fn broken() -> Result<Bytes, Trouble> {
+        Err(Trouble::Silent("Connection reset by peer (os error 104)".into()))
     }
 
-    fn failed(&self, trouble: Trouble) -> RepositoryError {
-        self.repository.failed(&self.key, trouble)
+    /// A download whose connections each break off after `bytes` bytes; with `loud`, by an error.
+    async fn read(bytes: usize, loud: bool) -> Result<Vec<u8>, Trouble> {
+        let resume: Resume = Box::new(move |left| {
+            let (start, end) = (usize::try_from(left.start).unwrap(), WHOLE.len());
+            let piece = Ok(Bytes::from_static(&WHOLE[start..end.min(start + bytes)]));
+            let pieces: Vec<_> = [piece].into_iter().chain(loud.then(broken)).collect();
+            async { Ok(stream::iter(pieces).boxed()) }.boxed()
+        });
+        let download = Download {
+            pieces: resume(0..10).await?,
+            left: 0..10,
+            resume: Some(resume),
+            failures: 0,
+        };
+        let pieces: Vec<Bytes> = stream::try_unfold(download, next).try_collect().await?;
+        Ok(pieces.concat())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_download_that_breaks_off_goes_on_where_it_stopped() {
+        for loud in [true, false] {
+            assert_eq!(read(1, loud).await.unwrap(), WHOLE);
+            assert_eq!(read(3, loud).await.unwrap(), WHOLE);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_does_not_get_on_fails_and_does_not_end() {
+        assert_eq!(read(0, true).await, Err(broken().unwrap_err()));
+        let ended = read(0, false).await.unwrap_err();
+        assert_eq!(ended.to_string(), "it ended 10 bytes before its end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_than_was_announced_is_an_error() {
+        let download = Download {
+            pieces: stream::iter([Ok(Bytes::from_static(WHOLE))]).boxed(),
+            left: 0..9,
+            resume: None,
+            failures: 0,
+        };
+        let read: Result<Vec<Bytes>, _> = stream::try_unfold(download, next).try_collect().await;
+        assert!(read.is_err());
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct S3Upload {
 #[derive(PartialEq, Eq)]
 enum State {
     Open,
-    /// A part was lost: the object can no longer be completed.
+    /// Something was lost: the object can no longer be completed.
     Broken,
     Ended,
 }
@@ -73,6 +73,20 @@ impl S3Upload {
         Ok(())
     }
 
+    async fn take(&mut self, mut piece: Bytes) -> Result<(), RepositoryError> {
+        self.size += piece.len() as u64;
+        while !piece.is_empty() {
+            self.make_room().await?;
+            if let Some(part) = &mut self.part {
+                part.take(&mut piece);
+                if part.is_full() {
+                    self.send().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Returns when the part has room for a byte.
     async fn make_room(&mut self) -> Result<(), RepositoryError> {
         loop {
@@ -103,12 +117,12 @@ impl S3Upload {
             None => self.begin().await?,
         };
         if let Some(part) = self.part.take() {
-            let (payload, flight) = part.send();
+            let (payload, alone) = part.send();
             let arrival = begun.put_part(payload);
             self.sent += 1;
             self.parts.spawn(async move {
                 let arrived = arrival.await;
-                drop(flight);
+                drop(alone);
                 arrived
             });
         }
@@ -136,12 +150,9 @@ impl S3Upload {
         Ok(())
     }
 
-    fn check(&mut self, arrived: Arrived) -> Result<(), RepositoryError> {
+    fn check(&self, arrived: Arrived) -> Result<(), RepositoryError> {
         let arrived = arrived.map_err(Into::into).flatten();
-        arrived.map_err(|error| {
-            self.state = State::Broken;
-            self.failed(Trouble::of(&error))
-        })
+        arrived.map_err(|error| self.failed(Trouble::of(&error)))
     }
 
     async fn publish(&mut self) -> Result<(), RepositoryError> {
@@ -156,12 +167,8 @@ impl S3Upload {
     }
 
     async fn publish_at_once(&mut self) -> Result<(), RepositoryError> {
-        let (payload, flight) = match self.part.take().map(Part::send) {
-            Some((payload, flight)) => (payload, Some(flight)),
-            None => (PutPayload::new(), None),
-        };
+        let payload = self.part.take().map_or_else(PutPayload::new, |part| part.send().0);
         let written = self.repository.put_new(&self.key, payload).await;
-        drop(flight);
         match written {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(self.exists()),
@@ -262,19 +269,13 @@ impl S3Upload {
 
 #[async_trait]
 impl Upload for S3Upload {
-    async fn write(&mut self, mut piece: Bytes) -> Result<(), RepositoryError> {
+    async fn write(&mut self, piece: Bytes) -> Result<(), RepositoryError> {
         self.check_open()?;
-        self.size += piece.len() as u64;
-        while !piece.is_empty() {
-            self.make_room().await?;
-            if let Some(part) = &mut self.part {
-                part.take(&mut piece);
-                if part.is_full() {
-                    self.send().await?;
-                }
-            }
+        let taken = self.take(piece).await;
+        if taken.is_err() {
+            self.state = State::Broken;
         }
-        Ok(())
+        taken
     }
 
     async fn complete(&mut self) -> Result<(), RepositoryError> {

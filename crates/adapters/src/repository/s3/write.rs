@@ -8,8 +8,8 @@ use object_store::{Attribute, Attributes, GetOptions, ObjectStore, PutMode, PutO
 use stillpoint_core::ports::Key;
 use stillpoint_core::ports::repository::Version;
 
-use super::S3Repository;
 use super::trouble::Trouble;
+use super::{S3Repository, limits};
 
 /// Stored as `x-amz-meta-stillpoint-write`.
 const MARK: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("stillpoint-write"));
@@ -65,13 +65,7 @@ impl S3Repository {
 
     /// Writes the object if it is not there yet; none if it is.
     pub(super) async fn put_new(&self, key: &Key, content: PutPayload) -> Result<Option<Version>, Trouble> {
-        if self.is_conditional() {
-            return self.put(key, content, PutMode::Create).await;
-        }
-        match self.find(key).await? {
-            Some(_) => Ok(None),
-            None => self.put(key, content, PutMode::Overwrite).await,
-        }
+        self.put(key, content, None).await
     }
 
     /// Writes the object if it still is the version `was`; none if it is not.
@@ -81,35 +75,49 @@ impl S3Repository {
         content: PutPayload,
         was: &Version,
     ) -> Result<Option<Version>, Trouble> {
-        if self.is_conditional() {
-            let was = UpdateVersion {
-                e_tag: Some(was.0.clone()),
-                version: None,
-            };
-            return self.put(key, content, PutMode::Update(was)).await;
+        self.put(key, content, Some(was)).await
+    }
+
+    async fn put(&self, key: &Key, content: PutPayload, was: Option<&Version>) -> Result<Option<Version>, Trouble> {
+        if !self.is_conditional() && self.find(key).await?.as_ref().map(|found| &found.version) != was {
+            return Ok(None);
         }
-        match self.find(key).await? {
-            Some(found) if found.version == *was => self.put(key, content, PutMode::Overwrite).await,
-            _ => Ok(None),
+        let mark = Mark::new();
+        let mut tries = 1;
+        loop {
+            let trouble = match self.put_once(key, content.clone(), was, &mark).await {
+                Ok(version) => return Ok(Some(version)),
+                Err(trouble) if !trouble.is_open() => return Err(trouble),
+                Err(trouble) => trouble,
+            };
+            match self.find(key).await {
+                Ok(Some(found)) if found.is_of(&mark) => return Ok(Some(found.version)),
+                Ok(found) if found.as_ref().map(|found| &found.version) != was => return Ok(None),
+                // Amazon answers so, too, when it was busy with another request for this key.
+                Ok(_) if trouble.is_condition() && tries < limits::TRIES => tries += 1,
+                Ok(_) | Err(_) => return Err(trouble),
+            }
         }
     }
 
-    /// None if a condition did not hold, and it was not our own first try that broke it.
-    async fn put(&self, key: &Key, content: PutPayload, mode: PutMode) -> Result<Option<Version>, Trouble> {
-        let mark = Mark::new();
-        let mut options = PutOptions::from(mode);
+    async fn put_once(
+        &self,
+        key: &Key,
+        content: PutPayload,
+        was: Option<&Version>,
+        mark: &Mark,
+    ) -> Result<Version, Trouble> {
+        let mut options = PutOptions::from(match was {
+            _ if !self.is_conditional() => PutMode::Overwrite,
+            None => PutMode::Create,
+            Some(was) => PutMode::Update(UpdateVersion {
+                e_tag: Some(was.0.clone()),
+                version: None,
+            }),
+        });
         options.attributes = mark.attributes();
-        let trouble = match self.objects().put_opts(&self.location(key)?, content, options).await {
-            Ok(written) => return Ok(Some(Version(written.e_tag.unwrap_or_default()))),
-            Err(error) => Trouble::of(&error),
-        };
-        if !trouble.is_open() {
-            return Err(trouble);
-        }
-        match self.find(key).await {
-            Ok(Some(found)) if found.is_of(&mark) => Ok(Some(found.version)),
-            Ok(_) | Err(_) if trouble.is_condition() || trouble.is_missing() => Ok(None),
-            Ok(_) | Err(_) => Err(trouble),
-        }
+        let written = self.objects().put_opts(&self.location(key)?, content, options).await;
+        let written = written.map_err(|error| Trouble::of(&error))?;
+        Ok(Version(written.e_tag.unwrap_or_default()))
     }
 }
