@@ -2,6 +2,8 @@
 
 mod backup;
 mod every_call;
+mod lease;
 mod plan;
+mod prune;
 mod recovery;
 mod restore;
