@@ -126,7 +126,8 @@ impl Site {
         platform: Option<&Platform>,
     ) -> Result<Vec<Damage>, Error> {
         let read = async {
-            let mut damage = Vec::new();
+            let unnamed = run.unless_cancelled(self.backups.unnamed(manifest)).await?;
+            let mut damage = unnamed.map_err(|cause| self.repository_failed(cause))?;
             for record in &manifest.stores {
                 damage.extend(self.damage_of(run, manifest.id, record, platform).await?);
             }

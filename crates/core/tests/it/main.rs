@@ -1,6 +1,7 @@
 //! The engine in a simulated world: what is asserted here needs no Docker, no disk and no time.
 
 mod backup;
+mod damage;
 mod every_call;
 mod lease;
 mod plan;
