@@ -52,6 +52,16 @@ enum Effect {
     DieBefore,
     DieAfter,
     Act(Arc<dyn Fn() + Send + Sync>),
+    Wait(Gate),
+}
+
+/// Where a call stands until the test lets it go on.
+#[derive(Clone, Default)]
+pub struct Gate {
+    /// Cancelled when the call is about to be made.
+    pub reached: CancellationToken,
+    /// Cancel it, and the call is made.
+    pub open: CancellationToken,
 }
 
 /// The error with which a call fails.
@@ -236,6 +246,11 @@ impl Faults {
                 deed();
                 act.await
             }
+            Some(Effect::Wait(gate)) => {
+                gate.reached.cancel();
+                gate.open.cancelled().await;
+                act.await
+            }
         }
     }
 
@@ -257,7 +272,7 @@ impl Faults {
                 deed();
                 act()
             }
-            Some(Effect::Hang) | None => act(),
+            Some(Effect::Hang | Effect::Wait(_)) | None => act(),
         }
     }
 
@@ -359,6 +374,14 @@ impl On {
     /// Before the call is made, something else happens in the world.
     pub fn meets(self, deed: impl Fn() + Send + Sync + 'static) {
         self.becomes(Effect::Act(Arc::new(deed)));
+    }
+
+    /// The call waits until the test lets it go on.
+    #[must_use]
+    pub fn waits(self) -> Gate {
+        let gate = Gate::default();
+        self.becomes(Effect::Wait(gate.clone()));
+        gate
     }
 
     fn becomes(self, effect: Effect) {

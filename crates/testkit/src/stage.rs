@@ -182,6 +182,12 @@ impl World {
         self.run(|order| operations.protect(backup, order)).await.outcome
     }
 
+    /// Gives a backup back to retention.
+    pub async fn unprotect(&self, backup: BackupId) -> Result<(), Error> {
+        let operations = self.operations();
+        self.run(|order| operations.unprotect(backup, order)).await.outcome
+    }
+
     /// Takes over what others made.
     pub async fn adopt(&self, backup: BackupId) -> Told<Manifest> {
         let operations = self.operations();

@@ -23,9 +23,16 @@ static BLOCK: LazyLock<Bytes> = LazyLock::new(|| {
     noise.take(BLOCK_BYTES).collect()
 });
 
+const CANARY: &str = "canary-";
+
 /// Where the canary of this name stands while it is tried.
 pub(super) fn key(name: &str) -> Key {
-    Key::product(&format!("canary-{name}"))
+    Key::product(&format!("{CANARY}{name}"))
+}
+
+/// Whether this is somebody's canary.
+pub(super) fn is_one(key: &Key) -> bool {
+    key.split().is_some_and(|(_, name)| name.starts_with(CANARY))
 }
 
 impl Backups {

@@ -101,8 +101,15 @@ fn key() -> Key {
     Key::product("lease.json")
 }
 
+const PROBE: &str = "probe-";
+
 fn probe(run: &RunId) -> Key {
-    Key::product(&format!("probe-{run}"))
+    Key::product(&format!("{PROBE}{run}"))
+}
+
+/// Whether this is what somebody tries the repository with.
+pub(super) fn is_probe(key: &Key) -> bool {
+    key.split().is_some_and(|(_, name)| name.starts_with(PROBE))
 }
 
 impl Backups {

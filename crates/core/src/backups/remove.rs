@@ -5,9 +5,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Backups, DELETED, MANIFEST, PARTIAL, RUN, document};
+use super::{Backups, DELETED, MANIFEST, PARTIAL, RUN, canary, document, lease};
 use crate::names::{BackupId, Project, RunId};
+use crate::ports::repository::PRODUCT;
 use crate::ports::{Key, RepositoryError};
+use crate::retention::REMAINS_STAY;
 
 /// `deleted.json`.
 #[derive(Serialize, Deserialize)]
@@ -33,6 +35,31 @@ pub struct Order {
 }
 
 impl Backups {
+    /// Removes what runs that died long ago tried the repository with. No journal knows of those that
+    /// only pruned, verified or adopted. What is younger may be a living run's.
+    pub async fn remove_litter(&self) -> Result<(), RepositoryError> {
+        let mut found = self.repository.list(Some(PRODUCT)).await?;
+        found.retain(|entry| canary::is_one(&entry.key) || lease::is_probe(&entry.key));
+        if found.is_empty() {
+            return Ok(());
+        }
+        let now = self.repository.clock().await?;
+        found.retain(|entry| now.duration_since(entry.written) > REMAINS_STAY);
+        for entry in found {
+            self.repository.delete(&entry.key).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether somebody has begun to delete it: then it is a backup no more, whatever is left of it.
+    pub async fn is_half_deleted(&self, id: BackupId) -> Result<bool, RepositoryError> {
+        match self.repository.open(&Key::of(id, DELETED)).await {
+            Ok(_) => Ok(true),
+            Err(RepositoryError::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Deletes a backup, or goes on with a deletion that somebody began. The caller holds the lease and
     /// has just renewed it. May be repeated, and may die anywhere.
     pub async fn remove(&self, id: BackupId, order: &Order) -> Result<(), RepositoryError> {

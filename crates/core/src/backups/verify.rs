@@ -1,5 +1,6 @@
 //! Comparing a backup with its manifest by reading all of it. Finds damage, repairs nothing.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -8,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::Backups;
 use super::artifacts::ArtifactError;
 use crate::events::Reporter;
-use crate::manifest::StoreRecord;
+use crate::manifest::{Manifest, StoreRecord};
 use crate::names::{ArtifactName, BackupId, RunId, StoreName};
 use crate::ports::RepositoryError;
+use crate::ports::repository::Entry;
 
 /// An artifact that is not what the manifest says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +62,21 @@ impl fmt::Display for Damage {
 }
 
 impl Backups {
+    /// What lies in a store's folder of a backup and is not in its manifest: the manifest has lost an
+    /// entry, or a whole store, and what it still says would pass for the whole. Documents lie beside the
+    /// folders, never in them: those that a later version may add are no damage.
+    pub async fn unnamed(&self, manifest: &Manifest) -> Result<Vec<Damage>, RepositoryError> {
+        let named: BTreeSet<&str> = manifest
+            .artifacts()
+            .map(|(_, artifact)| artifact.name.as_str())
+            .collect();
+        let found = self.repository.list(Some(&manifest.id.to_string())).await?;
+        let unnamed = found.iter().filter_map(|entry| unnamed(entry, &named));
+        let mut unnamed: Vec<Damage> = unnamed.collect();
+        unnamed.sort_by(|a, b| a.artifact.cmp(&b.artifact));
+        Ok(unnamed)
+    }
+
     /// Reads every artifact of a store and returns those that are not what the manifest says.
     /// Goes on after the first, so that the operator sees the whole extent.
     ///
@@ -85,4 +102,20 @@ impl Backups {
         }
         Ok(damage)
     }
+}
+
+fn unnamed(entry: &Entry, named: &BTreeSet<&str>) -> Option<Damage> {
+    let (_, place) = entry.key.split()?;
+    let (folder, _) = place.split_once('/')?;
+    if named.contains(place) {
+        return None;
+    }
+    // What others have put there may have any name.
+    let escaped = |_| ArtifactName::of(&place.split('/').collect::<Vec<_>>());
+    let artifact = ArtifactName::try_from(place.to_owned()).unwrap_or_else(escaped);
+    Some(Damage::of(
+        &StoreName::new(folder),
+        &artifact,
+        "it is not in the manifest",
+    ))
 }

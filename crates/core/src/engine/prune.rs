@@ -4,11 +4,12 @@
 use serde::Serialize;
 
 use super::site::{Run, Site};
-use crate::backups::{Lease, LeaseError, Order};
+use crate::backups::{Lease, Order};
 use crate::errors::Error;
 use crate::events::{Kind, Step};
 use crate::manifest::Manifest;
 use crate::names::{BackupId, Project};
+use crate::ports::repository::PRODUCT;
 use crate::retention::{self, Plan, Verdict};
 
 /// What retention did, or would do.
@@ -53,21 +54,17 @@ impl Site {
         let mut pruned = self.retention(run, platform).await?;
         let going: Vec<BackupId> = pruned.plan.gone().collect();
         for id in going {
-            if let Err(cause) = lease.renew().await {
-                return Err(match cause {
-                    LeaseError::Repository(cause) => self.repository_failed(cause),
-                    cause => Error::Lease {
-                        place: self.backups.place(),
-                        cause,
-                    },
-                });
-            }
+            lease.renew().await.map_err(|cause| self.lease_failed(cause))?;
             run.check()?;
             match self.delete(run, platform, &pruned.plan, id).await {
                 Ok(true) => pruned.gone.push(id),
                 Ok(false) => {}
                 Err(why) => pruned.left.push((id, why)),
             }
+        }
+        if let Err(error) = self.backups.remove_litter().await {
+            run.report
+                .warn(format!("what dead runs have left in {PRODUCT} stays there: {error}"));
         }
         Ok(pruned)
     }

@@ -126,7 +126,8 @@ impl Site {
         platform: Option<&Platform>,
     ) -> Result<Vec<Damage>, Error> {
         let read = async {
-            let mut damage = Vec::new();
+            let unnamed = run.unless_cancelled(self.backups.unnamed(manifest)).await?;
+            let mut damage = unnamed.map_err(|cause| self.repository_failed(cause))?;
             for record in &manifest.stores {
                 damage.extend(self.damage_of(run, manifest.id, record, platform).await?);
             }
@@ -214,13 +215,19 @@ impl Site {
             since: run.began,
         };
         let taken = self.backups.lease(self.clock.clone(), holder, self.lease).await;
-        taken.map_err(|cause| {
-            let place = self.backups.place();
-            match cause {
-                LeaseError::Repository(cause) => self.unfit(cause),
-                cause => Error::Lease { place, cause },
-            }
+        taken.map_err(|cause| match cause {
+            LeaseError::Repository(cause) => self.unfit(cause),
+            cause => self.lease_failed(cause),
         })
+    }
+
+    /// An error of the lease outside a run.
+    pub fn lease_failed(&self, cause: LeaseError) -> Error {
+        let place = self.backups.place();
+        match cause {
+            LeaseError::Repository(cause) => Error::Repository { place, cause },
+            cause => Error::Lease { place, cause },
+        }
     }
 
     /// Gives the repository free; returns whether it is. What could not be freed frees itself when its

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::backups::{Damage, Lease, LeaseError};
+use crate::backups::{Damage, Lease};
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
 use crate::errors::Error;
@@ -26,7 +26,11 @@ pub(super) async fn adopt(
         .step(Step::Adopt, take_over(site, &guarded, &platform, backup, &lease));
     let adopted = lease.keep(&lost, Box::pin(work)).await;
     site.end_lease(run, &lease).await;
-    adopted
+    match (adopted, lease.lost().await) {
+        // Nobody but the loss of its lease has interrupted it.
+        (Err(Error::Interrupted), Some(lost)) if !run.cancel.is_cancelled() => Err(site.lease_failed(lost)),
+        (adopted, _) => adopted,
+    }
 }
 
 async fn take_over(
@@ -55,13 +59,7 @@ async fn take_over(
         }
     }
     let manifest = describe(site, run, platform, backup, stores);
-    lease.renew().await.map_err(|cause| match cause {
-        LeaseError::Repository(cause) => failed(cause),
-        cause => Error::Lease {
-            place: site.backups.place(),
-            cause,
-        },
-    })?;
+    lease.renew().await.map_err(|cause| site.lease_failed(cause))?;
     site.backups.seal(&manifest).await.map_err(failed)?;
     for store in platform.stores.values().map(|store| store.name()) {
         if manifest.stores.iter().all(|record| record.name != *store) {

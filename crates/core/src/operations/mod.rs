@@ -24,7 +24,7 @@ use crate::engine::site::{Run, Site};
 use crate::errors::Error;
 use crate::events::{Listener, Reporter};
 use crate::manifest::Manifest;
-use crate::names::{BackupId, Project, RunId};
+use crate::names::{BackupId, Project, RunId, escape};
 
 /// What can be asked of Stillpoint. `Local` does it in this process; a client of a running daemon
 /// will offer the same.
@@ -91,7 +91,9 @@ impl Local {
 
     fn run(&self, order: &Order) -> Run {
         let began = self.site.clock.now();
-        let id = RunId::new(format!("{}-{}", began.as_millisecond(), self.site.process));
+        // Two hosts may well begin in one moment, from one timetable, and in containers all are process 1.
+        let host = escape(&self.site.host);
+        let id = RunId::new(format!("{}-{host}-{}", began.as_millisecond(), self.site.process));
         let report = Reporter::new(id, self.site.clock.clone(), order.listener.clone());
         Run {
             began,

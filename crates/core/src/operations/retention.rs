@@ -1,5 +1,6 @@
 //! Use cases around how long backups stay: delete what is old, keep one for ever, let it go again.
 
+use crate::backups::ReadError;
 use crate::engine::prune::Pruned;
 use crate::engine::site::{Run, Site};
 use crate::errors::Error;
@@ -44,8 +45,15 @@ async fn owner(site: &Site, wanted: Option<&Project>) -> Result<Project, Error> 
 /// Only what counts can be protected: anything else goes whatever is said about it.
 pub(super) async fn protect(site: &Site, run: &Run, backup: BackupId) -> Result<(), Error> {
     site.backups.complete(backup).await?;
+    let failed = |cause| site.repository_failed(cause);
     let protected = site.backups.protect(backup, run.report.run(), site.clock.now()).await;
-    protected.map_err(|cause| site.repository_failed(cause))
+    protected.map_err(failed)?;
+    // After the mark is there: a deletion that begins from now on sees it.
+    if site.backups.is_half_deleted(backup).await.map_err(failed)? {
+        site.backups.unprotect(backup).await.map_err(failed)?;
+        return Err(ReadError::Unknown(backup).into());
+    }
+    Ok(())
 }
 
 pub(super) async fn unprotect(site: &Site, backup: BackupId) -> Result<(), Error> {

@@ -1,7 +1,10 @@
 //! The engine in a simulated world: what is asserted here needs no Docker, no disk and no time.
 
 mod backup;
+mod damage;
 mod every_call;
+mod lease;
 mod plan;
+mod prune;
 mod recovery;
 mod restore;

@@ -12,12 +12,26 @@ use tokio::time::Instant;
 #[derive(Clone, Debug)]
 pub struct FakeClock {
     began: Instant,
+    /// What it showed then, since midnight.
+    already: Duration,
 }
 
 impl FakeClock {
     /// A clock that begins to count now.
     pub fn new() -> Self {
-        Self { began: Instant::now() }
+        Self {
+            began: Instant::now(),
+            already: Duration::ZERO,
+        }
+    }
+
+    /// A clock that shows the same now, for a world that begins in the middle of another one's time.
+    #[must_use]
+    pub fn branch(&self) -> Self {
+        Self {
+            began: Instant::now(),
+            already: self.elapsed(),
+        }
     }
 }
 
@@ -35,7 +49,7 @@ impl Clock for FakeClock {
     }
 
     fn elapsed(&self) -> Duration {
-        self.began.elapsed()
+        self.already + self.began.elapsed()
     }
 
     async fn sleep(&self, span: Duration) {

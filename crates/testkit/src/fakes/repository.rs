@@ -28,7 +28,7 @@ struct Stored {
     written: Timestamp,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Disk {
     objects: BTreeMap<String, Stored>,
     /// Counts writings: no two objects have the same version.
@@ -102,6 +102,18 @@ fn size(pieces: &[Bytes]) -> u64 {
 impl MemoryRepository {
     fn disk(&self) -> MutexGuard<'_, Disk> {
         lock(&self.disk)
+    }
+
+    /// A copy of all that is in it, which goes by this clock.
+    #[must_use]
+    pub fn copy(&self, clock: &FakeClock) -> Self {
+        let disk = Disk {
+            clock: clock.clone(),
+            ..self.disk().clone()
+        };
+        Self {
+            disk: Arc::new(Mutex::new(disk)),
+        }
     }
 
     /// No more than this fits, in bytes.

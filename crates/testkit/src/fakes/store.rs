@@ -186,7 +186,8 @@ impl Store for FakeStore {
 
     async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
         self.ask(cx).await?;
-        if record.version == VERSION {
+        // What was adopted does not tell what wrote it.
+        if [VERSION, "unknown"].contains(&record.version.as_str()) {
             Ok(())
         } else {
             Err(StoreError::Unfit(format!("{} cannot load {}", VERSION, record.version)))

@@ -44,6 +44,10 @@ pub struct World {
     pub locks: FakeLocks,
     /// The journal of the host.
     pub journal: FakeJournal,
+    /// The host, as [`Site`] names it.
+    pub host: String,
+    /// The process that runs are made by, as [`Site`] names it.
+    pub process: u32,
     state: Arc<Mutex<Inner>>,
 }
 
@@ -66,12 +70,37 @@ impl World {
             clock: FakeClock::new(),
             locks: FakeLocks::default(),
             journal: FakeJournal::default(),
+            host: HOST.into(),
+            process: 42,
             state: Arc::default(),
         };
         for container in containers {
             world.add(container);
         }
         world
+    }
+
+    /// The same on another host, which shares with `other` its repository and the time, and nothing else.
+    #[must_use]
+    pub fn beside(self, other: &Self, host: &str) -> Self {
+        Self {
+            repository: other.repository.clone(),
+            clock: other.clock.clone(),
+            host: host.into(),
+            ..self
+        }
+    }
+
+    /// The same over a copy of what `other` has in its repository, at the time that it is there: what
+    /// happens in one of them from now on, the other never sees.
+    #[must_use]
+    pub fn branched_from(self, other: &Self) -> Self {
+        let clock = other.clock.branch();
+        Self {
+            repository: other.repository.copy(&clock),
+            clock,
+            ..self
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -94,8 +123,8 @@ impl World {
             journal: faults.journal(Arc::new(self.journal.clone())),
             backups: Backups::new(faults.repository(Arc::new(self.repository.clone()))),
             kinds: vec![faults.kind(Arc::new(kind))],
-            host: HOST.into(),
-            process: 42,
+            host: self.host.clone(),
+            process: self.process,
             version: "0.0.0-test".into(),
             keep: Keep::default(),
             retention: Policy::default(),

@@ -16,6 +16,7 @@ use stillpoint_core::ports::{
 };
 use stillpoint_core::workload::{RestartPolicy, Workload};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{Effect, Faults};
 use crate::calls::Method;
@@ -207,6 +208,8 @@ struct Stream<S> {
     inner: S,
     entered: bool,
     effect: Option<Effect>,
+    /// The wait at a gate.
+    opening: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 impl<S> Stream<S> {
@@ -218,11 +221,12 @@ impl<S> Stream<S> {
             inner,
             entered: false,
             effect: None,
+            opening: None,
         }
     }
 
     /// Ready when bytes may pass.
-    fn admit(&mut self) -> Poll<io::Result<()>> {
+    fn admit(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.entered {
             self.entered = true;
             self.effect = self.faults.enter(self.method, &self.workload).1;
@@ -242,6 +246,12 @@ impl<S> Stream<S> {
                 self.effect = None;
                 Poll::Ready(Ok(()))
             }
+            Some(Effect::Wait(gate)) => {
+                gate.reached.cancel();
+                let open = gate.open.clone();
+                let opening = self.opening.get_or_insert_with(|| Box::pin(open.cancelled_owned()));
+                opening.as_mut().poll(cx).map(Ok)
+            }
             None => Poll::Ready(Ok(())),
         }
     }
@@ -249,7 +259,7 @@ impl<S> Stream<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.admit() {
+        match self.admit(cx) {
             Poll::Ready(Ok(())) => Pin::new(&mut self.inner).poll_read(cx, buf),
             other => other,
         }
@@ -258,7 +268,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.admit() {
+        match self.admit(cx) {
             Poll::Ready(Ok(())) => Pin::new(&mut self.inner).poll_write(cx, buf),
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,

@@ -15,6 +15,7 @@ mod restore;
 mod scene;
 mod sweeps;
 mod trial;
+mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
