@@ -12,39 +12,55 @@ use stillpoint_core::engine::keep::Keep;
 use stillpoint_core::engine::site::Site;
 use stillpoint_core::errors::Error;
 use stillpoint_core::operations::Local;
-use stillpoint_core::retention::Policy;
+use stillpoint_core::ports::Repository;
 
+use crate::config::{self, Config};
 use crate::failure::Failure;
-use crate::options::{Options, setting};
 
 /// The version, as it stands in manifests.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The use cases, wired to this machine.
-pub(crate) fn operations(options: &Options) -> Result<Local, Failure> {
-    let docker = Arc::new(Docker::connect(Some(&options.docker_host)).map_err(Error::from)?);
-    let directory = options.repository_dir()?;
-    let repository = LocalRepository::open(&directory).map_err(|cause| Error::Repository {
-        place: format!("local directory {}", directory.display()),
-        cause,
-    })?;
+pub(crate) fn operations(config: &Config) -> Result<Local, Failure> {
+    let platform = &config.platform;
+    let docker = Arc::new(Docker::connect(Some(&platform.docker_host)).map_err(Error::from)?);
     Ok(Local::new(Site {
         catalog: docker.clone(),
         power: docker.clone(),
         shell: docker.clone(),
         reach: docker,
         clock: Arc::new(SystemClock::new()),
-        locks: Arc::new(FileLocks::new(options.state_directory()?)),
-        journal: Arc::new(Ledger::in_folder(options.state_directory()?)),
-        backups: Backups::new(Arc::new(repository)),
-        kinds: stillpoint_stores::registry(&(Arc::new(setting) as stillpoint_stores::Setting)),
+        locks: Arc::new(FileLocks::new(platform.state_dir.clone())),
+        journal: Arc::new(Ledger::in_folder(platform.state_dir.clone())),
+        backups: Backups::new(repository(config)?),
+        kinds: stillpoint_stores::registry(&config.setting()),
         host: host(),
         process: std::process::id(),
         version: VERSION.to_owned(),
-        keep: Keep::default(),
-        retention: Policy::default(),
-        lease: std::time::Duration::from_mins(2),
+        keep: Keep::new(platform.keep.clone(), None),
+        retention: config.retention,
+        lease: config.lease,
     }))
+}
+
+/// Where the backups go, opened.
+fn repository(config: &Config) -> Result<Arc<dyn Repository>, Failure> {
+    match config.repository() {
+        config::Repository::Local(directory) => {
+            let opened = LocalRepository::open(&directory).map_err(|cause| Error::Repository {
+                place: format!("local directory {}", directory.display()),
+                cause,
+            })?;
+            Ok(Arc::new(opened))
+        }
+        config::Repository::S3 { .. } => Err(Failure::usage(
+            format!(
+                "{} asks for a repository in S3, which is not wired yet",
+                config.chosen_by()
+            ),
+            "say with --repository DIR that the backups go to a local directory",
+        )),
+    }
 }
 
 fn host() -> String {

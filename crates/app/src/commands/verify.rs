@@ -5,9 +5,9 @@ use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Checked, Operations, Scope, Verification};
 
 use super::order;
+use crate::config::Config;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
-use crate::options::Options;
 use crate::wiring;
 
 /// Read backups to their last byte and compare them with their manifests
@@ -47,13 +47,13 @@ impl Which {
     }
 }
 
-pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
-    let operations = wiring::operations(options)?;
-    let display = Display::start(options.json);
-    let verified = operations.verify(args.which.scope(), order(options, &display)).await;
+pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
+    let operations = wiring::operations(config)?;
+    let display = Display::start(config.json);
+    let verified = operations.verify(args.which.scope(), order(config, &display)).await;
     display.finish();
     let found = verified?;
-    if options.json {
+    if config.json {
         print::document(&found);
     } else {
         report(&found);
