@@ -4,6 +4,7 @@
 //! No rule lives here: what may be stopped, overwritten or counted is decided in the core.
 
 mod commands;
+mod config;
 mod display;
 mod failure;
 mod interrupt;

@@ -9,8 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 use tokio::io::AsyncReadExt;
 
+use crate::config::Config;
 use crate::display::print;
-use crate::options::Options;
 
 /// What a run that ended by itself says.
 const DISMISSED: &[u8] = b"done";
@@ -20,8 +20,8 @@ pub(crate) struct Watchdog(Option<Child>);
 
 impl Watchdog {
     /// Starts it. A run without a watchdog is told of, and goes on: the claim is there all the same.
-    pub(crate) fn start(options: &Options) -> Self {
-        match spawn(options) {
+    pub(crate) fn start(config: &Config) -> Self {
+        match spawn(config) {
             Ok(child) => Self(Some(child)),
             Err(error) => {
                 print::error(&format!(
@@ -43,11 +43,11 @@ impl Watchdog {
     }
 }
 
-fn spawn(options: &Options) -> std::io::Result<Child> {
+fn spawn(config: &Config) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command
         .args(["containers", "recover", "--watch"])
-        .args(options.arguments());
+        .args(config.arguments());
     // A group of its own: a Ctrl-C at the terminal is for the run, which undoes by itself.
     command
         .process_group(0)

@@ -12,12 +12,11 @@ use stillpoint_core::engine::keep::Keep;
 use stillpoint_core::engine::site::Site;
 use stillpoint_core::errors::Error;
 use stillpoint_core::operations::Local;
-use stillpoint_core::retention::Policy;
 
 use stillpoint_core::ports::{EngineError, Kind, Repository};
 
+use crate::config::{self, Config};
 use crate::failure::Failure;
-use crate::options::{Choice, Options, setting};
 use crate::repository::{self, Platform};
 
 /// The version, as it stands in manifests.
@@ -25,26 +24,27 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The use cases, wired to this machine. Looks at the engine, and never fails because it does not
 /// answer: whoever needs it will say so.
-pub(crate) async fn operations(options: &Options) -> Result<Local, Failure> {
-    let docker = Arc::new(Docker::connect(Some(&options.docker_host)).map_err(Error::from)?);
-    let kinds = stillpoint_stores::registry(&(Arc::new(setting) as stillpoint_stores::Setting));
-    let wired = repository(options, &docker, &kinds).await?;
+pub(crate) async fn operations(config: &Config) -> Result<Local, Failure> {
+    let platform = &config.platform;
+    let docker = Arc::new(Docker::connect(Some(&platform.docker_host)).map_err(Error::from)?);
+    let kinds = stillpoint_stores::registry(&config.setting());
+    let wired = repository(config, &docker, &kinds).await?;
     Ok(Local::new(Site {
         catalog: docker.clone(),
         power: docker.clone(),
         shell: docker.clone(),
         reach: docker,
         clock: Arc::new(SystemClock::new()),
-        locks: Arc::new(FileLocks::new(options.state_directory()?)),
-        journal: Arc::new(Ledger::in_folder(options.state_directory()?)),
+        locks: Arc::new(FileLocks::new(platform.state_dir.clone())),
+        journal: Arc::new(Ledger::in_folder(platform.state_dir.clone())),
         backups: Backups::new(wired.repository),
         kinds,
         host: host(),
         process: std::process::id(),
         version: VERSION.to_owned(),
         keep: wired.keep,
-        retention: Policy::default(),
-        lease: std::time::Duration::from_mins(2),
+        retention: config.retention,
+        lease: config.lease,
     }))
 }
 
@@ -54,23 +54,24 @@ struct Wired {
     keep: Keep,
 }
 
-async fn repository(options: &Options, docker: &Arc<Docker>, kinds: &[Arc<dyn Kind>]) -> Result<Wired, Failure> {
-    let (settings, prefix) = match options.repository()? {
-        Choice::Local(directory) => {
+async fn repository(config: &Config, docker: &Arc<Docker>, kinds: &[Arc<dyn Kind>]) -> Result<Wired, Failure> {
+    let names = config.platform.keep.clone();
+    let (settings, prefix) = match config.repository() {
+        config::Repository::Local(directory) => {
             return Ok(Wired {
                 repository: repository::local(directory),
-                keep: Keep::default(),
+                keep: Keep::new(names, None),
             });
         }
-        Choice::S3 { settings, prefix } => (settings, prefix),
+        config::Repository::S3 { settings, prefix } => (settings, prefix),
     };
-    let server = server(options, docker, &settings).await?;
-    let keep = Keep::new(Vec::new(), server.as_ref().map(|server| server.container.clone()));
+    let server = server(config, docker, &settings).await?;
+    let keep = Keep::new(names, server.as_ref().map(|server| server.container.clone()));
     let platform = Platform {
         docker: docker.clone(),
         kinds: kinds.to_vec(),
         keep: keep.clone(),
-        wanted: options.project(),
+        wanted: config.project(),
     };
     Ok(Wired {
         repository: repository::s3(*settings, prefix, server.as_ref(), platform),
@@ -79,11 +80,11 @@ async fn repository(options: &Options, docker: &Arc<Docker>, kinds: &[Arc<dyn Ki
 }
 
 /// The container that serves the repository, if it is one of this engine's.
-async fn server(options: &Options, docker: &Docker, settings: &S3Settings) -> Result<Option<Server>, Failure> {
+async fn server(config: &Config, docker: &Docker, settings: &S3Settings) -> Result<Option<Server>, Failure> {
     let Some((host, port)) = repository::host_of(settings) else {
         return Ok(None);
     };
-    match docker.server(&host, port, options.project().as_ref()).await {
+    match docker.server(&host, port, config.project().as_ref()).await {
         Ok(server) => Ok(server),
         // Without an engine there is no such container either; verbs that need none go on.
         Err(EngineError::Unreachable { .. } | EngineError::Forbidden { .. }) => Ok(None),

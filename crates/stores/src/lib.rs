@@ -9,9 +9,23 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use stillpoint_core::ports::Kind;
 
-/// Where a store's settings come from beside its container: a variable of our own environment, with
-/// `NAME_FILE` already followed.
+/// Where a store's settings come from beside its container: the configuration, by the name of the
+/// variable that sets it.
 pub type Setting = Arc<dyn Fn(&str) -> Option<SecretString> + Send + Sync>;
+
+/// The variable that overrides what is found of a store: `STILLPOINT_POSTGRES_MAIN_PASSWORD` for the
+/// `PASSWORD` of the store `postgres-main`.
+pub fn variable(store: &str, what: &str) -> String {
+    let plain = |char: char| {
+        if char.is_ascii_alphanumeric() {
+            char.to_ascii_uppercase()
+        } else {
+            '_'
+        }
+    };
+    let name: String = store.chars().map(plain).collect();
+    format!("STILLPOINT_{name}_{what}")
+}
 
 /// Every kind of store, in the order in which they are tried. An eighth store is one line here.
 pub fn registry(setting: &Setting) -> Vec<Arc<dyn Kind>> {

@@ -5,9 +5,9 @@ use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::Operations;
 
 use super::order;
+use crate::config::Config;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
-use crate::options::Options;
 use crate::wiring;
 
 /// Take over a backup that others made in this layout
@@ -20,13 +20,13 @@ pub(super) struct Args {
     backup: BackupId,
 }
 
-pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
-    let operations = wiring::operations(options).await?;
-    let display = Display::start(options.json);
-    let adopted = operations.adopt(args.backup, order(options, &display)).await;
+pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
+    let operations = wiring::operations(config).await?;
+    let display = Display::start(config.json);
+    let adopted = operations.adopt(args.backup, order(config, &display)).await;
     display.finish();
     let manifest = adopted?;
-    if options.json {
+    if config.json {
         print::document(&manifest);
     } else {
         print::line(&format!(

@@ -5,9 +5,9 @@ use stillpoint_core::errors::Exit;
 use stillpoint_core::operations::Operations;
 
 use super::order;
+use crate::config::Config;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
-use crate::options::Options;
 use crate::watchdog::Watchdog;
 use crate::wiring;
 
@@ -26,16 +26,16 @@ enum Mode {
     Hold,
 }
 
-pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
+pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     let Mode::Hold = args.mode;
-    let operations = wiring::operations(options).await?;
-    let watchdog = Watchdog::start(options);
-    let display = Display::start(options.json);
-    let sealed = operations.backup(order(options, &display)).await;
+    let operations = wiring::operations(config).await?;
+    let watchdog = Watchdog::start(config);
+    let display = Display::start(config.json);
+    let sealed = operations.backup(order(config, &display)).await;
     display.finish();
     watchdog.dismiss();
     let sealed = sealed?;
-    if options.json {
+    if config.json {
         print::document(&sealed);
     } else {
         summary(&sealed);

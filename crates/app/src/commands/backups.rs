@@ -7,9 +7,9 @@ use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Backup, Backups, Operations};
 
 use super::{order, table};
+use crate::config::Config;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
-use crate::options::Options;
 use crate::wiring;
 
 /// Look at the backups in the repository
@@ -34,12 +34,12 @@ pub(super) enum Command {
     },
 }
 
-pub(super) async fn run(options: &Options, command: &Command) -> Result<Exit, Failure> {
-    let operations = wiring::operations(options).await?;
+pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Failure> {
+    let operations = wiring::operations(config).await?;
     match command {
         Command::Ls => {
             let backups = operations.list().await?;
-            if options.json {
+            if config.json {
                 print::document(&backups);
             } else {
                 list(&backups);
@@ -47,22 +47,22 @@ pub(super) async fn run(options: &Options, command: &Command) -> Result<Exit, Fa
         }
         Command::Show { backup } => {
             let manifest = operations.show(*backup).await?;
-            if options.json {
+            if config.json {
                 print::document(&manifest);
             } else {
                 show(&manifest);
             }
         }
         Command::Protect { backup } => {
-            let display = Display::start(options.json);
-            let kept = operations.protect(*backup, order(options, &display)).await;
+            let display = Display::start(config.json);
+            let kept = operations.protect(*backup, order(config, &display)).await;
             display.finish();
             kept?;
             print::line(&format!("Backup {backup} stays until it is unprotected."));
         }
         Command::Unprotect { backup } => {
-            let display = Display::start(options.json);
-            let freed = operations.unprotect(*backup, order(options, &display)).await;
+            let display = Display::start(config.json);
+            let freed = operations.unprotect(*backup, order(config, &display)).await;
             display.finish();
             freed?;
             print::line(&format!("Backup {backup} goes when retention says so."));

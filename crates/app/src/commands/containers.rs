@@ -7,9 +7,9 @@ use stillpoint_core::errors::Exit;
 use stillpoint_core::operations::Operations;
 
 use super::order;
+use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
-use crate::options::Options;
 use crate::{watchdog, wiring};
 
 /// Look at what would be stopped, or bring back what was
@@ -34,24 +34,31 @@ pub(crate) struct Recover {
     watch: bool,
 }
 
-pub(super) async fn run(options: &Options, command: &Command) -> Result<Exit, Failure> {
-    let operations = wiring::operations(options).await?;
+impl Command {
+    /// Whether this is the child of a run, which has said already what there is to say.
+    pub(super) fn is_watchdog(&self) -> bool {
+        matches!(self, Self::Recover(Recover { watch: true }))
+    }
+}
+
+pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Failure> {
+    let operations = wiring::operations(config).await?;
     match command {
         Command::Plan => {
-            let plan = operations.plan(options.project().as_ref()).await?;
-            if options.json {
+            let plan = operations.plan(config.project().as_ref()).await?;
+            if config.json {
                 print::document(&plan.records());
             } else {
                 show(&plan);
             }
         }
         Command::Start => {
-            let display = Display::start(options.json);
-            let started = operations.start_containers(order(options, &display)).await;
+            let display = Display::start(config.json);
+            let started = operations.start_containers(order(config, &display)).await;
             display.finish();
             started?;
             print::summary(
-                options.json,
+                config.json,
                 "Nothing of this platform is left stopped by an earlier run.",
             );
         }
@@ -59,11 +66,11 @@ pub(super) async fn run(options: &Options, command: &Command) -> Result<Exit, Fa
             if *watch && watchdog::was_dismissed().await {
                 return Ok(Exit::Ok);
             }
-            let display = Display::start(options.json);
-            let recovered = operations.recover(order(options, &display)).await;
+            let display = Display::start(config.json);
+            let recovered = operations.recover(order(config, &display)).await;
             display.finish();
             recovered?;
-            print::summary(options.json, "Nothing is left stopped by a run that died.");
+            print::summary(config.json, "Nothing is left stopped by a run that died.");
         }
     }
     Ok(Exit::Ok)

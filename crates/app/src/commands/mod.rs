@@ -3,6 +3,7 @@
 mod adopt;
 mod backup;
 mod backups;
+mod config;
 mod containers;
 mod prune;
 mod restore;
@@ -15,7 +16,8 @@ use comfy_table::presets::NOTHING;
 use stillpoint_core::errors::Exit;
 use stillpoint_core::operations::Order;
 
-use crate::display::Display;
+use crate::config::Config;
+use crate::display::{Display, print};
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::options::Options;
@@ -46,23 +48,45 @@ enum Command {
     Prune(prune::Args),
     Adopt(adopt::Args),
     #[command(subcommand)]
+    Config(config::Command),
+    #[command(subcommand)]
     Containers(containers::Command),
     /// Show the version of the program and of the manifests that it writes
     Version,
 }
 
+impl Command {
+    fn is_watchdog(&self) -> bool {
+        matches!(self, Self::Containers(command) if command.is_watchdog())
+    }
+}
+
 /// Runs the command.
 pub(crate) async fn run(command_line: CommandLine) -> Result<Exit, Failure> {
     let CommandLine { options, command } = command_line;
+    if let Command::Version = command {
+        return Ok(version::run(&options));
+    }
+    let config = Config::load(&options)?;
+    if !command.is_watchdog() {
+        for warning in &config.warnings {
+            print::error(&format!("warning: {warning}"));
+        }
+    }
+    configured(&config, command).await
+}
+
+async fn configured(config: &Config, command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Backup(args) => backup::run(&options, &args).await,
-        Command::Restore(args) => restore::run(&options, &args).await,
-        Command::Backups(command) => backups::run(&options, &command).await,
-        Command::Verify(args) => verify::run(&options, &args).await,
-        Command::Prune(args) => prune::run(&options, &args).await,
-        Command::Adopt(args) => adopt::run(&options, &args).await,
-        Command::Containers(command) => containers::run(&options, &command).await,
-        Command::Version => Ok(version::run(&options)),
+        Command::Backup(args) => backup::run(config, &args).await,
+        Command::Restore(args) => restore::run(config, &args).await,
+        Command::Backups(command) => backups::run(config, &command).await,
+        Command::Verify(args) => verify::run(config, &args).await,
+        Command::Prune(args) => prune::run(config, &args).await,
+        Command::Adopt(args) => adopt::run(config, &args).await,
+        Command::Config(command) => Ok(config::run(config, &command)),
+        Command::Containers(command) => containers::run(config, &command).await,
+        Command::Version => Ok(Exit::Ok),
     }
 }
 
@@ -74,9 +98,9 @@ fn table(header: &[&str]) -> Table {
 }
 
 /// An order whose events are displayed and which ends on a signal.
-fn order(options: &Options, display: &Display) -> Order {
+fn order(config: &Config, display: &Display) -> Order {
     Order {
-        platform: options.project(),
+        platform: config.project(),
         listener: display.listener(),
         cancel: interrupt::token(),
     }

@@ -5,9 +5,9 @@ use stillpoint_core::errors::Exit;
 use stillpoint_core::operations::Operations;
 
 use super::{order, table};
+use crate::config::Config;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
-use crate::options::Options;
 use crate::wiring;
 
 /// Delete the backups that retention lets go, and what dead runs left
@@ -21,13 +21,13 @@ pub(super) struct Args {
     dry_run: bool,
 }
 
-pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
-    let operations = wiring::operations(options).await?;
-    let display = Display::start(options.json);
-    let pruned = operations.prune(args.dry_run, order(options, &display)).await;
+pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
+    let operations = wiring::operations(config).await?;
+    let display = Display::start(config.json);
+    let pruned = operations.prune(args.dry_run, order(config, &display)).await;
     display.finish();
     let pruned = pruned?;
-    if options.json {
+    if config.json {
         print::document(&pruned);
     } else {
         report(&pruned, args.dry_run);

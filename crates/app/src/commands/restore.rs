@@ -8,9 +8,9 @@ use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::Operations;
 
 use super::order;
+use crate::config::Config;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
-use crate::options::Options;
 use crate::watchdog::Watchdog;
 use crate::wiring;
 
@@ -29,16 +29,16 @@ pub(super) struct Args {
     confirm: Option<BackupId>,
 }
 
-pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
-    let operations = wiring::operations(options).await?;
+pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
+    let operations = wiring::operations(config).await?;
     confirm(args)?;
-    let watchdog = Watchdog::start(options);
-    let display = Display::start(options.json);
-    let restored = operations.restore(args.backup, order(options, &display)).await;
+    let watchdog = Watchdog::start(config);
+    let display = Display::start(config.json);
+    let restored = operations.restore(args.backup, order(config, &display)).await;
     display.finish();
     watchdog.dismiss();
     let restored = restored?;
-    if options.json {
+    if config.json {
         print::document(&restored);
     } else {
         summary(&restored);

@@ -5,9 +5,9 @@ use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Checked, Operations, Scope, Verification};
 
 use super::order;
+use crate::config::Config;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
-use crate::options::Options;
 use crate::wiring;
 
 /// Read backups to their last byte and compare them with their manifests
@@ -22,7 +22,7 @@ pub(super) struct Args {
 }
 
 #[derive(clap::Args, Debug)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 struct Which {
     /// The backup's id
     backup: Option<BackupId>,
@@ -32,28 +32,34 @@ struct Which {
     all: bool,
 
     /// Those not read for the longest time, up to this many bytes and at least one: run daily, it reads
-    /// everything in turn
+    /// everything in turn [default, if nothing else is named: `BACKUP_VERIFY_DAILY_BYTES`]
     #[arg(long, value_name = "BYTES")]
     budget: Option<u64>,
 }
 
 impl Which {
-    fn scope(&self) -> Scope {
+    fn scope(&self, daily_bytes: u64) -> Result<Scope, Failure> {
         match (self.backup, self.budget) {
-            (Some(backup), _) => Scope::One(backup),
-            (None, Some(budget)) => Scope::Within(budget),
-            (None, None) => Scope::All,
+            (Some(backup), _) => Ok(Scope::One(backup)),
+            (None, Some(budget)) => Ok(Scope::Within(budget)),
+            (None, None) if self.all => Ok(Scope::All),
+            (None, None) if daily_bytes > 0 => Ok(Scope::Within(daily_bytes)),
+            (None, None) => Err(Failure::usage(
+                "nothing says which backup is to be read",
+                "name one, or say --all or --budget BYTES, or set BACKUP_VERIFY_DAILY_BYTES",
+            )),
         }
     }
 }
 
-pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failure> {
-    let operations = wiring::operations(options).await?;
-    let display = Display::start(options.json);
-    let verified = operations.verify(args.which.scope(), order(options, &display)).await;
+pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
+    let scope = args.which.scope(config.verify.daily_bytes)?;
+    let operations = wiring::operations(config).await?;
+    let display = Display::start(config.json);
+    let verified = operations.verify(scope, order(config, &display)).await;
     display.finish();
     let found = verified?;
-    if options.json {
+    if config.json {
         print::document(&found);
     } else {
         report(&found);

@@ -15,6 +15,11 @@ use crate::toolbox::{Doing, collect, guarded};
 
 const PORT: u16 = 5432;
 
+/// Labels of the store's container that override what it was started with. The file is one inside the
+/// container: whoever may label a container must not choose files of the host for us to read.
+const USER_LABEL: &str = "stillpoint.user";
+const PASSWORD_FILE_LABEL: &str = "stillpoint.password_file";
+
 /// The database from which others are renamed, created and dropped: it exists on every server and
 /// nobody keeps data in it.
 pub(super) const MAINTENANCE: &str = "template1";
@@ -45,16 +50,19 @@ impl Access {
     pub(super) fn of(store: &StoreName, workload: &Workload, setting: &Setting) -> Self {
         use secrecy::ExposeSecret;
         let own = |name: &str| workload.environment.get(name).cloned();
-        let variable = variable(store, "PASSWORD");
-        let user = setting(&self::variable(store, "USER")).or_else(|| own("POSTGRES_USER"));
-        let password = match (
-            setting(&variable).or_else(|| own("POSTGRES_PASSWORD")),
-            own("POSTGRES_PASSWORD_FILE"),
-        ) {
-            (Some(password), _) => Password::Known(password),
-            (None, Some(path)) => Password::InFile(path),
-            (None, None) => Password::None,
-        };
+        let label = |name: &str| workload.labels.get(name).cloned().map(SecretString::from);
+        let variable = crate::variable(store.as_str(), "PASSWORD");
+        let user = setting(&crate::variable(store.as_str(), "USER"))
+            .or_else(|| label(USER_LABEL))
+            .or_else(|| own("POSTGRES_USER"));
+        let found = || own("POSTGRES_PASSWORD").map(Password::Known);
+        let in_file = |path: Option<SecretString>| path.map(Password::InFile);
+        let password = setting(&variable)
+            .map(Password::Known)
+            .or_else(|| in_file(label(PASSWORD_FILE_LABEL)))
+            .or_else(found)
+            .or_else(|| in_file(own("POSTGRES_PASSWORD_FILE")))
+            .unwrap_or(Password::None);
         let user = user.map_or_else(|| "postgres".to_owned(), |user| user.expose_secret().to_owned());
         Self {
             user,
@@ -62,19 +70,6 @@ impl Access {
             variable,
         }
     }
-}
-
-/// `STILLPOINT_POSTGRES_MAIN_PASSWORD` for the store `postgres-main`.
-fn variable(store: &StoreName, what: &str) -> String {
-    let plain = |char: char| {
-        if char.is_ascii_alphanumeric() {
-            char.to_ascii_uppercase()
-        } else {
-            '_'
-        }
-    };
-    let name: String = store.as_str().chars().map(plain).collect();
-    format!("STILLPOINT_{name}_{what}")
 }
 
 impl PostgresStore {
@@ -115,7 +110,7 @@ impl PostgresStore {
                 let command = stillpoint_core::ports::Command::new(["cat", path.expose_secret()]);
                 let process = cx.shell.exec(&self.workload, command).await?;
                 let doing = Doing {
-                    what: "reading POSTGRES_PASSWORD_FILE",
+                    what: "reading the file of the password",
                     tool: Tool::Cat.program(),
                 };
                 let text = collect(cx, doing, process).await?;

@@ -1,0 +1,260 @@
+//! The configuration: flag, then environment (`X`, or the file that `X_FILE` names), then the file
+//! of `--env-file`, then `stillpoint.toml`, then the default. Read once, before anything else is
+//! done; whatever is wrong with it ends the program before it has touched anything.
+//!
+//! Each owner has a file here with its keys and its own small type. A store's container label comes
+//! below all of these: the store reads it, as only it knows its container.
+
+mod env_file;
+mod file;
+mod key;
+mod origin;
+mod platform;
+mod repository;
+mod retention;
+mod s3;
+mod settings;
+mod show;
+mod similar;
+mod stores;
+mod surroundings;
+#[cfg(test)]
+mod tests;
+mod variables;
+mod verify;
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use stillpoint_core::names::Project;
+use stillpoint_core::retention::Policy;
+use stillpoint_stores::Setting;
+
+pub(crate) use self::origin::Origin;
+pub(crate) use self::repository::Repository;
+pub(crate) use self::show::Row;
+
+use self::key::{Fallback, Key, Shape};
+use self::platform::Platform;
+use self::repository::Choice;
+use self::settings::{Found, HINT, Layer, Settings, refused};
+use self::surroundings::Surroundings;
+use self::variables::{Place, Variables};
+use self::verify::Verify;
+use crate::failure::Failure;
+use crate::options::Options;
+
+/// Which file is read; it cannot say so itself.
+const CONFIG: Key = Key {
+    path: "",
+    variable: "STILLPOINT_CONFIG",
+    flag: Some("--config"),
+    shape: Shape::Text,
+    fallback: Fallback::Words("`./stillpoint.toml`, else `/etc/stillpoint/stillpoint.toml`, if there"),
+    about: "The configuration file. It must exist if it is named.",
+};
+
+/// Every key of every owner.
+fn keys() -> Vec<&'static Key> {
+    let owners: [&'static [Key]; 6] = [
+        &platform::KEYS,
+        &repository::KEYS,
+        &s3::KEYS,
+        &retention::KEYS,
+        &verify::KEYS,
+        &[CONFIG],
+    ];
+    owners.into_iter().flatten().collect()
+}
+
+/// The configuration, each owner's part its own type.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The platform and its engine.
+    pub(crate) platform: Platform,
+    /// How long a silent writer keeps others away from the repository.
+    pub(crate) lease: Duration,
+    /// How long backups stay.
+    pub(crate) retention: Policy,
+    /// What is verified without being asked for.
+    pub(crate) verify: Verify,
+    /// Print JSON.
+    pub(crate) json: bool,
+    /// What looks like a mistake and stops nothing.
+    pub(crate) warnings: Vec<String>,
+    choice: Choice,
+    settings: Settings,
+    arguments: Vec<OsString>,
+}
+
+impl Config {
+    /// Reads everything. Fails, without having done anything, on whatever cannot be understood.
+    pub(crate) fn load(options: &Options) -> Result<Self, Failure> {
+        Self::read(options, &Surroundings::of_process())
+    }
+
+    fn read(options: &Options, surroundings: &Surroundings) -> Result<Self, Failure> {
+        let keys = keys();
+        let (mut settings, mut warnings) = layers(options, surroundings, &keys)?;
+        let choice = repository::choose(&settings, surroundings)?;
+        settings.push(defaults(&settings, surroundings, &choice, &keys)?);
+        warnings.extend(choice.warning.clone());
+        Ok(Self {
+            platform: platform::read(&settings),
+            lease: repository::lease(&settings)?,
+            retention: retention::read(&settings)?,
+            verify: verify::read(&settings)?,
+            json: options.json,
+            warnings,
+            choice,
+            settings,
+            arguments: options.arguments(),
+        })
+    }
+
+    /// The platform that was asked for.
+    pub(crate) fn project(&self) -> Option<Project> {
+        self.platform.name.clone()
+    }
+
+    /// Where the backups go.
+    pub(crate) fn repository(&self) -> Repository {
+        self.choice.repository.clone()
+    }
+
+    /// Which value decided where the backups go.
+    pub(crate) fn chosen_by(&self) -> &Origin {
+        &self.choice.origin
+    }
+
+    /// The lookup that stores are given.
+    pub(crate) fn setting(&self) -> Setting {
+        stores::setting(&self.settings)
+    }
+
+    /// The flags of this run, for a process that does the same elsewhere.
+    pub(crate) fn arguments(&self) -> &[OsString] {
+        &self.arguments
+    }
+
+    /// Every value, as it may be shown.
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        show::rows(&self.settings, &keys())
+    }
+}
+
+/// All layers above the defaults, and the warnings about them.
+fn layers(options: &Options, surroundings: &Surroundings, keys: &[&Key]) -> Result<(Settings, Vec<String>), Failure> {
+    let mut settings = Settings::default();
+    settings.push(flags(options, keys));
+    let environment = environment(surroundings, keys)?;
+    settings.push(variables::layer(Place::Environment, &environment, keys)?);
+    let mut warnings = variables::unknown(Place::Environment, &environment, keys);
+    if let Some(name) = &options.env_file {
+        let variables = env_file(name, keys)?;
+        settings.push(variables::layer(Place::File(name), &variables, keys)?);
+        warnings.extend(variables::unknown(Place::File(name), &variables, keys));
+    }
+    if let Some((path, text)) = config_file(&settings, surroundings)? {
+        let in_file: Vec<&Key> = keys.iter().copied().filter(|key| !key.path.is_empty()).collect();
+        settings.push(file::layer(&path, &text, &in_file)?);
+    }
+    Ok((settings, warnings))
+}
+
+fn flags(options: &Options, keys: &[&Key]) -> Layer {
+    let mut layer = Layer::new();
+    for (flag, value) in options.named() {
+        let key = keys.iter().find(|key| key.flag == Some(flag));
+        if let (Some(key), Some(text)) = (key, value.filter(|value| !value.is_empty())) {
+            let found = Found {
+                text: SecretString::from(text),
+                origin: Origin::Flag(flag),
+            };
+            layer.insert(key.variable.to_owned(), found);
+        }
+    }
+    layer
+}
+
+fn environment(surroundings: &Surroundings, keys: &[&Key]) -> Result<Variables, Failure> {
+    let mut variables = Variables::new();
+    for (name, value) in &surroundings.environment {
+        let Some(name) = name.to_str().filter(|name| variables::is_ours(name, keys)) else {
+            continue;
+        };
+        let value = value
+            .to_str()
+            .ok_or_else(|| refused(&Place::Environment.origin(name), "its value is no UTF-8"))?;
+        variables.insert(name.to_owned(), SecretString::from(value));
+    }
+    Ok(variables)
+}
+
+fn env_file(name: &str, keys: &[&Key]) -> Result<Variables, Failure> {
+    let text = std::fs::read_to_string(name)
+        .map_err(|error| Failure::usage(format!("--env-file: {name} cannot be read: {error}"), HINT))?;
+    let lines = env_file::parse(&text).into_iter();
+    let ours = lines.filter(|(variable, _)| variables::is_ours(variable, keys));
+    ours.map(|line| Ok((line.0.clone(), SecretString::from(env_file::accepted(name, line)?))))
+        .collect()
+}
+
+/// The file that is named, or the first that is there.
+fn config_file(settings: &Settings, surroundings: &Surroundings) -> Result<Option<(PathBuf, String)>, Failure> {
+    if let Some(found) = settings.found(CONFIG.variable) {
+        let path = PathBuf::from(found.text.expose_secret());
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| refused(&found.origin, format!("{} cannot be read: {error}", path.display())))?;
+        return Ok(Some((path, text)));
+    }
+    for path in &surroundings.files {
+        if let Some(text) = readable(path)? {
+            return Ok(Some((path.clone(), text)));
+        }
+    }
+    Ok(None)
+}
+
+fn readable(path: &Path) -> Result<Option<String>, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::usage(
+            format!("{} cannot be read: {error}", path.display()),
+            "let this user read it, or name another with --config FILE",
+        )),
+    }
+}
+
+fn defaults(
+    settings: &Settings,
+    surroundings: &Surroundings,
+    choice: &Choice,
+    keys: &[&Key],
+) -> Result<Layer, Failure> {
+    let mut layer = Layer::new();
+    let mut set = |key: &Key, text: String| {
+        let found = Found {
+            text: SecretString::from(text),
+            origin: Origin::Default,
+        };
+        layer.insert(key.variable.to_owned(), found);
+    };
+    for key in keys {
+        if let Fallback::Value(value) = key.fallback {
+            set(key, value.to_owned());
+        }
+    }
+    if settings.found(platform::STATE_DIR.variable).is_none() {
+        let state = surroundings.home("XDG_STATE_HOME", ".local/state", "state", &platform::STATE_DIR)?;
+        set(&platform::STATE_DIR, state.display().to_string());
+    }
+    if let (Repository::Local(directory), Origin::Default) = (&choice.repository, &choice.origin) {
+        set(&repository::DIRECTORY, directory.display().to_string());
+    }
+    Ok(layer)
+}

@@ -1,0 +1,484 @@
+//! The configuration as a whole: which layer wins, what is refused and in which words, and that no
+//! secret is ever shown.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+use super::{Config, Repository, Surroundings, keys};
+use crate::failure::Failure;
+use crate::options::Options;
+
+/// Everything that a configuration is read from, made up.
+struct World {
+    folder: TempDir,
+    options: Options,
+    environment: BTreeMap<String, String>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            options: Options::default(),
+            environment: BTreeMap::from([("HOME".to_owned(), "/home/op".to_owned())]),
+        }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+        self.path(name)
+    }
+
+    fn toml(self, text: &str) -> Self {
+        self.write("stillpoint.toml", text);
+        self
+    }
+
+    fn env_file(mut self, text: &str) -> Self {
+        self.options.env_file = Some(self.write(".env", text));
+        self
+    }
+
+    fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.insert(name.to_owned(), value.into());
+        self
+    }
+
+    fn read(&self) -> Result<Config, Failure> {
+        let environment = self.environment.iter();
+        let surroundings = Surroundings {
+            environment: environment.map(|(name, value)| (name.into(), value.into())).collect(),
+            files: vec![self.path("stillpoint.toml").into(), self.path("etc.toml").into()],
+            root: false,
+        };
+        Config::read(&self.options, &surroundings)
+    }
+
+    fn config(&self) -> Config {
+        self.read().unwrap()
+    }
+
+    /// What is said of it, without the folder's own name.
+    fn refusal(&self) -> String {
+        match self.read().unwrap_err() {
+            Failure::Usage { what, .. } => self.plain(&what),
+            Failure::Core(error) => panic!("not a matter of usage: {error}"),
+        }
+    }
+
+    fn plain(&self, text: &str) -> String {
+        text.replace(&format!("{}/", self.folder.path().display()), "")
+    }
+
+    /// Value and origin of a variable, as shown.
+    fn shown(&self, variable: &str) -> (String, String) {
+        let rows = self.config().rows();
+        let row = rows.into_iter().find(|row| row.variable == variable).unwrap();
+        (
+            row.value.unwrap_or_default(),
+            self.plain(&row.origin.unwrap_or_default()),
+        )
+    }
+}
+
+/// One key of each owner: its variable, its line in the file, four values from the lowest layer up.
+const KEYS: [(&str, &str, &str, [&str; 3]); 7] = [
+    ("STILLPOINT_PLATFORM", "[platform]", "name", ["low", "mid", "high"]),
+    (
+        "DOCKER_HOST",
+        "[engine]",
+        "docker_host",
+        ["unix:///1", "unix:///2", "unix:///3"],
+    ),
+    ("STILLPOINT_REPOSITORY", "[repository]", "directory", ["/1", "/2", "/3"]),
+    ("BACKUP_S3_BUCKET", "[repository.s3]", "bucket", ["one", "two", "three"]),
+    ("BACKUP_RETENTION_DAYS", "[retention]", "days", ["1", "2", "3"]),
+    ("BACKUP_VERIFY_DAILY_BYTES", "[verify]", "daily_bytes", ["1", "2", "3"]),
+    (
+        "STILLPOINT_POSTGRES_MAIN_USER",
+        "[stores.postgres-main]",
+        "user",
+        ["a", "b", "c"],
+    ),
+];
+
+#[test]
+fn each_layer_beats_the_next() {
+    for (variable, table, key, [in_file, in_env_file, in_environment]) in KEYS {
+        let literal = if in_file.parse::<u64>().is_ok() {
+            in_file.to_owned()
+        } else {
+            format!("\"{in_file}\"")
+        };
+        let world = World::new().toml(&format!("# said\n{table}\n{key} = {literal}\n"));
+        assert_eq!(world.shown(variable), (in_file.into(), "stillpoint.toml line 3".into()));
+        let world = world.env_file(&format!("{variable}={in_env_file}\n"));
+        assert_eq!(
+            world.shown(variable),
+            (in_env_file.into(), format!(".env ({variable})"))
+        );
+        let world = world.env(variable, in_environment);
+        assert_eq!(
+            world.shown(variable),
+            (in_environment.into(), format!("environment {variable}"))
+        );
+        let world = world.env(variable, "");
+        assert_eq!(world.shown(variable).0, in_env_file, "an empty variable is unset");
+    }
+}
+
+#[test]
+fn a_flag_beats_everything() {
+    let mut world = World::new()
+        .env("STILLPOINT_PLATFORM", "x")
+        .env("STILLPOINT_REPOSITORY", "/x")
+        .env("STILLPOINT_STATE_DIR", "/x")
+        .env("DOCKER_HOST", "unix:///x");
+    world.options.platform = Some("flag".into());
+    world.options.repository = Some("/flag".into());
+    world.options.state_dir = Some("/flag".into());
+    world.options.docker_host = Some("unix:///flag".into());
+    let config = world.config();
+    assert_eq!(config.project().unwrap().as_str(), "flag");
+    assert_eq!(config.platform.docker_host, "unix:///flag");
+    assert_eq!(config.platform.state_dir, Path::new("/flag"));
+    assert!(matches!(config.repository(), Repository::Local(directory) if directory == Path::new("/flag")));
+    assert_eq!(world.shown("STILLPOINT_PLATFORM"), ("flag".into(), "--platform".into()));
+}
+
+#[test]
+fn what_nobody_sets_has_its_documented_default() {
+    let world = World::new();
+    let config = world.config();
+    assert_eq!((config.retention.days, config.retention.minimum), (7, 3));
+    assert_eq!(config.lease.as_secs(), 120);
+    assert_eq!(config.verify.daily_bytes, 0);
+    assert_eq!(config.platform.docker_host, "unix:///var/run/docker.sock");
+    assert_eq!(
+        config.platform.state_dir,
+        Path::new("/home/op/.local/state/stillpoint/state")
+    );
+    let directory = "/home/op/.local/share/stillpoint/repository";
+    assert!(matches!(config.repository(), Repository::Local(local) if local == Path::new(directory)));
+    assert_eq!(
+        world.shown("STILLPOINT_REPOSITORY"),
+        (directory.into(), "default".into())
+    );
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
+fn a_bucket_is_read_whole() {
+    let world = World::new().env("BACKUP_S3_ENDPOINT", "http://seaweedfs-s3:8333").toml(
+        "[repository]\nlease_seconds = 30\n[repository.s3]\nregion = 'eu'\nprefix = 'a/b/'\npath_style = false\n\
+         access_key_id = 'id'\nsecret_access_key = 'key'\nca_file = '/ca.pem'\nconditional_writes = false\n\
+         [platform]\nkeep = ['a-', 'b-']\n",
+    );
+    let config = world.config();
+    let Repository::S3 { settings, prefix } = config.repository() else {
+        panic!("not in S3: {:?}", config.repository());
+    };
+    assert_eq!(settings.endpoint.as_deref(), Some("http://seaweedfs-s3:8333"));
+    assert_eq!((settings.region.as_str(), settings.bucket.as_str()), ("eu", "backups"));
+    assert_eq!(prefix.as_deref(), Some("a/b"));
+    assert_eq!(settings.secret_access_key.unwrap().expose_secret(), "key");
+    assert_eq!(settings.ca_file.as_deref(), Some(Path::new("/ca.pem")));
+    assert!(!settings.path_style && settings.create_bucket && !settings.conditional_writes);
+    assert_eq!(config.lease.as_secs(), 30);
+    assert_eq!(config.platform.keep, ["a-", "b-"]);
+    let listed = World::new().env("STILLPOINT_KEEP", "c-, d-").config();
+    assert_eq!(listed.platform.keep, ["c-", "d-"]);
+}
+
+#[test]
+fn the_higher_layer_chooses_the_repository_and_the_same_layer_cannot() {
+    let in_file = || World::new().toml("[repository]\ndirectory = '/in-file'\n");
+    let remote = in_file().env("BACKUP_S3_ENDPOINT", "https://s3.example.org").config();
+    assert!(matches!(remote.repository(), Repository::S3 { prefix: None, .. }));
+
+    let mut local = in_file().env("BACKUP_S3_ENDPOINT", "https://s3.example.org");
+    local.options.repository = Some("/flag".into());
+    let config = local.config();
+    assert!(matches!(config.repository(), Repository::Local(directory) if directory == Path::new("/flag")));
+    assert_eq!(
+        config.warnings,
+        ["BACKUP_S3_ENDPOINT (environment) is passed over: --repository says that the backups go to a directory"]
+    );
+
+    let both = World::new()
+        .env("STILLPOINT_REPOSITORY", "/x")
+        .env("BACKUP_S3_ENDPOINT", "https://s3.example.org");
+    assert_eq!(
+        both.refusal(),
+        "STILLPOINT_REPOSITORY (environment) asks for a local repository, BACKUP_S3_ENDPOINT (environment) for one in S3"
+    );
+}
+
+#[test]
+fn a_bucket_that_is_half_configured_is_told() {
+    let alone = World::new().env("BACKUP_S3_BUCKET", "b").config();
+    assert!(matches!(alone.repository(), Repository::Local(_)));
+    assert!(alone.warnings[0].starts_with("BACKUP_S3_BUCKET (environment) is set, but neither BACKUP_S3_ENDPOINT"));
+    let half = World::new().env("BACKUP_S3_ACCESS_KEY_ID", "id");
+    assert!(half.refusal().contains("BACKUP_S3_SECRET_ACCESS_KEY is missing"));
+    let schemeless = World::new().env("BACKUP_S3_ENDPOINT", "s3:8333");
+    assert_eq!(
+        schemeless.refusal(),
+        "BACKUP_S3_ENDPOINT (environment): `s3:8333` begins with neither http:// nor https://"
+    );
+}
+
+#[test]
+fn what_is_wrong_in_the_file_is_told_with_its_line() {
+    for (text, refusal) in [
+        (
+            "\n[retension]\n",
+            "stillpoint.toml:2: unknown key `retension`; did you mean `retention`?",
+        ),
+        (
+            "[retention]\ndaysx = 1",
+            "stillpoint.toml:2: unknown key `daysx`; did you mean `days`?",
+        ),
+        (
+            "[repository.s3]\nbuckte = 1",
+            "stillpoint.toml:2: unknown key `buckte`; did you mean `bucket`?",
+        ),
+        ("colour = 1", "stillpoint.toml:1: unknown key `colour`"),
+        (
+            "\n[stores.a]\npasword = 'x'",
+            "stillpoint.toml:3: unknown key `pasword`; did you mean `password`?",
+        ),
+        (
+            "[stores.a]\nuser = 1",
+            "stillpoint.toml:2: stores.a.user: a string is wanted, not integer",
+        ),
+        (
+            "[retention]\ndays = 'seven'",
+            "stillpoint.toml:2: retention.days: a whole number is wanted, not string",
+        ),
+        (
+            "[retention]\ndays = -1",
+            "stillpoint.toml:2: retention.days: a whole number from 0 is wanted",
+        ),
+        (
+            "retention = 7",
+            "stillpoint.toml:1: `retention` is a table, not integer",
+        ),
+        (
+            "[platform]\nkeep = [1]",
+            "stillpoint.toml:2: platform.keep: every entry of the list must be a string",
+        ),
+        (
+            "[repository]\nlease_seconds = 9",
+            "stillpoint.toml:2: repository.lease_seconds: 9 seconds is too little: 10 is the least",
+        ),
+        (
+            "[retention]\ndays = 99999999999",
+            "stillpoint.toml:2: retention.days: 99999999999 is too large",
+        ),
+    ] {
+        assert_eq!(World::new().toml(text).refusal(), refusal, "{text}");
+    }
+    let broken = World::new().toml("[retention]\ndays = = 1\n").refusal();
+    assert!(broken.starts_with("stillpoint.toml:2: "), "{broken}");
+}
+
+#[test]
+fn a_wrong_value_names_its_origin() {
+    let world = World::new().env("BACKUP_RETENTION_DAYS", "seven");
+    assert_eq!(
+        world.refusal(),
+        "BACKUP_RETENTION_DAYS (environment): `seven` is no whole number"
+    );
+    let world = World::new().env_file("BACKUP_MINIMUM_KEEP=x\n");
+    assert_eq!(world.refusal(), "BACKUP_MINIMUM_KEEP (.env): `x` is no whole number");
+    let world = World::new()
+        .env("BACKUP_S3_ENDPOINT", "http://s3")
+        .env("BACKUP_S3_PATH_STYLE", "yes");
+    assert_eq!(
+        world.refusal(),
+        "BACKUP_S3_PATH_STYLE (environment): `yes` is neither `true` nor `false`"
+    );
+}
+
+#[test]
+fn unknown_variables_are_warned_of_and_others_are_not() {
+    let world = World::new()
+        .env("BACKUP_RETENTION_DAY", "1")
+        .env("DAGSTER_DBB", "1")
+        .env("STILLPOINT_KIP", "1")
+        .env("DAGSTER_DB", "1")
+        .env("DAGSTER_HOME", "1")
+        .env("STILLPOINT_TESTBED_OWNER", "1")
+        .env("STILLPOINT_CASE", "1")
+        .env("STILLPOINT_POSTGRES_MAIN_PASSWORD", "1")
+        .env("BACKUP_S3_CA_FILE_FILE", "")
+        .env("PATH", "/bin")
+        .env_file("BACKUP_WHATEVER_ELSE=p$x\nOTHERS=$x\n");
+    let refused = world.refusal();
+    assert!(
+        refused.starts_with("BACKUP_WHATEVER_ELSE (.env): it has a `$`"),
+        "{refused}"
+    );
+    let world = world.env_file("BACKUP_WHATEVER_ELSE=1\nOTHERS=$x\n");
+    let warnings = world.config().warnings;
+    assert_eq!(
+        warnings.iter().map(|warning| world.plain(warning)).collect::<Vec<_>>(),
+        [
+            "BACKUP_RETENTION_DAY (environment) is unknown and does nothing; did you mean `BACKUP_RETENTION_DAYS`?",
+            "DAGSTER_DBB (environment) is unknown and does nothing; did you mean `DAGSTER_DB`?",
+            "STILLPOINT_KIP (environment) is unknown and does nothing; did you mean `STILLPOINT_KEEP`?",
+            "BACKUP_WHATEVER_ELSE (.env) is unknown and does nothing",
+        ]
+    );
+}
+
+#[test]
+fn a_value_may_stand_in_a_file_of_its_own() {
+    let world = World::new()
+        .env("BACKUP_S3_ENDPOINT", "http://s3")
+        .env("BACKUP_S3_ACCESS_KEY_ID", "id");
+    let secret = world.write("secret", "from file\n");
+    let world = world.env("BACKUP_S3_SECRET_ACCESS_KEY_FILE", &secret);
+    let Repository::S3 { settings, .. } = world.config().repository() else {
+        panic!("not in S3");
+    };
+    assert_eq!(settings.secret_access_key.unwrap().expose_secret(), "from file");
+    let origin = "environment BACKUP_S3_SECRET_ACCESS_KEY_FILE";
+    assert_eq!(
+        world.shown("BACKUP_S3_SECRET_ACCESS_KEY"),
+        ("(set)".into(), origin.into())
+    );
+
+    let both = world.env("BACKUP_S3_SECRET_ACCESS_KEY", "x");
+    assert_eq!(
+        both.refusal(),
+        "BACKUP_S3_SECRET_ACCESS_KEY (environment): BACKUP_S3_SECRET_ACCESS_KEY_FILE is set, too, and only one of them can hold"
+    );
+    let gone = World::new().env("STILLPOINT_DB_PASSWORD_FILE", "/nowhere/secret");
+    let refusal = gone.refusal();
+    assert!(
+        refusal.starts_with("STILLPOINT_DB_PASSWORD_FILE (environment): /nowhere/secret cannot be read: No such file"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn stores_find_their_settings_through_the_layers() {
+    let world = World::new();
+    let secret = world.write("secret", "in a file\n");
+    let world = world
+        .toml(&format!(
+            "[stores.postgres-main]\nuser = 'u'\npassword_file = '{secret}'\n[stores.b]\npassword = 'p'\n"
+        ))
+        .env_file("STILLPOINT_B_PASSWORD=above\n");
+    let setting = world.config().setting();
+    let of = |name: &str| setting(name).map(|secret| secret.expose_secret().to_owned());
+    assert_eq!(of("STILLPOINT_POSTGRES_MAIN_USER").as_deref(), Some("u"));
+    assert_eq!(of("STILLPOINT_POSTGRES_MAIN_PASSWORD").as_deref(), Some("in a file"));
+    assert_eq!(of("STILLPOINT_B_PASSWORD").as_deref(), Some("above"));
+    assert_eq!(of("STILLPOINT_B_USER"), None);
+    let twice = World::new().toml("[stores.b]\npassword = 'p'\npassword_file = '/x'\n");
+    assert!(twice.refusal().contains("only one of them can hold"));
+}
+
+#[test]
+fn the_file_is_the_one_that_is_named_or_the_first_that_is_there() {
+    let world = World::new();
+    world.write("etc.toml", "[retention]\ndays = 1\n");
+    assert_eq!(world.config().retention.days, 1);
+    let world = world.toml("[retention]\ndays = 2\n");
+    assert_eq!(world.config().retention.days, 2);
+    let named = world.write("named.toml", "[retention]\ndays = 3\n");
+    let mut world = world.env("STILLPOINT_CONFIG", named);
+    assert_eq!(world.config().retention.days, 3);
+    world.options.config = Some(world.path("gone.toml"));
+    let refusal = world.refusal();
+    assert!(refusal.starts_with("--config: gone.toml cannot be read"), "{refusal}");
+}
+
+#[test]
+fn no_secret_is_ever_shown() {
+    const SECRET: &str = "correct horse";
+    let file = format!(
+        "[repository.s3]\naccess_key_id = '{SECRET}'\nsecret_access_key = '{SECRET}'\n[stores.a]\npassword = '{SECRET}'\n"
+    );
+    let world = World::new().toml(&file).env("STILLPOINT_B_PASSWORD", SECRET);
+    let config = world.config();
+    let rows = serde_json::to_string(&config.rows()).unwrap();
+    assert_eq!(rows.matches("(set)").count(), 4, "{rows}");
+    for shown in [rows, format!("{config:?}")] {
+        assert!(!shown.contains(SECRET), "{shown}");
+    }
+    for wrong in [
+        World::new().toml(&format!("[stores.a]\npassword = ['{SECRET}']")),
+        World::new().toml(&format!("[stores.a]\npassword = '{SECRET}\n")),
+        World::new().toml(&format!("[stores.a]\npassword = {SECRET}\n")),
+        World::new().env_file(&format!("STILLPOINT_A_PASSWORD=\"{SECRET}$x\"\n")),
+        World::new().env("BACKUP_S3_ENDPOINT", format!("http://user:{SECRET}@s3")),
+        World::new().env("BACKUP_S3_ACCESS_KEY_ID", SECRET),
+    ] {
+        let failure = format!("{:?}", wrong.read().unwrap_err());
+        assert!(!failure.contains(SECRET), "{failure}");
+    }
+}
+
+#[test]
+fn a_child_gets_the_same_flags() {
+    let options = Options {
+        platform: Some("p".into()),
+        config: Some("c.toml".into()),
+        env_file: Some(".env".into()),
+        ..Options::default()
+    };
+    let expected = ["--platform", "p", "--config", "c.toml", "--env-file", ".env"];
+    assert_eq!(options.arguments(), expected.map(std::ffi::OsString::from));
+}
+
+#[test]
+fn the_documentation_lists_every_key() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let rows: Vec<String> = keys()
+        .into_iter()
+        .map(|key| {
+            let code = |text: &str| {
+                if text.is_empty() {
+                    String::new()
+                } else {
+                    format!("`{text}`")
+                }
+            };
+            format!(
+                "| {} | `{}` | {} | {} | {} | {} |",
+                code(key.path),
+                key.variable,
+                code(key.flag.unwrap_or_default()),
+                key.shape.unit(),
+                key.fallback.text(),
+                key.about
+            )
+        })
+        .collect();
+    let missing: Vec<&String> = rows.iter().filter(|row| !page.contains(*row)).collect();
+    assert!(
+        missing.is_empty(),
+        "docs/configuration.md lacks or misstates:\n{missing:#?}"
+    );
+    let listed = page
+        .lines()
+        .filter(|line| line.starts_with("| `") || line.starts_with("|  |"))
+        .count();
+    assert_eq!(
+        listed,
+        rows.len(),
+        "docs/configuration.md lists keys that there are not"
+    );
+}
