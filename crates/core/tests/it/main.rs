@@ -3,6 +3,7 @@
 mod backup;
 mod damage;
 mod every_call;
+mod history;
 mod lease;
 mod plan;
 mod prune;
