@@ -374,8 +374,8 @@ fn repository_hint(error: &RepositoryError) -> String {
     match error {
         RepositoryError::Full { .. } => "free space, or choose another place with --repository DIR".into(),
         RepositoryError::Denied { .. } => {
-            "give this user (BACKUP_S3_ACCESS_KEY_ID) the right to read, write, list and delete there, or choose another \
-             place; `stillpoint config show --origin` tells what is used"
+            "give this user (BACKUP_S3_ACCESS_KEY_ID) the right to read, write, list and delete there, set its \
+             BACKUP_S3_SECRET_ACCESS_KEY right, or choose another place; `stillpoint config show --origin` tells what is used"
                 .into()
         }
         RepositoryError::NoBucket { .. } => {

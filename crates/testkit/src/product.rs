@@ -9,6 +9,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::seaweed::{BUCKET, Key, REGION};
 use crate::testbed::Testbed;
 
 /// No run of the small test platforms takes longer than this, in seconds, unless it hangs.
@@ -18,8 +19,9 @@ const LIMIT: &str = "240";
 #[derive(Clone, Debug)]
 pub struct Product {
     program: PathBuf,
-    /// The directory that holds its backups.
+    /// The directory that holds its backups, unless they are in a bucket.
     pub repository: PathBuf,
+    in_s3: bool,
     state: PathBuf,
     env: Vec<(OsString, OsString)>,
     /// What is put before it: `nsenter` and the like.
@@ -43,6 +45,7 @@ impl Product {
         Self {
             program: program.into(),
             repository: folder.join("repository"),
+            in_s3: false,
             state: folder.join("state"),
             env: Vec::new(),
             before: Vec::new(),
@@ -75,6 +78,29 @@ impl Product {
         self
     }
 
+    /// The same with its backups in [`BUCKET`] of the server at `endpoint`, below `prefix`.
+    #[must_use]
+    pub fn in_s3(self, endpoint: &str, key: Key, prefix: &str) -> Self {
+        let in_bucket = Self { in_s3: true, ..self };
+        in_bucket
+            .with("BACKUP_S3_ENDPOINT", endpoint)
+            .with("BACKUP_S3_BUCKET", BUCKET)
+            .with("BACKUP_S3_REGION", REGION)
+            .with("BACKUP_S3_PREFIX", prefix)
+            .with("BACKUP_S3_ACCESS_KEY_ID", key.id)
+            .with("BACKUP_S3_SECRET_ACCESS_KEY", key.secret)
+    }
+
+    /// The same on another host: it has another name, and a state directory of its own. The engine is the same.
+    /// Root alone may rename a host.
+    #[must_use]
+    pub fn on_host(mut self, name: &str) -> Self {
+        self.state = self.state.with_file_name(format!("state-of-{name}"));
+        // Neither forks: the process that is started is the product in the end.
+        let renamed = ["unshare", "--uts", "sh", "-c", "hostname \"$0\" && exec \"$@\"", name];
+        self.run_by(renamed.map(str::to_owned).to_vec())
+    }
+
     /// Runs it to its end, or to the limit, at which it is killed.
     pub fn run(&self, arguments: &[&str]) -> Result<Ran> {
         let mut timeout = Command::new("timeout");
@@ -100,9 +126,11 @@ impl Product {
     }
 
     fn prepared<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        if !self.in_s3 {
+            command.env("STILLPOINT_REPOSITORY", &self.repository);
+        }
         command
             .stdin(Stdio::null())
-            .env("STILLPOINT_REPOSITORY", &self.repository)
             .env("STILLPOINT_STATE_DIR", &self.state)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
     }

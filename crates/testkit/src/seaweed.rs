@@ -177,6 +177,38 @@ impl Seaweed {
             .map(drop)
     }
 
+    /// What the server answers to a request of its administrator for a path: by curl in its container, with further options
+    /// of curl. An answer that is no success is an error.
+    pub fn s3(&self, path: &str, options: &[&str]) -> Result<String> {
+        let user = format!("{}:{}", ADMIN.id, ADMIN.secret);
+        let sign = ["--aws-sigv4", "aws:amz:us-east-1:s3", "--user", &user];
+        Docker::new([
+            "exec",
+            &self.container,
+            "curl",
+            "-sS",
+            "--fail-with-body",
+            "--max-time",
+            "30",
+        ])
+        .args(sign)
+        .args(options.iter().copied())
+        .args([format!("http://127.0.0.1:8333/{path}")])
+        .run()
+    }
+
+    /// Writes an object of so many random bytes at a path.
+    pub(crate) fn noise(&self, path: &str, bytes: u64) -> Result<()> {
+        let script = format!(
+            "head -c {bytes} /dev/urandom >/tmp/noise && curl -sS -f --max-time 30 --aws-sigv4 aws:amz:us-east-1:s3 \
+             --user {}:{} -T /tmp/noise http://127.0.0.1:8333/{path}",
+            ADMIN.id, ADMIN.secret
+        );
+        Docker::new(["exec", &self.container, "sh", "-c", &script])
+            .run()
+            .map(drop)
+    }
+
     /// Runs a test with it and removes it if all went well.
     pub fn examined(mut self, test: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         test(&mut self).with_context(|| format!("{} stays for a look", self.container))?;

@@ -188,6 +188,21 @@ fn objects(bucket: &Bucket, wire: Wire) -> Result<AmazonS3, String> {
         .map_err(|error| error.to_string())
 }
 
+/// Asks once more where an answer did not arrive: `object_store` repeats a request that failed, but not one
+/// whose answer broke off.
+async fn again<T, F>(ask: impl Fn() -> F) -> Result<T, Trouble>
+where
+    F: Future<Output = object_store::Result<T>>,
+{
+    match ask().await.map_err(|error| Trouble::of(&error)) {
+        Err(Trouble::Silent(_)) => {
+            tokio::time::sleep(limits::PAUSE).await;
+            ask().await.map_err(|error| Trouble::of(&error))
+        }
+        asked => asked,
+    }
+}
+
 fn place(bucket: &str, root: &Location, endpoint: &Url) -> String {
     let endpoint = endpoint.as_str().trim_end_matches('/');
     match root.as_ref() {
@@ -225,8 +240,8 @@ impl Repository for S3Repository {
     }
 
     async fn directories(&self) -> Result<Vec<String>, RepositoryError> {
-        let listed = self.objects().list_with_delimiter(Some(&self.0.root)).await;
-        let listed = listed.map_err(|error| self.0.bucket.failed(Trouble::of(&error)))?;
+        let listed = again(|| self.objects().list_with_delimiter(Some(&self.0.root))).await;
+        let listed = listed.map_err(|trouble| self.0.bucket.failed(trouble))?;
         let names = listed.common_prefixes.iter().filter_map(|prefix| prefix.filename());
         Ok(names.map(str::to_owned).collect())
     }
@@ -236,12 +251,8 @@ impl Repository for S3Repository {
             Some(directory) => self.located(&Key::found(directory))?,
             None => self.0.root.clone(),
         };
-        let listed: Vec<_> = self
-            .objects()
-            .list(Some(&below))
-            .try_collect()
-            .await
-            .map_err(|error| self.0.bucket.failed(Trouble::of(&error)))?;
+        let listed = again(|| self.objects().list(Some(&below)).try_collect::<Vec<_>>()).await;
+        let listed = listed.map_err(|trouble| self.0.bucket.failed(trouble))?;
         listed.iter().filter_map(|found| self.entry(found)).collect()
     }
 

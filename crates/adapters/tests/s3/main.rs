@@ -2,6 +2,7 @@
 
 mod answers;
 mod between;
+mod faults;
 mod opening;
 mod server;
 mod uploads;

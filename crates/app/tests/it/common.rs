@@ -138,3 +138,18 @@ pub(crate) fn nothing_runs(testbed: &Testbed) -> Result<()> {
         Ok(testbed.psql("postgres", ours)? == "0")
     })
 }
+
+/// A `pg_dump` that says when it is at its work, and waits there for [`let_go`].
+pub(crate) fn hold_dumps(testbed: &Testbed) -> Result<()> {
+    let held = "case \"$*\" in *--schema-only*) exec /usr/bin/pg_dump \"$@\";; esac
+touch /tmp/half-way; until [ -e /tmp/go ]; do sleep 0.1; done; exec /usr/bin/pg_dump \"$@\"";
+    let store = testbed.container("postgres-main")?;
+    testbed.docker(&["exec", &store, "rm", "-f", "/tmp/go", "/tmp/half-way"])?;
+    replace_tool(testbed, "pg_dump", held)
+}
+
+/// From now on no dump waits.
+pub(crate) fn let_go(testbed: &Testbed) -> Result<()> {
+    let store = testbed.container("postgres-main")?;
+    testbed.docker(&["exec", &store, "touch", "/tmp/go"]).map(drop)
+}

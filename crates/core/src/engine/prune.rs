@@ -56,10 +56,15 @@ impl Site {
         for id in going {
             lease.renew().await.map_err(|cause| self.lease_failed(cause))?;
             run.check()?;
-            match self.delete(run, platform, &pruned.plan, id).await {
-                Ok(true) => pruned.gone.push(id),
-                Ok(false) => {}
-                Err(why) => pruned.left.push((id, why)),
+            // Dropped in the middle when the lease is lost: whoever has it finishes what is half-deleted.
+            match run.unless_cancelled(self.delete(run, platform, &pruned.plan, id)).await {
+                Ok(Ok(true)) => pruned.gone.push(id),
+                Ok(Ok(false)) => {}
+                Ok(Err(why)) => pruned.left.push((id, why)),
+                Err(interrupted) => {
+                    let lost = lease.lost().await;
+                    return Err(lost.map_or(interrupted, |cause| self.lease_failed(cause)));
+                }
             }
         }
         if let Err(error) = self.backups.remove_litter().await {

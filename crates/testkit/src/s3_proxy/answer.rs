@@ -25,6 +25,19 @@ pub(super) fn error(code: u16, s3_code: &str, path: &str) -> Result<Response<Bod
         .body(whole(xml))?)
 }
 
+/// As Amazon says that a bucket lies elsewhere; a HEAD is told so by the header alone.
+pub(super) fn other_region(region: &'static str, path: &str) -> Result<Response<Body>> {
+    let mut answer = error(400, "AuthorizationHeaderMalformed", path)?;
+    let headers = answer.headers_mut();
+    headers.insert("x-amz-bucket-region", HeaderValue::from_static(region));
+    Ok(answer)
+}
+
+/// As a server answers that wrote without having looked.
+pub(super) fn careless() -> Result<Response<Body>> {
+    Ok(Response::builder().header(ETAG, WRONG_ETAG).body(whole(""))?)
+}
+
 /// Whether a rule lies about what an answer says, rather than breaking it.
 pub(super) fn is_lie(what: &What) -> bool {
     matches!(what, What::WrongETag | What::WrongDate(_))

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_LENGTH, HeaderMap};
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -55,6 +55,19 @@ impl Passage {
                 let path = request.uri().path().to_owned();
                 body::swallow(request.into_body(), self.request()).await?;
                 Ok(self.in_one_piece(answer::error(*code, s3_code, &path)?))
+            }
+            Some(What::OtherRegion(region)) => {
+                let (region, path) = (*region, request.uri().path().to_owned());
+                body::swallow(request.into_body(), self.request()).await?;
+                Ok(self.in_one_piece(answer::other_region(region, &path)?))
+            }
+            Some(What::NoConditions) => {
+                let answer = self.forward(request).await?;
+                if answer.status() != StatusCode::PRECONDITION_FAILED {
+                    return self.back(answer).await;
+                }
+                body::collected(answer.into_body()).await?;
+                Ok(self.in_one_piece(answer::careless()?))
             }
             Some(What::DropAfter) => {
                 let answer = self.forward(request).await?;

@@ -100,6 +100,11 @@ pub enum What {
         /// S3's word for it, such as `SlowDown`.
         s3_code: &'static str,
     },
+    /// Answered as Amazon does when a request is signed for another region than the bucket's, which is this one.
+    OtherRegion(&'static str),
+    /// An answer of 412 becomes one of 200: so a server answers that does not look at the conditions of a write. (What it holds
+    /// is not replaced: conditions are signed, so they cannot be taken out.)
+    NoConditions,
     /// Both bodies are passed on at this rate.
     Slow {
         /// At least 1.

@@ -112,7 +112,7 @@ impl Bucket {
     async fn refused(&self, head: &Answer) -> RepositoryError {
         if let Some(region) = head.header(REGION).filter(|region| *region != self.region) {
             return self.failed(Trouble::Other(format!(
-                "the bucket lies in the region {region}, not in {}: set the region to {region}",
+                "the bucket lies in the region {region}, not in {}: set BACKUP_S3_REGION={region}",
                 self.region
             )));
         }
