@@ -22,10 +22,10 @@ down: setup ## Remove the demo's platform, and the engine if the demo started it
 test: setup ## All checks and tests, as CI runs them
 	@$(WITH_ENGINE) $(MAKE) --no-print-directory inside-test
 
-bench: setup ## Measure against the classic script (SCALE=100, about 2 GB)
+bench: setup ## Measure against the classic script (SCALE=100, about 2 GB) and bare S3
 	@$(WITH_ENGINE) $(MAKE) --no-print-directory inside-bench
 
-soak: setup ## Kill many runs at random moments (not in CI); writes benches/soak.md
+soak: setup ## Kill many runs at random moments, write 20 GiB (not in CI); writes benches/soak.md
 	@$(WITH_ENGINE) $(MAKE) --no-print-directory inside-soak
 
 lint: ## Format, lints and house rules only
@@ -62,9 +62,11 @@ inside-test:
 
 inside-soak:
 	@$(MAKE) --no-print-directory -j2 images build
+	@cargo build --quiet --locked --release --package xtask
 	@cargo xtask soak --report benches/soak.md
 
 inside-bench:
 	@$(MAKE) --no-print-directory images
 	@cargo build --quiet --locked --release --package stillpoint
+	@cargo build --quiet --locked --release --package xtask
 	@cargo xtask bench

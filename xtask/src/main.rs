@@ -34,8 +34,11 @@ enum Task {
     Schema,
     /// The platform of real engines that demo, tests and measurements use
     Testbed(testbed::Arguments),
-    /// Measure Stillpoint against the classic script, side by side
+    /// Measure Stillpoint against the classic script, and its S3 repository against bare requests
     Bench(bench::Arguments),
+    /// One measurement of the benchmark, in a process of its own
+    #[command(hide = true)]
+    BenchStep(bench::repository::Step),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Schema => tidy::write_schema(root),
         Task::Testbed(arguments) => testbed::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::BenchStep(step) => bench::repository::measure(&step),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,17 +1,35 @@
 //! `cargo xtask soak`: many deaths at random moments, on a real platform. After each: everything as
-//! before, nothing left running, nothing incomplete listed. Not in CI; its last report is committed.
+//! before, nothing left running, nothing incomplete listed. And one artifact that is larger than any memory,
+//! to an object store. Not in CI; its last report is committed.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use stillpoint_testkit::product::{Product, Running};
 use stillpoint_testkit::testbed::{Shape, Status, Testbed};
 
+use crate::bench::repository;
+
+/// What can be done by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Many deaths
+    Deaths,
+    /// One large artifact
+    Artifact,
+}
+
 #[derive(Args)]
 pub(crate) struct Arguments {
+    /// Do this alone
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Option<Part>,
+    /// The size of the large artifact, in GiB; the engine's disk must have room for it
+    #[arg(long, default_value_t = 20)]
+    artifact: u64,
     /// How many runs are killed
     #[arg(long, default_value_t = 30)]
     rounds: u32,
@@ -27,20 +45,32 @@ pub(crate) struct Arguments {
 const WATCHDOG: Duration = Duration::from_mins(2);
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let wanted = |part| arguments.only.is_none_or(|only| only == part);
+    let mut report = "# Soak\n".to_owned();
+    if wanted(Part::Deaths) {
+        report += &format!("\n{}", deaths(arguments)?);
+    }
+    if wanted(Part::Artifact) {
+        report += &format!("\n{}", repository::large(arguments.artifact)?);
+    }
+    println!("{report}");
+    match &arguments.report {
+        Some(path) => std::fs::write(path, report).with_context(|| format!("cannot write {}", path.display())),
+        None => Ok(()),
+    }
+}
+
+fn deaths(arguments: &Arguments) -> Result<String> {
     let folder = std::env::temp_dir().join(format!("stillpoint-soak-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
+    let mut report = String::new();
     let outcome = Testbed::for_test("soak", Shape::Full)?.examined(|testbed| {
         testbed.up_seeded()?;
-        let soak = Soak::new(testbed, &folder)?;
-        let report = soak.rounds(arguments)?;
-        println!("{report}");
-        match &arguments.report {
-            Some(path) => std::fs::write(path, report).with_context(|| format!("cannot write {}", path.display())),
-            None => Ok(()),
-        }
+        report = Soak::new(testbed, &folder)?.rounds(arguments)?;
+        Ok(())
     });
     std::fs::remove_dir_all(&folder)?;
-    outcome
+    outcome.map(|()| report)
 }
 
 struct Soak<'a> {
@@ -172,7 +202,7 @@ fn next(state: &mut u64) -> u64 {
 
 fn report(arguments: &Arguments, deaths: &[Death]) -> String {
     let mut text = format!(
-        "# Soak\n\n`make soak`, {} deaths by SIGKILL at random moments (seed {}), each followed by: every container as \
+        "`make soak`, {} deaths by SIGKILL at random moments (seed {}), each followed by: every container as \
          before with its restart policy, no tool left running, every listed backup whole. All held.\n\n\
          | job | killed after | watchdog killed too | everything back in |\n|---|---:|---|---:|\n",
         deaths.len(),

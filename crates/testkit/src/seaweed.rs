@@ -63,6 +63,9 @@ until s3 --user $admin -o /dev/null -X PUT $bucket &&
   s3 --user $backup -f -X DELETE $object; do sleep 0.05; done
 "#;
 
+/// Room for [`Seaweed::start_roomy`]; without it a server makes at most 8 volumes, of which a bucket gets 7.
+const ROOMY: &str = "-volume.max=64";
+
 /// How long a server may take until it is ready, in seconds; a cold start under load takes about 10.
 const READY_LIMIT: &str = "90";
 
@@ -94,7 +97,7 @@ impl Seaweed {
         let image = places::image("SEAWEEDFS")?;
         let tag = image.rsplit(':').next().unwrap_or_default();
         let name = format!("sp-seaweed-{tag}-{runner}");
-        match run(&name, &runner, &[]) {
+        match run(&name, &runner, &[], "") {
             // Another test's process was quicker. It may not have got to the start yet: to start twice does no harm.
             Err(error) if error.to_string().contains("is already in use") => {
                 Docker::new(["start", &name]).run()?;
@@ -106,7 +109,12 @@ impl Seaweed {
 
     /// A server of its own, for a test that kills it, holds it or looks at all that it has.
     pub fn start() -> Result<Self> {
-        Self::private(&[])
+        Self::private(&[], "")
+    }
+
+    /// A server of its own that takes more than the 7 GiB of the others, as far as the engine's disk has room.
+    pub fn start_roomy() -> Result<Self> {
+        Self::private(&[], ROOMY)
     }
 
     /// A server of its own whose disk holds so many bytes (a tmpfs; 32 MiB take a few megabytes of objects).
@@ -116,13 +124,13 @@ impl Seaweed {
     /// go on, and so do PUTs of a few bytes. Deleting does not
     /// free space at once: the server compacts its volumes later.
     pub fn start_full_disk(bytes: u64) -> Result<Self> {
-        Self::private(&[format!("--tmpfs=/data:size={bytes}")])
+        Self::private(&[format!("--tmpfs=/data:size={bytes}")], "")
     }
 
-    fn private(options: &[String]) -> Result<Self> {
+    fn private(options: &[String], arguments: &str) -> Result<Self> {
         reap::first()?;
         let name = format!("sp-seaweed-{}", unique()?);
-        run(&name, &owner::this_process()?, options)?;
+        run(&name, &owner::this_process()?, options, arguments)?;
         Self::ready(name, false)
     }
 
@@ -247,7 +255,7 @@ pub(crate) fn make_ready(container: &str) -> Result<()> {
     })
 }
 
-fn run(name: &str, owner: &str, options: &[String]) -> Result<()> {
+fn run(name: &str, owner: &str, options: &[String], arguments: &str) -> Result<()> {
     let keys = places::testbed().join("config/s3.json");
     Docker::new(["run", "--detach", "--name", name])
         .args([
@@ -257,7 +265,7 @@ fn run(name: &str, owner: &str, options: &[String]) -> Result<()> {
         .args(["--env=GOMEMLIMIT=1GiB", "--memory=2g"])
         .args(options)
         .args([places::image("SEAWEEDFS")?])
-        .args(COMMAND.split_whitespace())
+        .args(COMMAND.split_whitespace().chain(arguments.split_whitespace()))
         .run()
         .map(drop)
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: Stillpoint and the classic script (`benches/classic/`) on the same platform in the same run.
+//! `cargo xtask bench`: Stillpoint and the classic script (`benches/classic/`) on the same platform in the same run;
+//! and the S3 repository against the bare requests (`repository`).
 //! Times are figures, never limits: they are the machine's as much as the program's. Memory and temporary disk are limits.
 
 mod contest;
@@ -8,6 +9,7 @@ mod phases;
 mod platform;
 mod process;
 mod report;
+pub(crate) mod repository;
 mod sampler;
 mod tool;
 mod usage;
@@ -16,14 +18,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use stillpoint_testkit::testbed::{Shape, Testbed, WitnessMode};
 
 use contest::{Contest, Results};
 use platform::Setting;
 
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Backups and restores against the classic script
+    Platform,
+    /// The S3 repository against bare requests
+    Repository,
+}
+
 #[derive(Args)]
 pub(crate) struct Arguments {
+    /// Measure this alone
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Option<Part>,
+    #[command(flatten)]
+    repository: repository::Arguments,
     /// The size of the data: 1 is a few megabytes, 100 about 2 GB
     #[arg(long, default_value_t = 100, env = "SCALE")]
     scale: u32,
@@ -48,7 +64,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         );
     }
     let folder = target.join("bench");
-    let (setting, results) = measure(arguments, &program, &folder)?;
+    let wanted = |part| arguments.only.is_none_or(|only| only == part);
+    // What one part breaks does not keep the other from being measured.
+    let platform = wanted(Part::Platform).then(|| on_platform(arguments, &program, &folder));
+    let repository = wanted(Part::Repository).then(|| repository::run(&arguments.repository, &program, &folder));
+    platform.unwrap_or(Ok(())).and(repository.unwrap_or(Ok(())))
+}
+
+fn on_platform(arguments: &Arguments, program: &Path, folder: &Path) -> Result<()> {
+    let (setting, results) = measure(arguments, program, folder)?;
     let report = report::write(&setting, &results);
     let path = folder.join("report.md");
     fs::write(&path, &report).with_context(|| format!("cannot write {}", path.display()))?;

@@ -123,7 +123,7 @@ fn verdict(results: &Results) -> String {
 }
 
 /// A Markdown table whose columns are aligned as they stand: names to the left, figures to the right.
-fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
     let length = |row: &Vec<String>, i: usize| row.get(i).map_or(0, |cell| cell.chars().count());
     let widths: Vec<usize> = (0..head.len())
