@@ -48,10 +48,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let wanted = |part| arguments.only.is_none_or(|only| only == part);
     let mut report = "# Soak\n".to_owned();
     if wanted(Part::Deaths) {
-        report += &format!("\n{}", deaths(arguments)?);
+        report = [report, deaths(arguments)?].join("\n");
     }
     if wanted(Part::Artifact) {
-        report += &format!("\n{}", repository::large(arguments.artifact)?);
+        report = [report, repository::large(arguments.artifact)?].join("\n");
     }
     println!("{report}");
     match &arguments.report {

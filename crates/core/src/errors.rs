@@ -282,20 +282,19 @@ impl Error {
             Self::Platform(_) | Self::Read(ReadError::Unknown(_)) => (Exit::NotFound, 404),
             Self::Engine(EngineError::Unreachable { .. } | EngineError::Forbidden { .. }) => (Exit::NotFound, 503),
             Self::Engine(_) => (Exit::RunFailed, 502),
-            Self::Lease {
+            Self::Held { .. }
+            | Self::Lease {
                 cause: LeaseError::Held(_) | LeaseError::Lost(_),
                 ..
             } => (Exit::Held, 409),
             Self::Lease { .. } | Self::NotAdopted { .. } => (Exit::Preflight, 422),
-            Self::Pruned(_) => (Exit::RunFailed, 500),
             Self::Repository { .. } | Self::Read(ReadError::Repository(_)) => (Exit::Preflight, 502),
             Self::Read(ReadError::Unreadable { .. } | ReadError::Incomplete(..)) | Self::Damaged { .. } => {
                 (Exit::Damaged, 422)
             }
-            Self::Held { .. } => (Exit::Held, 409),
             Self::Run { degraded, .. } if !degraded.is_empty() => (Exit::RecoveryIncomplete, 500),
             Self::Run { cause, .. } if matches!(**cause, RunFailure::Interrupted) => (Exit::Interrupted, 499),
-            Self::Run { .. } => (Exit::RunFailed, 500),
+            Self::Run { .. } | Self::Pruned(_) => (Exit::RunFailed, 500),
             Self::RecoveryIncomplete { .. } => (Exit::RecoveryIncomplete, 500),
             Self::RestoreRefused(_) => (Exit::RestoreRefused, 422),
             Self::StoppedOnPurpose { .. } | Self::RestoreUnfinished(_) => (Exit::StoppedOnPurpose, 409),

@@ -41,7 +41,7 @@ impl Folder<'_> {
     pub fn objects(&self) -> Result<Vec<Object>> {
         let listed = self
             .server
-            .s3(&self.url(&format!("?list-type=2&prefix={}%2F", self.prefix)), &[])?;
+            .s3(&url(&format!("?list-type=2&prefix={}%2F", self.prefix)), &[])?;
         let mut objects = listed
             .split("<Contents>")
             .skip(1)
@@ -58,7 +58,7 @@ impl Folder<'_> {
 
     /// The keys of uploads that were begun and neither completed nor ended.
     pub fn uploads(&self) -> Result<Vec<String>> {
-        let listed = self.server.s3(&self.url("?uploads="), &[])?;
+        let listed = self.server.s3(&url("?uploads="), &[])?;
         let keys = listed.split("<Upload>").skip(1).map(|entry| text(entry, "Key"));
         let keys: Vec<&str> = keys.collect::<Result<_>>()?;
         let ours = keys.into_iter().filter_map(|key| self.below(key));
@@ -67,17 +67,13 @@ impl Folder<'_> {
 
     /// Writes an object.
     pub fn put(&self, key: &str, content: &str) -> Result<()> {
-        let url = self.url(&format!("/{}/{key}", self.prefix));
+        let url = url(&format!("/{}/{key}", self.prefix));
         self.server.s3(&url, &["-X", "PUT", "--data-binary", content]).map(drop)
     }
 
     /// Writes an object of so many bytes that do not compress.
     pub fn put_noise(&self, key: &str, bytes: u64) -> Result<()> {
-        self.server.noise(&self.url(&format!("/{}/{key}", self.prefix)), bytes)
-    }
-
-    fn url(&self, rest: &str) -> String {
-        format!("{BUCKET}{rest}")
+        self.server.noise(&url(&format!("/{}/{key}", self.prefix)), bytes)
     }
 
     fn below<'k>(&self, key: &'k str) -> Option<&'k str> {
@@ -96,6 +92,10 @@ impl Folder<'_> {
             written: text(entry, "LastModified")?.parse()?,
         })
     }
+}
+
+fn url(rest: &str) -> String {
+    format!("{BUCKET}{rest}")
 }
 
 /// What stands in the first element of that name.

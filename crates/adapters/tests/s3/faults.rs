@@ -98,7 +98,7 @@ fn key() -> Key {
 
 fn content(method: Method) -> Bytes {
     let length = if method == Method::UploadLarge { LARGE } else { 2000 };
-    (0..length).map(|at| (at % 251) as u8).collect()
+    (0..=250_u8).cycle().take(length).collect()
 }
 
 fn old() -> Bytes {
@@ -193,12 +193,9 @@ impl Case {
         let there = read(&self.direct).await?;
         let new = Some(content(self.method));
         let as_said = match self.method {
-            Method::Create | Method::UploadSmall | Method::UploadLarge if succeeded => there == new,
+            Method::Create | Method::UploadSmall | Method::UploadLarge | Method::Replace if succeeded => there == new,
             // An answer that never came: it may be there, but never half.
-            Method::Create => there.is_none() || there == new,
-            // Its writer was told that there is none.
-            Method::UploadSmall | Method::UploadLarge => there.is_none() || there == new,
-            Method::Replace if succeeded => there == new,
+            Method::Create | Method::UploadSmall | Method::UploadLarge => there.is_none() || there == new,
             Method::Replace => there == Some(old()) || there == new,
             Method::Delete if succeeded => there.is_none(),
             Method::Delete => there.is_none() || there == Some(old()),

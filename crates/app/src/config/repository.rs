@@ -72,6 +72,7 @@ pub(super) fn choose(settings: &Settings, surroundings: &Surroundings) -> Result
         (None, Some((_, remote))) => return in_bucket(settings, remote),
         (Some(local), _) => local,
     };
+    must_be_a_directory(settings, found)?;
     Ok(Choice {
         repository: Repository::Local(settings.text_or_default(&DIRECTORY).into()),
         origin: found.origin.clone(),
@@ -83,6 +84,18 @@ pub(super) fn choose(settings: &Settings, surroundings: &Surroundings) -> Result
             )
         }),
     })
+}
+
+/// A directory called `s3:` would keep backups that their operator believes to be elsewhere.
+fn must_be_a_directory(settings: &Settings, found: &Found) -> Result<(), Failure> {
+    let directory = settings.text_or_default(&DIRECTORY);
+    if !directory.contains("://") {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        format!("{}: `{directory}` is an address, no directory", found.origin.subject()),
+        "a bucket is named by BACKUP_S3_ENDPOINT, BACKUP_S3_BUCKET and BACKUP_S3_PREFIX, or by [repository.s3]",
+    ))
 }
 
 fn in_bucket(settings: &Settings, decisive: &Found) -> Result<Choice, Failure> {

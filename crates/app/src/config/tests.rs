@@ -482,3 +482,28 @@ fn the_documentation_lists_every_key() {
         "docs/configuration.md lists keys that there are not"
     );
 }
+
+#[test]
+fn the_documentation_s_example_is_accepted() {
+    let page = include_str!("../../../../docs/configuration.md");
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let keys: Vec<&super::Key> = super::keys().into_iter().filter(|key| !key.path.is_empty()).collect();
+    let read = super::file::layer(
+        std::path::Path::new("stillpoint.toml"),
+        example.unwrap_or_default(),
+        &keys,
+    );
+    assert!(read.is_ok_and(|layer| layer.len() > 5));
+}
+
+#[test]
+fn an_address_is_no_directory() {
+    let refused = World::new().env("STILLPOINT_REPOSITORY", "s3://backups/acme").read();
+    let Err(Failure::Usage { what, .. }) = refused else {
+        panic!("it was taken for a directory")
+    };
+    assert!(
+        what.contains("s3://backups/acme") && what.contains("STILLPOINT_REPOSITORY"),
+        "{what}"
+    );
+}

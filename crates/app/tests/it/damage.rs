@@ -30,10 +30,14 @@ const MANIFEST_HARMS: [(&str, Harm); 6] = [
     ("missing", |_, _| None),
     ("truncated", |whole, _| Some(whole[..whole.len() / 2].to_vec())),
     ("of a version that nobody knows", |whole, _| {
-        replaced(whole, "\"format\": 1,", "\"format\": 9,")
+        Some(replaced(whole, "\"format\": 1,", "\"format\": 9,"))
     }),
     ("with an unknown field", |whole, _| {
-        replaced(whole, "\"format\": 1,", "\"format\": 1, \"frobnicated\": true,")
+        Some(replaced(
+            whole,
+            "\"format\": 1,",
+            "\"format\": 1, \"frobnicated\": true,",
+        ))
     }),
     ("with a hash changed", |whole, _| {
         let text = String::from_utf8_lossy(whole);
@@ -49,8 +53,8 @@ const MANIFEST_HARMS: [(&str, Harm); 6] = [
     }),
 ];
 
-fn replaced(whole: &[u8], from: &str, to: &str) -> Option<Vec<u8>> {
-    Some(String::from_utf8_lossy(whole).replacen(from, to, 1).into_bytes())
+fn replaced(whole: &[u8], from: &str, to: &str) -> Vec<u8> {
+    String::from_utf8_lossy(whole).replacen(from, to, 1).into_bytes()
 }
 
 #[test]

@@ -179,7 +179,7 @@ fn good(bench: &Bench<'_>) -> Result<()> {
 /// A server whose disk takes not one object of a megabyte more.
 fn full_server() -> Result<Seaweed> {
     let server = Seaweed::start_full_disk(SMALL)?;
-    let fill = |number| server.folder("filling").put_noise(&format!("{number}"), 4 << 20);
-    let full = (0..SMALL >> 20).any(|number| fill(number).is_err());
+    let write = |number| server.folder("filling").put_noise(&format!("{number}"), 4 << 20);
+    let full = (0..SMALL >> 20).any(|number| write(number).is_err());
     full.then_some(server).context("the disk is never full")
 }

@@ -147,7 +147,7 @@ impl Backups {
             Some((record, version, _)) if holds(&record, run) => {
                 match self
                     .repository
-                    .replace(&key(), document(&freed(record)), &version)
+                    .replace(&key(), document(&freed(&record)), &version)
                     .await
                 {
                     // Somebody has taken it over since.
@@ -248,11 +248,11 @@ fn holds(record: &Record, run: &RunId) -> bool {
     record.holder.as_ref().is_some_and(|holder| holder.run == *run)
 }
 
-fn freed(record: Record) -> Record {
+fn freed(record: &Record) -> Record {
     Record {
         holder: None,
         renewed: record.renewed + 1,
-        ..record
+        ..*record
     }
 }
 

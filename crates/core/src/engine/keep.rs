@@ -33,6 +33,7 @@ impl Keep {
     }
 
     /// The same rules in a platform of these workloads.
+    #[must_use]
     pub fn within(&self, workloads: &[Workload]) -> Self {
         let mut needed = BTreeSet::new();
         let mut next: Vec<&Workload> = workloads.iter().filter(|workload| self.serves(workload)).collect();

@@ -32,8 +32,10 @@ const SPOILS: [Spoil; 6] = [
 
 const ARTIFACTS: [&str; 2] = ["db/data.dump", "queue/data.dump"];
 
-/// What is done to a manifest, and a word that must be told of it.
-const FORGERIES: [(&str, fn(&mut Value), &str); 8] = [
+/// What is done to a manifest, how, and a word that must be told of it.
+type Forgery = (&'static str, fn(&mut Value), &'static str);
+
+const FORGERIES: [Forgery; 8] = [
     (
         "a later version",
         |manifest| manifest["format"] = 2.into(),

@@ -103,7 +103,7 @@ async fn a_backup_each_day_keeps_those_of_the_last_days() -> anyhow::Result<()> 
                 .iter()
                 .all(|id| !directories.iter().any(|key| key.contains(&id.to_string())))
         );
-        let next = DAY * u32::try_from(day)? - world.clock.elapsed();
+        let next = (DAY * u32::try_from(day)?).saturating_sub(world.clock.elapsed());
         world.clock.sleep(next).await;
     }
     Ok(())
@@ -131,7 +131,7 @@ async fn a_dry_run_says_the_same_and_changes_nothing() -> anyhow::Result<()> {
     days(&world, 9).await;
     world.faults.reset();
     let before = (world.repository.keys(), objects(&world), world.picture());
-    let would = world.would_prune().await.outcome?;
+    let planned = world.would_prune().await.outcome?;
     let again = world.would_prune().await.outcome?;
     let calls = world.faults.calls();
     assert!(
@@ -141,10 +141,10 @@ async fn a_dry_run_says_the_same_and_changes_nothing() -> anyhow::Result<()> {
         "{calls:?}"
     );
     assert!(before == (world.repository.keys(), objects(&world), world.picture()));
-    assert!(would.gone.is_empty() && would.plan == again.plan);
+    assert!(planned.gone.is_empty() && planned.plan == again.plan);
     let did = world.prune().await.outcome?;
-    assert_eq!(did.plan, would.plan);
-    assert_eq!(did.gone, would.plan.gone().collect::<Vec<_>>());
+    assert_eq!(did.plan, planned.plan);
+    assert_eq!(did.gone, planned.plan.gone().collect::<Vec<_>>());
     assert_eq!(did.gone.len(), 4, "{:?}", did.plan);
     Ok(())
 }
@@ -235,7 +235,7 @@ async fn of_failed_runs_the_newest_stays_and_older_ones_go_after_a_day() -> anyh
     let world = sample::world();
     let kept = backup(&world).await?;
     let failed = [fails(&world).await?, fails(&world).await?, fails(&world).await?];
-    world.clock.sleep(DAY - Duration::from_mins(10)).await;
+    world.clock.sleep(DAY.saturating_sub(Duration::from_mins(10))).await;
     assert_eq!(gone(&world).await?, []);
     world.clock.sleep(Duration::from_mins(10)).await;
     assert_eq!(gone(&world).await?, failed[..2]);
@@ -251,10 +251,10 @@ async fn of_failed_runs_the_newest_stays_and_older_ones_go_after_a_day() -> anyh
 async fn what_a_dead_run_left_goes_after_a_day_and_not_before() -> anyhow::Result<()> {
     let world = sample::world();
     let dead = dies(&world).await?;
-    world.clock.sleep(DAY - Duration::from_secs(30)).await;
+    world.clock.sleep(DAY.saturating_sub(Duration::from_secs(30))).await;
     assert_eq!(gone(&world).await?, [], "its last write is younger than its name");
     assert_eq!(world.list().await?.incomplete, [dead]);
-    world.clock.sleep(Duration::from_secs(60)).await;
+    world.clock.sleep(Duration::from_mins(1)).await;
     assert_eq!(gone(&world).await?, [dead]);
     assert_eq!(of(&world, dead), [""; 0]);
     Ok(())
