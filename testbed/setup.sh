@@ -13,6 +13,8 @@ missing_packages() {
   command -v python3 >/dev/null || echo python3
   python3 -c 'import pip' 2>/dev/null || echo python3-pip
   command -v flock >/dev/null || echo util-linux
+  # The adapters' tests make their fixtures from it.
+  [ -x /bin/busybox ] || echo busybox-static
 }
 
 install_packages() {

@@ -10,7 +10,16 @@ use anyhow::{Context, bail, ensure};
 use secrecy::SecretString;
 use stillpoint_adapters::repository::s3::{S3Repository, S3Settings};
 
-const NAME: &str = "stillpoint-tests-s3";
+/// The container's name. It mounts a file of this checkout, so every checkout has its own.
+pub(crate) fn name() -> &'static str {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let mut place = DefaultHasher::new();
+        env!("CARGO_MANIFEST_DIR").hash(&mut place);
+        format!("stillpoint-tests-s3-{:x}", place.finish())
+    })
+}
 
 /// As in `testbed/compose.yaml`.
 const COMMAND: &str = "server -ip=127.0.0.1 -ip.bind=0.0.0.0 -master.telemetry=false -master.volumeSizeLimitMB=1024 \
@@ -50,7 +59,7 @@ fn started() -> anyhow::Result<String> {
         "--env=GOMEMLIMIT=1GiB",
         "--memory=2g",
         "--name",
-        NAME,
+        name(),
     ];
     let mut run = run.to_vec();
     run.extend(["--volume", &keys, image]);
@@ -59,10 +68,10 @@ fn started() -> anyhow::Result<String> {
     if let Err(error) = docker(&run) {
         let error = error.to_string();
         ensure!(error.contains("already in use"), "{error}");
-        docker(&["start", NAME])?;
+        docker(&["start", name()])?;
     }
     let format = "--format={{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-    let address = docker(&["inspect", format, NAME])?;
+    let address = docker(&["inspect", format, name()])?;
     wait(&format!("http://{address}:8333"))
 }
 
@@ -120,7 +129,7 @@ fn curl(arguments: &[&str]) -> anyhow::Result<String> {
         "--user",
         "testbed-admin:testbed-admin-secret",
     ];
-    let curl = ["exec", NAME, "curl", "-sSf", "--max-time", "20"];
+    let curl = ["exec", name(), "curl", "-sSf", "--max-time", "20"];
     docker(&[&curl[..], &signed, arguments].concat())
 }
 
@@ -134,7 +143,7 @@ pub(crate) fn unfinished(prefix: &str) -> anyhow::Result<usize> {
 /// The names of the files in a directory of the bucket, as the store's own file system has them.
 pub(crate) fn files(directory: &str) -> anyhow::Result<Vec<String>> {
     let url = format!("http://127.0.0.1:8888/buckets/{BUCKET}/{directory}/");
-    let listed = docker(&["exec", NAME, "curl", "-sSf", "-H", "Accept: application/json", &url])?;
+    let listed = docker(&["exec", name(), "curl", "-sSf", "-H", "Accept: application/json", &url])?;
     let listed: serde_json::Value = serde_json::from_str(&listed)?;
     let entries = listed["Entries"].as_array().context("no entries")?;
     let names = entries

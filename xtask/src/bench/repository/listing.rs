@@ -17,8 +17,8 @@ use super::step::Asked;
 const AT_ONCE: usize = 32;
 
 /// What a platform of the field is like, so that a manifest has about 8 kB.
-const WORKLOADS: u32 = 16;
-const DATABASES: u64 = 8;
+const WORKLOADS: u32 = 8;
+const DATABASES: u64 = 6;
 
 pub(super) async fn seed(asked: &Asked) -> Result<()> {
     let backups = &sides::backups(asked).await?;
