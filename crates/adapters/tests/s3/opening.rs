@@ -138,7 +138,7 @@ async fn a_bucket_of_another_region_names_it() -> anyhow::Result<()> {
     let answer = "301 Moved Permanently\r\nx-amz-bucket-region: eu-central-1";
     server.next("HEAD /backups ", 1, Deed::Answer(answer.into()));
     let error = refused(&settings).await?.to_string();
-    assert!(error.contains("set the region to eu-central-1"), "{error}");
+    assert!(error.contains("set BACKUP_S3_REGION=eu-central-1"), "{error}");
     Ok(())
 }
 
