@@ -54,22 +54,23 @@ pub(crate) fn local(directory: PathBuf) -> Arc<dyn Repository> {
     }))
 }
 
-/// A bucket. Without `prefix` it is called after the platform.
+/// A bucket. Without `prefix` it is called after the platform. Where it is not known which container serves
+/// it, every use of it fails with the reason.
 pub(crate) fn s3(
     settings: S3Settings,
     prefix: Option<String>,
-    server: Option<&Server>,
+    server: Result<Option<Server>, RepositoryError>,
     platform: Platform,
 ) -> Arc<dyn Repository> {
     let place = format!("s3://{}/{}", settings.bucket, prefix.as_deref().unwrap_or_default());
-    let dial = server.and_then(|server| server.address);
+    let dial = server.map(|server| server.and_then(|server| server.address));
     let known = Arc::new((settings, prefix, platform));
-    Arc::new(Deferred::new(place, move || open(known.clone(), dial)))
+    Arc::new(Deferred::new(place, move || open(known.clone(), dial.clone())))
 }
 
 async fn open(
     known: Arc<(S3Settings, Option<String>, Platform)>,
-    dial: Option<SocketAddr>,
+    dial: Result<Option<SocketAddr>, RepositoryError>,
 ) -> Result<Arc<dyn Repository>, RepositoryError> {
     let (settings, prefix, platform) = &*known;
     let prefix = match prefix {
@@ -80,7 +81,7 @@ async fn open(
         prefix,
         ..settings.clone()
     };
-    Ok(Arc::new(S3Repository::open(&settings, dial).await?))
+    Ok(Arc::new(S3Repository::open(&settings, dial?).await?))
 }
 
 /// The host and the port of an endpoint; none for Amazon's own.
@@ -99,22 +100,51 @@ pub(crate) fn host_of(settings: &S3Settings) -> Option<(String, u16)> {
 mod tests {
     use super::*;
 
+    fn at(endpoint: &str) -> S3Settings {
+        S3Settings {
+            endpoint: Some(endpoint.to_owned()),
+            region: String::new(),
+            bucket: "backups".to_owned(),
+            prefix: String::new(),
+            access_key_id: None,
+            secret_access_key: None,
+            ca_file: None,
+            path_style: true,
+            create_bucket: true,
+            conditional_writes: true,
+        }
+    }
+
+    /// A recovery is wired all the same, and brings its platform back.
+    #[tokio::test]
+    async fn that_several_containers_serve_it_is_told_when_it_is_needed() {
+        let several = RepositoryError::Unreachable {
+            cause: "there are several".to_owned(),
+        };
+        // An engine that listens and is never asked.
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("docker.sock");
+        let _listens = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let engine = format!("unix://{}", socket.display());
+        let platform = Platform {
+            docker: Arc::new(Docker::connect(Some(&engine)).unwrap()),
+            kinds: Vec::new(),
+            keep: Keep::default(),
+            wanted: None,
+        };
+        let prefix = Some("acme".to_owned());
+        let repository = s3(at("http://seaweedfs-s3:8333"), prefix, Err(several), platform);
+        assert_eq!(repository.place(), "s3://backups/acme");
+        let listed = repository.directories().await;
+        assert!(
+            matches!(&listed, Err(error) if error.to_string().contains("there are several")),
+            "{listed:?}"
+        );
+    }
+
     #[test]
     fn an_endpoint_leads_to_a_host_and_a_port() {
-        let of = |endpoint: &str| {
-            host_of(&S3Settings {
-                endpoint: Some(endpoint.to_owned()),
-                region: String::new(),
-                bucket: String::new(),
-                prefix: String::new(),
-                access_key_id: None,
-                secret_access_key: None,
-                ca_file: None,
-                path_style: true,
-                create_bucket: true,
-                conditional_writes: true,
-            })
-        };
+        let of = |endpoint: &str| host_of(&at(endpoint));
         for (endpoint, host, port) in [
             ("http://seaweedfs-s3:8333", "seaweedfs-s3", 8333),
             ("https://s3.example.org/base", "s3.example.org", 443),

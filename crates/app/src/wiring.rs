@@ -13,7 +13,7 @@ use stillpoint_core::engine::site::Site;
 use stillpoint_core::errors::Error;
 use stillpoint_core::operations::Local;
 
-use stillpoint_core::ports::{EngineError, Kind, Repository};
+use stillpoint_core::ports::{EngineError, Kind, Repository, RepositoryError};
 
 use crate::config::{self, Config};
 use crate::failure::Failure;
@@ -65,8 +65,12 @@ async fn repository(config: &Config, docker: &Arc<Docker>, kinds: &[Arc<dyn Kind
         }
         config::Repository::S3 { settings, prefix } => (settings, prefix),
     };
-    let server = server(config, docker, &settings).await?;
-    let keep = Keep::new(names, server.as_ref().map(|server| server.container.clone()));
+    let server = server(config, docker, &settings).await;
+    let serving = match &server {
+        Ok(Some(server)) => Some(server.container.clone()),
+        _ => repository::host_of(&settings).map(|(host, _)| host),
+    };
+    let keep = Keep::new(names, serving);
     let platform = Platform {
         docker: docker.clone(),
         kinds: kinds.to_vec(),
@@ -74,13 +78,14 @@ async fn repository(config: &Config, docker: &Arc<Docker>, kinds: &[Arc<dyn Kind
         wanted: config.project(),
     };
     Ok(Wired {
-        repository: repository::s3(*settings, prefix, server.as_ref(), platform),
+        repository: repository::s3(*settings, prefix, server, platform),
         keep,
     })
 }
 
-/// The container that serves the repository, if it is one of this engine's.
-async fn server(config: &Config, docker: &Docker, settings: &S3Settings) -> Result<Option<Server>, Failure> {
+/// The container that serves the repository, if it is one of this engine's. That it cannot be told which
+/// must not keep a platform down: whoever needs the repository is told then.
+async fn server(config: &Config, docker: &Docker, settings: &S3Settings) -> Result<Option<Server>, RepositoryError> {
     let Some((host, port)) = repository::host_of(settings) else {
         return Ok(None);
     };
@@ -88,7 +93,9 @@ async fn server(config: &Config, docker: &Docker, settings: &S3Settings) -> Resu
         Ok(server) => Ok(server),
         // Without an engine there is no such container either; verbs that need none go on.
         Err(EngineError::Unreachable { .. } | EngineError::Forbidden { .. }) => Ok(None),
-        Err(error) => Err(Error::from(error).into()),
+        Err(error) => Err(RepositoryError::Unreachable {
+            cause: error.to_string(),
+        }),
     }
 }
 
