@@ -9,3 +9,4 @@ mod plan;
 mod prune;
 mod recovery;
 mod restore;
+mod samples;
