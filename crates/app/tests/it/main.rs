@@ -2,11 +2,13 @@
 
 mod by_hand;
 mod common;
+mod copied;
 mod damage;
 mod errors;
 mod faults;
 mod kills;
 mod neighbours;
+mod page;
 mod refuse;
 mod s3_errors;
 mod s3_faults;

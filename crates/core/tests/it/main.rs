@@ -10,3 +10,4 @@ mod prune;
 mod recovery;
 mod restore;
 mod selection;
+mod samples;
