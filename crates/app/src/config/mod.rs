@@ -52,7 +52,7 @@ const CONFIG: Key = Key {
     path: "",
     variable: "STILLPOINT_CONFIG",
     flag: Some("--config"),
-    shape: Shape::Text,
+    shape: Shape::Path,
     fallback: Fallback::Words("`./stillpoint.toml`, else `/etc/stillpoint/stillpoint.toml`, if there"),
     about: "The configuration file. It must exist if it is named.",
 };
@@ -160,7 +160,7 @@ fn layers(options: &Options, surroundings: &Surroundings, keys: &[&Key]) -> Resu
     }
     if let Some((path, text)) = config_file(&settings, surroundings)? {
         let in_file: Vec<&Key> = keys.iter().copied().filter(|key| !key.path.is_empty()).collect();
-        settings.push(file::layer(&path, &text, &in_file)?);
+        settings.push_file(file::read(&path, &text, &in_file)?);
     }
     Ok((settings, warnings))
 }
