@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use secrecy::ExposeSecret;
+use stillpoint_core::operations::Operations;
+use stillpoint_testkit::fakes::Container;
 use tempfile::TempDir;
 
 use super::{Config, Repository, Surroundings, keys};
@@ -90,7 +92,7 @@ impl World {
 
     /// Value and origin of a variable, as shown.
     fn shown(&self, variable: &str) -> (String, String) {
-        let rows = self.config().rows();
+        let rows = self.config().rows(None);
         let row = rows.into_iter().find(|row| row.variable == variable).unwrap();
         (
             row.value.unwrap_or_default(),
@@ -546,6 +548,41 @@ fn stores_find_their_settings_through_the_layers() {
     assert!(twice.refusal().contains("only one of them can hold"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_label_is_below_the_file_and_shown_with_its_container() {
+    let labels = [
+        ("stillpoint.user", "of-label"),
+        ("stillpoint.password", "correct horse"),
+    ];
+    let store = Container::store("db", &[]);
+    let store = labels
+        .iter()
+        .fold(store, |store, (label, value)| store.labelled(label, value));
+    let site = stillpoint_testkit::World::of([store]);
+    let plan = site.operations().plan(None).await.unwrap();
+    let shown = |world: &World, variable: &str| {
+        let rows = world.config().rows(Some(&plan)).into_iter();
+        let row = rows.filter(|row| row.variable == variable).collect::<Vec<_>>();
+        let [row] = &row[..] else { panic!("{variable}: {row:?}") };
+        (
+            row.value.clone().unwrap_or_default(),
+            world.plain(row.origin.as_deref().unwrap_or_default()),
+        )
+    };
+    let user = "STILLPOINT_DB_USER";
+    let origin = |label: &str| format!("label stillpoint.{label} of container acme-db-1");
+    assert_eq!(shown(&World::new(), user), ("of-label".into(), origin("user")));
+    assert_eq!(
+        shown(&World::new(), "STILLPOINT_DB_PASSWORD"),
+        ("(set)".into(), origin("password"))
+    );
+    let in_file = World::new().toml("[stores.db]\nuser = 'of-file'\n");
+    assert_eq!(
+        shown(&in_file, user),
+        ("of-file".into(), "stillpoint.toml line 2".into())
+    );
+}
+
 #[test]
 fn the_file_is_the_one_that_is_named_or_the_first_that_is_there() {
     let world = World::new();
@@ -569,7 +606,7 @@ fn no_secret_is_ever_shown() {
     );
     let world = World::new().toml(&file).env("STILLPOINT_B_PASSWORD", SECRET);
     let config = world.config();
-    let rows = serde_json::to_string(&config.rows()).unwrap();
+    let rows = serde_json::to_string(&config.rows(None)).unwrap();
     assert_eq!(rows.matches("(set)").count(), 4, "{rows}");
     for shown in [rows, format!("{config:?}")] {
         assert!(!shown.contains(SECRET), "{shown}");

@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod common;
+mod config;
 mod damage;
 mod errors;
 mod faults;
