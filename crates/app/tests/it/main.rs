@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod common;
+mod config;
 mod copied;
 mod damage;
 mod errors;

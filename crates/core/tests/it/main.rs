@@ -9,5 +9,5 @@ mod plan;
 mod prune;
 mod recovery;
 mod restore;
-mod selection;
 mod samples;
+mod selection;
