@@ -16,3 +16,4 @@ mod s3_faults;
 mod s3_lease;
 mod unfinished;
 mod whole;
+mod written;
