@@ -71,9 +71,11 @@ impl PostgresStore {
     }
 }
 
-/// Every database that can be connected to, but templates and what a restore has set aside.
+/// Every database that can be connected to, the largest first, but templates and what a restore has set
+/// aside.
 pub(super) async fn databases(session: &Session) -> Result<Vec<String>, StoreError> {
-    let sql = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1";
+    let sql = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate \
+               ORDER BY pg_database_size(oid) DESC, datname";
     let names = session
         .column(STATEMENT, sql)
         .await
