@@ -3,17 +3,21 @@
 //! Synchronous and through the `docker` program only: what the product does over the engine's API must not be checked with the product's own code.
 //! Nothing is cleaned up in `Drop`: a failed test leaves its platform for a look, and the next run removes it ([`reap`]).
 
-mod containers;
+mod beside;
+pub(crate) mod containers;
 pub(crate) mod docker;
 mod dump;
 mod events;
+mod nats;
 pub(crate) mod owner;
 pub(crate) mod places;
 mod platform;
 mod psql;
 pub(crate) mod reap;
 mod seed;
+mod stores;
 mod truth;
+mod valkey;
 mod witness;
 mod wreck;
 
