@@ -6,3 +6,4 @@ pub mod docker;
 pub mod ledger;
 pub mod lock;
 pub mod repository;
+pub mod spool;

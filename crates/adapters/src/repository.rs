@@ -10,7 +10,7 @@
 //! directories that another call made and may not have synced.
 
 mod deferred;
-mod disk;
+pub(crate) mod disk;
 mod errors;
 mod read;
 pub mod s3;

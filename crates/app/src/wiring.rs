@@ -7,6 +7,7 @@ use stillpoint_adapters::docker::{Docker, Server};
 use stillpoint_adapters::ledger::Ledger;
 use stillpoint_adapters::lock::FileLocks;
 use stillpoint_adapters::repository::s3::S3Settings;
+use stillpoint_adapters::spool::DiskSpool;
 use stillpoint_core::backups::Backups;
 use stillpoint_core::engine::keep::Keep;
 use stillpoint_core::engine::site::Site;
@@ -34,6 +35,7 @@ pub(crate) async fn operations(config: &Config) -> Result<Local, Failure> {
         power: docker.clone(),
         shell: docker.clone(),
         reach: docker,
+        spool: Arc::new(DiskSpool::in_folder(platform.state_dir.clone())),
         clock: Arc::new(SystemClock::new()),
         locks: Arc::new(FileLocks::new(platform.state_dir.clone())),
         journal: Arc::new(Ledger::in_folder(platform.state_dir.clone())),

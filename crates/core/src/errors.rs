@@ -153,6 +153,18 @@ pub enum PreflightError {
         /// Bytes that the backup will have, from the last one.
         needed: u64,
     },
+    /// What stores spool would not fit.
+    #[error("{place} has room for {room} bytes, {needed} are needed there for a while: {}", .stores.join(", "))]
+    NoSpool {
+        /// Where.
+        place: String,
+        /// Bytes that fit.
+        room: u64,
+        /// Bytes that are needed at once.
+        needed: u64,
+        /// Which stores, and how much of it each.
+        stores: Vec<String>,
+    },
     /// A store does not run.
     #[error("store {store} is {state}: its data cannot be dumped")]
     StoreDown {
@@ -203,6 +215,16 @@ pub enum RunFailure {
         store: StoreName,
         /// One line for each difference.
         differences: Vec<String>,
+    },
+    /// Somebody wrote into a store while no client should have run.
+    #[error("the point in time is void: somebody wrote into store {store} inside the standstill: {}{}", .moved.join("; "), connected(.visitors))]
+    Written {
+        /// Which.
+        store: StoreName,
+        /// What was written.
+        moved: Vec<String>,
+        /// Who is connected.
+        visitors: Vec<String>,
     },
     /// The operator asked to stop.
     #[error("interrupted")]
@@ -335,6 +357,9 @@ impl Error {
             Self::Preflight(PreflightError::NoRoom { .. }) => {
                 "free space there, or keep fewer backups (BACKUP_RETENTION_DAYS, `stillpoint prune`)".into()
             }
+            Self::Preflight(PreflightError::NoSpool { .. }) => {
+                "free space there, or set STILLPOINT_STATE_DIR to a place with more".into()
+            }
             Self::Preflight(PreflightError::StoreDown { .. }) => "start it, then run the backup again".into(),
             Self::Preflight(PreflightError::Store(error)) => store_hint(error),
             Self::Run { cause, degraded } => run_hint(cause, degraded),
@@ -420,6 +445,9 @@ fn run_hint(cause: &RunFailure, degraded: &[Degraded]) -> String {
         RunFailure::Repository { cause, .. } => repository_hint(cause),
         RunFailure::Lease { cause, .. } => lease_hint(cause),
         RunFailure::Standstill(_) => "find out who started or blocked what is named, then run it again".into(),
+        RunFailure::Written { .. } => {
+            "stop whoever writes from outside the platform while it is backed up, then run it again".into()
+        }
         RunFailure::Inventory { .. } | RunFailure::Interrupted => "run it again".into(),
     }
 }
@@ -451,6 +479,14 @@ fn and_down(degraded: &[Degraded]) -> String {
         "; not as before: {}",
         degraded.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     )
+}
+
+fn connected(visitors: &[String]) -> String {
+    if visitors.is_empty() {
+        "; nobody is connected any more".to_owned()
+    } else {
+        format!("; connected: {}", visitors.join("; "))
+    }
 }
 
 fn listed(still_running: &[String]) -> String {

@@ -89,6 +89,15 @@ pub enum Kind {
         /// Its size.
         bytes: u64,
     },
+    /// A store will need room for bytes on their way, for as long as the run lasts.
+    Spools {
+        /// Which.
+        store: StoreName,
+        /// Where they will lie.
+        place: String,
+        /// How many at most.
+        bytes: u64,
+    },
     /// The backup is complete: it counts from now on.
     Sealed {
         /// Its id.

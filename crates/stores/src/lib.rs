@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use stillpoint_core::ports::Kind;
+use stillpoint_core::workload::Workload;
 
 /// Where a store's settings come from beside its container: the configuration, by the name of the
 /// variable that sets it.
@@ -25,6 +26,14 @@ pub fn variable(store: &str, what: &str) -> String {
     };
     let name: String = store.chars().map(plain).collect();
     format!("STILLPOINT_{name}_{what}")
+}
+
+/// The label by which an operator says what a workload is (`none`: no store).
+const KIND_LABEL: &str = "stillpoint.kind";
+
+/// What the operator says the workload is; it settles the matter.
+pub(crate) fn labelled(workload: &Workload) -> Option<&str> {
+    workload.labels.get(KIND_LABEL).map(String::as_str)
 }
 
 /// Every kind of store, in the order in which they are tried. An eighth store is one line here.

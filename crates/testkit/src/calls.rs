@@ -40,6 +40,8 @@ methods! {
     JournalOpenRuns = "journal.open_runs",
     LocksTake = "locks.take",
     ShellExec = "shell.exec",
+    ShellSibling = "shell.sibling",
+    ShellEndSibling = "shell.end_sibling",
     ShellReap = "shell.reap",
     ProcessInput = "process.input",
     ProcessOutput = "process.output",
@@ -47,6 +49,9 @@ methods! {
     ProcessKill = "process.kill",
     ReachDial = "reach.dial",
     ReachStream = "reach.stream",
+    ReachForward = "reach.forward",
+    SpoolRoom = "spool.room",
+    SpoolCreate = "spool.create",
     RepositoryCreate = "repository.create",
     RepositoryReplace = "repository.replace",
     RepositoryUpload = "repository.upload",
@@ -64,10 +69,13 @@ methods! {
     KindStore = "kind.store",
     StoreReady = "store.ready",
     StorePreflight = "store.preflight",
+    StoreWatermark = "store.watermark",
+    StoreWritesSince = "store.writes_since",
+    StoreVisitors = "store.visitors",
     StorePin = "store.pin",
     StoreExamine = "store.examine",
     StoreStructure = "store.structure",
-    StoreLoad = "store.load",
+    StoreRestore = "store.restore",
     StoreInventory = "store.inventory",
     StoreSettle = "store.settle",
     PinnedDrain = "pinned.drain",
@@ -86,6 +94,8 @@ impl Method {
                 | Self::PowerSetRestart
                 | Self::PowerClaim
                 | Self::PowerRelease
+                | Self::ShellSibling
+                | Self::ShellEndSibling
                 | Self::RepositoryCreate
                 | Self::RepositoryReplace
                 | Self::RepositoryDelete
@@ -127,10 +137,13 @@ impl Call {
             self.method,
             Method::StoreReady
                 | Method::StorePreflight
+                | Method::StoreWatermark
+                | Method::StoreWritesSince
+                | Method::StoreVisitors
                 | Method::StorePin
                 | Method::StoreExamine
                 | Method::StoreStructure
-                | Method::StoreLoad
+                | Method::StoreRestore
                 | Method::StoreInventory
                 | Method::StoreSettle
                 | Method::PinnedDrain

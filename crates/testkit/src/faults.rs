@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use stillpoint_core::ports::journal::JournalError;
 use stillpoint_core::ports::lock::LockError;
-use stillpoint_core::ports::{EngineError, RepositoryError, StoreError};
+use stillpoint_core::ports::{EngineError, RepositoryError, SpoolError, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::calls::{Call, Method};
@@ -123,6 +123,15 @@ impl Injected for JournalError {
         Self {
             path: call.subject.clone(),
             doing: "written",
+            cause: "injected".into(),
+        }
+    }
+}
+
+impl Injected for SpoolError {
+    fn injected(_: &Failure, call: &Call) -> Self {
+        Self {
+            place: call.method.name().into(),
             cause: "injected".into(),
         }
     }

@@ -28,7 +28,7 @@ pub fn world() -> World {
         Container::store("db", &[("orders", 5), ("public.users", 3)])
             .healthy_after(Duration::from_millis(500))
             .restarts(Restart::Always),
-        Container::store("queue", &[("messages", 7)]).restarts(Restart::No),
+        Container::cold_store("queue", &[("messages", 7)]).restarts(Restart::No),
         Container::client("api")
             .healthy_after(Duration::from_millis(300))
             .depends_on("db:service_healthy:true,queue:service_started:false")

@@ -144,7 +144,7 @@ impl Docker {
 
     /// Compose labels the images that it builds, and a container inherits its image's labels: they
     /// are blanked, or `docker compose down` would take the claim for an orphan of the platform.
-    async fn masked_labels(&self, image: &str) -> Result<HashMap<String, String>, EngineError> {
+    pub(super) async fn masked_labels(&self, image: &str) -> Result<HashMap<String, String>, EngineError> {
         let act = Act::new(format!("describe image {image}"), format!("image {image}"));
         let found = self.call(&act, SHORT, self.client().inspect_image(image)).await?;
         let inherited = found.config.and_then(|config| config.labels).unwrap_or_default();

@@ -54,7 +54,16 @@ impl Shell for Docker {
             .unwrap_or_else(|_| Err(act.overdue(SHORT)))
     }
 
+    async fn sibling(&self, of: &WorkloadId, run: &RunId) -> Result<WorkloadId, EngineError> {
+        self.make_sibling(of, run).await
+    }
+
+    async fn end_sibling(&self, sibling: &WorkloadId) -> Result<(), EngineError> {
+        self.remove_sibling(sibling).await
+    }
+
     async fn reap(&self, workload: &WorkloadId, run: &RunId) -> Result<(), EngineError> {
+        self.reap_siblings(workload, run).await?;
         self.reap_run(workload, run).await
     }
 }

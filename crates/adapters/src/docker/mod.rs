@@ -10,6 +10,7 @@ mod claim;
 mod connect;
 mod errors;
 mod exec;
+mod forward;
 mod kill;
 mod output;
 mod power;
@@ -18,6 +19,7 @@ mod reach;
 mod reap;
 mod running;
 mod serving;
+mod sibling;
 mod signal;
 mod translate;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bollard::models::{ContainerInspectResponse, EndpointSettings};
 use stillpoint_core::names::WorkloadId;
-use stillpoint_core::ports::{ByteStream, EngineError, Reach};
+use stillpoint_core::ports::{ByteStream, EngineError, Forward, Reach};
 use stillpoint_core::workload::State;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -37,6 +37,10 @@ impl Reach for Docker {
             }
         }
         Err(failed)
+    }
+
+    async fn forward(&self, workload: &WorkloadId, port: u16) -> Result<Forward, EngineError> {
+        self.open_forward(workload, port).await
     }
 }
 

@@ -107,7 +107,7 @@ fn timestamp(time: SystemTime) -> io::Result<Timestamp> {
 }
 
 /// Bytes that an ordinary user can still write.
-pub(super) fn room(root: &Path) -> io::Result<u64> {
+pub(crate) fn room(root: &Path) -> io::Result<u64> {
     let disk = rustix::fs::statvfs(root)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }

@@ -57,6 +57,13 @@ pub(crate) fn sentence(kind: &Kind) -> Option<String> {
         Kind::ArtifactDone {
             artifact, bytes: count, ..
         } => format!("{artifact}: {}", bytes(*count)),
+        Kind::Spools {
+            store,
+            place,
+            bytes: count,
+        } => {
+            format!("{store} needs up to {} in {place} while it is copied", bytes(*count))
+        }
         Kind::Sealed { backup } => format!("sealed {backup}"),
         Kind::Deleted { backup } => format!("deleted {backup}"),
         Kind::Warning { message } => format!("warning: {message}"),

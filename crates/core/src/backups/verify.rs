@@ -62,9 +62,9 @@ impl fmt::Display for Damage {
 }
 
 impl Backups {
-    /// What lies in a store's folder of a backup and is not in its manifest: the manifest has lost an
-    /// entry, or a whole store, and what it still says would pass for the whole. Documents lie beside the
-    /// folders, never in them: those that a later version may add are no damage.
+    /// What lies in a backup and is not in its manifest: the manifest has lost an entry, or a whole store,
+    /// and what it still says would pass for the whole. Documents (`.json`, `.jsonl.gz`) lie beside the
+    /// stores' folders, never in them: those that a later version may add are no damage.
     pub async fn unnamed(&self, manifest: &Manifest) -> Result<Vec<Damage>, RepositoryError> {
         let named: BTreeSet<&str> = manifest
             .artifacts()
@@ -104,10 +104,16 @@ impl Backups {
     }
 }
 
+/// How the names of documents end.
+const DOCUMENTS: [&str; 2] = [".json", ".jsonl.gz"];
+
 fn unnamed(entry: &Entry, named: &BTreeSet<&str>) -> Option<Damage> {
     let (_, place) = entry.key.split()?;
-    let (folder, _) = place.split_once('/')?;
-    if named.contains(place) {
+    let (folder, in_a_folder) = place
+        .split_once('/')
+        .map_or((place, false), |(folder, _)| (folder, true));
+    let is_document = !in_a_folder && DOCUMENTS.iter().any(|ending| place.ends_with(ending));
+    if is_document || named.contains(place) {
         return None;
     }
     // What others have put there may have any name.

@@ -104,14 +104,14 @@ async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> 
     let cx = site.cx(run);
     let looks = join_all(platform.stores.values().map(|store| store.preflight(&cx))).await;
     run.check()?;
-    let mut live = 0;
-    for look in looks {
-        let Preflight { warnings, bytes, .. } = look.map_err(|error| Error::from(PreflightError::Store(error)))?;
-        live += bytes;
-        for warning in warnings {
-            run.report.warn(warning);
-        }
-    }
+    let looks: Result<Vec<Preflight>, _> = looks.into_iter().collect();
+    let looks = looks.map_err(PreflightError::Store)?;
+    looks
+        .iter()
+        .flat_map(|look| &look.warnings)
+        .for_each(|warning| run.report.warn(warning));
+    room::must_spool(site, run, platform.stores.values().zip(&looks)).await?;
+    let live = looks.iter().map(|look| look.bytes).sum();
     let lease = site.enter(run, &plan.platform).await?;
     let fits = async {
         let canary = site.backups.canary(run.report.run().as_str()).await;
@@ -218,9 +218,9 @@ async fn stand_still(
         .step(Step::Stop, Standstill::begin(site.hands(run), plan))
         .await;
     let (captured, standstill) = match begun {
-        Ok(mut standstill) => {
+        Ok(standstill) => {
             site.keep_claim(run, intent).await;
-            let captured = capture(site, run, platform, plan, &mut standstill, sink).await;
+            let captured = capture(site, run, platform, plan, &standstill, sink).await;
             (captured, standstill)
         }
         Err(broken) => (Captured::failed(broken.cause.into()), broken.standstill),

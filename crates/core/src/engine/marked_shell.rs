@@ -29,6 +29,14 @@ impl Shell for MarkedShell {
         self.shell.exec(workload, marked).await
     }
 
+    async fn sibling(&self, of: &WorkloadId, _run: &RunId) -> Result<WorkloadId, EngineError> {
+        self.shell.sibling(of, &self.run).await
+    }
+
+    async fn end_sibling(&self, sibling: &WorkloadId) -> Result<(), EngineError> {
+        self.shell.end_sibling(sibling).await
+    }
+
     async fn reap(&self, workload: &WorkloadId, run: &RunId) -> Result<(), EngineError> {
         self.shell.reap(workload, run).await
     }

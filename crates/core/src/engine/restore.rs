@@ -23,7 +23,7 @@ use crate::manifest::{Manifest, StoreRecord};
 use crate::names::BackupId;
 use crate::ports::journal::Phase;
 use crate::ports::power::{Intent, Job};
-use crate::ports::{Cx, Store};
+use crate::ports::{Cx, Footing, Store};
 use crate::workload::Workload;
 
 /// A restore that succeeded.
@@ -120,7 +120,7 @@ async fn replace(
         .report
         .step(Step::Stop, Standstill::begin(site.hands(run), plan))
         .await;
-    let mut standstill = match begun {
+    let standstill = match begun {
         Ok(standstill) => standstill,
         Err(broken) if half_done => return Err(stay_down(broken.standstill, plan, backup, broken.cause.into()).await),
         Err(broken) => return Err(not_begun(run, *broken).await),
@@ -128,7 +128,7 @@ async fn replace(
     site.keep_claim(run, intent).await;
     // Also a takeover's processes bear the name that the claim tells.
     let cx = site.cx_as(run, &intent.run);
-    let loaded = load_all(site, &cx, run, &mut standstill, plan, pairs, backup).await;
+    let loaded = load_all(site, &cx, run, &standstill, plan, pairs, backup).await;
     site.keep_claim(run, intent).await;
     match loaded {
         Ok(()) => {
@@ -160,16 +160,13 @@ async fn load_all(
     site: &Site,
     cx: &Cx,
     run: &Run,
-    standstill: &mut Standstill,
+    standstill: &Standstill,
     plan: &Plan,
     pairs: &[Pair<'_>],
     backup: BackupId,
 ) -> Result<(), RunFailure> {
-    for (store, _) in pairs {
-        standstill.start_alone(store.name(), store.workload()).await?;
-    }
     let artifacts = site.backups.artifacts(backup, &run.report);
-    let loads = together(cx, pairs, |pair, cx| load(pair, cx, &artifacts));
+    let loads = together(cx, pairs, |pair, cx| load(pair, cx, standstill, &artifacts));
     let loaded = async { loads.await.1.map_or(Ok(()), Err) };
     run.report.step(Step::Load, loaded).await?;
     run.report.step(Step::Compare, compare_all(cx, pairs)).await?;
@@ -177,12 +174,33 @@ async fn load_all(
     run.report.step(Step::Settle, settle_all(cx, pairs)).await
 }
 
-async fn load((store, record): &Pair<'_>, cx: Cx, artifacts: &Artifacts) -> Result<(), RunFailure> {
-    let loaded = async {
-        store.ready(&cx).await?;
-        store.load(&cx, record, artifacts).await
-    };
-    loaded.await.map_err(|cause| RunFailure::of(store.name(), cause))
+/// Takes one store through its stages and leaves it running: what is in it is to be counted.
+async fn load(
+    (store, record): &Pair<'_>,
+    cx: Cx,
+    standstill: &Standstill,
+    artifacts: &Artifacts,
+) -> Result<(), RunFailure> {
+    let failed = |cause| RunFailure::of(store.name(), cause);
+    for (stage, footing) in store.restore_stages().into_iter().enumerate() {
+        bring(*store, &cx, standstill, footing).await?;
+        store.restore(&cx, stage, record, artifacts).await.map_err(failed)?;
+    }
+    bring(*store, &cx, standstill, Footing::Running).await
+}
+
+async fn bring(store: &dyn Store, cx: &Cx, standstill: &Standstill, footing: Footing) -> Result<(), RunFailure> {
+    if cx.cancel.is_cancelled() {
+        return Err(RunFailure::Interrupted);
+    }
+    standstill.bring(store, footing).await?;
+    match footing {
+        Footing::Running => store
+            .ready(cx)
+            .await
+            .map_err(|cause| RunFailure::of(store.name(), cause)),
+        Footing::Stopped => Ok(()),
+    }
 }
 
 fn each<T>(pairs: &[Pair<'_>], outcomes: Vec<Result<T, crate::ports::StoreError>>) -> Result<Vec<T>, RunFailure> {

@@ -16,7 +16,7 @@ use crate::errors::{Error, PreflightError};
 use crate::events::{Reporter, Step};
 use crate::manifest::{Manifest, StoreRecord};
 use crate::names::{BackupId, Project, RunId};
-use crate::ports::{Catalog, Clock, Cx, Journal, Kind, Locks, Power, Reach, RepositoryError, Shell, StoreError};
+use crate::ports::{Catalog, Clock, Cx, Journal, Kind, Locks, Power, Reach, RepositoryError, Shell, Spool, StoreError};
 use crate::retention::{CLOCK_TOLERANCE, Policy};
 
 /// The wired world.
@@ -30,6 +30,8 @@ pub struct Site {
     pub shell: Arc<dyn Shell>,
     /// Dials stores.
     pub reach: Arc<dyn Reach>,
+    /// Holds bytes on their way.
+    pub spool: Arc<dyn Spool>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Tells who is alive.
@@ -278,6 +280,7 @@ impl Site {
         Cx {
             shell: Arc::new(MarkedShell::new(self.shell.clone(), owner.clone())),
             reach: self.reach.clone(),
+            spool: self.spool.clone(),
             clock: self.clock.clone(),
             report: run.report.clone(),
             cancel: run.cancel.clone(),

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -16,9 +17,9 @@ use super::site::Run;
 use super::start::{Degraded, Hands, Target};
 use crate::events::{Kind, Step, millis};
 use crate::manifest;
-use crate::names::{Address, StoreName, WorkloadId};
-use crate::ports::EngineError;
+use crate::names::{Address, StoreName};
 use crate::ports::power::{Job, Stopped};
+use crate::ports::{EngineError, Footing, Store};
 use crate::workload::{RestartPolicy, State, Workload};
 
 /// A platform that stands still.
@@ -26,8 +27,8 @@ pub struct Standstill {
     hands: Hands,
     /// What was stopped, as it was before.
     stopped: Vec<Managed>,
-    /// Stores that run inside the standstill, with the start that we gave them.
-    alone: BTreeMap<StoreName, Option<Timestamp>>,
+    /// Stores that the run itself has started inside the standstill, as it last left them.
+    alone: Mutex<BTreeMap<StoreName, Alone>>,
     stopping: Timestamp,
     began: Timestamp,
     clock: Duration,
@@ -35,9 +36,18 @@ pub struct Standstill {
     holds_down: bool,
 }
 
+/// A store that was started alone, and may have been stopped again.
+#[derive(Clone, Copy)]
+struct Alone {
+    footing: Footing,
+    started_at: Option<Timestamp>,
+}
+
 struct Managed {
     was: Workload,
     store: Option<StoreName>,
+    /// What it gets to stop.
+    grace: Duration,
     /// Its last start as seen once it had stopped.
     started_at: Option<Timestamp>,
 }
@@ -60,6 +70,12 @@ pub enum StandstillError {
         store: StoreName,
         /// What it was given.
         grace: Duration,
+    },
+    /// A store that has to be stopped for a restore is one of those that never are.
+    #[error("{store} is kept, and its data can be replaced only while it is stopped")]
+    Kept {
+        /// Which.
+        store: StoreName,
     },
     /// A store could not be started alone.
     #[error("{store} could not be started for its dump: {cause}")]
@@ -106,7 +122,7 @@ impl Standstill {
         });
         let mut standstill = Self {
             stopped: entries.iter().map(|entry| Managed::of(entry)).collect(),
-            alone: BTreeMap::new(),
+            alone: Mutex::default(),
             stopping: hands.clock.now(),
             began: hands.clock.now(),
             clock: hands.clock.elapsed(),
@@ -196,16 +212,62 @@ impl Standstill {
         }
     }
 
-    /// Starts one store, alone among the managed. It stays up until the end.
-    pub async fn start_alone(&mut self, store: &StoreName, id: &WorkloadId) -> Result<(), StandstillError> {
+    /// Brings one store into the state in which it is to be worked on. What was started so stays up until
+    /// the end, or until it is brought down again.
+    pub async fn bring(&self, store: &dyn Store, footing: Footing) -> Result<(), StandstillError> {
+        match footing {
+            Footing::Running => self.start_alone(store).await,
+            Footing::Stopped => self.stop_again(store).await,
+        }
+    }
+
+    async fn start_alone(&self, store: &dyn Store) -> Result<(), StandstillError> {
         let failed = |cause| StandstillError::NotStarted {
-            store: store.clone(),
+            store: store.name().clone(),
             cause,
         };
-        self.hands.power.start(id).await.map_err(failed)?;
-        let started_at = self.hands.catalog.inspect(id).await.map_err(failed)?.started_at;
-        self.alone.insert(store.clone(), started_at);
+        self.hands.power.start(store.workload()).await.map_err(failed)?;
+        let now = self.hands.catalog.inspect(store.workload()).await.map_err(failed)?;
+        self.note(store, Footing::Running, now.started_at);
         Ok(())
+    }
+
+    async fn stop_again(&self, store: &dyn Store) -> Result<(), StandstillError> {
+        let name = store.name();
+        let Some(managed) = self.stopped.iter().find(|managed| managed.store.as_ref() == Some(name)) else {
+            return Err(StandstillError::Kept { store: name.clone() });
+        };
+        if !self.lock().contains_key(name) {
+            // It has not been started since everything was stopped.
+            return Ok(());
+        }
+        let failed = |cause| StandstillError::NotStopped {
+            workload: managed.was.address.clone(),
+            cause,
+        };
+        let stopped = self
+            .hands
+            .power
+            .stop(store.workload(), managed.grace)
+            .await
+            .map_err(failed)?;
+        let now = self.hands.catalog.inspect(store.workload()).await.map_err(failed)?;
+        self.note(store, Footing::Stopped, now.started_at);
+        match stopped {
+            Stopped::Cleanly => Ok(()),
+            Stopped::Killed => Err(StandstillError::Killed {
+                store: name.clone(),
+                grace: managed.grace,
+            }),
+        }
+    }
+
+    fn note(&self, store: &dyn Store, footing: Footing, started_at: Option<Timestamp>) {
+        self.lock().insert(store.name().clone(), Alone { footing, started_at });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<StoreName, Alone>> {
+        self.alone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Checks that since the begin nothing ran but the stores that we started. To be called after
@@ -233,7 +295,7 @@ impl Standstill {
     fn breach(&self, plan: &Plan, now: &Workload) -> Option<String> {
         let address = &now.address;
         if let Some(managed) = self.stopped.iter().find(|managed| managed.was.address == *address) {
-            return managed.breach(now, &self.alone);
+            return managed.breach(now, &self.lock());
         }
         let planned = plan.entries.iter().find(|entry| entry.workload.address == *address);
         match planned {
@@ -298,18 +360,35 @@ impl Managed {
         Self {
             was: entry.workload.clone(),
             store: entry.store().cloned(),
+            grace: match entry.action {
+                Action::Stop(grace) => grace,
+                Action::Leave => Duration::ZERO,
+            },
             started_at: entry.workload.started_at,
         }
     }
 
-    fn breach(&self, now: &Workload, alone: &BTreeMap<StoreName, Option<Timestamp>>) -> Option<String> {
+    fn breach(&self, now: &Workload, alone: &BTreeMap<StoreName, Alone>) -> Option<String> {
         let ours = self.store.as_ref().and_then(|store| alone.get(store));
         let address = &self.was.address;
         match ours {
-            Some(started_at) if now.state == State::Running && now.started_at == *started_at => None,
-            Some(_) => Some(format!("{address} was restarted while it was copied")),
+            Some(alone) if alone.is_met(now) => None,
+            Some(_) => Some(format!(
+                "{address} was started or stopped by somebody while it was worked on"
+            )),
             None if !now.state.is_up() && now.started_at == self.started_at && now.id == self.was.id => None,
             None => Some(format!("{address} ran inside the standstill")),
         }
+    }
+}
+
+impl Alone {
+    /// Nobody else has started or stopped it since.
+    fn is_met(self, now: &Workload) -> bool {
+        let as_left = match self.footing {
+            Footing::Running => now.state == State::Running,
+            Footing::Stopped => !now.state.is_up(),
+        };
+        as_left && now.started_at == self.started_at
     }
 }

@@ -4,6 +4,7 @@
 //! The format only ever grows by a new version: what stands here is read for ever.
 
 mod inventory;
+mod watermark;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use inventory::{Count, Inventory};
+pub use watermark::{Watermark, Watermarks};
 
 use crate::names::{Address, ArtifactName, BackupId, Project, RunId, StoreKind, StoreName};
 use crate::workload::State;
@@ -111,6 +113,9 @@ pub struct StoreRecord {
     pub artifacts: Vec<Artifact>,
     /// What was in it.
     pub inventory: Inventory,
+    /// The marks of client writes around its pin; none where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermarks: Option<Watermarks>,
     /// What this kind of store needs to know for a restore; its page in the docs lists the names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,

@@ -74,14 +74,15 @@ fn assign(platform: &Platform, names: &[ArtifactName]) -> (Vec<StoreRecord>, Vec
     let mut records: BTreeMap<&str, StoreRecord> = BTreeMap::new();
     let mut strange = Vec::new();
     for name in names {
-        let folder = name.as_str().split_once('/').map_or("", |(folder, _)| folder);
-        let store = platform.stores.values().find(|store| store.name().as_str() == folder);
-        let known = store.and_then(|store| Some((store, store.recognise(name)?)));
+        let known = platform
+            .stores
+            .values()
+            .find_map(|store| Some((store, store.recognise(name)?)));
         let Some((store, (content, of))) = known else {
             strange.push(format!("`{name}` belongs to no store of {}", platform.name));
             continue;
         };
-        let record = records.entry(folder).or_insert_with(|| empty(&**store));
+        let record = records.entry(store.name().as_str()).or_insert_with(|| empty(&**store));
         record.artifacts.push(Artifact {
             name: name.clone(),
             content,
@@ -101,6 +102,7 @@ fn empty(store: &dyn Store) -> StoreRecord {
         pinned: jiff::Timestamp::UNIX_EPOCH,
         artifacts: Vec::new(),
         inventory: Inventory::default(),
+        watermarks: None,
         facts: BTreeMap::new(),
     }
 }

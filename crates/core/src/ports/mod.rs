@@ -13,6 +13,7 @@ pub mod power;
 pub mod reach;
 pub mod repository;
 pub mod shell;
+pub mod spool;
 pub mod store;
 
 pub use catalog::Catalog;
@@ -21,7 +22,8 @@ pub use engine_error::EngineError;
 pub use journal::Journal;
 pub use lock::{Guard, Locks};
 pub use power::Power;
-pub use reach::{ByteStream, Reach};
+pub use reach::{ByteStream, Forward, Reach};
 pub use repository::{Key, Repository, RepositoryError, Upload};
 pub use shell::{Command, Control, Exit, Process, Shell};
-pub use store::{Cx, Kind, Pinned, Store, StoreError};
+pub use spool::{Spool, SpoolError, SpoolFile};
+pub use store::{Cx, Footing, Kind, Pinned, Store, StoreError};

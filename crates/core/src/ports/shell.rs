@@ -59,7 +59,7 @@ impl Command {
     }
 }
 
-/// Starts processes in running containers.
+/// Starts processes in running containers, and containers beside them.
 #[async_trait]
 pub trait Shell: Send + Sync {
     /// Starts `command` in the workload's container and returns once it runs.
@@ -68,9 +68,19 @@ pub trait Shell: Send + Sync {
     /// streams does **not** end the process: only [`Control::kill`] does.
     async fn exec(&self, workload: &WorkloadId, command: Command) -> Result<Process, EngineError>;
 
+    /// Makes and starts a container beside the workload: its image, all its volumes where it has them, no
+    /// network, and nothing running in it until [`Shell::exec`] does. By the user root, whatever the
+    /// image says. It works whether or not the workload runs, is none of the platform's workloads, and
+    /// bears the name of `run`. The image must have `sh`.
+    async fn sibling(&self, of: &WorkloadId, run: &RunId) -> Result<WorkloadId, EngineError>;
+
+    /// Ends a sibling with all that runs in it, and returns when it is gone. May be repeated.
+    async fn end_sibling(&self, sibling: &WorkloadId) -> Result<(), EngineError>;
+
     /// Ends every process in the workload's container whose environment names `run` by
-    /// [`RUN_VARIABLE`], and returns when they are gone, at the latest after 10 s. For a run that
-    /// has died: what it started lives on. A success also where there is none, or no container.
+    /// [`RUN_VARIABLE`], and every sibling of the workload that bears the name of `run`, and returns
+    /// when they are gone, at the latest after 10 s. For a run that has died: what it started lives on.
+    /// A success also where there is none, or no container.
     async fn reap(&self, workload: &WorkloadId, run: &RunId) -> Result<(), EngineError>;
 }
 

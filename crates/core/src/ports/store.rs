@@ -7,10 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::{Clock, EngineError, Overdue, Reach, RepositoryError, Shell};
+use super::{Clock, EngineError, Overdue, Reach, RepositoryError, Shell, Spool, SpoolError};
 use crate::backups::{Artifacts, Damage};
 use crate::events::Reporter;
-use crate::manifest::{Inventory, StoreRecord};
+use crate::manifest::{Inventory, StoreRecord, Watermark};
 use crate::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use crate::sink::Sink;
 use crate::workload::Workload;
@@ -34,6 +34,8 @@ pub struct Cx {
     pub shell: Arc<dyn Shell>,
     /// Speaks the store's protocol.
     pub reach: Arc<dyn Reach>,
+    /// Holds bytes on their way.
+    pub spool: Arc<dyn Spool>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Takes events.
@@ -51,8 +53,28 @@ pub struct Preflight {
     pub version: String,
     /// Estimated bytes of live data.
     pub bytes: u64,
+    /// Bytes that it spools at once, at most.
+    pub spool: u64,
     /// What the operator should know but need not act on.
     pub warnings: Vec<String>,
+}
+
+/// In which state a store is worked on. The engine brings it there, with every client down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Footing {
+    /// Started alone, and answering.
+    Running,
+    /// Stopped: its files are at rest.
+    Stopped,
+}
+
+/// What was written into a store since its watermark was taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The watermark now.
+    pub after: Watermark,
+    /// The client writes that were seen, in words; none if nothing was written.
+    pub moved: Vec<String>,
 }
 
 /// One store of the platform.
@@ -74,6 +96,17 @@ pub trait Store: Send + Sync {
     /// accepted, tools there. Writes nothing.
     async fn preflight(&self, cx: &Cx) -> Result<Preflight, StoreError>;
 
+    /// Marks what clients have written so far. Taken when the store runs alone, before the first pin.
+    async fn watermark(&self, cx: &Cx) -> Result<Watermark, StoreError>;
+
+    /// What clients have written since, as seen after the last byte was read. Vacuum, expiry, saves,
+    /// checkpoints and our own work are no client writes; where a mark has moved for such a reason, the
+    /// store finds out.
+    async fn writes_since(&self, cx: &Cx, before: &Watermark) -> Result<Written, StoreError>;
+
+    /// Who is connected now, apart from us, in words. For the message when something was written.
+    async fn visitors(&self, cx: &Cx) -> Result<Vec<String>, StoreError>;
+
     /// Fixes the store's point in time. On an error nothing is left behind.
     async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError>;
 
@@ -84,21 +117,34 @@ pub trait Store: Send + Sync {
     /// and returns what is wrong with them. Writes nothing.
     async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError>;
 
-    /// What an artifact of this store's folder is, by its name alone: what [`Artifact::content`] and
-    /// [`Artifact::of`] say of it. None: nothing that this kind of store knows.
+    /// What an object of a backup is, by its name alone: what [`Artifact::content`] and
+    /// [`Artifact::of`] say of it. None: none of this store's artifacts.
     ///
     /// [`Artifact::content`]: crate::manifest::Artifact::content
     /// [`Artifact::of`]: crate::manifest::Artifact::of
     fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)>;
 
-    /// Loads the record's artifacts. Old data is set aside, not destroyed, and a load that failed
-    /// before can be repeated: what it left is replaced.
-    async fn load(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<(), StoreError>;
+    /// The stages of a restore: for each, in this order, the engine brings the store into the state and
+    /// calls [`Store::restore`]. Asked once, after [`Store::examine`], which is left out where an earlier
+    /// restore stands unfinished.
+    fn restore_stages(&self) -> Vec<Footing>;
+
+    /// One stage, by its index, of replacing the store's data by the record's artifacts. Old data is set
+    /// aside, not destroyed, and stages that failed before can be repeated from the first: what they left
+    /// is replaced.
+    async fn restore(
+        &self,
+        cx: &Cx,
+        stage: usize,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<(), StoreError>;
 
     /// Counts what is in the store now, in the units of the record's inventory.
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError>;
 
-    /// Frees the data that [`Store::load`] set aside. Called when every store was loaded and compared.
+    /// Frees the data that [`Store::restore`] set aside. Called when every store was restored and compared,
+    /// and runs.
     async fn settle(&self, cx: &Cx) -> Result<(), StoreError>;
 }
 
@@ -171,6 +217,9 @@ pub enum StoreError {
     /// Nothing moved for too long.
     #[error(transparent)]
     Overdue(#[from] Overdue),
+    /// The spool failed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),

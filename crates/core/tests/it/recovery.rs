@@ -25,7 +25,7 @@ async fn stopped_on_purpose() -> anyhow::Result<(World, BackupId)> {
     let id = world.backup().await.outcome?.manifest.id;
     world.change("db", "orders", 99);
     world.wait_a_minute().await;
-    world.faults.on(Method::StoreLoad).of("queue").fails();
+    world.faults.on(Method::StoreRestore).of("queue").fails();
     let exit = world.restore(id).await.exit();
     anyhow::ensure!(exit == Exit::StoppedOnPurpose, "{exit:?}");
     world.faults.reset();

@@ -282,7 +282,7 @@ async fn stands_still(rule: impl FnOnce(&World), words: &str) -> anyhow::Result<
 
 #[tokio::test(start_paused = true)]
 async fn a_load_that_fails_leaves_everything_stopped_also_the_stores() -> anyhow::Result<()> {
-    let fails = |world: &World| world.faults.on(Method::StoreLoad).of("queue").fails();
+    let fails = |world: &World| world.faults.on(Method::StoreRestore).of("queue").fails();
     let (world, _) = stands_still(fails, "store queue").await?;
     assert_eq!(subjects(&world, Method::StoreInventory), [""; 0]);
     assert_eq!(subjects(&world, Method::StoreSettle), [""; 0]);
@@ -292,8 +292,8 @@ async fn a_load_that_fails_leaves_everything_stopped_also_the_stores() -> anyhow
 #[tokio::test(start_paused = true)]
 async fn a_load_that_fails_ends_the_others() -> anyhow::Result<()> {
     let rule = |world: &World| {
-        world.faults.on(Method::StoreLoad).of("db").hangs();
-        world.faults.on(Method::StoreLoad).of("queue").fails();
+        world.faults.on(Method::StoreRestore).of("db").hangs();
+        world.faults.on(Method::StoreRestore).of("queue").fails();
     };
     stands_still(rule, "store queue").await?;
     Ok(())
@@ -310,7 +310,7 @@ async fn an_artifact_that_is_damaged_only_when_it_is_loaded_leaves_everything_st
                 }
             }
         };
-        world.faults.on(Method::StoreLoad).of("db").meets(lose);
+        world.faults.on(Method::StoreRestore).of("db").meets(lose);
     };
     stands_still(rule, "SHA-256").await?;
     Ok(())
@@ -377,7 +377,7 @@ async fn a_stop_that_fails_before_anything_was_overwritten_brings_the_platform_b
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_stopped_in_the_end_is_named() -> anyhow::Result<()> {
     let (world, id) = backed_up().await?;
-    world.faults.on(Method::StoreLoad).of("db").fails();
+    world.faults.on(Method::StoreRestore).of("db").fails();
     world.faults.on(Method::PowerStop).of("queue").nth(2).fails();
     let told = world.restore(id).await;
     assert_eq!(told.exit(), Exit::StoppedOnPurpose);

@@ -36,6 +36,7 @@ impl PinnedServer {
             pinned: self.at,
             artifacts,
             inventory,
+            watermarks: None,
             facts: [(EXTENSIONS.to_owned(), extensions.join(", "))].into(),
         })
     }

@@ -14,24 +14,22 @@ mod pin;
 mod preflight;
 mod structure;
 mod tools;
+mod watermark;
 
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::engine::keep::image_name;
-use stillpoint_core::manifest::{Inventory, StoreRecord};
+use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::Preflight;
-use stillpoint_core::ports::{Cx, Kind, Pinned, Store, StoreError};
+use stillpoint_core::ports::store::{Preflight, Written};
+use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
 use stillpoint_core::workload::Workload;
 
-use crate::Setting;
+use crate::{Setting, labelled};
 use access::Access;
 use tools::Compression;
-
-/// The label by which an operator says what a workload is (`none`: no store).
-const KIND_LABEL: &str = "stillpoint.kind";
 
 const KIND: &str = "postgres";
 
@@ -56,7 +54,7 @@ impl Kind for Postgres {
     /// entrypoint refuses to start without one of three variables. A tool made from the same image
     /// (a dump script) is told where its server is, and is no store.
     fn recognises(&self, workload: &Workload) -> bool {
-        if let Some(kind) = workload.labels.get(KIND_LABEL) {
+        if let Some(kind) = labelled(workload) {
             return kind == KIND;
         }
         let has = |name: &str| workload.environment.get(name).is_some();
@@ -115,6 +113,18 @@ impl Store for PostgresStore {
         self.look(cx).await
     }
 
+    async fn watermark(&self, cx: &Cx) -> Result<Watermark, StoreError> {
+        self.mark(cx).await
+    }
+
+    async fn writes_since(&self, cx: &Cx, before: &Watermark) -> Result<Written, StoreError> {
+        self.compare_mark(cx, before).await
+    }
+
+    async fn visitors(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+        self.connected(cx).await
+    }
+
     async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
         self.hold(cx).await
     }
@@ -128,10 +138,20 @@ impl Store for PostgresStore {
     }
 
     fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)> {
-        structure::recognise(name)
+        structure::recognise(&self.name, name)
     }
 
-    async fn load(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<(), StoreError> {
+    fn restore_stages(&self) -> Vec<Footing> {
+        vec![Footing::Running]
+    }
+
+    async fn restore(
+        &self,
+        cx: &Cx,
+        _stage: usize,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<(), StoreError> {
         self.load_all(cx, record, artifacts).await
     }
 

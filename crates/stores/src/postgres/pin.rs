@@ -72,7 +72,7 @@ impl PostgresStore {
 }
 
 /// Every database that can be connected to, but templates and what a restore has set aside.
-async fn databases(session: &Session) -> Result<Vec<String>, StoreError> {
+pub(super) async fn databases(session: &Session) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1";
     let names = session
         .column(STATEMENT, sql)

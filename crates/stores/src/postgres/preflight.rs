@@ -37,6 +37,7 @@ impl PostgresStore {
         Ok(Preflight {
             version: ask("SHOW server_version").await?,
             bytes: bytes.parse().unwrap_or(0),
+            spool: 0,
             warnings: self.left_out(cx, session).await?,
         })
     }

@@ -3,7 +3,7 @@
 
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::manifest::{Artifact, StoreRecord};
-use stillpoint_core::names::{ArtifactName, unescape};
+use stillpoint_core::names::{ArtifactName, StoreName, unescape};
 use stillpoint_core::ports::{Cx, StoreError};
 
 use super::access::MAINTENANCE;
@@ -62,9 +62,12 @@ impl PostgresStore {
     }
 }
 
-/// What others have put there under this name.
-pub(super) fn recognise(name: &ArtifactName) -> Option<(String, Option<String>)> {
-    let (_, file) = name.as_str().split_once('/')?;
+/// What others have put there under this name, if it lies in the store's folder.
+pub(super) fn recognise(store: &StoreName, name: &ArtifactName) -> Option<(String, Option<String>)> {
+    let (folder, file) = name.as_str().split_once('/')?;
+    if unescape(folder)? != store.as_str() {
+        return None;
+    }
     if file == GLOBALS_FILE {
         return Some((GLOBALS.to_owned(), None));
     }
@@ -77,7 +80,7 @@ mod tests {
     use super::*;
 
     fn known(name: &str) -> Option<(String, Option<String>)> {
-        recognise(&ArtifactName::try_from(name.to_owned()).unwrap())
+        recognise(&StoreName::new("pg"), &ArtifactName::try_from(name.to_owned()).unwrap())
     }
 
     #[test]
@@ -87,7 +90,13 @@ mod tests {
             known("pg/we%20ird.dump"),
             Some(("database".into(), Some("we ird".into())))
         );
-        for name in ["pg/notes.txt", "pg/deep/x.dump", "valkey.rdb", "pg/%FF.dump"] {
+        for name in [
+            "pg/notes.txt",
+            "pg/deep/x.dump",
+            "valkey.rdb",
+            "other/x.dump",
+            "pg/%FF.dump",
+        ] {
             assert_eq!(known(name), None, "{name}");
         }
     }

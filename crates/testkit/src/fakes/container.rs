@@ -11,6 +11,9 @@ use stillpoint_core::workload::{CommandLine, Environment, Health, RestartPolicy,
 /// The image by which the fake kind knows its stores.
 pub(super) const STORE_IMAGE: &str = "registry.example/fakestore:1";
 
+/// The same for stores whose data is replaced while they are stopped.
+pub(super) const COLD_IMAGE: &str = "registry.example/coldstore:1";
+
 /// What the engine does with a container after a reboot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restart {
@@ -89,6 +92,13 @@ impl Container {
         });
         store.stops_in = Duration::from_secs(5);
         store.answers_after = Duration::from_millis(300);
+        store
+    }
+
+    /// A store like [`Container::store`] whose data is replaced while it is stopped, in a sibling.
+    pub fn cold_store(service: &str, rows: &[(&str, u64)]) -> Self {
+        let mut store = Self::store(service, rows);
+        store.workload.image = COLD_IMAGE.into();
         store
     }
 

@@ -8,6 +8,7 @@ mod engine;
 pub mod journal;
 mod locks;
 pub mod repository;
+mod spool;
 mod store;
 mod tools;
 pub mod world;
@@ -17,6 +18,7 @@ pub use container::{Container, Data, Restart};
 pub use journal::FakeJournal;
 pub use locks::FakeLocks;
 pub use repository::MemoryRepository;
+pub use spool::FakeSpool;
 pub use world::World;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -7,15 +7,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use stillpoint_core::backups::{ArtifactError, Artifacts, Damage};
-use stillpoint_core::manifest::{Artifact, Inventory, StoreRecord};
+use stillpoint_core::manifest::{Artifact, Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::Preflight;
-use stillpoint_core::ports::{Command, Control, Cx, EngineError, Kind, Pinned, Process, Store, StoreError};
+use stillpoint_core::ports::store::{Preflight, Written};
+use stillpoint_core::ports::{Command, Control, Cx, EngineError, Footing, Kind, Pinned, Process, Store, StoreError};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_core::workload::Workload;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-use super::container::{Data, STORE_IMAGE};
+use super::container::{COLD_IMAGE, Data, STORE_IMAGE};
 use super::tools::from_text;
 use super::world::World;
 
@@ -39,7 +39,7 @@ impl Kind for FakeKind {
     }
 
     fn recognises(&self, workload: &Workload) -> bool {
-        workload.image == STORE_IMAGE
+        [STORE_IMAGE, COLD_IMAGE].contains(&workload.image.as_str())
     }
 
     fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
@@ -47,6 +47,7 @@ impl Kind for FakeKind {
             world: self.world.clone(),
             name,
             id: workload.id.clone(),
+            cold: workload.image == COLD_IMAGE,
         }))
     }
 }
@@ -55,6 +56,8 @@ struct FakeStore {
     world: World,
     name: StoreName,
     id: WorkloadId,
+    /// Its data is replaced while it is stopped.
+    cold: bool,
 }
 
 impl FakeStore {
@@ -97,6 +100,30 @@ impl FakeStore {
             Some(input) => input.write_all(&read).await.map_err(|error| self.cut(&error)),
             None => Ok(()),
         }
+    }
+
+    /// Sets the old rows aside and runs the loads in a container that sees the store's files.
+    async fn load_in(
+        &self,
+        cx: &Cx,
+        place: &WorkloadId,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<(), StoreError> {
+        self.data(|data| {
+            let old = std::mem::take(&mut data.rows);
+            data.aside.get_or_insert(old);
+        })?;
+        for artifact in &record.artifacts {
+            let mut process = cx.shell.exec(place, Command::new(["load"]).with_input()).await?;
+            let fed = self.feed_all(cx, &mut process, artifacts, artifact);
+            let fed = cx.cancel.run_until_cancelled(fed).await;
+            if let Err(error) = fed.unwrap_or(Err(StoreError::Cancelled)) {
+                process.control.kill().await?;
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     async fn feed_all(
@@ -166,8 +193,29 @@ impl Store for FakeStore {
         Ok(Preflight {
             version: VERSION.into(),
             bytes: inventory.0.len() as u64,
+            spool: 0,
             warnings: Vec::new(),
         })
+    }
+
+    async fn watermark(&self, cx: &Cx) -> Result<Watermark, StoreError> {
+        let inventory = self.ask(cx).await?;
+        let marks = inventory.0.into_iter().map(|(table, count)| (table, count.count));
+        Ok(Watermark(marks.collect()))
+    }
+
+    async fn writes_since(&self, cx: &Cx, before: &Watermark) -> Result<Written, StoreError> {
+        let after = self.watermark(cx).await?;
+        let moved = before.differences(&after);
+        let moved = moved
+            .map(|(table, was, is)| format!("{table}: {was}, then {is}"))
+            .collect();
+        Ok(Written { after, moved })
+    }
+
+    async fn visitors(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+        self.ask(cx).await?;
+        Ok(vec!["somebody".into()])
     }
 
     async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
@@ -178,6 +226,7 @@ impl Store for FakeStore {
                 world: self.world.clone(),
                 name: self.name.clone(),
                 id: self.id.clone(),
+                cold: self.cold,
             },
             inventory,
             held: true,
@@ -221,25 +270,38 @@ impl Store for FakeStore {
     }
 
     fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)> {
-        name.as_str().ends_with("/data.dump").then(|| ("data".to_owned(), None))
+        let own = format!("{}/data.dump", self.name);
+        (name.as_str() == own).then(|| ("data".to_owned(), None))
     }
 
-    async fn load(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<(), StoreError> {
-        self.ask(cx).await?;
-        self.data(|data| {
-            let old = std::mem::take(&mut data.rows);
-            data.aside.get_or_insert(old);
-        })?;
-        for artifact in &record.artifacts {
-            let mut process = cx.shell.exec(&self.id, Command::new(["load"]).with_input()).await?;
-            let fed = self.feed_all(cx, &mut process, artifacts, artifact);
-            let fed = cx.cancel.run_until_cancelled(fed).await;
-            if let Err(error) = fed.unwrap_or(Err(StoreError::Cancelled)) {
-                process.control.kill().await?;
-                return Err(error);
+    fn restore_stages(&self) -> Vec<Footing> {
+        if self.cold {
+            vec![Footing::Stopped, Footing::Running]
+        } else {
+            vec![Footing::Running]
+        }
+    }
+
+    async fn restore(
+        &self,
+        cx: &Cx,
+        stage: usize,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<(), StoreError> {
+        match (self.cold, stage) {
+            (true, 0) => {
+                let sibling = cx.shell.sibling(&self.id, cx.report.run()).await?;
+                let loaded = self.load_in(cx, &sibling, record, artifacts).await;
+                let ended = cx.shell.end_sibling(&sibling).await;
+                loaded.and(ended.map_err(Into::into))
+            }
+            (true, _) => self.ask(cx).await.map(drop),
+            (false, _) => {
+                self.ask(cx).await?;
+                self.load_in(cx, &self.id, record, artifacts).await
             }
         }
-        Ok(())
     }
 
     async fn inventory(&self, cx: &Cx, _record: &StoreRecord) -> Result<Inventory, StoreError> {
@@ -320,6 +382,7 @@ impl Pinned for FakePin {
             pinned: cx.clock.now(),
             artifacts: vec![artifact],
             inventory: self.inventory.clone(),
+            watermarks: None,
             facts: [].into(),
         })
     }

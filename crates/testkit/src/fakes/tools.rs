@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use stillpoint_core::names::{RunId, WorkloadId};
 use stillpoint_core::ports::shell::RUN_VARIABLE;
-use stillpoint_core::ports::{ByteStream, Command, Control, EngineError, Exit, Process, Reach, Shell};
+use stillpoint_core::ports::{ByteStream, Command, Control, EngineError, Exit, Forward, Process, Reach, Shell};
 use stillpoint_core::workload::State;
 use tokio::io::AsyncWrite;
 
@@ -64,13 +64,23 @@ impl Reach for FakeTools {
             tokio::io::sink(),
         )))
     }
+
+    /// No fake store speaks through an address.
+    async fn forward(&self, workload: &WorkloadId, port: u16) -> Result<Forward, EngineError> {
+        Err(EngineError::Refused {
+            doing: format!("forward port {port} of {workload}"),
+            status: 501,
+            message: "there is no network".into(),
+        })
+    }
 }
 
 #[async_trait]
 impl Shell for FakeTools {
     async fn exec(&self, workload: &WorkloadId, command: Command) -> Result<Process, EngineError> {
-        let told = self.world.with(workload, |container, now| {
-            let runs = container.look(now).state == State::Running;
+        let origin = self.world.origin(workload);
+        let told = self.world.with(origin.as_ref().unwrap_or(workload), |container, now| {
+            let runs = origin.is_some() || container.look(now).state == State::Running;
             runs.then(|| rows(container))
         })?;
         let told = told.ok_or_else(|| EngineError::Refused {
@@ -104,6 +114,16 @@ impl Shell for FakeTools {
         })
     }
 
+    async fn sibling(&self, of: &WorkloadId, run: &RunId) -> Result<WorkloadId, EngineError> {
+        self.world.with(of, |_, _| ())?;
+        Ok(self.world.begin_sibling(of, run.as_str()))
+    }
+
+    async fn end_sibling(&self, sibling: &WorkloadId) -> Result<(), EngineError> {
+        self.world.end_sibling(sibling);
+        Ok(())
+    }
+
     async fn reap(&self, workload: &WorkloadId, run: &RunId) -> Result<(), EngineError> {
         self.world.end_processes(workload, run.as_str());
         Ok(())
@@ -125,11 +145,13 @@ impl Control for FakeControl {
         self.world.end_process(self.process);
         if let Some(inbox) = self.loads.take() {
             let text = lock(&inbox.bytes).clone();
-            self.world.with(&self.workload, |container, _| {
-                if let Some(data) = &mut container.data {
-                    data.rows = from_text(&text);
-                }
-            })?;
+            let origin = self.world.origin(&self.workload);
+            self.world
+                .with(origin.as_ref().unwrap_or(&self.workload), |container, _| {
+                    if let Some(data) = &mut container.data {
+                        data.rows = from_text(&text);
+                    }
+                })?;
         }
         let text = self.checks.take().map(|inbox| lock(&inbox.bytes).clone());
         if text.is_some_and(|text| to_text(&from_text(&text)).as_bytes() != text) {

@@ -21,7 +21,7 @@ use super::container::{Container, Data};
 use super::engine::FakeEngine;
 use super::store::FakeKind;
 use super::tools::FakeTools;
-use super::{FakeClock, FakeJournal, FakeLocks, MemoryRepository, lock};
+use super::{FakeClock, FakeJournal, FakeLocks, FakeSpool, MemoryRepository, lock};
 use crate::calls::Call;
 use crate::faults::Faults;
 
@@ -58,6 +58,8 @@ struct Inner {
     violations: Vec<String>,
     /// What runs in containers beside their own process: the container, and the run that began it.
     processes: BTreeMap<u64, (WorkloadId, String)>,
+    /// Containers beside others: of which, and the run that made it.
+    siblings: BTreeMap<String, (WorkloadId, String)>,
     interrupt: CancellationToken,
 }
 
@@ -118,6 +120,7 @@ impl World {
             power: faults.power(engine),
             shell: faults.shell(tools.clone()),
             reach: faults.reach(tools),
+            spool: faults.spool(Arc::new(FakeSpool)),
             clock: Arc::new(self.clock.clone()),
             locks: faults.locks(Arc::new(self.locks.clone())),
             journal: faults.journal(Arc::new(self.journal.clone())),
@@ -206,6 +209,7 @@ impl World {
         let now = self.clock.now();
         let mut inner = self.lock();
         inner.processes.clear();
+        inner.siblings.clear();
         inner.containers.retain(|_, container| !container.workload.auto_remove);
         for container in inner.containers.values_mut() {
             let was_up = container.look(now).state.is_up();
@@ -310,10 +314,12 @@ impl World {
         self.lock().processes.remove(&id);
     }
 
-    /// Every tool of this run in this container ends.
+    /// Every tool of this run in this container ends, and every sibling of it.
     pub(super) fn end_processes(&self, workload: &WorkloadId, run: &str) {
         let ours = |of: &(WorkloadId, String)| of.0 == *workload && of.1 == run;
-        self.lock().processes.retain(|_, of| !ours(of));
+        let mut inner = self.lock();
+        inner.processes.retain(|_, of| !ours(of));
+        inner.siblings.retain(|_, of| !ours(of));
     }
 
     /// The containers in which a tool still runs: its container runs, and nobody ended it.
@@ -321,7 +327,33 @@ impl World {
         let up = self.states();
         let inner = self.lock();
         let of = inner.processes.values().map(|(workload, _)| workload.to_string());
-        of.filter(|id| up.get(id).is_some_and(|state| state.is_up())).collect()
+        let runs = |id: &String| up.get(id).is_some_and(|state| state.is_up()) || inner.siblings.contains_key(id);
+        of.filter(runs).collect()
+    }
+
+    /// A container begins beside another.
+    pub(super) fn begin_sibling(&self, of: &WorkloadId, run: &str) -> WorkloadId {
+        let mut inner = self.lock();
+        let id = format!("{of}+{}", inner.siblings.len() + 1);
+        inner.siblings.insert(id.clone(), (of.clone(), run.to_owned()));
+        WorkloadId::new(id)
+    }
+
+    /// It ends, with what runs in it.
+    pub(super) fn end_sibling(&self, sibling: &WorkloadId) {
+        let mut inner = self.lock();
+        inner.siblings.remove(sibling.as_str());
+        inner.processes.retain(|_, (workload, _)| workload != sibling);
+    }
+
+    /// The container whose files are seen in this one: itself, or the one that it is a sibling of.
+    pub(super) fn origin(&self, id: &WorkloadId) -> Option<WorkloadId> {
+        self.lock().siblings.get(id.as_str()).map(|(of, _)| of.clone())
+    }
+
+    /// The containers that stand beside others now.
+    pub fn siblings(&self) -> Vec<String> {
+        self.lock().siblings.keys().cloned().collect()
     }
 
     /// What must never happen and did: a client started while a store was pinned, a pin that leaked.

@@ -12,7 +12,8 @@ use stillpoint_core::ports::journal::{JournalError, OpenRun, Phase};
 use stillpoint_core::ports::lock::LockError;
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
 use stillpoint_core::ports::{
-    ByteStream, Catalog, Command, Control, EngineError, Exit, Guard, Journal, Locks, Power, Process, Reach, Shell,
+    ByteStream, Catalog, Command, Control, EngineError, Exit, Forward, Guard, Journal, Locks, Power, Process, Reach,
+    Shell, Spool, SpoolError, SpoolFile,
 };
 use stillpoint_core::workload::{RestartPolicy, Workload};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -44,6 +45,11 @@ impl Faults {
 
     /// Decorates a reach and its streams.
     pub fn reach(&self, port: Arc<dyn Reach>) -> Arc<dyn Reach> {
+        Arc::new(self.over(port))
+    }
+
+    /// Decorates a spool.
+    pub fn spool(&self, port: Arc<dyn Spool>) -> Arc<dyn Spool> {
         Arc::new(self.over(port))
     }
 
@@ -154,6 +160,28 @@ impl Reach for Faulty<dyn Reach> {
             stream,
         )))
     }
+
+    async fn forward(&self, workload: &WorkloadId, port: u16) -> Result<Forward, EngineError> {
+        let act = self.port.forward(workload, port);
+        self.faults.pass(Method::ReachForward, workload, act).await
+    }
+}
+
+#[async_trait]
+impl Spool for Faulty<dyn Spool> {
+    fn place(&self) -> String {
+        self.port.place()
+    }
+
+    async fn room(&self) -> Result<u64, SpoolError> {
+        let act = self.port.room();
+        self.faults.pass(Method::SpoolRoom, "", act).await
+    }
+
+    async fn create(&self) -> Result<Box<dyn SpoolFile>, SpoolError> {
+        let act = self.port.create();
+        self.faults.pass(Method::SpoolCreate, "", act).await
+    }
 }
 
 #[async_trait]
@@ -173,6 +201,16 @@ impl Shell for Faulty<dyn Shell> {
                 control,
             }),
         })
+    }
+
+    async fn sibling(&self, of: &WorkloadId, run: &RunId) -> Result<WorkloadId, EngineError> {
+        let act = self.port.sibling(of, run);
+        self.faults.pass(Method::ShellSibling, of, act).await
+    }
+
+    async fn end_sibling(&self, sibling: &WorkloadId) -> Result<(), EngineError> {
+        let act = self.port.end_sibling(sibling);
+        self.faults.pass(Method::ShellEndSibling, sibling, act).await
     }
 
     async fn reap(&self, workload: &WorkloadId, run: &RunId) -> Result<(), EngineError> {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
-use stillpoint_core::manifest::{Inventory, StoreRecord};
+use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::Preflight;
-use stillpoint_core::ports::{Cx, Kind, Pinned, Store, StoreError};
+use stillpoint_core::ports::store::{Preflight, Written};
+use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::workload::Workload;
 
@@ -93,6 +93,19 @@ impl Store for FaultyStore {
         self.pass(Method::StorePreflight, cx, self.port.preflight(cx)).await
     }
 
+    async fn watermark(&self, cx: &Cx) -> Result<Watermark, StoreError> {
+        self.pass(Method::StoreWatermark, cx, self.port.watermark(cx)).await
+    }
+
+    async fn writes_since(&self, cx: &Cx, before: &Watermark) -> Result<Written, StoreError> {
+        let act = self.port.writes_since(cx, before);
+        self.pass(Method::StoreWritesSince, cx, act).await
+    }
+
+    async fn visitors(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+        self.pass(Method::StoreVisitors, cx, self.port.visitors(cx)).await
+    }
+
     async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
         let port = self.pass(Method::StorePin, cx, self.port.pin(cx)).await?;
         Ok(Box::new(FaultyPin {
@@ -115,9 +128,19 @@ impl Store for FaultyStore {
         self.port.recognise(name)
     }
 
-    async fn load(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<(), StoreError> {
-        let act = self.port.load(cx, record, artifacts);
-        self.pass(Method::StoreLoad, cx, act).await
+    fn restore_stages(&self) -> Vec<Footing> {
+        self.port.restore_stages()
+    }
+
+    async fn restore(
+        &self,
+        cx: &Cx,
+        stage: usize,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<(), StoreError> {
+        let act = self.port.restore(cx, stage, record, artifacts);
+        self.pass(Method::StoreRestore, cx, act).await
     }
 
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {

@@ -96,6 +96,7 @@ fn postgres(number: u64, pinned: Timestamp) -> StoreRecord {
         }
     }
     StoreRecord {
+        watermarks: None,
         name: StoreName::new("postgres-main"),
         kind: StoreKind::new("postgres"),
         version: "17.12".to_owned(),

@@ -1,8 +1,14 @@
-//! Whether the backup will fit, asked before anything is stopped, where the repository can tell. The
-//! last backup of the platform tells best; the first one is guessed from the size of the live data.
+//! Whether the backup will fit, asked before anything is stopped: in the repository, where it can tell,
+//! and in the spool. The last backup of the platform tells best; the first one is guessed from the size of
+//! the live data.
+
+use std::sync::Arc;
 
 use crate::engine::site::{Run, Site};
 use crate::errors::{Error, PreflightError};
+use crate::events::Kind;
+use crate::ports::store::Preflight;
+use crate::ports::{Store, StoreError};
 
 /// Of live data a dump has at least this part, in percent: indexes and free space are not dumped, the
 /// rest is compressed. Less room than that has never sufficed.
@@ -26,6 +32,46 @@ pub(super) async fn must_suffice(site: &Site, run: &Run, live: u64) -> Result<()
             "{} has room for {room} bytes; the stores hold {live}, of which a first backup may need less",
             site.backups.place()
         ));
+    }
+    Ok(())
+}
+
+/// What stores spool at once must fit, all of it together: they are drained side by side.
+pub(super) async fn must_spool<'a>(
+    site: &Site,
+    run: &Run,
+    looks: impl Iterator<Item = (&'a Arc<dyn Store>, &'a Preflight)>,
+) -> Result<(), Error> {
+    let spooling: Vec<(&Arc<dyn Store>, u64)> = looks
+        .map(|(store, look)| (store, look.spool))
+        .filter(|(_, bytes)| *bytes > 0)
+        .collect();
+    let needed = spooling.iter().map(|(_, bytes)| bytes).sum();
+    if needed == 0 {
+        return Ok(());
+    }
+    let place = site.spool.place();
+    let room = site.spool.room().await;
+    let room = room.map_err(|cause| PreflightError::Store(StoreError::Spool(cause)))?;
+    if room < needed {
+        let stores = spooling
+            .iter()
+            .map(|(store, bytes)| format!("{} {bytes}", store.name()))
+            .collect();
+        return Err(PreflightError::NoSpool {
+            place,
+            room,
+            needed,
+            stores,
+        }
+        .into());
+    }
+    for (store, bytes) in spooling {
+        run.report.tell(Kind::Spools {
+            store: store.name().clone(),
+            place: place.clone(),
+            bytes,
+        });
     }
     Ok(())
 }

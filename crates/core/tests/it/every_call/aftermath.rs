@@ -146,7 +146,7 @@ impl Stage<'_> {
             let is_it = |call: &Call| call.method == method && call.subject.starts_with(subject);
             calls.iter().any(is_it)
         };
-        let begun = self.trial.scene == Scene::Takeover || made(Method::StoreLoad, "");
+        let begun = self.trial.scene == Scene::Takeover || made(Method::StoreRestore, "");
         let scene = matches!(self.trial.scene, Scene::Restore | Scene::Takeover);
         scene && begun && !made(Method::JournalAdvance, "Undoing")
     }

@@ -85,7 +85,7 @@ async fn backed_up() -> anyhow::Result<Case> {
 /// A world in which a first restore failed while it loaded.
 async fn failed_at_load() -> anyhow::Result<Case> {
     let case = backed_up().await?;
-    case.world.faults.on(Method::StoreLoad).of("queue").fails();
+    case.world.faults.on(Method::StoreRestore).of("queue").fails();
     let told = case.run(Next::Restore).await;
     anyhow::ensure!(told.exit() == Exit::StoppedOnPurpose, "{}", told.words());
     case.world.faults.reset();

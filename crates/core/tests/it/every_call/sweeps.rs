@@ -129,7 +129,7 @@ fn changes(method: Method) -> bool {
                 | M::ShellExec
                 | M::RepositoryCreate
                 | M::RepositoryUpload
-                | M::StoreLoad
+                | M::StoreRestore
         )
 }
 

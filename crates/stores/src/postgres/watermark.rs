@@ -1,0 +1,95 @@
+//! The mark of client writes. The server's next transaction id moves with every write at once, but also with
+//! ANALYZE and with a VACUUM that truncates; where it has moved, the counters of written rows decide. They
+//! come late: a session that stays connected reports them up to ten seconds after its commit
+//! (`PGSTAT_IDLE_INTERVAL` in the server's `pgstat.c`).
+
+use std::time::Duration;
+
+use stillpoint_core::manifest::Watermark;
+use stillpoint_core::ports::store::Written;
+use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_pg::Session;
+
+use super::PostgresStore;
+use super::access::{MAINTENANCE, server};
+use super::pin::databases;
+use crate::toolbox::cancellable;
+
+/// The mark of the whole server.
+const NEXT: &str = "next transaction";
+/// How the mark of a database ends.
+const ROWS: &str = ": rows written";
+
+/// The ten seconds, and one for the report's way.
+const REPORTED: Duration = Duration::from_secs(11);
+
+/// Spelled so that every version knows it.
+const NEXT_TRANSACTION: &str = "SELECT txid_snapshot_xmax(txid_current_snapshot())";
+
+/// Catalogs too: a TRUNCATE or a new table shows nowhere else. What ANALYZE writes is left out, and what is
+/// stored out of line: a row that has some is counted by itself.
+const ROWS_WRITTEN: &str = "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_stat_all_tables \
+    WHERE schemaname <> 'pg_toast' \
+    AND NOT (schemaname = 'pg_catalog' AND relname IN ('pg_statistic', 'pg_statistic_ext_data'))";
+
+const VISITORS: &str = "SELECT format('%s on %s from %s (%s, %s)', usename, datname, \
+        coalesce(host(client_addr), 'its socket'), coalesce(nullif(application_name, ''), 'no name'), state) \
+    FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() \
+    AND application_name NOT IN ('stillpoint', 'pg_dump', 'pg_dumpall', 'pg_restore') ORDER BY 1";
+
+impl PostgresStore {
+    pub(super) async fn mark(&self, cx: &Cx) -> Result<Watermark, StoreError> {
+        let session = self.open(cx, MAINTENANCE).await?;
+        let (next, databases) = (next(cx, &session).await, databases(&session).await);
+        session.close().await;
+        let (next, databases) = (next?, databases?);
+        let mut marks = Watermark([(NEXT.to_owned(), next)].into());
+        for database in databases {
+            let rows = self.number(cx, &database, ROWS_WRITTEN).await?;
+            marks.0.insert(format!("{database}{ROWS}"), rows);
+        }
+        Ok(marks)
+    }
+
+    pub(super) async fn compare_mark(&self, cx: &Cx, before: &Watermark) -> Result<Written, StoreError> {
+        if before.0.get(NEXT) == Some(&self.number(cx, MAINTENANCE, NEXT_TRANSACTION).await?) {
+            let (after, moved) = (before.clone(), Vec::new());
+            return Ok(Written { after, moved });
+        }
+        cancellable(cx, cx.clock.sleep(REPORTED)).await?;
+        let after = self.mark(cx).await?;
+        let moved = before
+            .differences(&after)
+            .filter_map(|(name, was, is)| Some((name.strip_suffix(ROWS)?, was, is)))
+            .map(|(database, was, is)| format!("{} rows in database `{database}`", is.abs_diff(was)))
+            .collect();
+        Ok(Written { after, moved })
+    }
+
+    pub(super) async fn connected(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+        let session = self.open(cx, MAINTENANCE).await?;
+        let found = session.column(cx.idle_limit, VISITORS).await;
+        session.close().await;
+        found.map_err(|error| server("listing who is connected", error))
+    }
+
+    async fn number(&self, cx: &Cx, database: &str, sql: &str) -> Result<u64, StoreError> {
+        let session = self.open(cx, database).await?;
+        let number = number(cx, &session, sql).await;
+        session.close().await;
+        number
+    }
+}
+
+async fn next(cx: &Cx, session: &Session) -> Result<u64, StoreError> {
+    number(cx, session, NEXT_TRANSACTION).await
+}
+
+async fn number(cx: &Cx, session: &Session, sql: &str) -> Result<u64, StoreError> {
+    let text = session.value(cx.idle_limit, sql).await;
+    let text = text.map_err(|error| server("reading the mark of writes", error))?;
+    text.parse().map_err(|_| StoreError::Server {
+        doing: "reading the mark of writes".to_owned(),
+        cause: format!("`{text}` is no number"),
+    })
+}
