@@ -44,3 +44,31 @@ PY
   mv "$target.part.$$" "$target"
   rm -rf "$work"
 }
+
+# The stock CLI of NATS is in no package registry but Go's: it is built once for each version.
+NATS_CLI_PIN=$(<"$TESTBED/pins/clients.txt")
+NATS_CLI=$CACHE/programs/nats-${NATS_CLI_PIN##*@}
+# What go.mod of that version asks for.
+NATS_CLI_GO=1.26
+
+# can_build_nats_cli: a Go that is new enough is there.
+can_build_nats_cli() {
+  local have
+  have=$(go env GOVERSION 2>/dev/null) || return 1
+  have=${have#go}
+  [ "$(printf '%s\n' "$NATS_CLI_GO" "${have%%[- ]*}" | sort -V | head -1)" = "$NATS_CLI_GO" ]
+}
+
+# install_nats_cli: builds it where the cache lacks it.
+install_nats_cli() {
+  local work
+  [ -x "$NATS_CLI" ] && return
+  can_build_nats_cli || fail "Go $NATS_CLI_GO or newer is needed once, to build the stock nats CLI: install it and put 'go' on PATH"
+  say "building the nats CLI ($NATS_CLI_PIN), about two minutes"
+  work=$(mktemp -d)
+  CGO_ENABLED=0 GOBIN=$work GOFLAGS=-trimpath nice go install "$NATS_CLI_PIN" || fail "cannot build $NATS_CLI_PIN"
+  mkdir -p "$(dirname "$NATS_CLI")"
+  mv "$work/nats" "$NATS_CLI.part.$$"
+  mv "$NATS_CLI.part.$$" "$NATS_CLI"
+  rm -rf "$work"
+}

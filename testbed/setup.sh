@@ -47,3 +47,6 @@ mapfile -t packages < <(missing_packages | sort -u)
 # From Debian 13 on the client is a package of its own.
 command -v docker >/dev/null || install_packages docker-cli
 install_compose
+# No package of Debian 12 is new enough, so this much is left to whoever sits here.
+[ -x "$NATS_CLI" ] || can_build_nats_cli ||
+  fail "Go $NATS_CLI_GO or newer is needed once, to build the stock nats CLI: install it and put 'go' on PATH"

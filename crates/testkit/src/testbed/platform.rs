@@ -9,8 +9,9 @@ use anyhow::{Context, Result, anyhow};
 
 use super::docker::{Docker, LONG};
 use super::events::Events;
+use super::stores::{PASSWORDS, Store};
 use super::witness::{self, WitnessState};
-use super::{ContainerState, Status, Truth, containers, dump, owner, places, reap, seed, truth, wreck};
+use super::{ContainerState, Status, Truth, beside, containers, dump, owner, places, reap, seed, truth, wreck};
 use crate::seaweed;
 
 const STORE: &str = "postgres-main";
@@ -24,25 +25,33 @@ pub enum Shape {
     Full,
     /// `postgres-main`, `webapp`, `witness`: what a fault test needs, up in a few seconds.
     Mini,
+    /// `valkey`, `webapp`, `witness`.
+    Valkey,
+    /// `nats`, `webapp`, `witness`.
+    Nats,
 }
 
 impl Shape {
-    fn services(self) -> &'static [&'static str] {
-        const ALL: &[&str] = &[
-            STORE,
-            "webapp",
-            WITNESS,
-            OBJECT_STORE,
-            "etcd",
-            "traefik",
-            "worker-paused",
-            "stubborn",
-            "reports",
-        ];
+    fn stores(self) -> &'static [Store] {
         match self {
-            Self::Full => ALL,
-            Self::Mini => &ALL[..3],
+            Self::Full => &[Store::Postgres, Store::Valkey, Store::Nats],
+            Self::Mini => &[Store::Postgres],
+            Self::Valkey => &[Store::Valkey],
+            Self::Nats => &[Store::Nats],
         }
+    }
+
+    fn services(self) -> impl Iterator<Item = &'static str> {
+        const OTHERS: &[&str] = &[OBJECT_STORE, "etcd", "traefik", "worker-paused", "stubborn", "reports"];
+        let others = if self == Self::Full { OTHERS } else { &[] };
+        let stores = self.stores().iter().map(|store| store.service());
+        stores.chain(["webapp", WITNESS]).chain(others.iter().copied())
+    }
+
+    /// What the witness counts in.
+    fn witnessed(self) -> String {
+        let names: Vec<_> = self.stores().iter().map(|store| store.witness()).collect();
+        names.join(" ")
     }
 }
 
@@ -111,11 +120,12 @@ impl Testbed {
 
     /// Starts the platform with data of scale 1 already in its stores, and the witness ready to tick.
     pub fn up_seeded(&self) -> Result<()> {
-        let volume = format!("{}_postgres-data", self.project);
+        let name = Store::Postgres.volume();
+        let volume = format!("{}_{name}", self.project);
         // With Compose's own labels, else it would not take the volume for its own.
         let labels = [
             format!("--label=com.docker.compose.project={}", self.project),
-            "--label=com.docker.compose.volume=postgres-data".to_owned(),
+            format!("--label=com.docker.compose.volume={name}"),
             format!("--label={}={}", owner::LABEL, self.owner),
         ];
         Docker::new(["volume", "create"]).args(labels).args([&volume]).run()?;
@@ -135,8 +145,9 @@ impl Testbed {
         for paused in self.containers()?.iter().filter(|c| c.status == Status::Paused) {
             self.docker(&["unpause", &paused.id])?;
         }
-        self.compose(["up", "-d", "--wait", "--wait-timeout", "180"])
-            .args(self.shape.services().iter().copied())
+        // Whoever waits for a store that this shape lacks waits for the others only, and is labelled so.
+        self.compose(["up", "-d", "--wait", "--wait-timeout", "180", "--no-deps"])
+            .args(self.shape.services())
             .limit(LONG)
             .run()?;
         if self.shape == Shape::Full {
@@ -171,12 +182,15 @@ impl Testbed {
             WitnessMode::Auto => "auto",
             WitnessMode::Command => "command",
         };
-        Docker::new(["compose", "-p", &self.project, "--env-file", &images])
+        let call = Docker::new(["compose", "-p", &self.project, "--env-file", &images])
             .args(["-f", &file("compose.yaml"), "-f", &file("compose.local.yaml")])
             .args(args)
             .env("STILLPOINT_TESTBED_OWNER", &self.owner)
             .env("WITNESS_MODE", mode)
-            .env("POSTGRES_PASSWORD", seed::PASSWORD)
+            .env("WITNESS_STORES", self.shape.witnessed());
+        PASSWORDS
+            .into_iter()
+            .fold(call, |call, (name, value)| call.env(name, value))
     }
 
     /// All containers, as inspect shows them now.
@@ -224,6 +238,15 @@ impl Testbed {
         .input(sql)
         .limit(LONG)
         .run()
+    }
+
+    /// Runs a shell script with the stock client programs beside a service's container, in a throwaway container with the same network:
+    /// the service is at 127.0.0.1, `valkey-cli` has Valkey's password, `nats` is the user `app` (`--user other
+    /// --password "$NATS_OTHER_PASSWORD"` for the other account). Its standard output; an error unless it exits 0.
+    pub fn beside(&self, service: &str, script: &str) -> Result<String> {
+        beside::call(&self.container(service)?, &self.owner, &[])?
+            .input(script)
+            .run()
     }
 
     /// The databases that are no templates, sorted; `postgres` among them.

@@ -8,10 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::docker::{Docker, LONG};
-use super::places;
-
-/// The superuser's password in every testbed; also the default in `testbed/compose.yaml`.
-pub(super) const PASSWORD: &str = "postgres-secret";
+use super::{places, stores};
 
 const TEMPLATE_LABEL: &str = "stillpoint.testbed.seed";
 const READY_LIMIT: Duration = Duration::from_mins(1);
@@ -114,7 +111,8 @@ fn make_template(template: &str) -> Result<()> {
     let mount = format!("{template}:/seed");
     // What an earlier maker left half done, where somebody who looks into the volume kept it from being dropped.
     helper(std::slice::from_ref(&mount), "rm -rf /seed/data /seed/whole")?.run()?;
-    let password = format!("POSTGRES_PASSWORD={PASSWORD}");
+    let (variable, value) = stores::POSTGRES;
+    let password = format!("{variable}={value}");
     Docker::new([
         "run",
         "-d",

@@ -1,0 +1,30 @@
+//! The stock client programs beside a store's container: in a throwaway container that shares its network, for stores whose own image
+//! has no client, and for what is too long for one exec. Never a container of the platform: the product does not see it.
+
+use super::docker::{Docker, LONG};
+use super::{owner, places, stores};
+use anyhow::Result;
+
+/// A call that runs the shell script that it is fed, with the arguments `$1`, `$2`, …; `store` is a container, seen at 127.0.0.1. Without
+/// further words `nats` is the user `app`, and `valkey-cli` Valkey's default user.
+pub(super) fn call(store: &str, owner: &str, arguments: &[String]) -> Result<Docker> {
+    let [valkey, app, other] = [stores::VALKEY, stores::NATS_APP, stores::NATS_OTHER].map(|(_, password)| password);
+    let variables = [
+        format!("REDISCLI_AUTH={valkey}"),
+        "NATS_URL=nats://127.0.0.1:4222".to_owned(),
+        "NATS_USER=app".to_owned(),
+        format!("NATS_PASSWORD={app}"),
+        format!("NATS_OTHER_PASSWORD={other}"),
+    ];
+    let variables = variables.into_iter().flat_map(|variable| ["-e".to_owned(), variable]);
+    Ok(Docker::new(["run", "--rm", "-i", "--log-driver=none"])
+        .args([
+            format!("--network=container:{store}"),
+            format!("--label={}={owner}", owner::LABEL),
+        ])
+        .args(variables)
+        .args([places::image("CLIENTS")?])
+        .args(["bash", "-s", "--"])
+        .args(arguments.iter().cloned())
+        .limit(LONG))
+}

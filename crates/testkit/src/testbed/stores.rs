@@ -1,0 +1,57 @@
+//! The stores of the platform: what each is called, and who may look into it. Knows names and passwords; nothing here acts.
+
+/// A store in `testbed/compose.yaml`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Store {
+    Postgres,
+    Valkey,
+    Nats,
+}
+
+impl Store {
+    /// The Compose service.
+    pub(super) fn service(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres-main",
+            Self::Valkey => "valkey",
+            Self::Nats => "nats",
+        }
+    }
+
+    /// The one volume that holds its data.
+    pub(super) fn volume(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres-data",
+            Self::Valkey => "valkey-data",
+            Self::Nats => "nats-data",
+        }
+    }
+
+    /// Its word in `WITNESS_STORES`: a file in `testbed/images/witness/stores`.
+    pub(super) fn witness(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Valkey => "valkey",
+            Self::Nats => "nats",
+        }
+    }
+}
+
+/// A password of the platform: the variable of `compose.yaml` that sets it, and its value in every testbed.
+pub(super) type Password = (&'static str, &'static str);
+
+/// The superuser `postgres`.
+pub(super) const POSTGRES: Password = ("POSTGRES_PASSWORD", "postgres-secret");
+/// Valkey's default user.
+pub(super) const VALKEY: Password = ("VALKEY_PASSWORD", "valkey-secret");
+/// The user `app` of NATS' account APP.
+pub(super) const NATS_APP: Password = ("NATS_APP_PASSWORD", "app-secret");
+/// The user `bk` of NATS' account APP, who may only back up and restore.
+pub(super) const NATS_BACKUP: Password = ("NATS_BACKUP_PASSWORD", "bk-secret");
+/// The user `other` of NATS' account OTHER.
+pub(super) const NATS_OTHER: Password = ("NATS_OTHER_PASSWORD", "other-secret");
+/// The user `sys` of NATS' system account.
+pub(super) const NATS_SYSTEM: Password = ("NATS_SYSTEM_PASSWORD", "sys-secret");
+
+/// All of them: a testbed's passwords are never those of whoever started it.
+pub(super) const PASSWORDS: [Password; 6] = [POSTGRES, VALKEY, NATS_APP, NATS_BACKUP, NATS_OTHER, NATS_SYSTEM];
