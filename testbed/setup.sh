@@ -13,6 +13,8 @@ missing_packages() {
   command -v python3 >/dev/null || echo python3
   python3 -c 'import pip' 2>/dev/null || echo python3-pip
   command -v flock >/dev/null || echo util-linux
+  # Backups are copied between a bucket and a directory with it, as docs/operating/by-hand.md says.
+  command -v curl >/dev/null || echo curl
   # The adapters' tests make their fixtures from it.
   [ -x /bin/busybox ] || echo busybox-static
 }

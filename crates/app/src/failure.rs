@@ -48,13 +48,18 @@ impl Failure {
         }
     }
 
+    /// What failed, without what to do about it.
+    pub(crate) fn what(&self) -> String {
+        match self {
+            Self::Usage { what, .. } => what.clone(),
+            Self::Core(error) => error.to_string(),
+        }
+    }
+
     /// Shows it and returns the exit code.
     pub(crate) fn show(&self, json: bool) -> ExitCode {
         let Class { exit, hint, .. } = self.class();
-        let what = match self {
-            Self::Usage { what, .. } => what.clone(),
-            Self::Core(error) => error.to_string(),
-        };
+        let what = self.what();
         if json {
             print::line(&json!({ "error": what, "hint": hint, "exit": exit as u8 }).to_string());
         } else {

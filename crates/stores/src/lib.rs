@@ -1,6 +1,7 @@
 //! The kinds of store, ONE FOLDER EACH. A store knows how to pin, drain, load and count itself; it
 //! is handed a shell and a reach into its own container and nothing that could stop one.
 
+pub mod labels;
 pub mod postgres;
 mod toolbox;
 
@@ -10,8 +11,8 @@ use secrecy::SecretString;
 use stillpoint_core::ports::Kind;
 use stillpoint_core::workload::Workload;
 
-/// Where a store's settings come from beside its container: the configuration, by the name of the
-/// variable that sets it.
+/// Where a store's settings come from beside what it finds out by itself, by the name of the variable that
+/// sets them: the configuration and, below it, the labels of its container ([`labels`]).
 pub type Setting = Arc<dyn Fn(&str) -> Option<SecretString> + Send + Sync>;
 
 /// The variable that overrides what is found of a store: `STILLPOINT_POSTGRES_MAIN_PASSWORD` for the
@@ -38,5 +39,6 @@ pub(crate) fn labelled(workload: &Workload) -> Option<&str> {
 
 /// Every kind of store, in the order in which they are tried. An eighth store is one line here.
 pub fn registry(setting: &Setting) -> Vec<Arc<dyn Kind>> {
-    vec![Arc::new(postgres::Postgres::new(setting.clone()))]
+    let kinds: [labels::Make; 1] = [|setting| Arc::new(postgres::Postgres::new(setting))];
+    kinds.map(|make| labels::with_labels(make, setting)).into()
 }

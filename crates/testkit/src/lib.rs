@@ -17,6 +17,7 @@ pub mod seaweed;
 pub mod second_engine;
 pub mod stage;
 pub mod testbed;
+pub mod tree;
 
 pub use calls::{Call, Method};
 pub use fakes::world::World;

@@ -48,14 +48,27 @@ impl SecondEngine {
 
     /// Makes a container of a Compose project; it is never started.
     pub fn container(&self, project: &str, service: &str, environment: &[&str]) -> Result<()> {
+        self.labelled_container(project, service, environment, &[])
+    }
+
+    /// The same with labels of its own: `NAME=value`.
+    pub fn labelled_container(
+        &self,
+        project: &str,
+        service: &str,
+        environment: &[&str],
+        labels: &[&str],
+    ) -> Result<()> {
         let empty = self.folder.path().join("empty.tar");
         run("tar", &["-c", "-T", "/dev/null", "-f", &empty.to_string_lossy()])?;
         let image = self.docker(&["import", &empty.to_string_lossy()])?;
-        let labels = [
-            format!("--label=com.docker.compose.project={project}"),
-            format!("--label=com.docker.compose.service={service}"),
-            "--label=com.docker.compose.container-number=1".to_owned(),
+        let of_compose = [
+            format!("com.docker.compose.project={project}"),
+            format!("com.docker.compose.service={service}"),
+            "com.docker.compose.container-number=1".to_owned(),
         ];
+        let labels = of_compose.iter().map(String::as_str).chain(labels.iter().copied());
+        let labels: Vec<String> = labels.map(|label| format!("--label={label}")).collect();
         let environment: Vec<String> = environment.iter().map(|entry| format!("--env={entry}")).collect();
         let name = format!("--name={project}-{service}-1");
         let mut arguments = vec!["create", &name];

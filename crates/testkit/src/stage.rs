@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use stillpoint_core::backups::Damage;
 use stillpoint_core::engine::backup::Sealed;
 use stillpoint_core::engine::prune::Pruned;
-use stillpoint_core::engine::restore::Restored;
+use stillpoint_core::engine::restore::{Rehearsed, Restored, Selection};
 use stillpoint_core::engine::start::Degraded;
 use stillpoint_core::errors::{Error, Exit};
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::BackupId;
-use stillpoint_core::operations::{Backups, Operations, Order, Scope};
+use stillpoint_core::operations::{Backups, Operations, Order, Restore, Scope};
 use stillpoint_core::ports::Clock;
 use stillpoint_core::workload::State;
 
@@ -43,6 +43,12 @@ impl Degrades for Sealed {
 impl Degrades for Restored {
     fn degraded(&self) -> &[Degraded] {
         &self.degraded
+    }
+}
+
+impl Degrades for Rehearsed {
+    fn degraded(&self) -> &[Degraded] {
+        &[]
     }
 }
 
@@ -135,8 +141,21 @@ impl World {
 
     /// Restores a backup.
     pub async fn restore(&self, backup: BackupId) -> Told<Restored> {
+        self.restore_of(backup, Selection::default()).await
+    }
+
+    /// Restores some of a backup.
+    pub async fn restore_of(&self, backup: BackupId, selection: Selection) -> Told<Restored> {
         let operations = self.operations();
-        self.run(|order| operations.restore(backup, order)).await
+        let what = Restore { backup, selection };
+        self.run(|order| operations.restore(what, order)).await
+    }
+
+    /// Looks whether a restore could succeed.
+    pub async fn rehearse(&self, backup: BackupId, selection: Selection) -> Told<Rehearsed> {
+        let operations = self.operations();
+        let what = Restore { backup, selection };
+        self.run(|order| operations.rehearse_restore(what, order)).await
     }
 
     /// Time passes: backups are named after the second in which they begin.

@@ -9,4 +9,5 @@ mod claim;
 mod power;
 mod reach;
 mod shell;
+mod sibling;
 mod support;

@@ -4,7 +4,7 @@ use stillpoint_core::engine::backup::Sealed;
 use stillpoint_core::errors::Exit;
 use stillpoint_core::operations::Operations;
 
-use super::order;
+use super::{look_at_labels, order};
 use crate::config::Config;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
@@ -29,6 +29,7 @@ enum Mode {
 pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     let Mode::Hold = args.mode;
     let operations = wiring::operations(config).await?;
+    look_at_labels(config, &operations).await;
     let watchdog = Watchdog::start(config);
     let display = Display::start(config.json);
     let sealed = operations.backup(order(config, &display)).await;

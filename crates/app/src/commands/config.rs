@@ -1,38 +1,62 @@
 //! `stillpoint config show` and `check`.
 
 use serde_json::json;
+use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::errors::Exit;
+use stillpoint_core::operations::Operations;
 
-use super::table;
-use crate::config::{Config, Repository};
+use super::{table, warn_of_labels};
+use crate::config::{Config, Repository, Row};
 use crate::display::print;
+use crate::failure::Failure;
+use crate::wiring;
 
-/// Look at the configuration; nothing is connected to
+/// Look at the configuration; changes nothing
 #[derive(clap::Subcommand, Debug)]
 pub(super) enum Command {
-    /// Show every value
+    /// Show every value; the engine is asked for those that labels of containers set
     Show {
         /// Also where each comes from
         #[arg(long)]
         origin: bool,
     },
-    /// Read everything and say where the backups will go; ends with 2 if something is wrong
+    /// Read everything and say where the backups will go; ends with 2 if something is wrong, asks nobody
     Check,
 }
 
-pub(super) fn run(config: &Config, command: &Command) -> Exit {
+pub(super) async fn run(config: &Config, command: &Command) -> Exit {
     match command {
-        Command::Show { .. } if config.json => print::document(&config.rows()),
-        Command::Show { origin } => show(config, *origin),
+        Command::Show { .. } if config.json => print::document(&rows(config).await),
+        Command::Show { origin } => show(rows(config).await, *origin),
         Command::Check => check(config),
     }
     Exit::Ok
 }
 
-fn show(config: &Config, origin: bool) {
+/// Every value. Where the engine does not tell what labels set, that is said, and the rest is shown.
+async fn rows(config: &Config) -> Vec<Row> {
+    match plan(config).await {
+        Ok(plan) => {
+            warn_of_labels(config, &plan);
+            config.rows(Some(&plan))
+        }
+        Err(failure) => {
+            let why = failure.what();
+            print::error(&format!("warning: what labels of containers set is not shown: {why}"));
+            config.rows(None)
+        }
+    }
+}
+
+async fn plan(config: &Config) -> Result<Plan, Failure> {
+    let operations = wiring::operations(config).await?;
+    Ok(operations.plan(config.project().as_ref()).await?)
+}
+
+fn show(rows: Vec<Row>, origin: bool) {
     let columns = if origin { 3 } else { 2 };
     let mut shown = table(&["KEY", "VALUE", "ORIGIN"][..columns]);
-    for row in config.rows() {
+    for row in rows {
         let cells = [row.key, row.value.unwrap_or_default(), row.origin.unwrap_or_default()];
         shown.add_row(cells.into_iter().take(columns));
     }

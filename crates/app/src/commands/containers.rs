@@ -6,7 +6,7 @@ use stillpoint_core::engine::plan::{Action, Plan};
 use stillpoint_core::errors::Exit;
 use stillpoint_core::operations::Operations;
 
-use super::order;
+use super::{order, warn_of_labels};
 use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
@@ -46,6 +46,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
     match command {
         Command::Plan => {
             let plan = operations.plan(config.project().as_ref()).await?;
+            warn_of_labels(config, &plan);
             if config.json {
                 print::document(&plan.records());
             } else {

@@ -13,8 +13,9 @@ mod version;
 use clap::{Parser, Subcommand};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::errors::Exit;
-use stillpoint_core::operations::Order;
+use stillpoint_core::operations::{Operations, Order};
 
 use crate::config::Config;
 use crate::display::{Display, print};
@@ -84,7 +85,7 @@ async fn configured(config: &Config, command: Command) -> Result<Exit, Failure> 
         Command::Verify(args) => verify::run(config, &args).await,
         Command::Prune(args) => prune::run(config, &args).await,
         Command::Adopt(args) => adopt::run(config, &args).await,
-        Command::Config(command) => Ok(config::run(config, &command)),
+        Command::Config(command) => Ok(config::run(config, &command).await),
         Command::Containers(command) => containers::run(config, &command).await,
         Command::Version => Ok(Exit::Ok),
     }
@@ -95,6 +96,20 @@ fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(header.iter().copied());
     table
+}
+
+/// Says what looks like a mistake in the labels of the platform's containers.
+fn warn_of_labels(config: &Config, plan: &Plan) {
+    for warning in config.warnings_of_labels(plan) {
+        print::error(&format!("warning: {warning}"));
+    }
+}
+
+/// The same for a verb that does not show its plan. Where there is none, the verb itself will say why.
+async fn look_at_labels(config: &Config, operations: &impl Operations) {
+    if let Ok(plan) = operations.plan(config.project().as_ref()).await {
+        warn_of_labels(config, &plan);
+    }
 }
 
 /// An order whose events are displayed and which ends on a signal.

@@ -2,12 +2,12 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use stillpoint_core::engine::restore::Restored;
+use stillpoint_core::engine::restore::{Rehearsed, Restored, Selection};
 use stillpoint_core::errors::Exit;
-use stillpoint_core::names::BackupId;
-use stillpoint_core::operations::Operations;
+use stillpoint_core::names::{BackupId, StoreName};
+use stillpoint_core::operations::{Operations, Restore};
 
-use super::order;
+use super::{order, table};
 use crate::config::Config;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
@@ -27,14 +27,43 @@ pub(super) struct Args {
     /// The same id again, for scripts; without it the id is asked for
     #[arg(long, value_name = "ID")]
     confirm: Option<BackupId>,
+
+    /// Restore this store alone; may be given more than once. The others are stopped with the rest and keep
+    /// their data
+    #[arg(long, value_name = "STORE", value_parser = |name: &str| Ok::<_, std::convert::Infallible>(StoreName::new(name)))]
+    store: Vec<StoreName>,
+
+    /// Restore what there is: also from what a failed run left, and also if the backup holds nothing of some
+    /// stores, which then keep their data
+    #[arg(long)]
+    accept_partial: bool,
+
+    /// Look whether it can succeed and say what it would do; change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Args {
+    fn what(&self) -> Restore {
+        Restore {
+            backup: self.backup,
+            selection: Selection {
+                stores: self.store.clone(),
+                accept_partial: self.accept_partial,
+            },
+        }
+    }
 }
 
 pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     let operations = wiring::operations(config).await?;
+    if args.dry_run {
+        return rehearse(config, args, &operations).await;
+    }
     confirm(args)?;
     let watchdog = Watchdog::start(config);
     let display = Display::start(config.json);
-    let restored = operations.restore(args.backup, order(config, &display)).await;
+    let restored = operations.restore(args.what(), order(config, &display)).await;
     display.finish();
     watchdog.dismiss();
     let restored = restored?;
@@ -48,6 +77,50 @@ pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     } else {
         Exit::Degraded
     })
+}
+
+async fn rehearse(config: &Config, args: &Args, operations: &impl Operations) -> Result<Exit, Failure> {
+    let display = Display::start(config.json);
+    let rehearsed = operations.rehearse_restore(args.what(), order(config, &display)).await;
+    display.finish();
+    let rehearsed = rehearsed?;
+    if config.json {
+        print::document(&rehearsed);
+    } else {
+        plan(&rehearsed);
+    }
+    Ok(Exit::Ok)
+}
+
+fn plan(rehearsed: &Rehearsed) {
+    print::line(&format!(
+        "Backup {} ({}) can be restored here. It would replace:",
+        rehearsed.backup,
+        words::local(rehearsed.backup.timestamp())
+    ));
+    let mut stores = table(&["STORE", "KIND", "VERSION", "ARTIFACTS", "SIZE"]);
+    for store in &rehearsed.stores {
+        stores.add_row([
+            store.store.to_string(),
+            store.kind.to_string(),
+            store.version.clone(),
+            store.artifacts.to_string(),
+            words::bytes(store.bytes),
+        ]);
+    }
+    print::line(&stores.to_string());
+    let mut workloads = table(&["CONTAINER", "ROLE", "NOW", "RESTORE WILL", "WHY"]);
+    for workload in &rehearsed.workloads {
+        workloads.add_row([
+            workload.address.to_string(),
+            workload.role.clone(),
+            workload.state.to_string(),
+            workload.action.clone(),
+            workload.reason.clone(),
+        ]);
+    }
+    print::line(&format!("\n{workloads}"));
+    print::line("Nothing was changed: this was a dry run.");
 }
 
 /// The data of the platform is about to be replaced: the operator says which backup, twice.

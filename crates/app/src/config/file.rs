@@ -1,9 +1,10 @@
 //! `stillpoint.toml`. Every complaint names the line; none shows a value, which may be a secret.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use secrecy::SecretString;
-use toml::Spanned;
+use stillpoint_stores::labels;
 use toml::de::{DeTable, DeValue};
 
 use super::key::{Key, Shape};
@@ -15,97 +16,149 @@ use crate::failure::Failure;
 
 const STORES: &str = "stores";
 
-/// The layer of a file.
-pub(super) fn layer(path: &Path, text: &str, keys: &[&Key]) -> Result<Layer, Failure> {
-    let name = path.strip_prefix("./").unwrap_or(path).display().to_string();
-    let file = File { name, text, keys };
+/// What the file sets, and where its tables begin.
+#[derive(Default)]
+pub(super) struct Contents {
+    /// Its layer.
+    pub(super) layer: Layer,
+    /// Its tables by their paths, those of stores excepted.
+    pub(super) tables: BTreeMap<String, Origin>,
+}
+
+/// Reads the text of a file.
+pub(super) fn read(path: &Path, text: &str, keys: &[&Key]) -> Result<Contents, Failure> {
+    let file = File {
+        name: path.strip_prefix("./").unwrap_or(path).display().to_string(),
+        folder: path.parent().unwrap_or(Path::new("")),
+        text,
+        keys,
+    };
     let table = DeTable::parse(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         file.refuse(start, error.message())
     })?;
-    let mut layer = Layer::new();
-    file.table("", table.get_ref(), &mut layer)?;
-    Ok(layer)
+    let mut contents = Contents::default();
+    file.table("", table.get_ref(), &mut contents)?;
+    Ok(contents)
 }
 
 struct File<'a> {
     name: String,
+    folder: &'a Path,
     text: &'a str,
     keys: &'a [&'a Key],
 }
 
+/// A value and its place.
+struct Entry<'a> {
+    path: &'a str,
+    at: usize,
+    value: &'a DeValue<'a>,
+}
+
+/// What a value sets.
+struct Target {
+    variable: String,
+    shape: Shape,
+    /// The value is the path of the file that holds it.
+    in_file: bool,
+}
+
 impl File<'_> {
-    fn table(&self, above: &str, table: &DeTable<'_>, layer: &mut Layer) -> Result<(), Failure> {
+    fn table(&self, above: &str, table: &DeTable<'_>, contents: &mut Contents) -> Result<(), Failure> {
         for (name, value) in table {
             let path = match above {
                 "" => name.get_ref().to_string(),
                 above => format!("{above}.{}", name.get_ref()),
             };
-            self.entry(above, &path, name.span().start, value, layer)?;
+            let entry = Entry {
+                path: &path,
+                at: name.span().start,
+                value: value.get_ref(),
+            };
+            self.entry(above, &entry, contents)?;
         }
         Ok(())
     }
 
-    fn entry(
-        &self,
-        above: &str,
-        path: &str,
-        at: usize,
-        value: &Spanned<DeValue<'_>>,
-        layer: &mut Layer,
-    ) -> Result<(), Failure> {
+    fn entry(&self, above: &str, entry: &Entry<'_>, contents: &mut Contents) -> Result<(), Failure> {
+        let Entry { path, at, value } = *entry;
         if let Some(store) = above.strip_prefix("stores.") {
-            return self.store(store, path, at, value, layer);
+            return self.set(&self.of_store(store, entry)?, entry, &mut contents.layer);
         }
-        if let Some(key) = self.keys.iter().find(|key| key.path == path) {
-            let origin = self.origin(path, at);
-            let text = text_of(key.shape, value.get_ref()).map_err(|problem| refused(&origin, problem))?;
-            insert(layer, key.variable, text, origin);
-            return Ok(());
+        let named = |path: &str| {
+            let key = self.keys.iter().find(|key| key.path == path)?;
+            Some((key.variable.to_owned(), key.shape))
+        };
+        if let Some(target) = target(path, named) {
+            return self.set(&target, entry, &mut contents.layer);
         }
         let below = format!("{path}.");
-        let is_table = above == STORES || path == STORES || self.keys.iter().any(|key| key.path.starts_with(&below));
-        match value.get_ref() {
-            DeValue::Table(table) if is_table => self.table(path, table, layer),
+        let of_stores = above == STORES || path == STORES;
+        let is_table = of_stores || self.keys.iter().any(|key| key.path.starts_with(&below));
+        match value {
+            DeValue::Table(table) if is_table => {
+                if !of_stores {
+                    let origin = self.origin(&format!("[{path}]"), at);
+                    contents.tables.insert(path.to_owned(), origin);
+                }
+                self.table(path, table, contents)
+            }
             other if is_table => Err(self.refuse(at, &format!("`{path}` is a table, not {}", other.type_str()))),
             _ => Err(self.unknown(above, path, at)),
         }
     }
 
-    /// A key of `[stores.<name>]`.
-    fn store(
-        &self,
-        store: &str,
-        path: &str,
-        at: usize,
-        value: &Spanned<DeValue<'_>>,
-        layer: &mut Layer,
-    ) -> Result<(), Failure> {
-        let key = path.rsplit('.').next().unwrap_or(path);
-        if !stores::KEYS.contains(&key) {
-            return Err(self.refuse(at, &format!("unknown key `{key}`{}", did_you_mean(key, stores::KEYS))));
+    /// What a key of `[stores.<name>]` sets.
+    fn of_store(&self, store: &str, entry: &Entry<'_>) -> Result<Target, Failure> {
+        let name = entry.path.rsplit('.').next().unwrap_or(entry.path);
+        target(name, |name| stores::key(store, name)).ok_or_else(|| {
+            let names = labels::names();
+            let near = did_you_mean(name, names.iter().map(String::as_str));
+            self.refuse(entry.at, &format!("unknown key `{name}`{near}"))
+        })
+    }
+
+    /// An empty text is as good as none, as with variables.
+    fn set(&self, target: &Target, entry: &Entry<'_>, layer: &mut Layer) -> Result<(), Failure> {
+        let origin = self.origin(entry.path, entry.at);
+        let mut text = text_of(target.shape, entry.value).map_err(|problem| refused(&origin, problem))?;
+        if text.is_empty() {
+            return Ok(());
         }
-        let origin = self.origin(path, at);
-        let text = text_of(Shape::Secret, value.get_ref()).map_err(|problem| refused(&origin, problem))?;
-        let variable = stores::variable_of(store, key);
-        if let Some(other) = layer.get(&variable) {
+        if let Some(other) = layer.get(&target.variable) {
             let problem = format!("{} sets the same, and only one of them can hold", other.origin);
             return Err(refused(&origin, problem));
         }
-        if key == "password_file" && !text.is_empty() {
-            layer.insert(variable, variables::from_file(origin, &text)?);
-        } else {
-            insert(layer, &variable, text, origin);
+        if target.in_file || target.shape == Shape::Path {
+            text = self.beside(text);
         }
+        let found = if target.in_file {
+            variables::from_file(origin, &text)?
+        } else {
+            let text = SecretString::from(text);
+            Found { text, origin }
+        };
+        layer.insert(target.variable.clone(), found);
         Ok(())
+    }
+
+    /// A relative path is one from the file's own folder, wherever the program runs. An address is left to its
+    /// owner, who refuses it.
+    fn beside(&self, path: String) -> String {
+        if path.contains("://") {
+            return path;
+        }
+        self.folder.join(path).display().to_string()
     }
 
     fn unknown(&self, above: &str, path: &str, at: usize) -> Failure {
         let depth = if above.is_empty() { 0 } else { above.len() + 1 };
         let here = self.keys.iter().filter(|key| key.path.starts_with(&path[..depth]));
-        let names = here
-            .filter_map(|key| key.path[depth..].split('.').next())
-            .chain([STORES]);
+        let names = here.clone().filter_map(|key| key.path[depth..].split('.').next());
+        let secrets = here.filter(|key| key.shape == Shape::Secret && !key.path[depth..].contains('.'));
+        let in_files: Vec<String> = secrets.map(|key| format!("{}_file", &key.path[depth..])).collect();
+        let names = names.chain([STORES]).chain(in_files.iter().map(String::as_str));
         let name = &path[depth..];
         self.refuse(at, &format!("unknown key `{name}`{}", did_you_mean(name, names)))
     }
@@ -128,18 +181,25 @@ impl File<'_> {
     }
 }
 
-/// An empty text is as good as none, as with variables.
-fn insert(layer: &mut Layer, variable: &str, text: String, origin: Origin) {
-    if !text.is_empty() {
-        let text = SecretString::from(text);
-        layer.insert(variable.to_owned(), Found { text, origin });
-    }
+/// What a name sets: the key of that name, or the secret that stands in the file that it names.
+fn target(name: &str, named: impl Fn(&str) -> Option<(String, Shape)>) -> Option<Target> {
+    let whole = named(name).map(|key| (key, false));
+    let in_file = || {
+        let key = named(name.strip_suffix("_file")?)?;
+        (key.1 == Shape::Secret).then_some((key, true))
+    };
+    let ((variable, shape), in_file) = whole.or_else(in_file)?;
+    Some(Target {
+        variable,
+        shape,
+        in_file,
+    })
 }
 
 /// A value of the wanted shape as text, or what it is instead.
 fn text_of(shape: Shape, value: &DeValue<'_>) -> Result<String, String> {
     match (shape, value) {
-        (Shape::Text | Shape::Secret, DeValue::String(text)) => Ok(text.to_string()),
+        (Shape::Text | Shape::Path | Shape::Secret, DeValue::String(text)) => Ok(text.to_string()),
         (Shape::Switch, DeValue::Boolean(on)) => Ok(on.to_string()),
         (Shape::Number { .. }, DeValue::Integer(number)) => u64::from_str_radix(number.as_str(), number.radix())
             .map(|number| number.to_string())
@@ -157,7 +217,7 @@ fn text_of(shape: Shape, value: &DeValue<'_>) -> Result<String, String> {
 
 fn wanted(shape: Shape) -> &'static str {
     match shape {
-        Shape::Text | Shape::Secret => "a string",
+        Shape::Text | Shape::Path | Shape::Secret => "a string",
         Shape::Number { .. } => "a whole number",
         Shape::Switch => "`true` or `false`",
         Shape::List => "a list of strings",

@@ -24,7 +24,9 @@ pub(crate) struct Key {
 pub(crate) enum Shape {
     /// Any text.
     Text,
-    /// Text that is never shown.
+    /// The path of a file or directory; in `stillpoint.toml`, a relative one is one from the file's own folder.
+    Path,
+    /// Text that is never shown. In `stillpoint.toml`, `<path>_file` names a file that holds it.
     Secret,
     /// A whole number, of this unit, at least so large.
     Number {
@@ -44,6 +46,7 @@ impl Shape {
     pub(crate) fn unit(self) -> String {
         match self {
             Self::Text => "text".to_owned(),
+            Self::Path => "path".to_owned(),
             Self::Secret => "secret".to_owned(),
             Self::Number { unit, least: 0 } => unit.to_owned(),
             Self::Number { unit, least } => format!("{unit}, at least {least}"),

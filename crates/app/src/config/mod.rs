@@ -2,12 +2,13 @@
 //! of `--env-file`, then `stillpoint.toml`, then the default. Read once, before anything else is
 //! done; whatever is wrong with it ends the program before it has touched anything.
 //!
-//! Each owner has a file here with its keys and its own small type. A store's container label comes
-//! below all of these: the store reads it, as only it knows its container.
+//! Each owner has a file here with its keys and its own small type. What labels of a store's container
+//! set comes below `stillpoint.toml`: the store is given it with its container, here it is only shown.
 
 mod env_file;
 mod file;
 mod key;
+mod labels;
 mod origin;
 mod platform;
 mod repository;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::names::Project;
 use stillpoint_core::retention::Policy;
 use stillpoint_stores::Setting;
@@ -52,7 +54,7 @@ const CONFIG: Key = Key {
     path: "",
     variable: "STILLPOINT_CONFIG",
     flag: Some("--config"),
-    shape: Shape::Text,
+    shape: Shape::Path,
     fallback: Fallback::Words("`./stillpoint.toml`, else `/etc/stillpoint/stillpoint.toml`, if there"),
     about: "The configuration file. It must exist if it is named.",
 };
@@ -140,9 +142,18 @@ impl Config {
         &self.arguments
     }
 
-    /// Every value, as it may be shown.
-    pub(crate) fn rows(&self) -> Vec<Row> {
-        show::rows(&self.settings, &keys())
+    /// Every value, as it may be shown; with the labels of the platform's containers, if they are known.
+    pub(crate) fn rows(&self, plan: Option<&Plan>) -> Vec<Row> {
+        let mut settings = self.settings.clone();
+        settings.push(plan.map(labels::layer).unwrap_or_default());
+        show::rows(&settings, &keys())
+    }
+
+    /// What looks like a mistake in the labels of the platform's containers, and stops nothing.
+    pub(crate) fn warnings_of_labels(&self, plan: &Plan) -> Vec<String> {
+        let kinds = stillpoint_stores::registry(&self.setting());
+        let kinds: Vec<_> = kinds.iter().map(|kind| kind.kind()).collect();
+        labels::warnings(plan, &kinds)
     }
 }
 
@@ -160,7 +171,7 @@ fn layers(options: &Options, surroundings: &Surroundings, keys: &[&Key]) -> Resu
     }
     if let Some((path, text)) = config_file(&settings, surroundings)? {
         let in_file: Vec<&Key> = keys.iter().copied().filter(|key| !key.path.is_empty()).collect();
-        settings.push(file::layer(&path, &text, &in_file)?);
+        settings.push_file(file::read(&path, &text, &in_file)?);
     }
     Ok((settings, warnings))
 }

@@ -26,6 +26,13 @@ pub(crate) enum Origin {
         /// The key.
         path: String,
     },
+    /// A label of a store's own container.
+    Label {
+        /// The label.
+        label: String,
+        /// The container.
+        container: String,
+    },
     /// Nobody set it.
     Default,
 }
@@ -37,6 +44,7 @@ impl fmt::Display for Origin {
             Self::Environment(variable) => write!(f, "environment {variable}"),
             Self::EnvFile { file, variable } => write!(f, "{file} ({variable})"),
             Self::File { file, line, .. } => write!(f, "{file} line {line}"),
+            Self::Label { label, container } => write!(f, "label {label} of container {container}"),
             Self::Default => f.write_str("default"),
         }
     }
@@ -50,6 +58,7 @@ impl Origin {
             Self::Environment(variable) => format!("{variable} (environment)"),
             Self::EnvFile { file, variable } => format!("{variable} ({file})"),
             Self::File { file, line, path } => format!("{file}:{line}: {path}"),
+            Self::Label { .. } => self.to_string(),
             Self::Default => "the default".to_owned(),
         }
     }

@@ -41,7 +41,7 @@ pub(super) const STATE_DIR: Key = Key {
     path: "engine.state_dir",
     variable: "STILLPOINT_STATE_DIR",
     flag: Some("--state-dir"),
-    shape: Shape::Text,
+    shape: Shape::Path,
     fallback: Fallback::Words("root: `/var/lib/stillpoint/state`; others: `$XDG_STATE_HOME/stillpoint/state`"),
     about: "The directory of locks and ledger.",
 };

@@ -20,7 +20,7 @@ pub(super) const DIRECTORY: Key = Key {
     path: "repository.directory",
     variable: "STILLPOINT_REPOSITORY",
     flag: Some("--repository"),
-    shape: Shape::Text,
+    shape: Shape::Path,
     fallback: Fallback::Words("root: `/var/lib/stillpoint/repository`; others: `$XDG_DATA_HOME/stillpoint/repository`"),
     about: "The directory that holds the backups, where they do not go to S3.",
 };
@@ -67,7 +67,9 @@ pub(super) fn choose(settings: &Settings, surroundings: &Surroundings) -> Result
     let bucket = s3::decisive(settings);
     let (rank, found) = match (settings.ranked(DIRECTORY.variable), bucket) {
         (None, None) => return by_default(settings, surroundings),
-        (Some((directory, local)), Some((bucket, remote))) if directory == bucket => return Err(both(local, remote)),
+        (Some((directory, local)), Some((bucket, remote))) if directory == bucket => {
+            return Err(both(&local.origin, remote));
+        }
         (Some(local), Some(remote)) if remote.0 < local.0 => return in_bucket(settings, remote.1),
         (None, Some((_, remote))) => return in_bucket(settings, remote),
         (Some(local), _) => local,
@@ -79,7 +81,7 @@ pub(super) fn choose(settings: &Settings, surroundings: &Surroundings) -> Result
         warning: bucket.filter(|(below, _)| *below > rank).map(|(_, remote)| {
             format!(
                 "{} is passed over: {} says that the backups go to a directory",
-                remote.origin.subject(),
+                remote.subject(),
                 found.origin.subject()
             )
         }),
@@ -98,14 +100,14 @@ fn must_be_a_directory(settings: &Settings, found: &Found) -> Result<(), Failure
     ))
 }
 
-fn in_bucket(settings: &Settings, decisive: &Found) -> Result<Choice, Failure> {
-    let (bucket, prefix) = s3::read(settings)?;
+fn in_bucket(settings: &Settings, decisive: &Origin) -> Result<Choice, Failure> {
+    let (bucket, prefix) = s3::read(settings, decisive)?;
     Ok(Choice {
         repository: Repository::S3 {
             settings: Box::new(bucket),
             prefix,
         },
-        origin: decisive.origin.clone(),
+        origin: decisive.clone(),
         warning: None,
     })
 }
@@ -126,12 +128,12 @@ fn by_default(settings: &Settings, surroundings: &Surroundings) -> Result<Choice
     })
 }
 
-fn both(local: &Found, remote: &Found) -> Failure {
+fn both(local: &Origin, remote: &Origin) -> Failure {
     Failure::usage(
         format!(
             "{} asks for a local repository, {} for one in S3",
-            local.origin.subject(),
-            remote.origin.subject()
+            local.subject(),
+            remote.subject()
         ),
         format!("unset one of them; --repository DIR says it for one run. {HINT}"),
     )

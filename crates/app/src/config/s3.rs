@@ -3,6 +3,7 @@
 use stillpoint_adapters::repository::s3::S3Settings;
 
 use super::key::{Fallback, Key, Shape};
+use super::origin::Origin;
 use super::settings::{Found, Settings};
 use crate::failure::Failure;
 
@@ -20,8 +21,12 @@ pub(super) const KEYS: [Key; 10] = [
     CONDITIONAL,
 ];
 
-/// What makes the repository one in S3. The others alone do not: `BACKUP_S3_BUCKET` may be set for others.
-const DECISIVE: [Key; 2] = [ENDPOINT, KEY_ID];
+/// What makes the repository one in S3, as [`TABLE`] does. The other variables alone do not: `BACKUP_S3_BUCKET`
+/// may be set for others.
+const DECISIVE: [Key; 3] = [ENDPOINT, KEY_ID, SECRET_KEY];
+
+/// Whoever writes it into `stillpoint.toml` wants a bucket, whatever is missing there.
+const TABLE: &str = "repository.s3";
 
 const fn key(path: &'static str, variable: &'static str, shape: Shape, fallback: Fallback, about: &'static str) -> Key {
     Key {
@@ -85,7 +90,7 @@ const SECRET_KEY: Key = key(
 const CA_FILE: Key = key(
     "repository.s3.ca_file",
     "BACKUP_S3_CA_FILE",
-    Shape::Text,
+    Shape::Path,
     Fallback::Words("the usual authorities alone"),
     "A file of certificates (PEM) of authorities that vouch for the server, too.",
 );
@@ -115,9 +120,10 @@ const CONDITIONAL: Key = key(
 );
 
 /// What makes the repository one in S3, and the number of its layer; none if it is none.
-pub(super) fn decisive(settings: &Settings) -> Option<(usize, &Found)> {
+pub(super) fn decisive(settings: &Settings) -> Option<(usize, &Origin)> {
     let ranked = DECISIVE.iter().filter_map(|key| settings.ranked(key.variable));
-    ranked.min_by_key(|(rank, _)| *rank)
+    let ranked = ranked.map(|(rank, found)| (rank, &found.origin));
+    ranked.chain(settings.table(TABLE)).min_by_key(|(rank, _)| *rank)
 }
 
 /// Anything that is set of a bucket.
@@ -125,19 +131,12 @@ pub(super) fn any(settings: &Settings) -> Option<&Found> {
     KEYS.iter().find_map(|key| settings.found(key.variable))
 }
 
-/// The bucket, and the prefix if there is one. `prefix` of the result is empty.
-pub(super) fn read(settings: &Settings) -> Result<(S3Settings, Option<String>), Failure> {
+/// The bucket, and the prefix if there is one. `prefix` of the result is empty. A repository that `decisive`
+/// makes one in S3 and that nobody could write is refused here.
+pub(super) fn read(settings: &Settings, decisive: &Origin) -> Result<(S3Settings, Option<String>), Failure> {
     let (access_key_id, secret_access_key) = (settings.secret(&KEY_ID), settings.secret(&SECRET_KEY));
-    for (one, has, other, lacks) in [
-        (&KEY_ID, &access_key_id, &SECRET_KEY, &secret_access_key),
-        (&SECRET_KEY, &secret_access_key, &KEY_ID, &access_key_id),
-    ] {
-        if has.is_some() && lacks.is_none() {
-            return Err(settings.refuse(
-                one,
-                format!("{} is missing, and neither is of use alone", other.variable),
-            ));
-        }
+    if access_key_id.is_none() || secret_access_key.is_none() {
+        return Err(keyless(settings, decisive));
     }
     let bucket = S3Settings {
         endpoint: endpoint(settings)?,
@@ -153,6 +152,32 @@ pub(super) fn read(settings: &Settings) -> Result<(S3Settings, Option<String>), 
     };
     let prefix = settings.text(&PREFIX).map(|prefix| prefix.trim_matches('/').to_owned());
     Ok((bucket, prefix))
+}
+
+fn keyless(settings: &Settings, decisive: &Origin) -> Failure {
+    let lacks = |key: &&Key| settings.found(key.variable).is_none();
+    let missing: Vec<String> = [&KEY_ID, &SECRET_KEY].into_iter().filter(lacks).map(named).collect();
+    let endpoint = if lacks(&&ENDPOINT) {
+        format!(", nor is {}, without which the server is Amazon's", named(&ENDPOINT))
+    } else {
+        String::new()
+    };
+    Failure::usage(
+        format!(
+            "{} makes the repository one in S3, but {} not set{endpoint}",
+            decisive.subject(),
+            match &missing[..] {
+                [one] => format!("{one} is"),
+                both => format!("{} are", both.join(" and ")),
+            }
+        ),
+        "set what is missing; where the backups are to go to a directory, remove [repository.s3] and BACKUP_S3_*",
+    )
+}
+
+fn named(key: &Key) -> String {
+    let name = key.path.rsplit('.').next().unwrap_or(key.path);
+    format!("`{name}` ({})", key.variable)
 }
 
 /// The endpoint. One that holds credentials is refused without showing it: it would stand in logs.

@@ -6,6 +6,7 @@ use std::fmt::Display;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::file::Contents;
 use super::key::{Fallback, Key, Shape};
 use super::origin::Origin;
 use crate::failure::Failure;
@@ -26,12 +27,27 @@ pub(crate) type Layer = BTreeMap<String, Found>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     layers: Vec<Layer>,
+    /// The tables of `stillpoint.toml`, and the number of its layer.
+    tables: BTreeMap<String, (usize, Origin)>,
 }
 
 impl Settings {
     /// Puts a layer below the others.
     pub(super) fn push(&mut self, layer: Layer) {
         self.layers.push(layer);
+    }
+
+    /// Puts what `stillpoint.toml` says below the others.
+    pub(super) fn push_file(&mut self, contents: Contents) {
+        let rank = self.layers.len();
+        let tables = contents.tables.into_iter();
+        self.tables = tables.map(|(path, origin)| (path, (rank, origin))).collect();
+        self.push(contents.layer);
+    }
+
+    /// Where a table of `stillpoint.toml` begins, whatever stands in it, and the number of the file's layer.
+    pub(super) fn table(&self, path: &str) -> Option<(usize, &Origin)> {
+        self.tables.get(path).map(|(rank, origin)| (*rank, origin))
     }
 
     /// The value of a variable, and the number of its layer, from 0 for the highest.

@@ -3,32 +3,32 @@
 
 use std::sync::Arc;
 
+use stillpoint_stores::labels::KEYS;
 use stillpoint_stores::{Setting, variable};
 
+use super::key::Shape;
 use super::settings::Settings;
 
-/// The keys of `[stores.<name>]`.
-pub(super) const KEYS: [&str; 3] = ["user", "password", "password_file"];
-
-/// The variable of a key of `[stores.<name>]`.
-pub(super) fn variable_of(store: &str, key: &str) -> String {
-    let what = if key == "user" { "USER" } else { "PASSWORD" };
-    variable(store, what)
+/// The variable and the shape of a key of `[stores.<name>]`; none if there is no such key.
+pub(super) fn key(store: &str, name: &str) -> Option<(String, Shape)> {
+    let key = KEYS.iter().find(|key| key.name == name)?;
+    let shape = if key.secret { Shape::Secret } else { Shape::Text };
+    Some((variable(store, &key.name.to_ascii_uppercase()), shape))
 }
 
 /// The setting that a variable sets, `_FILE` taken off; none if it is no store's.
 pub(super) fn setting_of(name: &str) -> Option<&str> {
     let name = name.strip_suffix("_FILE").unwrap_or(name);
     let store = name.strip_prefix("STILLPOINT_")?;
-    let store = store
-        .strip_suffix("_USER")
-        .or_else(|| store.strip_suffix("_PASSWORD"))?;
+    let of = |key: &str| store.strip_suffix(key)?.strip_suffix('_');
+    let store = KEYS.iter().find_map(|key| of(&key.name.to_ascii_uppercase()))?;
     (!store.is_empty()).then_some(name)
 }
 
 /// Whether a setting of a store must not be shown.
 pub(super) fn is_secret(name: &str) -> bool {
-    name.ends_with("_PASSWORD")
+    let is = |key: &str| name.ends_with(&format!("_{key}"));
+    KEYS.iter().any(|key| key.secret && is(&key.name.to_ascii_uppercase()))
 }
 
 /// The lookup that stores are given.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use secrecy::ExposeSecret;
+use stillpoint_core::operations::Operations;
+use stillpoint_testkit::fakes::Container;
 use tempfile::TempDir;
 
 use super::{Config, Repository, Surroundings, keys};
@@ -41,6 +43,12 @@ impl World {
         self
     }
 
+    /// The key of a bucket, in the environment.
+    fn with_key(self) -> Self {
+        self.env("BACKUP_S3_ACCESS_KEY_ID", "id")
+            .env("BACKUP_S3_SECRET_ACCESS_KEY", "key")
+    }
+
     fn env_file(mut self, text: &str) -> Self {
         self.options.env_file = Some(self.write(".env", text));
         self
@@ -67,8 +75,13 @@ impl World {
 
     /// What is said of it, without the folder's own name.
     fn refusal(&self) -> String {
+        self.refused().0
+    }
+
+    /// The same, and what is to be done.
+    fn refused(&self) -> (String, String) {
         match self.read().unwrap_err() {
-            Failure::Usage { what, .. } => self.plain(&what),
+            Failure::Usage { what, hint } => (self.plain(&what), hint),
             Failure::Core(error) => panic!("not a matter of usage: {error}"),
         }
     }
@@ -79,7 +92,7 @@ impl World {
 
     /// Value and origin of a variable, as shown.
     fn shown(&self, variable: &str) -> (String, String) {
-        let rows = self.config().rows();
+        let rows = self.config().rows(None);
         let row = rows.into_iter().find(|row| row.variable == variable).unwrap();
         (
             row.value.unwrap_or_default(),
@@ -118,6 +131,11 @@ fn each_layer_beats_the_next() {
             format!("\"{in_file}\"")
         };
         let world = World::new().toml(&format!("# said\n{table}\n{key} = {literal}\n"));
+        let world = if table == "[repository.s3]" {
+            world.with_key()
+        } else {
+            world
+        };
         assert_eq!(world.shown(variable), (in_file.into(), "stillpoint.toml line 3".into()));
         let world = world.env_file(&format!("{variable}={in_env_file}\n"));
         assert_eq!(
@@ -200,7 +218,8 @@ fn a_bucket_is_read_whole() {
 #[test]
 fn the_higher_layer_chooses_the_repository_and_the_same_layer_cannot() {
     let in_file = || World::new().toml("[repository]\ndirectory = '/in-file'\n");
-    let remote = in_file().env("BACKUP_S3_ENDPOINT", "https://s3.example.org").config();
+    let remote = in_file().env("BACKUP_S3_ENDPOINT", "https://s3.example.org");
+    let remote = remote.with_key().config();
     assert!(matches!(remote.repository(), Repository::S3 { prefix: None, .. }));
 
     let mut local = in_file().env("BACKUP_S3_ENDPOINT", "https://s3.example.org");
@@ -226,12 +245,72 @@ fn a_bucket_that_is_half_configured_is_told() {
     let alone = World::new().env("BACKUP_S3_BUCKET", "b").config();
     assert!(matches!(alone.repository(), Repository::Local(_)));
     assert!(alone.warnings[0].starts_with("BACKUP_S3_BUCKET (environment) is set, but neither BACKUP_S3_ENDPOINT"));
-    let half = World::new().env("BACKUP_S3_ACCESS_KEY_ID", "id");
-    assert!(half.refusal().contains("BACKUP_S3_SECRET_ACCESS_KEY is missing"));
-    let schemeless = World::new().env("BACKUP_S3_ENDPOINT", "s3:8333");
+    let schemeless = World::new().with_key().env("BACKUP_S3_ENDPOINT", "s3:8333");
     assert_eq!(
         schemeless.refusal(),
         "BACKUP_S3_ENDPOINT (environment): `s3:8333` begins with neither http:// nor https://"
+    );
+}
+
+/// Never a directory instead: its backups would be elsewhere than their operator believes.
+#[test]
+fn a_bucket_without_its_key_is_refused_and_what_is_missing_is_named() {
+    let id = "`access_key_id` (BACKUP_S3_ACCESS_KEY_ID)";
+    let secret = "`secret_access_key` (BACKUP_S3_SECRET_ACCESS_KEY)";
+    let no_endpoint = ", nor is `endpoint` (BACKUP_S3_ENDPOINT), without which the server is Amazon's";
+    let is = |world: World, decisive: &str, missing: &str| {
+        let (what, hint) = world.refused();
+        assert_eq!(
+            what,
+            format!("{decisive} makes the repository one in S3, but {missing}")
+        );
+        assert_eq!(
+            hint,
+            "set what is missing; where the backups are to go to a directory, remove [repository.s3] and BACKUP_S3_*"
+        );
+    };
+    let file = |text: &str| World::new().toml(text);
+    let all = format!("{id} and {secret} are not set{no_endpoint}");
+    let table = "stillpoint.toml:3: [repository.s3]";
+    is(file("\n\n[repository.s3]\nbucket = 'b'\n"), table, &all);
+    is(file("\n\n[repository.s3]\n"), table, &all);
+    is(
+        file("\n\n[repository.s3]\nendpoint = ''\naccess_key_id = ''\n"),
+        table,
+        &all,
+    );
+    let alone = file("[repository.s3]\nendpoint = 'http://s3'\n");
+    let keyless = format!("{id} and {secret} are not set");
+    is(alone, "stillpoint.toml:2: repository.s3.endpoint", &keyless);
+    let half = World::new().env("BACKUP_S3_ACCESS_KEY_ID", "id");
+    let lacks_secret = format!("{secret} is not set{no_endpoint}");
+    is(half, "BACKUP_S3_ACCESS_KEY_ID (environment)", &lacks_secret);
+    let half = World::new().env("BACKUP_S3_SECRET_ACCESS_KEY", "key");
+    let lacks_id = format!("{id} is not set{no_endpoint}");
+    is(half, "BACKUP_S3_SECRET_ACCESS_KEY (environment)", &lacks_id);
+
+    let completed = file("[repository.s3]\nbucket = 'b'\n").with_key().config();
+    assert!(matches!(completed.repository(), Repository::S3 { .. }));
+}
+
+#[test]
+fn the_table_of_a_bucket_speaks_for_s3_whatever_it_holds() {
+    let table = || World::new().toml("[repository.s3]\nbucket = 'b'\n");
+    let above = table().env("STILLPOINT_REPOSITORY", "/above").config();
+    assert!(matches!(above.repository(), Repository::Local(directory) if directory == Path::new("/above")));
+    assert!(
+        above.warnings[0].ends_with(
+            "stillpoint.toml:1: [repository.s3] is passed over: STILLPOINT_REPOSITORY (environment) says \
+             that the backups go to a directory"
+        ),
+        "{:?}",
+        above.warnings
+    );
+    let both = World::new().toml("[repository]\ndirectory = '/x'\n[repository.s3]\n");
+    assert_eq!(
+        both.refusal(),
+        "stillpoint.toml:2: repository.directory asks for a local repository, stillpoint.toml:3: [repository.s3] for \
+         one in S3"
     );
 }
 
@@ -249,6 +328,18 @@ fn what_is_wrong_in_the_file_is_told_with_its_line() {
         (
             "[repository.s3]\nbuckte = 1",
             "stillpoint.toml:2: unknown key `buckte`; did you mean `bucket`?",
+        ),
+        (
+            "[repository.s3]\nsecret_acess_key_file = 'x'",
+            "stillpoint.toml:2: unknown key `secret_acess_key_file`; did you mean `secret_access_key_file`?",
+        ),
+        (
+            "[repository.s3]\nbucket_file = 'x'",
+            "stillpoint.toml:2: unknown key `bucket_file`",
+        ),
+        (
+            "[stores.a]\nuser_file = 'x'",
+            "stillpoint.toml:2: unknown key `user_file`",
         ),
         ("colour = 1", "stillpoint.toml:1: unknown key `colour`"),
         (
@@ -299,9 +390,7 @@ fn a_wrong_value_names_its_origin() {
     );
     let world = World::new().env_file("BACKUP_MINIMUM_KEEP=x\n");
     assert_eq!(world.refusal(), "BACKUP_MINIMUM_KEEP (.env): `x` is no whole number");
-    let world = World::new()
-        .env("BACKUP_S3_ENDPOINT", "http://s3")
-        .env("BACKUP_S3_PATH_STYLE", "yes");
+    let world = World::new().with_key().env("BACKUP_S3_PATH_STYLE", "yes");
     assert_eq!(
         world.refusal(),
         "BACKUP_S3_PATH_STYLE (environment): `yes` is neither `true` nor `false`"
@@ -371,6 +460,76 @@ fn a_value_may_stand_in_a_file_of_its_own() {
 }
 
 #[test]
+fn a_secret_of_the_file_may_stand_in_a_file_of_its_own() {
+    let text = "[repository.s3]\naccess_key_id = 'id'\nsecret_access_key_file = 'secret'\n";
+    let world = World::new().toml(text);
+    world.write("secret", "from file\n");
+    let Repository::S3 { settings, .. } = world.config().repository() else {
+        panic!("not in S3");
+    };
+    assert_eq!(settings.secret_access_key.unwrap().expose_secret(), "from file");
+    assert_eq!(
+        world.shown("BACKUP_S3_SECRET_ACCESS_KEY"),
+        ("(set)".into(), "stillpoint.toml line 3".into())
+    );
+    let above = world.env("BACKUP_S3_SECRET_ACCESS_KEY", "above");
+    assert_eq!(
+        above.shown("BACKUP_S3_SECRET_ACCESS_KEY").1,
+        "environment BACKUP_S3_SECRET_ACCESS_KEY"
+    );
+
+    let both = World::new().toml(&format!("{text}secret_access_key = 'x'\n"));
+    both.write("secret", "from file\n");
+    assert_eq!(
+        both.refusal(),
+        "stillpoint.toml:3: repository.s3.secret_access_key_file: stillpoint.toml line 4 sets the same, and only one \
+         of them can hold"
+    );
+    let refusal = World::new().toml(text).refusal();
+    assert!(
+        refusal.starts_with("stillpoint.toml:3: repository.s3.secret_access_key_file: secret cannot be read: No such"),
+        "{refusal}"
+    );
+    let empty = World::new().toml(text);
+    empty.write("secret", "\n");
+    assert_eq!(
+        empty.refusal(),
+        "stillpoint.toml:3: repository.s3.secret_access_key_file: secret is empty"
+    );
+}
+
+#[test]
+fn relative_paths_of_the_file_begin_at_its_folder_and_no_others() {
+    let mut world = World::new();
+    std::fs::create_dir(world.folder.path().join("etc")).unwrap();
+    world.write("etc/password", "beside\n");
+    let text = "[engine]\nstate_dir = 'state'\ndocker_host = 'unix:///x'\n[repository]\ndirectory = '../backups'\n\
+                [stores.a]\npassword_file = 'password'\n";
+    world.options.config = Some(world.write("etc/named.toml", text));
+    let config = world.config();
+    let etc = world.folder.path().join("etc");
+    assert_eq!(config.platform.state_dir, etc.join("state"));
+    assert_eq!(config.platform.docker_host, "unix:///x");
+    assert!(matches!(config.repository(), Repository::Local(directory) if directory == etc.join("../backups")));
+    assert!(config.setting()("STILLPOINT_A_PASSWORD").is_some_and(|found| found.expose_secret() == "beside"));
+
+    let in_bucket = World::new()
+        .toml("[repository.s3]\nca_file = 'ca.pem'\nprefix = 'a/b'\n")
+        .with_key();
+    let Repository::S3 { settings, prefix } = in_bucket.config().repository() else {
+        panic!("not in S3");
+    };
+    assert_eq!(settings.ca_file, Some(in_bucket.folder.path().join("ca.pem")));
+    assert_eq!(prefix.as_deref(), Some("a/b"));
+
+    let mut elsewhere = World::new().env("STILLPOINT_STATE_DIR", "state");
+    elsewhere.options.repository = Some("backups".into());
+    let config = elsewhere.config();
+    assert_eq!(config.platform.state_dir, Path::new("state"));
+    assert!(matches!(config.repository(), Repository::Local(directory) if directory == Path::new("backups")));
+}
+
+#[test]
 fn stores_find_their_settings_through_the_layers() {
     let world = World::new();
     let secret = world.write("secret", "in a file\n");
@@ -387,6 +546,41 @@ fn stores_find_their_settings_through_the_layers() {
     assert_eq!(of("STILLPOINT_B_USER"), None);
     let twice = World::new().toml("[stores.b]\npassword = 'p'\npassword_file = '/x'\n");
     assert!(twice.refusal().contains("only one of them can hold"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_label_is_below_the_file_and_shown_with_its_container() {
+    let labels = [
+        ("stillpoint.user", "of-label"),
+        ("stillpoint.password", "correct horse"),
+    ];
+    let store = Container::store("db", &[]);
+    let store = labels
+        .iter()
+        .fold(store, |store, (label, value)| store.labelled(label, value));
+    let site = stillpoint_testkit::World::of([store]);
+    let plan = site.operations().plan(None).await.unwrap();
+    let shown = |world: &World, variable: &str| {
+        let rows = world.config().rows(Some(&plan)).into_iter();
+        let row = rows.filter(|row| row.variable == variable).collect::<Vec<_>>();
+        let [row] = &row[..] else { panic!("{variable}: {row:?}") };
+        (
+            row.value.clone().unwrap_or_default(),
+            world.plain(row.origin.as_deref().unwrap_or_default()),
+        )
+    };
+    let user = "STILLPOINT_DB_USER";
+    let origin = |label: &str| format!("label stillpoint.{label} of container acme-db-1");
+    assert_eq!(shown(&World::new(), user), ("of-label".into(), origin("user")));
+    assert_eq!(
+        shown(&World::new(), "STILLPOINT_DB_PASSWORD"),
+        ("(set)".into(), origin("password"))
+    );
+    let in_file = World::new().toml("[stores.db]\nuser = 'of-file'\n");
+    assert_eq!(
+        shown(&in_file, user),
+        ("of-file".into(), "stillpoint.toml line 2".into())
+    );
 }
 
 #[test]
@@ -412,7 +606,7 @@ fn no_secret_is_ever_shown() {
     );
     let world = World::new().toml(&file).env("STILLPOINT_B_PASSWORD", SECRET);
     let config = world.config();
-    let rows = serde_json::to_string(&config.rows()).unwrap();
+    let rows = serde_json::to_string(&config.rows(None)).unwrap();
     assert_eq!(rows.matches("(set)").count(), 4, "{rows}");
     for shown in [rows, format!("{config:?}")] {
         assert!(!shown.contains(SECRET), "{shown}");
@@ -422,7 +616,9 @@ fn no_secret_is_ever_shown() {
         World::new().toml(&format!("[stores.a]\npassword = '{SECRET}\n")),
         World::new().toml(&format!("[stores.a]\npassword = {SECRET}\n")),
         World::new().env_file(&format!("STILLPOINT_A_PASSWORD=\"{SECRET}$x\"\n")),
-        World::new().env("BACKUP_S3_ENDPOINT", format!("http://user:{SECRET}@s3")),
+        World::new()
+            .with_key()
+            .env("BACKUP_S3_ENDPOINT", format!("http://user:{SECRET}@s3")),
         World::new().env("BACKUP_S3_ACCESS_KEY_ID", SECRET),
     ] {
         let failure = format!("{:?}", wrong.read().unwrap_err());
@@ -472,6 +668,17 @@ fn the_documentation_lists_every_key() {
         missing.is_empty(),
         "docs/configuration.md lacks or misstates:\n{missing:#?}"
     );
+    let secrets = keys().into_iter().filter(|key| key.shape == super::Shape::Secret);
+    for in_file in secrets.map(|key| format!("`{}_file`", key.path)) {
+        assert!(page.contains(&in_file), "docs/configuration.md lacks {in_file}");
+    }
+    for label in stillpoint_stores::labels::names() {
+        let label = stillpoint_stores::labels::label(&label);
+        assert!(
+            page.contains(&format!("`{label}`")),
+            "docs/configuration.md lacks {label}"
+        );
+    }
     let listed = page
         .lines()
         .filter(|line| line.starts_with("| `") || line.starts_with("|  |"))
@@ -488,12 +695,12 @@ fn the_documentation_s_example_is_accepted() {
     let page = include_str!("../../../../docs/configuration.md");
     let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
     let keys: Vec<&super::Key> = super::keys().into_iter().filter(|key| !key.path.is_empty()).collect();
-    let read = super::file::layer(
-        std::path::Path::new("stillpoint.toml"),
-        example.unwrap_or_default(),
-        &keys,
-    );
-    assert!(read.is_ok_and(|layer| layer.len() > 5));
+    let world = World::new().toml(example.unwrap_or_default());
+    world.write("s3-secret", "x");
+    let path = world.folder.path().join("stillpoint.toml");
+    let read = super::file::read(&path, example.unwrap_or_default(), &keys).unwrap();
+    assert!(read.layer.len() > 5);
+    assert!(matches!(world.config().repository(), Repository::S3 { .. }));
 }
 
 #[test]
@@ -506,4 +713,10 @@ fn an_address_is_no_directory() {
         what.contains("s3://backups/acme") && what.contains("STILLPOINT_REPOSITORY"),
         "{what}"
     );
+    let in_file = World::new().toml("[repository]\ndirectory = 's3://backups/acme'\n");
+    let Err(Failure::Usage { what, .. }) = in_file.read() else {
+        panic!("it was taken for a directory")
+    };
+    // Not one below the folder of the file.
+    assert!(what.contains("repository.directory: `s3://backups/acme`"), "{what}");
 }

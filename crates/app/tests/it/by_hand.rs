@@ -4,28 +4,23 @@
 use std::process::Command;
 
 use crate::common::on_mini;
-use anyhow::{Context, Result, bail};
+use crate::page::commands;
+use anyhow::{Context, Result};
 use stillpoint_testkit::testbed::{Shape, Testbed};
-
-const PAGE: &str = include_str!("../../../../docs/operating/by-hand.md");
-
-/// The page's command blocks, in order.
-fn blocks() -> Vec<&'static str> {
-    let parts = PAGE.split("```sh\n").skip(1);
-    parts.filter_map(|part| part.split("```").next()).collect()
-}
 
 #[test]
 fn by_hand() -> Result<()> {
-    let [check, restore @ ..] = &blocks()[..] else {
-        bail!("the page has no commands")
-    };
+    let check = commands("Is the backup whole?")?.concat();
+    let restore = commands("PostgreSQL")?;
     on_mini("byhand", |testbed, product| {
         testbed.tick()?;
         let truth = testbed.truth()?;
         let backup = product.repository.join(product.backup()?);
 
-        let checked = Command::new("sh").args(["-euc", check]).current_dir(&backup).output()?;
+        let checked = Command::new("sh")
+            .args(["-euc", &check])
+            .current_dir(&backup)
+            .output()?;
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 
         Testbed::for_test("empty", Shape::Mini)?.examined(|empty| {

@@ -85,7 +85,8 @@ pub(crate) fn replace_tool(testbed: &Testbed, tool: &str, script: &str) -> Resul
     testbed.docker(&["cp", &path.to_string_lossy(), &target]).map(drop)
 }
 
-fn make_executable(path: &Path) -> Result<()> {
+/// Lets a file be run.
+pub(crate) fn make_executable(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?)
 }

@@ -2,14 +2,18 @@
 
 mod by_hand;
 mod common;
+mod config;
+mod copied;
 mod damage;
 mod errors;
 mod faults;
 mod kills;
 mod neighbours;
+mod page;
 mod refuse;
 mod s3_errors;
 mod s3_faults;
 mod s3_lease;
 mod unfinished;
 mod whole;
+mod written;

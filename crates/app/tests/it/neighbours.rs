@@ -1,12 +1,11 @@
 //! Two platforms that keep their backups side by side, in one directory or in one bucket: whatever is
 //! done for one, by it or to it, the other's backups stay as they are to the byte.
 
-use std::path::Path;
-
 use anyhow::Result;
 use stillpoint_testkit::product::Product;
 use stillpoint_testkit::seaweed::{BACKUP, Seaweed, prefix};
 use stillpoint_testkit::testbed::Testbed;
+use stillpoint_testkit::tree;
 
 use crate::common::{half_way, hold_dumps, is_back, let_go, on_mini, standing};
 
@@ -43,7 +42,7 @@ fn in_one_directory(testbeds: [&Testbed; 2], products: [&Product; 2]) -> Result<
         std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
         Ok(std::fs::write(path, content)?)
     };
-    stays(testbeds, &[at(0), at(1)], put, || files(&places[1]))
+    stays(testbeds, &[at(0), at(1)], put, || tree::files(&places[1]))
 }
 
 fn in_one_bucket(testbeds: [&Testbed; 2], products: [&Product; 2]) -> Result<()> {
@@ -87,23 +86,4 @@ fn stays<T: PartialEq + std::fmt::Debug>(
     assert_eq!(of_first.backups()?, [ours]);
     is_back(first, &first_before)?;
     is_back(second, &second_before)
-}
-
-/// Every file's path, content and time of change.
-fn files(folder: &Path) -> Result<Vec<(String, Vec<u8>, std::time::SystemTime)>> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let changed = path.metadata()?.modified()?;
-                found.push((path.display().to_string(), std::fs::read(&path)?, changed));
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
 }

@@ -63,7 +63,7 @@ impl fmt::Display for Damage {
 
 impl Backups {
     /// What lies in a backup and is not in its manifest: the manifest has lost an entry, or a whole store,
-    /// and what it still says would pass for the whole. Documents (`.json`, `.jsonl.gz`) lie beside the
+    /// and what it still says would pass for the whole. Documents ([`DOCUMENTS`]) lie beside the
     /// stores' folders, never in them: those that a later version may add are no damage.
     pub async fn unnamed(&self, manifest: &Manifest) -> Result<Vec<Damage>, RepositoryError> {
         let named: BTreeSet<&str> = manifest
@@ -104,8 +104,8 @@ impl Backups {
     }
 }
 
-/// How the names of documents end.
-const DOCUMENTS: [&str; 2] = [".json", ".jsonl.gz"];
+/// How the names of documents end: ours, and what an operator may note beside them.
+const DOCUMENTS: [&str; 4] = [".json", ".jsonl.gz", ".md", ".txt"];
 
 fn unnamed(entry: &Entry, named: &BTreeSet<&str>) -> Option<Damage> {
     let (_, place) = entry.key.split()?;

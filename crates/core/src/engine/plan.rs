@@ -1,6 +1,7 @@
 //! What a run will do with each workload, and why. Pure: the same platform always gives the same
 //! plan, and the plan is shown, journaled and recorded before anything is done.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::engine::keep::Keep;
@@ -36,6 +37,8 @@ pub struct Entry {
     pub action: Action,
     /// Why.
     pub reason: String,
+    /// It is started alone inside the standstill.
+    pub alone: bool,
 }
 
 /// What a workload is to the platform.
@@ -72,6 +75,19 @@ impl Plan {
             entries,
             keep: platform.keep.clone(),
         }
+    }
+
+    /// The same, with these stores alone worked on: the others are stopped with the rest.
+    #[must_use]
+    pub fn replacing(mut self, stores: &BTreeSet<StoreName>) -> Self {
+        for entry in &mut self.entries {
+            let left_out = entry.store().is_some_and(|store| !stores.contains(store));
+            if left_out && entry.alone {
+                entry.alone = false;
+                "stopped with the rest, its data stays as it is".clone_into(&mut entry.reason);
+            }
+        }
+        self
     }
 
     /// The entries that will be stopped.
@@ -124,7 +140,7 @@ impl Entry {
                 Action::Stop(grace) => Some(grace.as_secs()),
                 Action::Leave => None,
             },
-            alone: self.store().is_some(),
+            alone: self.alone,
         }
     }
 
@@ -169,6 +185,7 @@ fn entry(platform: &Platform, workload: &Workload, job: Job) -> Entry {
         (None, Some(_)) => Role::Kept,
         (None, None) => Role::Client,
     };
+    let alone = store.is_some();
     let (action, reason) = match kept {
         Some(reason) => (Action::Leave, reason),
         None => managed(workload, store.is_some(), job),
@@ -178,6 +195,7 @@ fn entry(platform: &Platform, workload: &Workload, job: Job) -> Entry {
         role,
         action,
         reason,
+        alone,
     }
 }
 

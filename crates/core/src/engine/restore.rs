@@ -4,6 +4,11 @@
 //! stopped on purpose: clients must never meet data that is half old and half new.
 
 mod examine;
+mod rehearse;
+mod selection;
+
+pub use rehearse::{Rehearsed, Replaced, rehearse};
+pub use selection::Selection;
 
 use futures::future::join_all;
 use serde::Serialize;
@@ -46,6 +51,7 @@ pub async fn restore(
     held: &Held,
     platform: Platform,
     manifest: &Manifest,
+    selection: &Selection,
     unfinished: Option<&Intent>,
 ) -> Result<Restored, Error> {
     if let Some(dead) = unfinished
@@ -56,9 +62,9 @@ pub async fn restore(
         return Err(Error::RestoreRefused(vec![left]));
     }
     let platform = as_recorded(platform, unfinished);
-    let pairs = examine::examine(site, run, &platform, manifest, unfinished.is_some()).await?;
+    let pairs = examine::examine(site, run, &platform, manifest, selection, unfinished).await?;
     run.check()?;
-    let plan = Plan::new(&platform, Job::FullRestoreJob);
+    let plan = plan_of(&platform, &pairs);
     let intent = if let Some(intent) = unfinished {
         intent.clone()
     } else {
@@ -93,6 +99,12 @@ pub async fn restore(
 
 /// A store with what the backup holds of it.
 type Pair<'a> = (&'a dyn Store, &'a StoreRecord);
+
+/// Everything is stopped, whatever is restored: no client may meet data of which half is old.
+fn plan_of(platform: &Platform, pairs: &[Pair<'_>]) -> Plan {
+    let stores = pairs.iter().map(|(store, _)| store.name().clone()).collect();
+    Plan::new(platform, Job::FullRestoreJob).replacing(&stores)
+}
 
 /// What an unfinished restore had stopped is planned as what it was before that restore.
 fn as_recorded(mut platform: Platform, unfinished: Option<&Intent>) -> Platform {
@@ -182,11 +194,15 @@ async fn load(
     artifacts: &Artifacts,
 ) -> Result<(), RunFailure> {
     let failed = |cause| RunFailure::of(store.name(), cause);
-    for (stage, footing) in store.restore_stages().into_iter().enumerate() {
-        bring(*store, &cx, standstill, footing).await?;
+    let stages = store.restore_stages();
+    for (stage, footing) in stages.iter().enumerate() {
+        bring(*store, &cx, standstill, *footing).await?;
         store.restore(&cx, stage, record, artifacts).await.map_err(failed)?;
     }
-    bring(*store, &cx, standstill, Footing::Running).await
+    match stages.last() {
+        Some(Footing::Running) => Ok(()),
+        _ => bring(*store, &cx, standstill, Footing::Running).await,
+    }
 }
 
 async fn bring(store: &dyn Store, cx: &Cx, standstill: &Standstill, footing: Footing) -> Result<(), RunFailure> {

@@ -128,8 +128,7 @@ impl Site {
         platform: Option<&Platform>,
     ) -> Result<Vec<Damage>, Error> {
         let read = async {
-            let unnamed = run.unless_cancelled(self.backups.unnamed(manifest)).await?;
-            let mut damage = unnamed.map_err(|cause| self.repository_failed(cause))?;
+            let mut damage = self.unnamed(run, manifest).await?;
             for record in &manifest.stores {
                 damage.extend(self.damage_of(run, manifest.id, record, platform).await?);
             }
@@ -138,7 +137,14 @@ impl Site {
         run.report.step(Step::Verify, read).await
     }
 
-    async fn damage_of(
+    /// What lies in a backup and is not in its manifest.
+    pub async fn unnamed(&self, run: &Run, manifest: &Manifest) -> Result<Vec<Damage>, Error> {
+        let unnamed = run.unless_cancelled(self.backups.unnamed(manifest)).await?;
+        unnamed.map_err(|cause| self.repository_failed(cause))
+    }
+
+    /// Reads one store's share of a backup; see [`Site::damage`].
+    pub async fn damage_of(
         &self,
         run: &Run,
         backup: BackupId,

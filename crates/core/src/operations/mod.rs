@@ -14,12 +14,13 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 pub use list::{Backup, Backups};
+pub use restore::Restore;
 pub use verify::{Checked, Scope, Verification};
 
 use crate::engine::backup::Sealed;
 use crate::engine::plan::Plan;
 use crate::engine::prune::Pruned;
-use crate::engine::restore::Restored;
+use crate::engine::restore::{Rehearsed, Restored};
 use crate::engine::site::{Run, Site};
 use crate::errors::Error;
 use crate::events::{Listener, Reporter};
@@ -37,7 +38,10 @@ pub trait Operations: Send + Sync {
     async fn backup(&self, order: Order) -> Result<Sealed, Error>;
 
     /// Overwrites the platform's data with a backup's.
-    async fn restore(&self, backup: BackupId, order: Order) -> Result<Restored, Error>;
+    async fn restore(&self, what: Restore, order: Order) -> Result<Restored, Error>;
+
+    /// Looks whether a restore could succeed, and says what it would do. Changes nothing.
+    async fn rehearse_restore(&self, what: Restore, order: Order) -> Result<Rehearsed, Error>;
 
     /// Brings back what an earlier run stopped and did not start again.
     async fn start_containers(&self, order: Order) -> Result<(), Error>;
@@ -113,8 +117,12 @@ impl Operations for Local {
         backup::backup(&self.site, &self.run(&order), order.platform.as_ref()).await
     }
 
-    async fn restore(&self, backup: BackupId, order: Order) -> Result<Restored, Error> {
-        restore::restore(&self.site, &self.run(&order), order.platform.as_ref(), backup).await
+    async fn restore(&self, what: Restore, order: Order) -> Result<Restored, Error> {
+        restore::restore(&self.site, &self.run(&order), order.platform.as_ref(), &what).await
+    }
+
+    async fn rehearse_restore(&self, what: Restore, order: Order) -> Result<Rehearsed, Error> {
+        restore::rehearse(&self.site, &self.run(&order), order.platform.as_ref(), &what).await
     }
 
     async fn start_containers(&self, order: Order) -> Result<(), Error> {

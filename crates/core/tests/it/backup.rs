@@ -412,7 +412,8 @@ async fn also_a_store_that_was_restarted_while_it_was_copied() {
         .meets(move || seen.revive("db"));
     let told = world.backup().await;
     assert!(
-        told.words().contains("db was restarted while it was copied"),
+        told.words()
+            .contains("db was started or stopped by somebody while it was worked on"),
         "{}",
         told.words()
     );
@@ -477,11 +478,16 @@ async fn a_store_that_cannot_be_pinned_fails_the_run_and_frees_the_others() -> a
 
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_a_store_once_another_has_failed() {
-    let world = sample::world();
-    world.faults.on(Method::StoreReady).of("db").hangs();
-    world.faults.on(Method::StorePin).of("queue").fails();
-    let told = world.backup().await;
-    assert!(told.words().contains("store queue"), "{}", told.words());
+    for (waits, fails) in [
+        (Method::StoreReady, Method::StoreWatermark),
+        (Method::StorePin, Method::StorePin),
+    ] {
+        let world = sample::world();
+        world.faults.on(waits).of("db").hangs();
+        world.faults.on(fails).of("queue").fails();
+        let told = world.backup().await;
+        assert!(told.words().contains("store queue"), "{}", told.words());
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -702,5 +708,41 @@ async fn verification_finds_what_changed_and_names_all_of_it() -> anyhow::Result
         words.contains("db/data.dump: missing") && words.contains("queue/data.dump: its SHA-256"),
         "{words}"
     );
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_into_which_somebody_wrote_voids_the_point_in_time_and_is_named() -> anyhow::Result<()> {
+    for method in [Method::StorePin, Method::PinnedDrain, Method::StoreWritesSince] {
+        let world = sample::world();
+        let seen = world.clone();
+        world
+            .faults
+            .on(method)
+            .of("queue")
+            .meets(move || seen.change("queue", "messages", 8));
+        let told = world.backup().await;
+        assert_eq!(told.exit(), Exit::RunFailed, "{}", told.words());
+        let words = "somebody wrote into store queue inside the standstill: messages: 7, then 8; connected: somebody";
+        assert!(told.words().contains(words), "{}", told.words());
+        assert_eq!(failed(&world).await?.len(), 1);
+        let failure = partial(&world)?.failure.unwrap_or_default();
+        assert!(failure.contains("store queue"), "{failure}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_store_is_marked_before_the_first_is_pinned_and_again_after_the_last_byte() -> anyhow::Result<()> {
+    let world = sample::world();
+    let manifest = world.backup().await.outcome?.manifest;
+    assert!(came_before(&world, "store.watermark queue", "store.pin db"));
+    assert!(came_before(&world, "pinned.drain queue", "store.writes_since db"));
+    assert!(came_before(&world, "store.writes_since queue", "power.start api"));
+    for store in &manifest.stores {
+        let marks = store.watermarks.clone().unwrap_or_default();
+        assert_eq!(marks.before, marks.after);
+        assert!(!marks.before.0.is_empty(), "{}", store.name);
+    }
     Ok(())
 }

@@ -312,6 +312,7 @@ async fn what_no_manifest_names_is_found_and_documents_beside_it_are_not() -> an
     for (place, told) in [
         ("db/more data.dump", "db/more%20data.dump"),
         ("old/data.dump", "old/data.dump"),
+        ("valkey.rdb", "valkey.rdb"),
     ] {
         let world = sample::world().branched_from(&base);
         world.repository.put(&format!("{id}/{place}"), "what is this");

@@ -9,3 +9,5 @@ mod plan;
 mod prune;
 mod recovery;
 mod restore;
+mod samples;
+mod selection;

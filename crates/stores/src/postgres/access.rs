@@ -15,11 +15,6 @@ use crate::toolbox::{Doing, collect, guarded};
 
 const PORT: u16 = 5432;
 
-/// Labels of the store's container that override what it was started with. The file is one inside the
-/// container: whoever may label a container must not choose files of the host for us to read.
-const USER_LABEL: &str = "stillpoint.user";
-const PASSWORD_FILE_LABEL: &str = "stillpoint.password_file";
-
 /// The database from which others are renamed, created and dropped: it exists on every server and
 /// nobody keeps data in it.
 pub(super) const MAINTENANCE: &str = "template1";
@@ -42,7 +37,7 @@ enum Password {
     /// The server is open to us, as far as its container says.
     None,
     Known(SecretString),
-    /// A path inside the container (Docker secrets).
+    /// A path inside the container (Docker secrets); also what a label names.
     InFile(SecretString),
 }
 
@@ -50,24 +45,20 @@ impl Access {
     pub(super) fn of(store: &StoreName, workload: &Workload, setting: &Setting) -> Self {
         use secrecy::ExposeSecret;
         let own = |name: &str| workload.environment.get(name).cloned();
-        let label = |name: &str| workload.labels.get(name).cloned().map(SecretString::from);
-        let variable = crate::variable(store.as_str(), "PASSWORD");
-        let user = setting(&crate::variable(store.as_str(), "USER"))
-            .or_else(|| label(USER_LABEL))
-            .or_else(|| own("POSTGRES_USER"));
-        let found = || own("POSTGRES_PASSWORD").map(Password::Known);
+        let set = |what: &str| setting(&crate::variable(store.as_str(), what));
+        let user = set("USER").or_else(|| own("POSTGRES_USER"));
+        let known = |password: Option<SecretString>| password.map(Password::Known);
         let in_file = |path: Option<SecretString>| path.map(Password::InFile);
-        let password = setting(&variable)
-            .map(Password::Known)
-            .or_else(|| in_file(label(PASSWORD_FILE_LABEL)))
-            .or_else(found)
+        let password = known(set("PASSWORD"))
+            .or_else(|| in_file(set("PASSWORD_FILE")))
+            .or_else(|| known(own("POSTGRES_PASSWORD")))
             .or_else(|| in_file(own("POSTGRES_PASSWORD_FILE")))
             .unwrap_or(Password::None);
         let user = user.map_or_else(|| "postgres".to_owned(), |user| user.expose_secret().to_owned());
         Self {
             user,
             password,
-            variable,
+            variable: crate::variable(store.as_str(), "PASSWORD"),
         }
     }
 }
@@ -178,5 +169,41 @@ pub(super) fn server(doing: impl Into<String>, error: PgError) -> StoreError {
             doing: doing.into(),
             cause: error.to_string(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::labels::tests::{container, settings_of};
+
+    /// User and password; a file's path with `file` before it.
+    fn login(labels: &[(&str, &str)], above: &[(&'static str, &'static str)]) -> (String, String) {
+        let environment = ["POSTGRES_USER=own", "POSTGRES_PASSWORD=own"];
+        let workload = container(labels, &environment);
+        let access = Access::of(&StoreName::new("db"), &workload, &settings_of(&workload, above));
+        let password = match access.password {
+            Password::None => "none".to_owned(),
+            Password::Known(password) => password.expose_secret().to_owned(),
+            Password::InFile(path) => format!("file {}", path.expose_secret()),
+        };
+        (access.user, password)
+    }
+
+    #[test]
+    fn a_label_beats_what_the_container_was_started_with_and_the_configuration_beats_the_label() {
+        let is = |login: (String, String), user: &str, password: &str| {
+            assert_eq!((login.0.as_str(), login.1.as_str()), (user, password));
+        };
+        is(login(&[], &[]), "own", "own");
+        let user = ("stillpoint.user", "label");
+        is(login(&[user], &[]), "label", "own");
+        is(login(&[user, ("stillpoint.password", "label")], &[]), "label", "label");
+        let in_file = ("stillpoint.password_file", "/run/x");
+        is(login(&[in_file], &[]), "own", "file /run/x");
+        let above = [("STILLPOINT_DB_USER", "set"), ("STILLPOINT_DB_PASSWORD", "set")];
+        is(login(&[user, in_file], &above), "set", "set");
     }
 }

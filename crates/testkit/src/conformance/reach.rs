@@ -1,10 +1,13 @@
 //! What every [`Reach`] promises. The fixtures' own server echoes.
 #![expect(missing_docs, reason = "each name is the sentence that it checks")]
 
+use std::net::Ipv4Addr;
+
 use anyhow::ensure;
 use stillpoint_core::names::WorkloadId;
 use stillpoint_core::ports::{ByteStream, EngineError, Reach};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::bench::{Behaviour, Fixture, Subject, eventually, soon};
 
@@ -27,6 +30,8 @@ macro_rules! reach_conformance {
                 a_refused_connection_may_be_tried_again,
                 what_does_not_run_is_refused,
                 what_was_removed_is_gone,
+                a_forwarded_port_leads_there_until_it_is_dropped,
+                a_forwarded_port_survives_its_server,
             ]
         );
     };
@@ -116,4 +121,34 @@ pub async fn what_was_removed_is_gone(subject: &Reaches) -> anyhow::Result<()> {
     let gone = subject.port.dial(&id, PORT).await.map(drop);
     ensure!(matches!(gone, Err(EngineError::Gone { .. })), "{gone:?}");
     Ok(())
+}
+
+async fn local(port: u16) -> std::io::Result<TcpStream> {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await
+}
+
+pub async fn a_forwarded_port_leads_there_until_it_is_dropped(subject: &Reaches) -> anyhow::Result<()> {
+    let id = server(subject).await?;
+    dialled(subject, &id, PORT).await.map(drop)?;
+    let forward = subject.port.forward(&id, PORT).await?;
+    let (mut first, mut second) = (local(forward.port()).await?, local(forward.port()).await?);
+    echoes(&mut first).await?;
+    echoes(&mut second).await?;
+    let port = forward.port();
+    drop(forward);
+    let read = soon("the stream's end", first.read(&mut [0; 10])).await?;
+    ensure!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+    eventually("the port to be closed", async || Ok(local(port).await.is_err())).await
+}
+
+pub async fn a_forwarded_port_survives_its_server(subject: &Reaches) -> anyhow::Result<()> {
+    let id = server(subject).await?;
+    dialled(subject, &id, PORT).await.map(drop)?;
+    let forward = subject.port.forward(&id, PORT).await?;
+    subject.bench.kill(&id).await?;
+    let read = soon("the stream's end", local(forward.port()).await?.read(&mut [0; 10])).await?;
+    ensure!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+    subject.bench.start(&id).await?;
+    dialled(subject, &id, PORT).await.map(drop)?;
+    echoes(&mut local(forward.port()).await?).await
 }

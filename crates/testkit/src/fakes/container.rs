@@ -131,9 +131,14 @@ impl Container {
 
     /// That starts after these: `db:service_healthy:true,api:service_started:true`.
     #[must_use]
-    pub fn depends_on(mut self, services: &str) -> Self {
-        let label = "com.docker.compose.depends_on".to_owned();
-        self.workload.labels.insert(label, services.to_owned());
+    pub fn depends_on(self, services: &str) -> Self {
+        self.labelled("com.docker.compose.depends_on", services)
+    }
+
+    /// With this label.
+    #[must_use]
+    pub fn labelled(mut self, label: &str, value: &str) -> Self {
+        self.workload.labels.insert(label.to_owned(), value.to_owned());
         self
     }
 

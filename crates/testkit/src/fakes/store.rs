@@ -1,6 +1,7 @@
 //! A kind of store whose data is a table of counts in the simulated world. It works as a real one
 //! does: through `Shell` and `Reach` alone, streaming, and ending what it started when cancelled.
 
+use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use stillpoint_core::ports::store::{Preflight, Written};
 use stillpoint_core::ports::{Command, Control, Cx, EngineError, Footing, Kind, Pinned, Process, Store, StoreError};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_core::workload::Workload;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
 use super::container::{COLD_IMAGE, Data, STORE_IMAGE};
 use super::tools::from_text;
@@ -21,6 +22,8 @@ use super::world::World;
 
 const PORT: u16 = 1;
 const VERSION: &str = "1.0";
+/// What a cold store says that it needs for a while.
+const SPOOLED: u64 = 1 << 10;
 const KNOCK_EVERY: Duration = Duration::from_millis(200);
 const KNOCKS: usize = 300;
 
@@ -190,10 +193,13 @@ impl Store for FakeStore {
 
     async fn preflight(&self, cx: &Cx) -> Result<Preflight, StoreError> {
         let inventory = self.ask(cx).await?;
+        if self.cold {
+            cx.reach.forward(&self.id, PORT).await?;
+        }
         Ok(Preflight {
             version: VERSION.into(),
             bytes: inventory.0.len() as u64,
-            spool: 0,
+            spool: u64::from(self.cold) * SPOOLED,
             warnings: Vec::new(),
         })
     }
@@ -324,7 +330,12 @@ impl FakePin {
     async fn copy(&self, cx: &Cx, writer: &mut ArtifactWriter) -> Result<(), StoreError> {
         let mut process = cx.shell.exec(&self.store.id, Command::new(["dump"])).await?;
         let copied = async {
-            self.pump(cx, &mut process.output, writer).await?;
+            if self.store.cold {
+                let spooled = self.spool(cx, &mut process.output).await?;
+                self.pump(cx, &mut Cursor::new(spooled), writer).await?;
+            } else {
+                self.pump(cx, &mut process.output, writer).await?;
+            }
             ended(&mut *process.control, "dump").await
         };
         let copied = copied.await;
@@ -332,6 +343,25 @@ impl FakePin {
             process.control.kill().await?;
         }
         copied
+    }
+
+    /// A cold store's dump goes by way of the spool.
+    async fn spool(&self, cx: &Cx, output: &mut (dyn AsyncRead + Send + Unpin)) -> Result<Vec<u8>, StoreError> {
+        let (mut file, mut dump) = (cx.spool.create().await?, Vec::new());
+        let spooled = async {
+            output.read_to_end(&mut dump).await?;
+            file.write_all(&dump).await?;
+            file.rewind().await?;
+            dump.clear();
+            file.read_to_end(&mut dump).await
+        };
+        let spooled = cx
+            .cancel
+            .run_until_cancelled(spooled)
+            .await
+            .ok_or(StoreError::Cancelled)?;
+        spooled.map_err(|error| self.store.cut(&error))?;
+        Ok(dump)
     }
 
     async fn pump(

@@ -61,12 +61,12 @@ pub(super) async fn capture(
     };
     let mut captured = drain_all(run, &cx, &mut pins, sink).await;
     if captured.failure.is_none() {
-        captured.failure = compare_marks(&cx, &mut pins, &mut captured.records).await.err();
+        let written = compare_marks(&cx, &mut pins, &mut captured.records).await.err();
+        // What broke the standstill may be why a store could not be asked: it tells more.
+        let broken = standstill.unbroken(plan).await.err().map(RunFailure::from);
+        captured.failure = broken.or(written);
     }
     release(&mut pins).await;
-    if captured.failure.is_none() {
-        captured.failure = standstill.unbroken(plan).await.err().map(Into::into);
-    }
     captured
 }
 

@@ -1,29 +1,44 @@
 //! Everything that can refuse a restore, looked at while the platform still runs. All reasons are
 //! collected: an operator in trouble should not meet them one by one.
 
+use std::collections::BTreeSet;
+
 use futures::future::join_all;
 
-use super::Pair;
+use super::selection::Paired;
+use super::{Pair, Selection};
+use crate::backups::Damage;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
 use crate::errors::Error;
 use crate::events::Step;
 use crate::manifest::Manifest;
+use crate::names::StoreName;
+use crate::ports::power::Intent;
 use crate::workload::State;
 
-/// Pairs every store with its record, or says why the backup cannot be restored here.
+/// Pairs every wanted store with its record, or says why the backup cannot be restored here.
 pub(super) async fn examine<'a>(
     site: &Site,
     run: &Run,
     platform: &'a Platform,
     manifest: &'a Manifest,
-    stopped_on_purpose: bool,
+    selection: &Selection,
+    unfinished: Option<&Intent>,
 ) -> Result<Vec<Pair<'a>>, Error> {
-    let (pairs, mut reasons) = pair(platform, manifest);
-    // By hashes alone: nothing was journaled yet, so no tool may be started that could outlive us.
-    let damage = site.damage(run, manifest, None).await?;
+    let Paired {
+        pairs,
+        mut reasons,
+        warnings,
+    } = selection.pair(platform, manifest);
+    warnings.into_iter().for_each(|warning| run.report.warn(warning));
+    reasons.extend(unfinished.and_then(|intent| other_stores(platform, intent, &pairs)));
+    let damage = run
+        .report
+        .step(Step::Verify, damage(site, run, manifest, selection, &pairs))
+        .await?;
     reasons.extend(damage.iter().map(ToString::to_string));
-    let looks = ask_stores(site, run, platform, &pairs, stopped_on_purpose);
+    let looks = ask_stores(site, run, platform, &pairs, unfinished.is_some());
     reasons.extend(
         run.report
             .step(Step::Preflight, async { Ok::<_, Error>(looks.await) })
@@ -37,31 +52,46 @@ pub(super) async fn examine<'a>(
     }
 }
 
-fn pair<'a>(platform: &'a Platform, manifest: &'a Manifest) -> (Vec<Pair<'a>>, Vec<String>) {
-    let mut reasons = Vec::new();
-    if manifest.platform != platform.name {
-        reasons.push(format!(
-            "it is a backup of platform {}, not of {}",
-            manifest.platform, platform.name
-        ));
+/// What is wrong with the artifacts that would be loaded. By hashes alone: nothing was journaled yet, so
+/// no tool may be started that could outlive us.
+async fn damage(
+    site: &Site,
+    run: &Run,
+    manifest: &Manifest,
+    selection: &Selection,
+    pairs: &[Pair<'_>],
+) -> Result<Vec<Damage>, Error> {
+    let mut damage = site.unnamed(run, manifest).await?;
+    if !selection.is_whole(manifest) {
+        // What was left out on purpose, or by a run that failed, is no damage to what is wanted.
+        damage.retain(|damage| {
+            pairs
+                .iter()
+                .any(|(store, _)| store.recognise(&damage.artifact).is_some())
+        });
     }
-    let mut pairs = Vec::new();
-    for store in platform.stores.values() {
-        let here = |record: &&_| -> bool {
-            let record: &crate::manifest::StoreRecord = record;
-            record.name == *store.name() && record.kind == store.kind()
-        };
-        match manifest.stores.iter().find(here) {
-            Some(record) => pairs.push((store.as_ref(), record)),
-            None => reasons.push(format!("it holds nothing of store {} ({})", store.name(), store.kind())),
-        }
+    for (_, record) in pairs {
+        damage.extend(site.damage_of(run, manifest.id, record, None).await?);
     }
-    for record in &manifest.stores {
-        if !pairs.iter().any(|(_, paired)| paired.name == record.name) {
-            reasons.push(format!("the platform has no store {} ({})", record.name, record.kind));
-        }
-    }
-    (pairs, reasons)
+    Ok(damage)
+}
+
+/// Taking over half a restore must finish all of it: what it had begun to replace would stay half done.
+fn other_stores(platform: &Platform, unfinished: &Intent, pairs: &[Pair<'_>]) -> Option<String> {
+    let begun = unfinished.workloads.iter().filter(|entry| entry.alone);
+    let begun: BTreeSet<&StoreName> = begun
+        .filter_map(|entry| platform.stores.get(&entry.address))
+        .map(|store| store.name())
+        .collect();
+    let wanted: BTreeSet<&StoreName> = pairs.iter().map(|(store, _)| store.name()).collect();
+    let names: Vec<&str> = begun.iter().map(|name| name.as_str()).collect();
+    (begun != wanted).then(|| {
+        format!(
+            "the restore of {} that did not finish was of other stores: restore just {} (--store)",
+            unfinished.backup,
+            names.join(", ")
+        )
+    })
 }
 
 async fn ask_stores(

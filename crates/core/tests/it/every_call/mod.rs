@@ -119,6 +119,14 @@ async fn every_method_of_every_port_is_called_by_some_run() -> anyhow::Result<()
     world.faults.on(Method::ProcessOutput).of("db").fails();
     assert_eq!(world.backup().await.exit(), Exit::RunFailed);
     world.wait_a_minute().await;
+    let seen = world.clone();
+    world
+        .faults
+        .on(Method::StorePin)
+        .of("db")
+        .meets(move || seen.change("db", "orders", 6));
+    assert_eq!(world.backup().await.exit(), Exit::RunFailed);
+    world.wait_a_minute().await;
     world.restore(id).await.outcome?;
     world.list().await?;
     world.verify(id).await?;

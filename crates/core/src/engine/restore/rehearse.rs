@@ -1,0 +1,64 @@
+//! A restore up to the point at which it would stop the platform, and what it would do then. Stops nothing,
+//! claims nothing, writes nothing.
+
+use serde::Serialize;
+
+use super::examine::examine;
+use super::{Selection, as_recorded, plan_of};
+use crate::engine::platform::Platform;
+use crate::engine::site::{Run, Site};
+use crate::errors::Error;
+use crate::manifest::{Manifest, WorkloadRecord};
+use crate::names::{BackupId, StoreKind, StoreName};
+use crate::ports::power::Intent;
+
+/// What a restore would do.
+#[derive(Debug, Serialize)]
+pub struct Rehearsed {
+    /// The backup.
+    pub backup: BackupId,
+    /// The stores whose data would be replaced.
+    pub stores: Vec<Replaced>,
+    /// What would be done with each workload, and why.
+    pub workloads: Vec<WorkloadRecord>,
+}
+
+/// A store whose data would be replaced.
+#[derive(Debug, Serialize)]
+pub struct Replaced {
+    /// Which.
+    pub store: StoreName,
+    /// Its kind.
+    pub kind: StoreKind,
+    /// The version of the server that the data is of.
+    pub version: String,
+    /// How many artifacts.
+    pub artifacts: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Looks whether the restore could succeed, as [`super::restore`] does before it stops anything.
+pub async fn rehearse(
+    site: &Site,
+    run: &Run,
+    platform: Platform,
+    manifest: &Manifest,
+    selection: &Selection,
+    unfinished: Option<&Intent>,
+) -> Result<Rehearsed, Error> {
+    let platform = as_recorded(platform, unfinished);
+    let pairs = examine(site, run, &platform, manifest, selection, unfinished).await?;
+    let stores = pairs.iter().map(|(store, record)| Replaced {
+        store: store.name().clone(),
+        kind: store.kind(),
+        version: record.version.clone(),
+        artifacts: record.artifacts.len(),
+        bytes: record.artifacts.iter().map(|artifact| artifact.size).sum(),
+    });
+    Ok(Rehearsed {
+        backup: manifest.id,
+        stores: stores.collect(),
+        workloads: plan_of(&platform, &pairs).records(),
+    })
+}
