@@ -19,7 +19,7 @@ const S3_ENDPOINT: &str = "http://seaweedfs-s3:8333";
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The size of the data: 1 is a few megabytes, 100 about 2 GB
+    /// The size of the data: 1 is a few megabytes in each store, 100 about 2 GB in PostgreSQL
     #[arg(long, default_value_t = 3, env = "SCALE")]
     scale: u32,
     /// Where the backup goes: a directory, or the bucket of the platform's own object store
@@ -80,10 +80,11 @@ impl<'a> Demo<'a> {
 
     fn tell(&self, scale: u32) -> Result<()> {
         let mut story = Story::default();
-        story.chapter("A platform comes up: one PostgreSQL, nine other containers", || {
-            self.testbed.up()
-        })?;
-        story.chapter("Five databases are filled; the witness counts in all of them", || {
+        story.chapter(
+            "A platform comes up: one PostgreSQL, one Valkey, one NATS, nine other containers",
+            || self.testbed.up(),
+        )?;
+        story.chapter("All three are filled; the witness counts in all of them", || {
             self.testbed.seed(scale)
         })?;
         story.chapter("What would a backup stop, and why?", || {
@@ -95,15 +96,16 @@ impl<'a> Demo<'a> {
         }
         story.chapter("Backup", || self.stillpoint(&["backup"]))?;
         let (backup, saved) = (self.newest()?, Saved::of(self.testbed)?);
-        story.chapter("Disaster: every database and every role is dropped", || {
+        story.chapter("Disaster: every database, role, key and stream is gone", || {
             self.testbed.wreck()
         })?;
         story.chapter("Restore", || {
             self.stillpoint(&["restore", &backup, "--confirm", &backup])
         })?;
-        story.chapter("Proof: row for row, role for role, and one point in time", || {
-            prove_against(self.testbed, &saved)
-        })?;
+        story.chapter(
+            "Proof: row for row, key for key, message for message, and one point in time",
+            || prove_against(self.testbed, &saved),
+        )?;
         story.end();
         self.where_next(&backup);
         Ok(())
@@ -203,7 +205,7 @@ impl Story {
     }
 
     fn end(&self) {
-        println!("\n── The demo is complete: what was destroyed is back, proven row for row");
+        println!("\n── The demo is complete: what was destroyed is back, proven to the last row, key and message");
         for (title, took) in &self.chapters {
             println!("  {:>6.1} s  {title}", took.as_secs_f32());
         }

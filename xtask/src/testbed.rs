@@ -27,6 +27,10 @@ enum Size {
     Full,
     /// PostgreSQL, one client, the witness
     Mini,
+    /// Valkey, one client, the witness
+    Valkey,
+    /// NATS, one client, the witness
+    Nats,
 }
 
 #[derive(Subcommand)]
@@ -41,7 +45,7 @@ enum Verb {
     Down,
     /// Fill the empty stores; always the same data for the same scale
     Seed {
-        /// 1 is a few megabytes, 100 about 2 GB
+        /// 1 is a few megabytes in each store, 100 about 2 GB in PostgreSQL and 250 MB in each other
         #[arg(long, default_value_t = 1, env = "SCALE")]
         scale: u32,
     },
@@ -54,7 +58,7 @@ enum Verb {
     },
     /// Destroy the stores' data
     Wreck,
-    /// Compare the stores with a saved state, row for row, and the witness with its last stop before it was saved
+    /// Compare the stores with a saved state, row for row and message for message, and the witness with its last stop before it was saved
     Prove {
         #[arg(long, value_name = "FILE")]
         against: PathBuf,
@@ -69,6 +73,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let shape = match arguments.shape {
         Size::Full => Shape::Full,
         Size::Mini => Shape::Mini,
+        Size::Valkey => Shape::Valkey,
+        Size::Nats => Shape::Nats,
     };
     let testbed = Testbed::kept(&arguments.project, shape);
     let begun = Instant::now();
@@ -138,7 +144,7 @@ fn state(testbed: &Testbed, save: Option<&Path>) -> Result<()> {
     let saved = Saved::of(testbed)?;
     let text = serde_json::to_string_pretty(&saved).context("cannot write the state as JSON")?;
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    println!("saved {} facts to {}", facts(&saved.truth), path.display());
+    println!("saved {} facts to {}", saved.truth.facts(), path.display());
     Ok(())
 }
 
@@ -150,15 +156,6 @@ impl Saved {
             witness_stopped_after: testbed.witness_log_last_stop()?,
         })
     }
-}
-
-fn facts(truth: &Truth) -> usize {
-    truth.cluster.len()
-        + truth
-            .databases
-            .values()
-            .map(std::collections::BTreeMap::len)
-            .sum::<usize>()
 }
 
 /// So many differences tell enough.
@@ -186,9 +183,10 @@ pub(crate) fn prove_against(testbed: &Testbed, saved: &Saved) -> Result<()> {
         bail!("the platform is not what it was:\n  {}{tail}", wrong.join("\n  "));
     }
     println!(
-        "{} facts about {} databases and their cluster are as they were, row for row",
-        facts(&saved.truth),
-        saved.truth.databases.len()
+        "{} facts are as they were: {} databases of PostgreSQL row for row, {} places of other stores key for key and message for message",
+        saved.truth.facts(),
+        saved.truth.databases.len(),
+        saved.truth.places.len()
     );
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 
 use crate::testbed::docker::Docker;
-use crate::testbed::{owner, places, reap};
+use crate::testbed::{containers, owner, places, reap};
 
 /// The one bucket, there from the start.
 pub const BUCKET: &str = "backups";
@@ -136,7 +136,7 @@ impl Seaweed {
 
     fn ready(container: String, shared: bool) -> Result<Self> {
         make_ready(&container)?;
-        let endpoint = format!("http://{}:8333", address(&container)?);
+        let endpoint = format!("http://{}:8333", containers::address(&container)?);
         Ok(Self {
             container,
             endpoint,
@@ -268,15 +268,6 @@ fn run(name: &str, owner: &str, options: &[String], arguments: &str) -> Result<(
         .args(COMMAND.split_whitespace().chain(arguments.split_whitespace()))
         .run()
         .map(drop)
-}
-
-fn address(container: &str) -> Result<String> {
-    let template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-    let address = Docker::new(["inspect", "--format", template, container]).run()?;
-    if address.is_empty() {
-        bail!("{container} has no address: it does not run");
-    }
-    Ok(address)
 }
 
 fn unique() -> Result<String> {

@@ -72,7 +72,7 @@ fn a_full_platform_holds_every_state_that_a_backup_must_keep() -> Result<()> {
             .into_iter()
             .map(|c| (c.service, (c.status, c.exit_code)))
             .collect();
-        assert_eq!(states.len(), 10);
+        assert_eq!(states.len(), 12);
         for (service, state) in &states {
             let expected = match service.as_str() {
                 "oneshot-init" | "reports" => Status::Exited,
@@ -82,6 +82,13 @@ fn a_full_platform_holds_every_state_that_a_backup_must_keep() -> Result<()> {
             assert_eq!((service, state), (service, &(expected, 0)));
         }
         assert_eq!(bucket_seen_with_the_backups_key(testbed)?, "200");
+        assert_eq!(testbed.tick()?, 1);
+        assert_eq!(ticks(testbed)?, [1; 10]);
+        let truth = testbed.truth()?;
+        assert!(
+            truth.databases.len() == 6 && truth.places.len() == 6,
+            "the truth is thin: {truth:?}"
+        );
         Ok(())
     })
 }
@@ -125,4 +132,173 @@ fn without_salts(mut truth: Truth) -> Truth {
         }
     }
     truth
+}
+
+/// Acts one after the other, each with the beginnings of the lines that it must make between the truths before and after it, and no others.
+fn notices(testbed: &Testbed, acts: &[(&str, &[&str])], act: impl Fn(&str) -> Result<String>) -> Result<()> {
+    let mut before = testbed.truth()?;
+    assert_eq!(before.differences(&testbed.truth()?), Vec::<String>::new());
+    for (script, expected) in acts {
+        act(script)?;
+        let after = testbed.truth()?;
+        let lines = before.differences(&after);
+        let as_expected = lines.iter().zip(*expected).all(|(line, words)| line.starts_with(words));
+        assert!(
+            as_expected && lines.len() == expected.len(),
+            "after {script}: {lines:#?} instead of {expected:#?}"
+        );
+        before = after;
+    }
+    Ok(())
+}
+
+/// A platform with one store: the witness counts in it, its data outlives a stop and a start, a wreck is noticed everywhere.
+fn stands_and_falls(testbed: &Testbed, service: &str, places: usize, wrecked: &[&str]) -> Result<()> {
+    let services: Vec<_> = testbed.containers()?.into_iter().map(|c| c.service).collect();
+    assert_eq!(services, [service, "webapp", "witness"]);
+    assert_eq!((testbed.tick()?, testbed.tick()?), (1, 2));
+    assert_eq!(ticks(testbed)?, vec![2; places]);
+
+    let before = testbed.truth()?;
+    let store = testbed.container(service)?;
+    testbed.docker(&["stop", &store])?;
+    assert_eq!(testbed.state(service)?.exit_code, 0);
+    testbed.docker(&["start", &store])?;
+    // It ticks as soon as the store takes it: the store is up again.
+    assert_eq!(testbed.tick()?, 3);
+    assert_eq!(before.differences(&testbed.truth()?), Vec::<String>::new());
+    testbed.docker(&["restart", &testbed.container("witness")?])?;
+    assert_eq!(testbed.tick()?, 4);
+    assert_eq!(testbed.witness_log_last_resume()?, Some(3));
+
+    testbed.wreck()?;
+    let lines = before.differences(&testbed.truth()?);
+    for expected in wrecked {
+        assert!(
+            lines.iter().any(|line| line == expected),
+            "{expected:?} is not among {lines:#?}"
+        );
+    }
+    assert!(ticks(testbed)?.iter().all(|last| *last == u64::MAX));
+    Ok(())
+}
+
+#[test]
+fn a_valkey_alone_ticks_shows_its_truth_and_can_be_wrecked() -> Result<()> {
+    let acts: [(&str, &[&str]); 9] = [
+        ("SET session:7 other", &["valkey/0: string session:*: content: "]),
+        (
+            "-n 1 DEL cache:page:7",
+            &[
+                "valkey/1: string cache:*: content: ",
+                "valkey/1: string cache:*: expiring: was 100, is 99",
+                "valkey/1: string cache:*: expiry: ",
+                "valkey/1: string cache:*: keys: was 100, is 99",
+            ],
+        ),
+        (
+            "PEXPIREAT session:3 4102444800001",
+            &["valkey/0: string session:*: expiry: "],
+        ),
+        (
+            "PERSIST session:6",
+            &[
+                "valkey/0: string session:*: expiring: ",
+                "valkey/0: string session:*: expiry: ",
+            ],
+        ),
+        ("-n 3 ZINCRBY scores 0.001 big", &[]),
+        (
+            "-n 3 ZINCRBY scores 0.001 'a tenth'",
+            &["valkey/3: zset scores: content: "],
+        ),
+        (
+            "-n 3 RPUSH 'list of bytes' ''",
+            &["valkey/3: list list of bytes: content: "],
+        ),
+        (
+            "-n 1 XACK queue:mail senders 1760000000000-14",
+            &[
+                "valkey/1: group senders of stream queue:mail: pending: was \"24\", is \"23\"",
+                "valkey/1: stream queue:*: content: ",
+            ],
+        ),
+        ("FUNCTION DELETE orders", &["valkey: library orders: missing"]),
+    ];
+    Testbed::for_test("valkey", Shape::Valkey)?.examined(|testbed| {
+        testbed.up_seeded()?;
+        let places: Vec<_> = testbed.truth()?.places.into_keys().collect();
+        assert_eq!(places, ["valkey", "valkey/0", "valkey/1", "valkey/3"]);
+        notices(testbed, &acts, |command| {
+            testbed.beside("valkey", &format!("valkey-cli -e {command} >&2"))
+        })?;
+        let wrecked = [
+            "valkey/0: hash user:*: missing",
+            "valkey/1: group senders of stream queue:mail: missing",
+            "valkey/1: string queue:*: ought not to be there",
+            "valkey/3: the place is missing",
+            "valkey/5: a place that ought not to be there",
+        ];
+        stands_and_falls(testbed, "valkey", 3, &wrecked)
+    })
+}
+
+#[test]
+fn a_nats_alone_ticks_shows_its_truth_and_can_be_wrecked() -> Result<()> {
+    let acts: [(&str, &[&str]); 5] = [
+        (
+            "nats stream rmm -f Audit-Trail_2 9",
+            &[
+                "nats/APP: stream Audit-Trail_2: bytes: ",
+                "nats/APP: stream Audit-Trail_2: content: ",
+                "nats/APP: stream Audit-Trail_2: deleted: was 0, is 1",
+                "nats/APP: stream Audit-Trail_2: messages: was 50, is 49",
+                "nats/APP: stream Audit-Trail_2: subjects: was 31, is 30",
+                "nats/APP: stream Audit-Trail_2: times: ",
+            ],
+        ),
+        (
+            "nats consumer next ORDERS billing --count 1 --no-ack",
+            &[
+                "nats/APP: consumer billing of ORDERS: ack pending: was 5, is 6",
+                "nats/APP: consumer billing of ORDERS: delivered: consumer: was 55, is 56",
+                "nats/APP: consumer billing of ORDERS: delivered: stream: was 55, is 56",
+                "nats/APP: consumer billing of ORDERS: pending: was 243, is 242",
+            ],
+        ),
+        (
+            "nats --user other --password $NATS_OTHER_PASSWORD consumer next ORDERS reader --ack",
+            &[
+                "nats/OTHER: consumer reader of ORDERS: ack floor: consumer: was 7, is 8",
+                "nats/OTHER: consumer reader of ORDERS: ack floor: stream: was 7, is 8",
+                "nats/OTHER: consumer reader of ORDERS: delivered: consumer: was 7, is 8",
+                "nats/OTHER: consumer reader of ORDERS: delivered: stream: was 7, is 8",
+                "nats/OTHER: consumer reader of ORDERS: pending: was 18, is 17",
+            ],
+        ),
+        (
+            "nats stream edit RENAMED -f --max-age 900d",
+            &["nats/APP: stream RENAMED: config: max_age: was 0, is 77760000000000000"],
+        ),
+        (
+            "nats consumer rm -f ORDERS idle",
+            &["nats/APP: consumer idle of ORDERS: missing"],
+        ),
+    ];
+    Testbed::for_test("nats", Shape::Nats)?.examined(|testbed| {
+        testbed.up_seeded()?;
+        let places: Vec<_> = testbed.truth()?.places.into_keys().collect();
+        assert_eq!(places, ["nats/APP", "nats/OTHER"]);
+        notices(testbed, &acts, |command| {
+            testbed.beside("nats", &format!("{command} >&2"))
+        })?;
+        let wrecked = [
+            "nats/APP: stream KV_CONFIG: missing",
+            "nats/APP: consumer billing of ORDERS: missing",
+            "nats/APP: stream ORDERS: config: subjects: was [\"orders.>\"], is [\"rubbish\"]",
+            "nats/APP: stream RUBBISH: ought not to be there",
+            "nats/OTHER: stream METRICS: missing",
+        ];
+        stands_and_falls(testbed, "nats", 2, &wrecked)
+    })
 }

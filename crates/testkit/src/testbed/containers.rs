@@ -1,6 +1,6 @@
 //! Containers as `docker inspect` shows them: what a test compares before and after.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use super::docker::{Docker, words};
@@ -71,6 +71,16 @@ pub(super) fn of_project(project: &str) -> Result<Vec<ContainerState>> {
 /// The filter by which Compose itself finds its containers, volumes and networks.
 pub(super) fn project_filter(project: &str) -> String {
     format!("label=com.docker.compose.project={project}")
+}
+
+/// Where a running container is reached from this host.
+pub(crate) fn address(container: &str) -> Result<String> {
+    let template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+    let address = Docker::new(["inspect", "--format", template, container]).run()?;
+    if address.is_empty() {
+        bail!("{container} has no address: it does not run");
+    }
+    Ok(address)
 }
 
 fn parse(inspected: &str) -> Result<Vec<ContainerState>> {

@@ -4,10 +4,11 @@
 //! Nothing is cleaned up in `Drop`: a failed test leaves its platform for a look, and the next run removes it ([`reap`]).
 
 mod beside;
-mod containers;
+pub(crate) mod containers;
 pub(crate) mod docker;
 mod dump;
 mod events;
+mod nats;
 pub(crate) mod owner;
 pub(crate) mod places;
 mod platform;
@@ -16,6 +17,7 @@ pub(crate) mod reap;
 mod seed;
 mod stores;
 mod truth;
+mod valkey;
 mod witness;
 mod wreck;
 

@@ -50,9 +50,21 @@ impl Shape {
 
     /// What the witness counts in.
     fn witnessed(self) -> String {
-        let names: Vec<_> = self.stores().iter().map(|store| store.witness()).collect();
+        let names: Vec<_> = self.stores().iter().map(|store| store.name()).collect();
         names.join(" ")
     }
+}
+
+/// The same for every store, side by side; the first failure, after all have ended.
+fn in_parallel(stores: &[Store], act: impl Fn(Store) -> Result<()> + Sync) -> Result<()> {
+    std::thread::scope(|scope| {
+        let running: Vec<_> = stores.iter().map(|store| scope.spawn(|| act(*store))).collect();
+        let ended = running.into_iter().map(std::thread::ScopedJoinHandle::join);
+        let outcomes: Vec<_> = ended
+            .map(|outcome| outcome.unwrap_or_else(|_| Err(anyhow!("a thread of the testbed panicked"))))
+            .collect();
+        outcomes.into_iter().collect()
+    })
 }
 
 /// When the witness ticks.
@@ -120,23 +132,27 @@ impl Testbed {
 
     /// Starts the platform with data of scale 1 already in its stores, and the witness ready to tick.
     pub fn up_seeded(&self) -> Result<()> {
-        let name = Store::Postgres.volume();
-        let volume = format!("{}_{name}", self.project);
-        // With Compose's own labels, else it would not take the volume for its own.
-        let labels = [
-            format!("--label=com.docker.compose.project={}", self.project),
-            format!("--label=com.docker.compose.volume={name}"),
-            format!("--label={}={}", owner::LABEL, self.owner),
-        ];
-        Docker::new(["volume", "create"]).args(labels).args([&volume]).run()?;
-        seed::copy_into(&volume)?;
+        in_parallel(self.shape.stores(), |store| {
+            let name = store.volume();
+            let volume = format!("{}_{name}", self.project);
+            // With Compose's own labels, else it would not take the volume for its own.
+            let labels = [
+                format!("--label=com.docker.compose.project={}", self.project),
+                format!("--label=com.docker.compose.volume={name}"),
+                format!("--label={}={}", owner::LABEL, self.owner),
+            ];
+            Docker::new(["volume", "create"]).args(labels).args([&volume]).run()?;
+            seed::copy_into(store, &volume)
+        })?;
         self.up()?;
         self.await_witness()
     }
 
-    /// Fills the empty stores; 1 is a few megabytes, 100 about 2 GB. Returns when the witness is ready to tick.
+    /// Fills the empty stores; 1 is a few megabytes in each, 100 about 2 GB in PostgreSQL and 250 MB in each other. Returns when the witness is ready to tick.
     pub fn seed(&self, scale: u32) -> Result<()> {
-        seed::seed(&self.container(STORE)?, scale)?;
+        in_parallel(self.shape.stores(), |store| {
+            seed::seed(store, &self.container(store.service())?, &self.owner, scale)
+        })?;
         self.await_witness()
     }
 
@@ -258,14 +274,32 @@ impl Testbed {
         Ok(names.lines().map(str::to_owned).collect())
     }
 
-    /// Everything of the PostgreSQL cluster that a restore must bring back; the witness's tables excepted.
+    /// Everything of the shape's stores that a restore must bring back; what the witness wrote excepted.
     pub fn truth(&self) -> Result<Truth> {
-        truth::collect(&self.container(STORE)?, &self.databases()?)
+        let mut truth = Truth::default();
+        for store in self.shape.stores() {
+            let container = self.container(store.service())?;
+            let of_store = match store {
+                Store::Postgres => truth::collect(&container, &self.databases()?)?,
+                Store::Valkey => Truth::at(truth::valkey(&container)?),
+                Store::Nats => Truth::at(truth::nats(&container)?),
+            };
+            truth.add(of_store);
+        }
+        Ok(truth)
     }
 
-    /// Drops every database and role of the platform and leaves rubbish under two of the old names.
+    /// Destroys everything in the shape's stores and leaves rubbish under some of the old names.
     pub fn wreck(&self) -> Result<()> {
-        wreck::postgres(&self.container(STORE)?).with_context(|| format!("cannot wreck {}", self.project))
+        in_parallel(self.shape.stores(), |store| {
+            let container = self.container(store.service())?;
+            match store {
+                Store::Postgres => wreck::postgres(&container),
+                Store::Valkey => wreck::valkey(&container),
+                Store::Nats => wreck::nats(&container),
+            }
+        })
+        .with_context(|| format!("cannot wreck {}", self.project))
     }
 
     /// One tick into every store; its number.
@@ -276,18 +310,20 @@ impl Testbed {
             .with_context(|| format!("the witness's tick said {said:?}"))
     }
 
-    /// What the stores themselves show of the witness, by `<service>/<database>`.
+    /// What the stores themselves show of the witness, by `<service>/<database or account>`.
     pub fn witness(&self) -> Result<BTreeMap<String, WitnessState>> {
-        let names: Vec<_> = self
-            .databases()?
-            .into_iter()
-            .filter(|name| name != "postgres")
-            .collect();
-        let states = witness::in_postgres(&self.container(STORE)?, &names)?;
-        Ok(states
-            .into_iter()
-            .map(|(database, state)| (format!("{STORE}/{database}"), state))
-            .collect())
+        let mut all = BTreeMap::new();
+        for store in self.shape.stores() {
+            let container = self.container(store.service())?;
+            let states = match store {
+                Store::Postgres => witness::in_postgres(&container, &self.databases()?)?,
+                Store::Valkey => witness::in_valkey(&container)?,
+                Store::Nats => witness::in_nats(&container)?,
+            };
+            let named = |(place, state)| (format!("{}/{place}", store.service()), state);
+            all.extend(states.into_iter().map(named));
+        }
+        Ok(all)
     }
 
     /// The tick after which the witness last stopped in good order: what a backup taken at that standstill must hold.

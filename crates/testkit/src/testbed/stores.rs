@@ -18,6 +18,15 @@ impl Store {
         }
     }
 
+    /// What its image is called in `places::image`.
+    pub(super) fn image(self) -> &'static str {
+        match self {
+            Self::Postgres => "POSTGRES",
+            Self::Valkey => "VALKEY",
+            Self::Nats => "NATS",
+        }
+    }
+
     /// The one volume that holds its data.
     pub(super) fn volume(self) -> &'static str {
         match self {
@@ -27,8 +36,8 @@ impl Store {
         }
     }
 
-    /// Its word in `WITNESS_STORES`: a file in `testbed/images/witness/stores`.
-    pub(super) fn witness(self) -> &'static str {
+    /// Its word in `WITNESS_STORES`, of which a file in `testbed/images/witness/stores` and its seed are named.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
             Self::Valkey => "valkey",

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::docker::Docker;
-use super::psql;
+use super::nats::{ACCOUNTS, Nats, hex};
+use super::{psql, valkey};
 
-/// The witness's rows in one place (a database).
+/// The witness's rows in one place (a database, an account).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WitnessState {
     /// The last tick; 0 before the first.
@@ -43,9 +46,10 @@ struct Line {
     state: WitnessState,
 }
 
-/// What each database of the server shows; one without the witness's table shows a tick 0 without proofs.
+/// What each database of the server but `postgres` shows; one without the witness's table shows a tick 0 without proofs.
 pub(super) fn in_postgres(container: &str, databases: &[String]) -> Result<BTreeMap<String, WitnessState>> {
-    let script: String = databases.iter().map(|name| psql::connect(name) + TABLE).collect();
+    let names = databases.iter().filter(|name| *name != "postgres");
+    let script: String = names.map(|name| psql::connect(name) + TABLE).collect();
     let call = Docker::new([
         "exec",
         "-i",
@@ -62,6 +66,53 @@ pub(super) fn in_postgres(container: &str, databases: &[String]) -> Result<BTree
     let read = lines.map(|l| serde_json::from_str(l).with_context(|| format!("the witness's table shows {l}")));
     read.map(|line| line.map(|Line { database, state }| (database, state)))
         .collect()
+}
+
+/// The seed's field 0 is no tick.
+const HASHES: &str = r#"
+local lines = {}
+for _, database in ipairs(ARGV) do
+  redis.call("SELECT", database)
+  local fields, last, whole = redis.pcall("HGETALL", "witness"), 0, true
+  for i = 1, #fields, 2 do
+    last = math.max(last, tonumber(fields[i]) or 0)
+    whole = whole and fields[i + 1] == redis.sha1hex(fields[i])
+  end
+  lines[#lines + 1] = cjson.encode({ database = database, last = last, count = math.max(#fields / 2 - 1, 0),
+    proofs_ok = whole and #fields > 0 })
+end
+return lines"#;
+
+/// What each database that the seed fills shows; one without the witness's hash shows a tick 0 without proofs.
+pub(super) fn in_valkey(container: &str) -> Result<BTreeMap<String, WitnessState>> {
+    let lines: Vec<Line> = valkey::asked(container, HASHES, &valkey::DATABASES)?;
+    Ok(lines
+        .into_iter()
+        .map(|Line { database, state }| (database, state))
+        .collect())
+}
+
+/// What each account shows; one without the witness's stream shows a tick 0 without proofs.
+pub(super) fn in_nats(container: &str) -> Result<BTreeMap<String, WitnessState>> {
+    let states = ACCOUNTS.into_iter().map(|(account, user, password)| {
+        let mut nats = Nats::connect(container, user, password)?;
+        Ok((account.to_owned(), of_stream(&mut nats)?))
+    });
+    states.collect()
+}
+
+fn of_stream(nats: &mut Nats) -> Result<WitnessState> {
+    let info = nats.tried("STREAM.INFO.WITNESS", &json!({}))?;
+    let number = |member: &str| info["state"][member].as_u64().unwrap_or_default();
+    let (last, count) = (number("last_seq"), number("messages"));
+    let mut proofs_ok = info["error"] == Value::Null;
+    let requests = (1..=last).map(|tick| json!({"seq": tick}).to_string());
+    nats.all("$JS.API.DIRECT.GET.WITNESS", requests, |before, body| {
+        let tick = before + 1;
+        proofs_ok &= body == format!("{tick} {}", hex(Sha256::new_with_prefix(tick.to_string()))).as_bytes();
+        Ok(())
+    })?;
+    Ok(WitnessState { last, count, proofs_ok })
 }
 
 /// The number in the last line that begins with `words`.

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Two accounts have a stream WITNESS (the seed makes it): tick N is its message N, with the tick and the tick's SHA-1 in it.
+# Two accounts have a stream WITNESS (the seed makes it): tick N is its message N, with the tick and its SHA-256 in it.
 
 NATS_ACCOUNTS=(APP OTHER)
 
@@ -35,7 +35,7 @@ nats_last() {
   done
 }
 
-nats_proof() { echo "$1 $(printf %s "$1" | sha1sum | cut -d' ' -f1)"; }
+nats_proof() { echo "$1 $(printf %s "$1" | sha256sum | cut -d' ' -f1)"; }
 
 nats_text() { in_account "$1" stream get WITNESS "$2" --json | sed -n 's/.*"data": "\(.*\)".*/\1/p' | base64 -d; }
 

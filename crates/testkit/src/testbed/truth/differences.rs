@@ -10,15 +10,21 @@ impl Truth {
     /// What is different in `other`, one readable line each; empty when the two are the same. `self` is what ought to be.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut lines = of_facts("cluster", &self.cluster, &other.cluster);
-        for name in names(&self.databases, &other.databases) {
-            match (self.databases.get(name), other.databases.get(name)) {
-                (Some(a), Some(b)) => lines.extend(of_facts(name, a, b)),
-                (Some(_), None) => lines.push(format!("{name}: the database is missing")),
-                _ => lines.push(format!("{name}: a database that ought not to be there")),
-            }
-        }
+        lines.extend(of_places("database", &self.databases, &other.databases));
+        lines.extend(of_places("place", &self.places, &other.places));
         lines
     }
+}
+
+fn of_places(kind: &str, a: &BTreeMap<String, Facts>, b: &BTreeMap<String, Facts>) -> Vec<String> {
+    let each = names(a, b)
+        .into_iter()
+        .flat_map(|name| match (a.get(name), b.get(name)) {
+            (Some(x), Some(y)) => of_facts(name, x, y),
+            (Some(_), None) => vec![format!("{name}: the {kind} is missing")],
+            _ => vec![format!("{name}: a {kind} that ought not to be there")],
+        });
+    each.collect()
 }
 
 fn names<'a, V>(a: &'a BTreeMap<String, V>, b: &'a BTreeMap<String, V>) -> BTreeSet<&'a String> {
@@ -92,6 +98,7 @@ mod tests {
         Truth {
             cluster: Facts::from([("role me".to_owned(), json!({"login": true}))]),
             databases: [("db".to_owned(), facts)].into(),
+            places: [("valkey/0".to_owned(), Facts::new())].into(),
         }
     }
 
@@ -120,11 +127,13 @@ mod tests {
         is.cluster.insert("role you".to_owned(), json!({}));
         let facts = is.databases.remove("db").unwrap();
         is.databases.insert("other".to_owned(), facts);
+        is.places.clear();
         let expected = [
             "cluster: role me: missing",
             "cluster: role you: ought not to be there",
             "db: the database is missing",
             "other: a database that ought not to be there",
+            "valkey/0: the place is missing",
         ];
         assert_eq!(ought.differences(&is), expected);
     }

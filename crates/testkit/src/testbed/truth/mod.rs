@@ -1,8 +1,10 @@
-//! Everything of a PostgreSQL cluster that a restore must bring back, in a form that two clusters can be compared by.
-//! Taken with plain SQL, never with the product's own code. Reading it writes nothing.
+//! Everything of the platform's stores that a restore must bring back, in a form that two platforms can be compared by.
+//! Taken with plain SQL, a script, a few words of protocol, never with the product's own code. Reading it writes nothing.
 
 mod collect;
 mod differences;
+mod nats;
+mod valkey;
 
 use std::collections::BTreeMap;
 
@@ -12,13 +14,41 @@ use serde_json::Value;
 /// A fact's name (`rows public.chat`, `role dagster`) to its content.
 pub type Facts = BTreeMap<String, Value>;
 
-/// A cluster as it stood at one moment. The witness's tables are not in it.
+/// The stores as they stood at one moment. What the witness wrote is not in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truth {
-    /// Roles, memberships, settings, databases.
+    /// Of PostgreSQL: roles, memberships, settings, databases.
     pub cluster: Facts,
-    /// By database: schemas, tables and their rows, indexes, functions, large objects and the rest.
+    /// Of PostgreSQL, by database: schemas, tables and their rows, indexes, functions, large objects and the rest.
     pub databases: BTreeMap<String, Facts>,
+    /// Of the other stores, by `valkey/<database>` and `nats/<account>`.
+    #[serde(default)]
+    pub places: BTreeMap<String, Facts>,
+}
+
+impl Truth {
+    /// Of stores that are no PostgreSQL.
+    pub(super) fn at(places: BTreeMap<String, Facts>) -> Self {
+        Self {
+            places,
+            ..Self::default()
+        }
+    }
+
+    /// Of another store too.
+    pub(super) fn add(&mut self, other: Self) {
+        self.cluster.extend(other.cluster);
+        self.databases.extend(other.databases);
+        self.places.extend(other.places);
+    }
+
+    /// How many facts it is made of.
+    pub fn facts(&self) -> usize {
+        let places = self.databases.values().chain(self.places.values());
+        self.cluster.len() + places.map(BTreeMap::len).sum::<usize>()
+    }
 }
 
 pub(super) use collect::collect;
+pub(super) use nats::{nats, streams};
+pub(super) use valkey::valkey;

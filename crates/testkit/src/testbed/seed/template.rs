@@ -1,0 +1,195 @@
+//! Volumes with data of scale 1 in them, kept between runs: made once for each content, copied for each test.
+//! A template is used only when the file `whole` is in it, which its maker writes last.
+
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{script, seed};
+use crate::testbed::docker::{Docker, LONG};
+use crate::testbed::stores::{PASSWORDS, Store};
+use crate::testbed::{owner, places, stores};
+
+const TEMPLATE_LABEL: &str = "stillpoint.testbed.seed";
+const READY_LIMIT: Duration = Duration::from_mins(1);
+
+/// Fills a project's volume of a store from the template of its seed, which is made first where it is missing.
+pub(in crate::testbed) fn copy_into(store: Store, volume: &str) -> Result<()> {
+    let template = Template::of(store)?;
+    if template.copy(volume)? {
+        return Ok(());
+    }
+    let lock = places::cache().join("seed.lock");
+    let lock = File::create(&lock).with_context(|| format!("cannot create {}", lock.display()))?;
+    lock.lock().context("cannot lock the making of seeded volumes")?;
+    // Another test may have made it while this one waited.
+    if template.copy(volume)? {
+        return Ok(());
+    }
+    template.make()?;
+    ensure!(
+        template.copy(volume)?,
+        "the volume {} vanished while it was being copied",
+        template.volume
+    );
+    Ok(())
+}
+
+struct Template {
+    store: Store,
+    volume: String,
+}
+
+impl Template {
+    /// The volume's name tells what it was made of.
+    fn of(store: Store) -> Result<Self> {
+        let mut hasher = DefaultHasher::new();
+        (script(store)?, places::image(store.image())?).hash(&mut hasher);
+        let volume = format!("stillpoint-seed-{}-{:016x}", store.name(), hasher.finish());
+        Ok(Self { store, volume })
+    }
+
+    fn label(&self) -> String {
+        format!("{TEMPLATE_LABEL}={}", self.store.name())
+    }
+
+    fn create(&self) -> Result<()> {
+        let create = ["volume", "create", "--label", &self.label(), &self.volume];
+        Docker::new(create).run().map(drop)
+    }
+
+    /// Whether the template was there and whole: its last file says so.
+    fn copy(&self, volume: &str) -> Result<bool> {
+        self.create()?;
+        let copy = format!(
+            "test -e /from/whole || exit 9; cp -a /from/{} /to/",
+            recipe(self.store).data
+        );
+        let call = helper(&[format!("{}:/from:ro", self.volume), format!("{volume}:/to")], &copy)?;
+        match call.output()?.status.code() {
+            Some(0) => Ok(true),
+            Some(9) => Ok(false),
+            _ => bail!("{call}: cannot copy the seeded volume"),
+        }
+    }
+
+    /// The caller holds the lock. Seeds a server of its own, stops it cleanly, and only then marks the volume as whole.
+    fn make(&self) -> Result<()> {
+        let builder = format!("{}-builder", self.volume);
+        Docker::new(["rm", "--force", "--volumes", &builder]).output()?;
+        self.drop_others()?;
+        self.create()?;
+        let mount = format!("{}:/seed", self.volume);
+        // What an earlier maker left half done, where somebody who looks into the volume kept it from being dropped.
+        helper(std::slice::from_ref(&mount), "rm -rf /seed/*")?.run()?;
+        self.start(&builder)?;
+        seed(self.store, &builder, &owner::this_process()?, 1)?;
+        Docker::new(["stop", "--time=60", &builder]).run()?;
+        let code = Docker::new(["inspect", "--format={{.State.ExitCode}}", &builder]).run()?;
+        ensure!(code == "0", "the seeded server did not stop cleanly: exit code {code}");
+        Docker::new(["rm", "--volumes", &builder]).run()?;
+        helper(&[mount], "sync; touch /seed/whole")?.run().map(drop)
+    }
+
+    fn start(&self, builder: &str) -> Result<()> {
+        let passwords = PASSWORDS
+            .into_iter()
+            .flat_map(|(name, value)| ["-e".to_owned(), format!("{name}={value}")]);
+        let recipe = recipe(self.store);
+        let mount = format!("{}:{}", self.volume, recipe.mounted);
+        Docker::new(["run", "-d", "--name", builder, "--network=none", "-v", &mount])
+            .args(passwords)
+            .args(recipe.options)
+            .args([places::image(self.store.image())?])
+            .args(recipe.command.split(' '))
+            .run()?;
+        if self.store == Store::Postgres {
+            await_ready(builder)?;
+        }
+        Ok(())
+    }
+
+    /// Templates of the store's other seeds are of no more use; one that somebody still reads stays.
+    fn drop_others(&self) -> Result<()> {
+        let all = Docker::new(["volume", "ls", "-q", "--filter", &format!("label={}", self.label())]).run()?;
+        for name in all.lines() {
+            Docker::new(["volume", "rm", name]).output()?;
+        }
+        Ok(())
+    }
+}
+
+/// How a store is started to be seeded.
+struct Recipe {
+    /// Where the template is mounted.
+    mounted: &'static str,
+    /// What of the template belongs into a store's volume.
+    data: &'static str,
+    /// Of `docker run`.
+    options: Vec<String>,
+    command: String,
+}
+
+fn recipe(store: Store) -> Recipe {
+    match store {
+        // Few WAL files: each is 16 MB in every copy. Durability is what the clean stop is for.
+        Store::Postgres => Recipe {
+            mounted: "/seed",
+            data: "data/.",
+            options: vec!["-e".to_owned(), "PGDATA=/seed/data".to_owned()],
+            command: "postgres -c fsync=off -c max_wal_size=32MB -c min_wal_size=32MB".to_owned(),
+        },
+        Store::Valkey => Recipe {
+            mounted: "/seed",
+            data: "data/.",
+            options: vec!["--workdir=/seed/data".to_owned()],
+            command: format!("--requirepass {} --appendonly yes --save 3600 1", stores::VALKEY.1),
+        },
+        // Its folder stands in its configuration, and may not stand in its command too.
+        Store::Nats => Recipe {
+            mounted: "/data",
+            data: "jetstream",
+            options: vec!["-v".to_owned(), nats_configuration()],
+            command: "-c /etc/nats/nats.conf".to_owned(),
+        },
+    }
+}
+
+fn nats_configuration() -> String {
+    let file = places::testbed().join("config/nats.conf");
+    format!("{}:/etc/nats/nats.conf:ro", file.display())
+}
+
+/// A container that runs one shell line on volumes and is gone.
+fn helper(volumes: &[String], line: &str) -> Result<Docker> {
+    let mounts = volumes.iter().flat_map(|v| ["-v".to_owned(), v.clone()]);
+    let call = Docker::new(["run", "--rm", "--network=none", "--log-driver=none"]).args(mounts);
+    Ok(call
+        .args([
+            places::image("IDLE")?,
+            "sh".to_owned(),
+            "-c".to_owned(),
+            line.to_owned(),
+        ])
+        .limit(LONG))
+}
+
+/// Over TCP: the private server of the first start does not listen there.
+fn await_ready(container: &str) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        let probe = Docker::new(["exec", container, "pg_isready", "-q", "-h", "127.0.0.1"]).output()?;
+        if probe.status.success() {
+            return Ok(());
+        }
+        ensure!(
+            begun.elapsed() < READY_LIMIT,
+            "{container} accepts no connection within {} s",
+            READY_LIMIT.as_secs()
+        );
+        sleep(Duration::from_millis(100));
+    }
+}
