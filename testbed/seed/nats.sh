@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # nats.sh SCALE: fills an empty NATS at 127.0.0.1 through its stock client, as the user app (account APP) and as the user other. The same
-# scale gives the same messages and consumers; only their times and the object store's own identifiers are chance. About 2.5 MB for each
-# unit of scale.
+# scale gives the same messages and consumers; chance are only times, the names that the object store's client makes up, and the mark that
+# a sourced message bears of its origin. About 2.5 MB for each unit of scale.
 set -euo pipefail
 
 YEAR=31536000000000000 # of nanoseconds: what is delivered and not acknowledged is not delivered again meanwhile
@@ -55,7 +55,8 @@ take() { nats consumer next "$1" "$2" --count "$3" --raw "${@:4}" >/dev/null; }
 # Limits: several subjects, headers, gaps, a consumer that has acknowledged most of what it got, one that was never asked.
 orders() {
   stream ORDERS '"subjects": ["orders.>"], "max_msgs_per_subject": -1, "description": "Grüße ✓", "metadata": {"team": "shop"}'
-  publish 'orders.new.{{Count}}' 200 'order {{Count}}' --header 'Order:{{Count}}' --header 'Twice:a' --header 'Twice:b'
+  # One name only: the client writes several in an order of its own.
+  publish 'orders.new.{{Count}}' 200 'order {{Count}}' --header 'Order:{{Count}}' --header 'Order:again'
   publish 'orders.paid' 100 'paid {{Count}}'
   publish 'orders.empty' 1 ''
   for ((n = 0; n < $1; n++)); do

@@ -74,7 +74,7 @@ unit() {
       return table.concat(parts)
     end
     for i = n * 600, n * 600 + 599 do
-      call("SET", "session:" .. i, text(i, 25))
+      call("SET", "session:" .. i, text(i, 40))
       if i % 3 == 0 then call("EXPIREAT", "session:" .. i, far + i) end
     end
     for i = n * 100, n * 100 + 99 do
@@ -84,7 +84,7 @@ unit() {
       for item = 1, 10 do call("RPUSH", "cart:" .. i, text(i * item, 2)) end
     end
     call("SELECT", 1)
-    for i = n * 100, n * 100 + 99 do call("SET", "cache:page:" .. i, text(i, 150), "EXAT", far + i) end
+    for i = n * 100, n * 100 + 99 do call("SET", "cache:page:" .. i, text(i, 250), "EXAT", far + i) end
     for i = n * 500 + 1, n * 500 + 500 do call("XADD", "events:" .. i % 4, "1760000000000-" .. i, "what", "click", "at", text(i, 2)) end
     call("SELECT", 3)
     for i = n * 50, n * 50 + 49 do

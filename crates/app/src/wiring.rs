@@ -43,6 +43,7 @@ pub(crate) async fn operations(config: &Config) -> Result<Local, Failure> {
         kinds,
         host: host(),
         process: std::process::id(),
+        processors: std::thread::available_parallelism().map_or(1, usize::from),
         version: VERSION.to_owned(),
         keep: wired.keep,
         retention: config.retention,

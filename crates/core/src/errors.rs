@@ -11,7 +11,7 @@ use crate::names::{BackupId, Project, RunId, StoreName};
 use crate::ports::journal::JournalError;
 use crate::ports::lock::LockError;
 use crate::ports::power::Intent;
-use crate::ports::{EngineError, RepositoryError, StoreError};
+use crate::ports::{EngineError, MayBeCancelled, RepositoryError, StoreError};
 
 /// Why a job did not do what it was to do.
 #[derive(Debug, thiserror::Error)]
@@ -241,6 +241,12 @@ impl RunFailure {
                 cause,
             },
         }
+    }
+}
+
+impl MayBeCancelled for RunFailure {
+    fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Interrupted)
     }
 }
 

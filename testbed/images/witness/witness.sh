@@ -24,19 +24,35 @@ done
 
 log() { echo "$*" >/proc/1/fd/1; }
 
-# one_tick: the caller holds the lock. A store that fails is asked again until the limit: half a tick would accuse a good backup.
+# outcome PID: of a child; a signal that we hear meanwhile does not end the waiting.
+outcome() {
+  local code
+  while :; do
+    code=0
+    wait "$1" || code=$?
+    if [ "$code" -le 128 ] || ! kill -0 "$1" 2>/dev/null; then return "$code"; fi
+  done
+}
+
+# one_tick: the caller holds the lock. All stores at once, so that it is short. A store that fails is asked again until the limit: half a
+# tick would accuse a good backup.
 one_tick() {
-  local n=$(($(<"$LAST") + 1)) limit=$1 store begun
-  for store in "${STORES[@]}"; do
-    begun=$SECONDS
-    until "${store}_write" "$n"; do
-      if [ $((SECONDS - begun)) -ge "$limit" ] || { [ "${term:-}" = 1 ] && [ $((SECONDS - begun)) -ge 2 ]; }; then
-        log "gave up inside tick $n: $store does not take it"
-        return 1
-      fi
-      log "tick $n: $store does not take it, trying again"
-      sleep 0.5
+  local n=$(($(<"$LAST") + 1)) limit=$1 begun=$SECONDS left=("${STORES[@]}")
+  while :; do
+    local store pids=() failed=()
+    for store in "${left[@]}"; do
+      "${store}_write" "$n" &
+      pids+=($!)
     done
+    for i in "${!left[@]}"; do outcome "${pids[$i]}" || failed+=("${left[$i]}"); done
+    [ ${#failed[@]} -gt 0 ] || break
+    left=("${failed[@]}")
+    if [ $((SECONDS - begun)) -ge "$limit" ] || { [ "${term:-}" = 1 ] && [ $((SECONDS - begun)) -ge 2 ]; }; then
+      log "gave up inside tick $n: not taken by ${left[*]}"
+      return 1
+    fi
+    log "tick $n: not taken by ${left[*]}, trying again"
+    sleep 0.5
   done
   echo "$n" >"$LAST"
   log "tick $n"

@@ -4,6 +4,7 @@ mod by_hand;
 mod common;
 mod config;
 mod copied;
+mod cron;
 mod damage;
 mod errors;
 mod faults;

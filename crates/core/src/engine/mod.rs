@@ -16,6 +16,5 @@ pub mod restore;
 pub mod site;
 pub mod standstill;
 pub mod start;
-mod together;
 pub mod unprotected;
 mod waves;

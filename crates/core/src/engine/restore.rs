@@ -20,7 +20,6 @@ use super::platform::Platform;
 use super::site::{Run, Site};
 use super::standstill::{Broken, Ended, Standstill};
 use super::start::Degraded;
-use super::together::together;
 use crate::backups::Artifacts;
 use crate::errors::{Error, RunFailure};
 use crate::events::Step;
@@ -28,7 +27,7 @@ use crate::manifest::{Manifest, StoreRecord};
 use crate::names::BackupId;
 use crate::ports::journal::Phase;
 use crate::ports::power::{Intent, Job};
-use crate::ports::{Cx, Footing, Store};
+use crate::ports::{Cx, Footing, Store, together};
 use crate::workload::Workload;
 
 /// A restore that succeeded.
@@ -178,7 +177,9 @@ async fn load_all(
     backup: BackupId,
 ) -> Result<(), RunFailure> {
     let artifacts = site.backups.artifacts(backup, &run.report);
-    let loads = together(cx, pairs, |pair, cx| load(pair, cx, standstill, &artifacts));
+    let loads = together(cx, pairs.len(), pairs, |pair, cx| {
+        load(pair, cx, standstill, &artifacts)
+    });
     let loaded = async { loads.await.1.map_or(Ok(()), Err) };
     run.report.step(Step::Load, loaded).await?;
     run.report.step(Step::Compare, compare_all(cx, pairs)).await?;

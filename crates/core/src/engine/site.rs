@@ -46,6 +46,8 @@ pub struct Site {
     pub host: String,
     /// This process.
     pub process: u32,
+    /// How many processors this host has.
+    pub processors: usize,
     /// Stillpoint's version.
     pub version: String,
     /// What is never stopped.
@@ -291,6 +293,7 @@ impl Site {
             report: run.report.clone(),
             cancel: run.cancel.clone(),
             idle_limit: STREAM_IDLE,
+            processors: self.processors,
         }
     }
 

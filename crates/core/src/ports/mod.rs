@@ -15,6 +15,7 @@ pub mod repository;
 pub mod shell;
 pub mod spool;
 pub mod store;
+pub mod together;
 
 pub use catalog::Catalog;
 pub use clock::{Clock, Overdue, within};
@@ -27,3 +28,4 @@ pub use repository::{Key, Repository, RepositoryError, Upload};
 pub use shell::{Command, Control, Exit, Process, Shell};
 pub use spool::{Spool, SpoolError, SpoolFile};
 pub use store::{Cx, Footing, Kind, Pinned, Store, StoreError};
+pub use together::{MayBeCancelled, together};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::{Clock, EngineError, Overdue, Reach, RepositoryError, Shell, Spool, SpoolError};
+use super::{Clock, EngineError, MayBeCancelled, Overdue, Reach, RepositoryError, Shell, Spool, SpoolError};
 use crate::backups::{Artifacts, Damage};
 use crate::events::Reporter;
 use crate::manifest::{Inventory, StoreRecord, Watermark};
@@ -44,6 +44,8 @@ pub struct Cx {
     pub cancel: CancellationToken,
     /// How long a stream may stand still before it counts as stuck.
     pub idle_limit: Duration,
+    /// How many processors there are for what a store does at once.
+    pub processors: usize,
 }
 
 /// What a store tells about itself before anything is stopped.
@@ -226,4 +228,10 @@ pub enum StoreError {
     /// The repository failed.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
+}
+
+impl MayBeCancelled for StoreError {
+    fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled)
+    }
 }

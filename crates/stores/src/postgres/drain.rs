@@ -1,11 +1,12 @@
 //! The drain: globals, then each database's dump from its pinned snapshot, counted in the same
-//! snapshot while it is dumped.
+//! snapshot while it is dumped. As many databases at once as there are processors: the dump itself keeps
+//! one busy, and the largest comes first, so that none is left alone at the end.
 
 use bytes::Bytes;
 use futures::future::join;
 use stillpoint_core::manifest::{Artifact, Inventory, StoreRecord};
 use stillpoint_core::names::{ArtifactName, StoreKind};
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::ports::{Cx, StoreError, together};
 use stillpoint_core::sink::Sink;
 
 use super::pin::{PinnedDatabase, PinnedServer};
@@ -23,11 +24,17 @@ impl PinnedServer {
         let compression = self.store.probe_tools(cx).await?;
         let mut artifacts = vec![self.drain_globals(cx, sink).await?];
         let mut inventory = Inventory::default();
-        for database in &self.databases {
-            let (artifact, counts) = self.drain_and_count(cx, sink, database, compression).await?;
+        let drain = |database, cx| async move { self.drain_and_count(&cx, sink, database, compression).await };
+        let (drained, failure) = together(cx, cx.processors, &self.databases, drain).await;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        for (artifact, counts) in drained {
             artifacts.push(artifact);
             inventory.extend(counts);
         }
+        // Whichever was the largest today, the manifest lists them alike every day.
+        artifacts.sort_by(|a, b| (&a.of, &a.name).cmp(&(&b.of, &b.name)));
         let extensions = inventory::extensions(cx, &self.databases).await?;
         Ok(StoreRecord {
             name: self.store.name.clone(),

@@ -3,7 +3,7 @@
 
 use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::{Artifact, StoreRecord};
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::ports::{Cx, StoreError, together};
 use stillpoint_pg::Session;
 
 use super::access::{MAINTENANCE, server};
@@ -24,10 +24,12 @@ impl PostgresStore {
         // `CREATE DATABASE` needs a template without visitors.
         session.close().await;
         prepared?;
-        for artifact in record.artifacts.iter().filter(|artifact| artifact.content == DATABASE) {
-            self.load_database(cx, artifact, artifacts).await?;
-        }
-        Ok(())
+        let mut databases: Vec<&Artifact> = record.artifacts.iter().filter(|one| one.content == DATABASE).collect();
+        // The largest first, so that none is left alone at the end.
+        databases.sort_by_key(|artifact| std::cmp::Reverse(artifact.size));
+        let load = |artifact, cx| async move { self.load_database(&cx, artifact, artifacts).await };
+        let (_, failure) = together(cx, cx.processors, databases, load).await;
+        failure.map_or(Ok(()), Err)
     }
 
     async fn prepare(

@@ -23,6 +23,13 @@ const TABLES: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class
     JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1";
 
+/// What pg_cron writes before it begins a job, where a database has it. A lock that keeps writers out and lets
+/// readers in holds its jobs off; it goes with the session, and no setting is changed.
+const CRON: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c \
+    JOIN pg_namespace n ON n.oid = c.relnamespace \
+    JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e' \
+    JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_cron' WHERE c.relname = 'job_run_details'";
+
 /// A pinned server.
 pub(super) struct PinnedServer {
     pub(super) store: PostgresStore,
@@ -72,9 +79,11 @@ impl PostgresStore {
     }
 }
 
-/// Every database that can be connected to, but templates and what a restore has set aside.
+/// Every database that can be connected to, the largest first, but templates and what a restore has set
+/// aside.
 pub(super) async fn databases(session: &Session) -> Result<Vec<String>, StoreError> {
-    let sql = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1";
+    let sql = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate \
+               ORDER BY pg_database_size(oid) DESC, datname";
     let names = session
         .column(STATEMENT, sql)
         .await
@@ -88,15 +97,17 @@ async fn snapshot(session: &Session) -> Result<String, PgError> {
         .await?;
     let snapshot = session.value(STATEMENT, "SELECT pg_export_snapshot()").await?;
     let tables = session.column(STATEMENT, TABLES).await?;
-    if !tables.is_empty() {
-        session
-            .run(
-                STATEMENT,
-                &format!("LOCK TABLE {} IN ACCESS SHARE MODE", tables.join(", ")),
-            )
-            .await?;
-    }
+    lock(session, &tables, "ACCESS SHARE").await?;
+    lock(session, &session.column(STATEMENT, CRON).await?, "EXCLUSIVE").await?;
     Ok(snapshot)
+}
+
+async fn lock(session: &Session, tables: &[String], mode: &str) -> Result<(), PgError> {
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let lock = format!("LOCK TABLE {} IN {mode} MODE", tables.join(", "));
+    session.run(STATEMENT, &lock).await
 }
 
 #[async_trait]

@@ -128,6 +128,7 @@ impl World {
             kinds: vec![faults.kind(Arc::new(kind))],
             host: self.host.clone(),
             process: self.process,
+            processors: 2,
             version: "0.0.0-test".into(),
             keep: Keep::default(),
             retention: Policy::default(),

@@ -8,12 +8,11 @@ use crate::engine::plan::Plan;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
 use crate::engine::standstill::Standstill;
-use crate::engine::together::together;
 use crate::errors::RunFailure;
 use crate::events::Step;
 use crate::manifest::{StoreRecord, Watermark, Watermarks};
 use crate::ports::store::{Footing, Written};
-use crate::ports::{Cx, Pinned, Store};
+use crate::ports::{Cx, Pinned, Store, together};
 use crate::sink::Sink;
 
 /// What the standstill yielded.
@@ -79,11 +78,11 @@ async fn pin_all(site: &Site, cx: &Cx, platform: &Platform, standstill: &Standst
     for store in platform.stores.values() {
         standstill.bring(&**store, Footing::Running).await?;
     }
-    let (marked, failure) = together(cx, platform.stores.values(), mark).await;
+    let (marked, failure) = together(cx, platform.stores.len(), platform.stores.values(), mark).await;
     if let Some(failure) = failure {
         return Err(failure);
     }
-    let (mut pins, failure) = together(cx, marked, pin).await;
+    let (mut pins, failure) = together(cx, marked.len(), marked, pin).await;
     match failure {
         None => Ok(pins),
         Some(failure) => {
@@ -121,7 +120,7 @@ async fn release(pins: &mut Pins) {
 /// Under hold nothing may have been written until the last byte was read, also what a pin keeps out: a
 /// writer from outside the platform was there before the pin as well.
 async fn compare_marks(cx: &Cx, pins: &mut Pins, records: &mut [StoreRecord]) -> Result<(), RunFailure> {
-    let (looks, failure) = together(cx, pins, |pin, cx| async move {
+    let (looks, failure) = together(cx, pins.len(), pins, |pin, cx| async move {
         match pin.store.writes_since(&cx, &pin.before).await {
             Ok(written) => Ok((pin, written)),
             Err(cause) => Err(RunFailure::of(pin.store.name(), cause)),
@@ -155,7 +154,7 @@ async fn compare_marks(cx: &Cx, pins: &mut Pins, records: &mut [StoreRecord]) ->
 /// Under hold every drain keeps the clients down, so one that failed has no use for the others.
 async fn drain_all(run: &Run, cx: &Cx, pins: &mut Pins, sink: &Sink) -> Captured {
     let mut records = Vec::new();
-    let drains = together(cx, pins, |pin, cx| async move {
+    let drains = together(cx, pins.len(), pins, |pin, cx| async move {
         let drained = pin.pinned.drain(&cx, sink).await;
         drained.map_err(|cause| RunFailure::of(pin.store.name(), cause))
     });
