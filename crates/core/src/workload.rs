@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::names::{Address, WorkloadId};
@@ -45,6 +45,8 @@ pub struct Workload {
     pub labels: BTreeMap<String, String>,
     /// Its environment; may hold secrets.
     pub environment: Environment,
+    /// What it runs, the image's entrypoint first; may hold secrets.
+    pub command: CommandLine,
 }
 
 /// What the engine does with a container that has ended, in the engine's own words.
@@ -138,5 +140,39 @@ impl Environment {
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// A container's command line. `Debug` shows how long it is and nothing of it: passwords stand in some.
+#[derive(Clone, Default)]
+pub struct CommandLine(Vec<SecretString>);
+
+impl CommandLine {
+    /// Takes program and arguments.
+    pub fn new(words: impl IntoIterator<Item = String>) -> Self {
+        Self(words.into_iter().map(SecretString::from).collect())
+    }
+
+    /// Program and arguments, in order.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(ExposeSecret::expose_secret)
+    }
+}
+
+impl fmt::Debug for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CommandLine({} words)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_keeps_its_secrets() {
+        let command = CommandLine::new(["valkey-server".to_owned(), "--requirepass=hidden".to_owned()]);
+        assert_eq!(command.words().last(), Some("--requirepass=hidden"));
+        assert_eq!(format!("{command:?}"), "CommandLine(2 words)");
     }
 }

@@ -25,7 +25,11 @@ pub struct Key {
 }
 
 /// Every setting of a store, whatever its kind.
-pub const KEYS: [Key; 2] = [
+pub const KEYS: [Key; 3] = [
+    Key {
+        name: "port",
+        secret: false,
+    },
     Key {
         name: "user",
         secret: false,

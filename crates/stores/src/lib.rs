@@ -4,6 +4,7 @@
 pub mod labels;
 pub mod postgres;
 mod toolbox;
+pub mod valkey;
 
 use std::sync::Arc;
 
@@ -39,6 +40,9 @@ pub(crate) fn labelled(workload: &Workload) -> Option<&str> {
 
 /// Every kind of store, in the order in which they are tried. An eighth store is one line here.
 pub fn registry(setting: &Setting) -> Vec<Arc<dyn Kind>> {
-    let kinds: [labels::Make; 1] = [|setting| Arc::new(postgres::Postgres::new(setting))];
+    let kinds: [labels::Make; 2] = [
+        |setting| Arc::new(postgres::Postgres::new(setting)),
+        |setting| Arc::new(valkey::Valkey::new(setting)),
+    ];
     kinds.map(|make| labels::with_labels(make, setting)).into()
 }

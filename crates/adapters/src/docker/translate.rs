@@ -11,7 +11,7 @@ use bollard::models::{
 use jiff::Timestamp;
 use stillpoint_core::names::{Address, Project, WorkloadId};
 use stillpoint_core::ports::EngineError;
-use stillpoint_core::workload::{Environment, Health, RestartPolicy, State, Workload};
+use stillpoint_core::workload::{CommandLine, Environment, Health, RestartPolicy, State, Workload};
 
 use super::errors::Act;
 
@@ -49,6 +49,7 @@ pub(super) fn workload(act: &Act, found: ContainerInspectResponse) -> Result<Opt
         image: config.image.unwrap_or_default(),
         labels: labels.into_iter().collect(),
         environment: Environment::parse(config.env.unwrap_or_default()),
+        command: CommandLine::new(found.path.into_iter().chain(found.args.unwrap_or_default())),
     }))
 }
 
@@ -141,7 +142,7 @@ mod tests {
     fn read(state: &serde_json::Value) -> Workload {
         let found = json!({
             "Id": "77", "Name": "/hub-db-1", "Image": "sha256:0a", "RestartCount": 3, "State": state,
-            "HostConfig": {"AutoRemove": true},
+            "HostConfig": {"AutoRemove": true}, "Path": "docker-entrypoint.sh", "Args": ["postgres", "-c", "a=b"],
             "Config": {
                 "Image": "postgres:17", "Env": ["A=1", "PASSWORD=a=b"], "StopTimeout": 60,
                 "Labels": {
@@ -178,6 +179,8 @@ mod tests {
         assert_eq!(workload.stop_grace, Some(Duration::from_mins(1)));
         assert!(workload.auto_remove);
         assert!(workload.environment.get("PASSWORD").is_some());
+        let command: Vec<&str> = workload.command.words().collect();
+        assert_eq!(command, ["docker-entrypoint.sh", "postgres", "-c", "a=b"]);
         assert_eq!(workload.labels.len(), 3);
     }
 

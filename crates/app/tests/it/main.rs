@@ -16,5 +16,6 @@ mod s3_errors;
 mod s3_faults;
 mod s3_lease;
 mod unfinished;
+mod valkey;
 mod whole;
 mod written;

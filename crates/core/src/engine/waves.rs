@@ -67,7 +67,7 @@ pub(super) fn dependencies(workload: &Workload) -> BTreeMap<&str, &str> {
 mod tests {
     use super::*;
     use crate::names::{Address, Project, WorkloadId};
-    use crate::workload::{Environment, State};
+    use crate::workload::{CommandLine, Environment, State};
 
     fn workload(service: &str, depends_on: &str) -> Workload {
         Workload {
@@ -90,6 +90,7 @@ mod tests {
             auto_remove: false,
             labels: [(DEPENDS_ON.to_owned(), depends_on.to_owned())].into(),
             environment: Environment::default(),
+            command: CommandLine::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Who we are to the server and how we reach it: found in the container's environment, overridden
 //! by our own. Every connection of this store is opened here.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::engine::limits::{LOOK_EVERY, STORE_READY};
 use stillpoint_core::names::StoreName;
 use stillpoint_core::ports::{Cx, EngineError, StoreError, within};
@@ -9,9 +9,8 @@ use stillpoint_core::workload::Workload;
 use stillpoint_pg::{Endpoint, Login, PgError, Session};
 
 use super::PostgresStore;
-use super::tools::Tool;
 use crate::Setting;
-use crate::toolbox::{Doing, collect, guarded};
+use crate::toolbox::{Secret, guarded};
 
 const PORT: u16 = 5432;
 
@@ -27,33 +26,21 @@ const SETTINGS: &str = "SET statement_timeout = 0; SET idle_in_transaction_sessi
 #[derive(Clone)]
 pub(super) struct Access {
     pub(super) user: String,
-    password: Password,
+    password: Secret,
     /// The variable that overrides the password.
     variable: String,
 }
 
-#[derive(Clone)]
-enum Password {
-    /// The server is open to us, as far as its container says.
-    None,
-    Known(SecretString),
-    /// A path inside the container (Docker secrets); also what a label names.
-    InFile(SecretString),
-}
-
 impl Access {
     pub(super) fn of(store: &StoreName, workload: &Workload, setting: &Setting) -> Self {
-        use secrecy::ExposeSecret;
         let own = |name: &str| workload.environment.get(name).cloned();
         let set = |what: &str| setting(&crate::variable(store.as_str(), what));
         let user = set("USER").or_else(|| own("POSTGRES_USER"));
-        let known = |password: Option<SecretString>| password.map(Password::Known);
-        let in_file = |path: Option<SecretString>| path.map(Password::InFile);
-        let password = known(set("PASSWORD"))
-            .or_else(|| in_file(set("PASSWORD_FILE")))
-            .or_else(|| known(own("POSTGRES_PASSWORD")))
-            .or_else(|| in_file(own("POSTGRES_PASSWORD_FILE")))
-            .unwrap_or(Password::None);
+        let password = Secret::known(set("PASSWORD"))
+            .or_else(|| Secret::in_file(set("PASSWORD_FILE")))
+            .or_else(|| Secret::known(own("POSTGRES_PASSWORD")))
+            .or_else(|| Secret::in_file(own("POSTGRES_PASSWORD_FILE")))
+            .unwrap_or(Secret::None);
         let user = user.map_or_else(|| "postgres".to_owned(), |user| user.expose_secret().to_owned());
         Self {
             user,
@@ -93,21 +80,7 @@ impl PostgresStore {
 
     /// The password, read from inside the container where it is a Docker secret.
     pub(super) async fn password(&self, cx: &Cx) -> Result<Option<SecretString>, StoreError> {
-        use secrecy::ExposeSecret;
-        match &self.access.password {
-            Password::None => Ok(None),
-            Password::Known(password) => Ok(Some(password.clone())),
-            Password::InFile(path) => {
-                let command = stillpoint_core::ports::Command::new(["cat", path.expose_secret()]);
-                let process = cx.shell.exec(&self.workload, command).await?;
-                let doing = Doing {
-                    what: "reading the file of the password",
-                    tool: Tool::Cat.program(),
-                };
-                let text = collect(cx, doing, process).await?;
-                Ok(Some(SecretString::from(text.trim_end_matches('\n'))))
-            }
-        }
+        self.access.password.read(cx, &self.workload).await
     }
 
     /// Waits until the server takes connections: after a start it may recover for minutes.
@@ -185,9 +158,9 @@ mod tests {
         let workload = container(labels, &environment);
         let access = Access::of(&StoreName::new("db"), &workload, &settings_of(&workload, above));
         let password = match access.password {
-            Password::None => "none".to_owned(),
-            Password::Known(password) => password.expose_secret().to_owned(),
-            Password::InFile(path) => format!("file {}", path.expose_secret()),
+            Secret::None => "none".to_owned(),
+            Secret::Known(password) => password.expose_secret().to_owned(),
+            Secret::InFile(path) => format!("file {}", path.expose_secret()),
         };
         (access.user, password)
     }

@@ -2,36 +2,20 @@
 //! a death at any point can tell what is what: if the aside of `x` exists, a present `x` is the
 //! unfinished load that was to replace it.
 
-use sha2::{Digest, Sha256};
 use stillpoint_core::ports::{Cx, StoreError};
 use stillpoint_pg::Session;
 use stillpoint_pg::quote::{ident, literal};
 
 use super::PostgresStore;
 use super::access::{MAINTENANCE, server};
-use crate::toolbox::BY_SIZE;
-
-const PREFIX: &str = "sp_";
-
-/// The name under which database `name` is set aside: short, because PostgreSQL cuts names at 63
-/// bytes without a word (manual §4.1.1).
-pub(super) fn aside(name: &str) -> String {
-    let hash = Sha256::digest(name.as_bytes());
-    format!("{PREFIX}{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3])
-}
-
-/// Whether a name is one that [`aside`] gives.
-pub(super) fn is_aside(name: &str) -> bool {
-    let digits = name.strip_prefix(PREFIX).unwrap_or("");
-    digits.len() == 8 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
+use crate::toolbox::{BY_SIZE, is_short_name, short_name};
 
 /// The databases that are set aside now.
 pub(super) async fn present(cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
     Ok(names(cx, session)
         .await?
         .into_iter()
-        .filter(|name| is_aside(name))
+        .filter(|name| is_short_name(name))
         .collect())
 }
 
@@ -47,7 +31,7 @@ async fn names(cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
 pub(super) async fn make_room(cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
     let names = names(cx, session).await?;
     let is_there = |wanted: &str| names.iter().any(|name| name == wanted);
-    let aside = aside(name);
+    let aside = short_name(name);
     match (is_there(name), is_there(&aside)) {
         (false, _) => Ok(()),
         (true, true) => drop_database(session, name).await,
@@ -86,36 +70,10 @@ impl PostgresStore {
 
 async fn drop_replaced(cx: &Cx, session: &Session) -> Result<(), StoreError> {
     let names = names(cx, session).await?;
-    for old in names.iter().filter(|name| is_aside(name)) {
-        if names.iter().any(|name| aside(name) == *old) {
+    for old in names.iter().filter(|name| is_short_name(name)) {
+        if names.iter().any(|name| short_name(name) == *old) {
             drop_database(session, old).await?;
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_follows_from_the_databases_own() {
-        assert_eq!(aside("openwebui"), aside("openwebui"));
-        assert_ne!(aside("openwebui"), aside("langfuse"));
-        assert!(is_aside(&aside("we \"ird' db")));
-    }
-
-    #[test]
-    fn a_users_database_is_not_taken_for_one() {
-        for name in [
-            "sp_",
-            "sp_12345678x",
-            "sp_1234567",
-            "sp_ABCDEF01",
-            "spare",
-            "sp_notes___",
-        ] {
-            assert!(!is_aside(name), "{name}");
-        }
-    }
 }

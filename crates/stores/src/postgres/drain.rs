@@ -91,14 +91,14 @@ impl PinnedServer {
         let arguments = ["-Fc", "--no-password", compression.option(), &snapshot];
         let process = self
             .store
-            .start(cx, Tool::PgDump, &database.name, &arguments, false)
+            .start(cx, Tool::Dump, &database.name, &arguments, false)
             .await?;
         let name = ArtifactName::of(&[self.store.name.as_str(), &format!("{}.dump", database.name)]);
         let writer = sink.create(&self.store.name, name).await?;
         let what = format!("dumping database `{}`", database.name);
         let doing = Doing {
             what: &what,
-            tool: Tool::PgDump.program(),
+            tool: Tool::Dump.program(),
         };
         let writer = stream_out(cx, doing, process, writer).await?;
         Ok(writer.commit(DATABASE, Some(&database.name)).await?)

@@ -72,13 +72,13 @@ impl PostgresStore {
         let name = artifact.of.as_deref().unwrap_or_default();
         let reader = artifacts.open(&self.name, artifact).await.map_err(damaged)?;
         let arguments = ["--create", "--exit-on-error", "--no-password", "--dbname", MAINTENANCE];
-        let process = self.start(cx, Tool::PgRestore, MAINTENANCE, &arguments, true).await?;
+        let process = self.start(cx, Tool::Restore, MAINTENANCE, &arguments, true).await?;
         let what = format!("loading database `{name}`");
         feed(
             cx,
             Doing {
                 what: &what,
-                tool: Tool::PgRestore.program(),
+                tool: Tool::Restore.program(),
             },
             process,
             reader,

@@ -12,8 +12,9 @@ use stillpoint_core::ports::{Cx, Pinned, StoreError};
 use stillpoint_core::sink::Sink;
 use stillpoint_pg::{PgError, Session};
 
+use super::PostgresStore;
 use super::access::{MAINTENANCE, server};
-use super::{PostgresStore, aside};
+use crate::toolbox::is_short_name;
 
 /// How long one statement of the pin may take; its locks wait at most a minute by themselves.
 const STATEMENT: Duration = Duration::from_mins(2);
@@ -87,7 +88,7 @@ pub(super) async fn databases(session: &Session) -> Result<Vec<String>, StoreErr
         .column(STATEMENT, sql)
         .await
         .map_err(|error| server("listing databases", error))?;
-    Ok(names.into_iter().filter(|name| !aside::is_aside(name)).collect())
+    Ok(names.into_iter().filter(|name| !is_short_name(name)).collect())
 }
 
 async fn snapshot(session: &Session) -> Result<String, PgError> {

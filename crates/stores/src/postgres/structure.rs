@@ -52,11 +52,11 @@ impl PostgresStore {
     async fn read_dump(&self, cx: &Cx, artifact: &Artifact, artifacts: &Artifacts) -> Result<(), StoreError> {
         let reader = artifacts.open(&self.name, artifact).await.map_err(damaged)?;
         let process = self
-            .start(cx, Tool::PgRestore, MAINTENANCE, &["--file=/dev/null"], true)
+            .start(cx, Tool::Restore, MAINTENANCE, &["--file=/dev/null"], true)
             .await?;
         let doing = Doing {
             what: "reading a dump",
-            tool: Tool::PgRestore.program(),
+            tool: Tool::Restore.program(),
         };
         feed(cx, doing, process, reader).await
     }

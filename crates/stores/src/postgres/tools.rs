@@ -11,10 +11,9 @@ use crate::toolbox::{Doing, collect};
 /// The programs that we use.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Tool {
-    Cat,
-    PgDump,
-    PgDumpAll,
-    PgRestore,
+    Dump,
+    DumpAll,
+    Restore,
 }
 
 /// How dumps are compressed, inside the container: the cheapest that its `pg_dump` was built with.
@@ -30,10 +29,9 @@ pub(super) enum Compression {
 impl Tool {
     pub(super) fn program(self) -> &'static str {
         match self {
-            Self::Cat => "cat",
-            Self::PgDump => "pg_dump",
-            Self::PgDumpAll => "pg_dumpall",
-            Self::PgRestore => "pg_restore",
+            Self::Dump => "pg_dump",
+            Self::DumpAll => "pg_dumpall",
+            Self::Restore => "pg_restore",
         }
     }
 }
@@ -73,7 +71,7 @@ impl PostgresStore {
         let process = self
             .start(
                 cx,
-                Tool::PgDumpAll,
+                Tool::DumpAll,
                 MAINTENANCE,
                 &["--globals-only", "--no-password"],
                 false,
@@ -81,7 +79,7 @@ impl PostgresStore {
             .await?;
         let doing = Doing {
             what: "dumping globals",
-            tool: Tool::PgDumpAll.program(),
+            tool: Tool::DumpAll.program(),
         };
         collect(cx, doing, process).await
     }
@@ -110,10 +108,10 @@ impl PostgresStore {
             "--no-sync",
             "--file=/dev/null",
         ];
-        let process = self.start(cx, Tool::PgDump, MAINTENANCE, &arguments, false).await?;
+        let process = self.start(cx, Tool::Dump, MAINTENANCE, &arguments, false).await?;
         let doing = Doing {
             what: "trying a dump",
-            tool: Tool::PgDump.program(),
+            tool: Tool::Dump.program(),
         };
         collect(cx, doing, process).await.map(|_| ())
     }

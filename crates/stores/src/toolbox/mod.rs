@@ -1,8 +1,14 @@
 //! What several stores need and none owns: moving bytes between a container's process and the
 //! repository, and waiting with all three ends in sight (done, cancelled, stuck).
 
+mod names;
 mod pipe;
+mod secret;
 mod wait;
 
-pub(crate) use pipe::{Doing, collect, damaged, feed, stream_out};
+pub(crate) use names::{is_short_name, short_name};
+pub(crate) use pipe::{
+    Doing, collect, damaged, end, feed, feed_watched, finished, opened, stream_out, stream_out_watched,
+};
+pub(crate) use secret::Secret;
 pub(crate) use wait::{BY_SIZE, cancellable, guarded};

@@ -1,6 +1,8 @@
 //! Bytes between a process in a container and the repository. Whatever goes wrong, the process is
 //! gone and no artifact exists when these return an error.
 
+use std::io::{Cursor, ErrorKind};
+
 use bytes::{Bytes, BytesMut};
 use futures::future::join;
 use stillpoint_core::backups::{ArtifactError, ArtifactReader};
@@ -26,15 +28,29 @@ pub(crate) struct Doing<'a> {
     pub(crate) tool: &'a str,
 }
 
+/// What looks at bytes while they pass.
+type Watch<'a> = &'a mut (dyn FnMut(&Bytes) + Send);
+
 /// Streams a process's output into an artifact. The artifact is returned uncommitted, after the
 /// process has exited with 0.
 pub(crate) async fn stream_out(
     cx: &Cx,
     doing: Doing<'_>,
+    process: Process,
+    writer: ArtifactWriter,
+) -> Result<ArtifactWriter, StoreError> {
+    stream_out_watched(cx, doing, process, writer, &mut |_| {}).await
+}
+
+/// As [`stream_out`]; `watch` sees every byte. What it found is asked before the artifact is committed.
+pub(crate) async fn stream_out_watched(
+    cx: &Cx,
+    doing: Doing<'_>,
     mut process: Process,
     mut writer: ArtifactWriter,
+    watch: Watch<'_>,
 ) -> Result<ArtifactWriter, StoreError> {
-    let copied = copy_out(cx, doing, &mut process.output, &mut writer).await;
+    let copied = copy_out(cx, doing, &mut process.output, &mut writer, watch).await;
     match ended(cx, doing, process.control, copied).await {
         Ok(()) => Ok(writer),
         Err(error) => {
@@ -49,8 +65,10 @@ async fn copy_out(
     doing: Doing<'_>,
     output: &mut (dyn AsyncRead + Send + Unpin),
     writer: &mut ArtifactWriter,
+    watch: Watch<'_>,
 ) -> Result<(), StoreError> {
     while let Some(piece) = read(cx, doing, output).await? {
+        watch(&piece);
         guarded(cx, "writing to the repository", writer.write(piece)).await??;
     }
     Ok(())
@@ -65,6 +83,36 @@ async fn read(
     let read = guarded(cx, doing.what, output.read_buf(&mut piece)).await?;
     let length = read.map_err(|error| cut(doing, &error))?;
     Ok((length > 0).then(|| piece.freeze()))
+}
+
+/// Waits for the first bytes of a process's output, and puts them back before the rest. A process that
+/// ends without any is a failure.
+pub(crate) async fn opened(cx: &Cx, doing: Doing<'_>, mut process: Process) -> Result<Process, StoreError> {
+    match read(cx, doing, &mut process.output).await {
+        Ok(Some(head)) => {
+            process.output = Box::new(Cursor::new(head).chain(process.output));
+            Ok(process)
+        }
+        Ok(None) => {
+            ended(cx, doing, process.control, Ok(())).await?;
+            Err(cut(doing, &ErrorKind::UnexpectedEof.into()))
+        }
+        Err(error) => {
+            end(cx, doing, process).await;
+            Err(error)
+        }
+    }
+}
+
+/// Ends a process that is not wanted any more.
+pub(crate) async fn end(cx: &Cx, doing: Doing<'_>, mut process: Process) {
+    killed(cx, doing, &mut *process.control).await;
+}
+
+/// Waits for the end of a process that says nothing, however long it works.
+pub(crate) async fn finished(cx: &Cx, doing: Doing<'_>, mut process: Process) -> Result<(), StoreError> {
+    let drained = discard(cx, doing, &mut process.output).await;
+    ended(cx, doing, process.control, drained).await
 }
 
 /// Collects a process's output as text.
@@ -92,12 +140,23 @@ pub(crate) async fn collect(cx: &Cx, doing: Doing<'_>, mut process: Process) -> 
 pub(crate) async fn feed(
     cx: &Cx,
     doing: Doing<'_>,
+    process: Process,
+    artifact: ArtifactReader,
+) -> Result<(), StoreError> {
+    feed_watched(cx, doing, process, artifact, &mut |_| {}).await
+}
+
+/// As [`feed`]; `watch` sees every byte of the artifact.
+pub(crate) async fn feed_watched(
+    cx: &Cx,
+    doing: Doing<'_>,
     mut process: Process,
     artifact: ArtifactReader,
+    watch: Watch<'_>,
 ) -> Result<(), StoreError> {
     let input = process.input.take();
     let (fed, drained) = join(
-        copy_in(cx, doing, artifact, input),
+        copy_in(cx, doing, artifact, input, watch),
         discard(cx, doing, &mut process.output),
     )
     .await;
@@ -109,8 +168,10 @@ async fn copy_in(
     doing: Doing<'_>,
     mut artifact: ArtifactReader,
     mut input: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    watch: Watch<'_>,
 ) -> Result<(), StoreError> {
     while let Some(piece) = guarded(cx, doing.what, artifact.next()).await?.map_err(damaged)? {
+        watch(&piece);
         // A process that closed its input says why by its exit code; the artifact is still read to
         // its end, because only the end proves its hash.
         if let Some(pipe) = &mut input
@@ -149,9 +210,7 @@ async fn ended(
     streams: Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     if let Err(error) = streams {
-        if let Err(left) = control.kill().await {
-            cx.report.warn(format!("{} may still run: {left}", doing.tool));
-        }
+        killed(cx, doing, &mut *control).await;
         return Err(error);
     }
     match control.finish().await? {
@@ -162,6 +221,12 @@ async fn ended(
             code,
             errors: errors.trim().to_owned(),
         }),
+    }
+}
+
+async fn killed(cx: &Cx, doing: Doing<'_>, control: &mut dyn Control) {
+    if let Err(left) = control.kill().await {
+        cx.report.warn(format!("{} may still run: {left}", doing.tool));
     }
 }
 

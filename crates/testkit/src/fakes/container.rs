@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use stillpoint_core::names::{Address, Project, WorkloadId};
-use stillpoint_core::workload::{Environment, Health, RestartPolicy, State, Workload};
+use stillpoint_core::workload::{CommandLine, Environment, Health, RestartPolicy, State, Workload};
 
 /// The image by which the fake kind knows its stores.
 pub(super) const STORE_IMAGE: &str = "registry.example/fakestore:1";
@@ -241,5 +241,6 @@ fn workload(service: &str) -> Workload {
         auto_remove: false,
         labels: BTreeMap::new(),
         environment: Environment::default(),
+        command: CommandLine::default(),
     }
 }

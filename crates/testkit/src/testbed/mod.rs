@@ -8,6 +8,7 @@ pub(crate) mod containers;
 pub(crate) mod docker;
 mod dump;
 mod events;
+mod guest;
 mod nats;
 pub(crate) mod owner;
 pub(crate) mod places;

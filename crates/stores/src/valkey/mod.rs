@@ -1,0 +1,231 @@
+//! Valkey and Redis: every database of a server in one RDB file, which a save of our own wrote, put
+//! back into the stopped server with its append-only files made anew.
+//!
+//! Operators read `docs/stores/valkey.md`. Never here: changing a setting of the server, or touching
+//! its data before a whole and proven dump lies beside it.
+
+mod access;
+mod aside;
+mod drain;
+mod info;
+mod inventory;
+mod layout;
+mod options;
+mod pin;
+mod preflight;
+mod rdb;
+mod restore;
+mod session;
+mod structure;
+mod versions;
+mod watermark;
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use stillpoint_core::backups::{Artifacts, Damage};
+use stillpoint_core::engine::keep::image_name;
+use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
+use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
+use stillpoint_core::ports::store::{Preflight, Written};
+use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
+use stillpoint_core::workload::Workload;
+
+use crate::Setting;
+use access::Access;
+use layout::Layout;
+use restore::Stage;
+use versions::Version;
+
+const KIND: &str = "valkey";
+
+/// Images of the servers, as their makers and the usual repackagers call them.
+const IMAGES: [&str; 6] = [
+    "redis",
+    "redis-stack",
+    "redis-stack-server",
+    "valkey",
+    "valkey-bundle",
+    "valkey-server",
+];
+
+/// The program with which files are read.
+const CAT: &str = "cat";
+
+/// The kind.
+pub struct Valkey {
+    setting: Setting,
+}
+
+impl Valkey {
+    /// The kind, with our own environment as the place of overriding settings.
+    pub fn new(setting: Setting) -> Self {
+        Self { setting }
+    }
+}
+
+impl Kind for Valkey {
+    fn kind(&self) -> StoreKind {
+        StoreKind::new(KIND)
+    }
+
+    /// A container of a server's image that does not run one of its other programs.
+    fn recognises(&self, workload: &Workload) -> bool {
+        match crate::labelled(workload) {
+            Some(kind) => kind == KIND,
+            None => IMAGES.contains(&image_name(&workload.image)) && !options::is_no_server(workload),
+        }
+    }
+
+    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+        let access = Access::of(&name, workload, &self.setting)?;
+        Ok(Arc::new(ValkeyStore {
+            name,
+            workload: workload.id.clone(),
+            access,
+            known: OnceLock::new(),
+            stages: OnceLock::new(),
+        }))
+    }
+}
+
+/// One server.
+#[derive(Clone)]
+struct ValkeyStore {
+    name: StoreName,
+    workload: WorkloadId,
+    access: Access,
+    /// What a restore has to know of the server, learned while it runs.
+    known: OnceLock<Known>,
+    /// What a restore does, decided once.
+    stages: OnceLock<&'static [Stage]>,
+}
+
+/// What a restore has to know of a server.
+#[derive(Clone, Debug)]
+struct Known {
+    layout: Layout,
+    version: Version,
+}
+
+#[async_trait]
+impl Store for ValkeyStore {
+    fn kind(&self) -> StoreKind {
+        StoreKind::new(KIND)
+    }
+
+    fn name(&self) -> &StoreName {
+        &self.name
+    }
+
+    fn workload(&self) -> &WorkloadId {
+        &self.workload
+    }
+
+    async fn ready(&self, cx: &Cx) -> Result<(), StoreError> {
+        self.wait_until_ready(cx).await
+    }
+
+    async fn preflight(&self, cx: &Cx) -> Result<Preflight, StoreError> {
+        self.look_at_server(cx).await
+    }
+
+    async fn watermark(&self, cx: &Cx) -> Result<Watermark, StoreError> {
+        let session = self.open(cx).await?;
+        watermark::calls(&session).await.map(Watermark)
+    }
+
+    async fn writes_since(&self, cx: &Cx, before: &Watermark) -> Result<Written, StoreError> {
+        let after = self.watermark(cx).await?;
+        let moved = watermark::moved(&before.0, &after.0);
+        Ok(Written { after, moved })
+    }
+
+    async fn visitors(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+        let session = self.open(cx).await?;
+        let list = session.text(&["CLIENT", "LIST"]).await;
+        let list = list.map_err(|trouble| access::server("asking for the server's clients", trouble))?;
+        Ok(watermark::visitors(&list))
+    }
+
+    async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
+        self.hold(cx).await
+    }
+
+    async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
+        self.fits(cx, record).await
+    }
+
+    async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
+        self.read_along(cx, record, artifacts).await
+    }
+
+    fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)> {
+        structure::recognise(&self.name, name)
+    }
+
+    fn restore_stages(&self) -> Vec<Footing> {
+        self.stages().iter().map(|stage| stage.footing()).collect()
+    }
+
+    async fn restore(
+        &self,
+        cx: &Cx,
+        stage: usize,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<(), StoreError> {
+        self.do_stage(cx, stage, record, artifacts).await
+    }
+
+    async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {
+        let session = self.open(cx).await?;
+        inventory::count_like(&session, &record.inventory).await
+    }
+
+    async fn settle(&self, cx: &Cx) -> Result<(), StoreError> {
+        self.free_aside(cx).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::options::tests::workload;
+    use super::*;
+
+    fn known(image: &str, command: &[&str]) -> bool {
+        Valkey::new(Arc::new(|_| None)).recognises(&workload(image, command, &[]))
+    }
+
+    #[test]
+    fn servers_are_known_by_their_images() {
+        for image in [
+            "valkey/valkey:8",
+            "redis:7-alpine",
+            "docker.io/bitnami/redis:7.2",
+            "registry.example:5000/valkey",
+        ] {
+            assert!(known(image, &["docker-entrypoint.sh"]), "{image}");
+        }
+        for image in [
+            "oliver006/redis_exporter:v1",
+            "redis/redisinsight:2",
+            "postgres:17",
+            "myapp-redis-worker",
+        ] {
+            assert!(!known(image, &["docker-entrypoint.sh"]), "{image}");
+        }
+        assert!(!known("redis:7", &["redis-sentinel", "/etc/sentinel.conf"]));
+    }
+
+    #[test]
+    fn the_label_decides() {
+        let mut labelled = workload("acme/cache:1", &[], &[]);
+        labelled.labels.insert("stillpoint.kind".into(), "valkey".into());
+        let kind = Valkey::new(Arc::new(|_| None));
+        assert!(kind.recognises(&labelled));
+        let mut none = workload("redis:7", &[], &[]);
+        none.labels.insert("stillpoint.kind".into(), "none".into());
+        assert!(!kind.recognises(&none));
+    }
+}

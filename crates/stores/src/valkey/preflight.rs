@@ -1,0 +1,217 @@
+//! Looking, while the platform runs, whether a save or a restore can succeed. Writes nothing.
+
+use redis::Value;
+use stillpoint_core::manifest::StoreRecord;
+use stillpoint_core::ports::store::Preflight;
+use stillpoint_core::ports::{Cx, StoreError};
+
+use super::access::server;
+use super::info::Info;
+use super::inventory::{self, highest_database};
+use super::layout::{Layout, forgetful, unsupported};
+use super::session::{Session, Trouble, items, text};
+use super::versions::Version;
+use super::{CAT, Known, ValkeyStore, aside, watermark};
+
+/// The fact that holds the names of loaded modules: a server without them cannot read their data.
+pub(super) const MODULES: &str = "modules";
+
+/// A part of Valkey 9.1 and later that shows as a module.
+const BUILT_IN: &str = "lua";
+
+impl ValkeyStore {
+    pub(super) async fn look_at_server(&self, cx: &Cx) -> Result<Preflight, StoreError> {
+        let session = self.open(cx).await?;
+        let (info, layout) = self.must_be_supported(&session).await?;
+        if let Some(why) = forgetful(&session).await? {
+            return Err(self.unfit(&why));
+        }
+        self.must_be_allowed(&session).await?;
+        self.run(cx, "looking for tools", &[CAT, "/dev/null"]).await?;
+        Ok(Preflight {
+            version: Version::of(&info).number,
+            bytes: info.number("used_memory"),
+            warnings: self.warnings(cx, &info, &layout).await?,
+            spool: 0,
+        })
+    }
+
+    /// What the server is, and where its data lies; an error if it is what this store cannot back up.
+    pub(super) async fn must_be_supported(&self, session: &Session) -> Result<(Info, Layout), StoreError> {
+        let info = Info::ask(session, None).await?;
+        match unsupported(&info) {
+            Some(why) => Err(self.unfit(&why)),
+            None => Ok((info, Layout::ask(session).await?)),
+        }
+    }
+
+    /// Asks all that a backup will ask. A save is asked for in a way that no server understands: whether we
+    /// may is decided before that.
+    async fn must_be_allowed(&self, session: &Session) -> Result<(), StoreError> {
+        for words in [&["PING"][..], &["TIME"], &["CLIENT", "LIST"], &["BGSAVE", "?"]] {
+            match session.ask(words).await {
+                Ok(_) | Err(Trouble::Answer(_)) => {}
+                Err(trouble) => return Err(self.login_failed(trouble)),
+            }
+        }
+        watermark::calls(session).await?;
+        modules(session).await?;
+        inventory::count(session).await.map(drop)
+    }
+
+    async fn warnings(&self, cx: &Cx, info: &Info, layout: &Layout) -> Result<Vec<String>, StoreError> {
+        let mut warnings = Vec::new();
+        if info.text("rdb_last_bgsave_status") == "err" {
+            warnings.push(format!("{}: its last save failed: its log says why", self.name));
+        }
+        if self.may_not_fork(cx, info).await? {
+            warnings.push(format!(
+                "{}: the host does not overcommit memory, and a save of so much data may fail: set \
+                 vm.overcommit_memory to 1",
+                self.name
+            ));
+        }
+        if self.has_aside(cx, layout).await? {
+            warnings.push(format!("{}: {} is not backed up", self.name, self.left_aside(layout)));
+        }
+        Ok(warnings)
+    }
+
+    /// A fork counts as much memory again, unless the host looks away (the server's own warning at its start).
+    async fn may_not_fork(&self, cx: &Cx, info: &Info) -> Result<bool, StoreError> {
+        let read = self.run(
+            cx,
+            "asking for memory",
+            &[CAT, "/proc/sys/vm/overcommit_memory", "/proc/meminfo"],
+        );
+        match read.await {
+            Ok(text) => Ok(text.lines().next() != Some("1") && info.number("used_memory") > available(&text)),
+            Err(StoreError::Tool { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn has_aside(&self, cx: &Cx, layout: &Layout) -> Result<bool, StoreError> {
+        let old = aside::old(&self.name);
+        match self
+            .run(cx, "listing the server's files", &["ls", "-a", &layout.folder])
+            .await
+        {
+            Ok(names) => Ok(names.lines().any(|name| name == old)),
+            Err(StoreError::Tool { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn left_aside(&self, layout: &Layout) -> String {
+        let old = aside::old(&self.name);
+        format!(
+            "{}/{old}, which a restore that did not finish has set aside,",
+            layout.folder
+        )
+    }
+
+    /// Whether the record's dump can be put in the place of this server's data. Learns where that is.
+    pub(super) async fn fits(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
+        let session = self.open(cx).await?;
+        let known = self.learn(&session, record).await?;
+        if self.has_aside(cx, &known.layout).await? {
+            // Only a restore that stands unfinished knows that what is in place may go.
+            return Err(self.unfit(&format!(
+                "{} is in the way: move or remove it once you are sure of the present data",
+                self.left_aside(&known.layout)
+            )));
+        }
+        let bytes = record.artifacts.iter().map(|artifact| artifact.size).sum();
+        self.must_take(cx, &known.layout, bytes).await
+    }
+
+    /// Learns, from the running server, where the data lies that a restore will replace.
+    pub(super) async fn learn(&self, session: &Session, record: &StoreRecord) -> Result<Known, StoreError> {
+        let (info, layout) = self.must_be_supported(session).await?;
+        let version = Version::of(&info);
+        let modules = modules(session).await?;
+        let missing = missing(record, &modules);
+        if let Some(why) = version.refuses(record) {
+            return Err(self.unfit(&why));
+        }
+        if let Some(why) = layout.unrestorable() {
+            return Err(self.unfit(why));
+        }
+        if highest_database(&record.inventory).is_some_and(|highest| highest >= layout.databases) {
+            return Err(self.unfit(&format!(
+                "the server has {} databases, the backup holds database {}",
+                layout.databases,
+                highest_database(&record.inventory).unwrap_or_default()
+            )));
+        }
+        if !missing.is_empty() {
+            return Err(self.unfit(&format!(
+                "the server lacks modules of the backup: {}",
+                missing.join(", ")
+            )));
+        }
+        let known = Known { layout, version };
+        Ok(self.known.get_or_init(|| known).clone())
+    }
+
+    pub(super) fn unfit(&self, why: &str) -> StoreError {
+        StoreError::Unfit(format!("{}: {why}", self.name))
+    }
+}
+
+/// Bytes of memory that are free, or would be when they are needed.
+fn available(meminfo: &str) -> u64 {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kibibytes.map_or(u64::MAX, |kibibytes| kibibytes << 10)
+}
+
+/// The names of the modules that the server has loaded, in order.
+pub(super) async fn modules(session: &Session) -> Result<Vec<String>, StoreError> {
+    let answer = session.ask(&["MODULE", "LIST"]).await;
+    let answer = answer.map_err(|trouble| server("asking for the server's modules", trouble))?;
+    Ok(names(&answer))
+}
+
+fn names(modules: &Value) -> Vec<String> {
+    let name = |module: &Value| {
+        let mut fields = items(module).chunks(2);
+        fields
+            .find(|field| field.first().is_some_and(|key| text(key) == "name"))
+            .and_then(|field| field.get(1))
+            .map(text)
+    };
+    let mut names: Vec<String> = items(modules)
+        .iter()
+        .filter_map(name)
+        .filter(|name| name != BUILT_IN)
+        .collect();
+    names.sort();
+    names
+}
+
+fn missing(record: &StoreRecord, present: &[String]) -> Vec<String> {
+    let needed = record.facts.get(MODULES).map_or("", String::as_str).split(", ");
+    let missing = needed.filter(|name| !name.is_empty() && !present.iter().any(|present| present == name));
+    missing.map(ToOwned::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_are_told_without_what_is_built_in() {
+        let word = |word: &str| Value::BulkString(word.into());
+        let module = |name: &str| Value::Array(vec![word("name"), word(name), word("ver"), Value::Int(1)]);
+        let list = Value::Array(vec![module("search"), module("lua"), module("bloom")]);
+        assert_eq!(names(&list), ["bloom", "search"]);
+    }
+
+    #[test]
+    fn free_memory_is_told_in_bytes() {
+        assert_eq!(available("0\nMemTotal: 9 kB\nMemAvailable:    4 kB\n"), 4096);
+        assert_eq!(available("1\n"), u64::MAX);
+    }
+}

@@ -1,0 +1,118 @@
+//! Whether an artifact is what its name says, whatever its hash: read to its end by us and, where the
+//! container has it, by the server's own `valkey-check-rdb`. Also, what artifacts of others are.
+
+use stillpoint_core::backups::{Artifacts, Damage};
+use stillpoint_core::manifest::{Artifact, StoreRecord};
+use stillpoint_core::names::{ArtifactName, StoreName};
+use stillpoint_core::ports::{Command, Cx, Process, StoreError};
+
+use super::ValkeyStore;
+use super::drain::{RDB, SUFFIX};
+use super::rdb::{Check, Sound};
+use super::versions::MAGIC;
+use crate::toolbox::{Doing, damaged, feed_watched, finished};
+
+/// Reads the file `$1` with whatever tool is there, and says on the error output what it finds. Without
+/// one it reads nothing but its input.
+pub(super) const CHECK_RDB: &str = r#"for tool in valkey-check-rdb redis-check-rdb; do
+  if command -v "$tool" >/dev/null 2>&1; then exec "$tool" "$1" >&2; fi
+done
+[ "$1" != /dev/stdin ] || exec cat >/dev/null"#;
+
+/// What a shell returns when there is no such program: containers without a shell have no tool either.
+const NO_PROGRAM: [i64; 2] = [126, 127];
+
+const CHECKING: Doing<'_> = Doing {
+    what: "checking the dump",
+    tool: "valkey-check-rdb",
+};
+
+impl ValkeyStore {
+    /// Has the server's own tool read a file in its container, where there is one.
+    pub(super) async fn prove(&self, cx: &Cx, path: &str) -> Result<(), StoreError> {
+        let process = self.check_rdb(cx, path, false).await?;
+        match finished(cx, CHECKING, process).await {
+            Err(StoreError::Tool { code, .. }) if NO_PROGRAM.contains(&code) => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn check_rdb(&self, cx: &Cx, path: &str, input: bool) -> Result<Process, StoreError> {
+        let mut command = Command::new(["sh", "-c", CHECK_RDB, "sh", path]);
+        command.input = input;
+        Ok(cx.shell.exec(&self.workload, command).await?)
+    }
+
+    pub(super) async fn read_along(
+        &self,
+        cx: &Cx,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<Vec<Damage>, StoreError> {
+        let mut damage = Vec::new();
+        for artifact in &record.artifacts {
+            match self.read_dump(cx, record, artifact, artifacts).await {
+                Ok(()) => {}
+                Err(StoreError::Damaged(what)) => damage.push(Damage::of(&self.name, &artifact.name, what)),
+                Err(error @ StoreError::Tool { .. }) => damage.push(Damage::of(&self.name, &artifact.name, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(damage)
+    }
+
+    async fn read_dump(
+        &self,
+        cx: &Cx,
+        record: &StoreRecord,
+        artifact: &Artifact,
+        artifacts: &Artifacts,
+    ) -> Result<(), StoreError> {
+        let reader = artifacts.open(&self.name, artifact).await.map_err(damaged)?;
+        let process = self.check_rdb(cx, "/dev/stdin", true).await?;
+        let mut check = Check::new();
+        let fed = feed_watched(cx, CHECKING, process, reader, &mut |piece| check.take(piece)).await;
+        match fed {
+            Ok(()) => verdict(check, record).map(drop),
+            Err(StoreError::Tool { code, .. }) if NO_PROGRAM.contains(&code) => verdict(check, record).map(drop),
+            // What we find ourselves says more than the end of a tool.
+            Err(error @ StoreError::Tool { .. }) => verdict(check, record).and(Err(error)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether what passed by was a whole file, and the one that the record speaks of.
+pub(super) fn verdict(check: Check, record: &StoreRecord) -> Result<Sound, StoreError> {
+    let sound = check.finish().map_err(|flaw| StoreError::Damaged(flaw.to_string()))?;
+    let (found, recorded) = (sound.format.to_string(), record.facts.get(MAGIC));
+    match recorded {
+        Some(recorded) if *recorded != found => Err(StoreError::Damaged(format!(
+            "its format is {found}, {recorded} in the manifest"
+        ))),
+        _ => Ok(sound),
+    }
+}
+
+/// What others have put there under this name: `<store>.rdb`.
+pub(super) fn recognise(store: &StoreName, name: &ArtifactName) -> Option<(String, Option<String>)> {
+    let own = ArtifactName::of(&[&format!("{store}{SUFFIX}")]);
+    (*name == own).then(|| (RDB.to_owned(), None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_made_is_known_by_its_name() {
+        let known = |name: &str| {
+            let name = ArtifactName::try_from(name.to_owned()).unwrap();
+            recognise(&StoreName::new("my cache"), &name)
+        };
+        assert_eq!(known("my%20cache.rdb"), Some(("rdb".into(), None)));
+        for name in ["valkey.rdb", "my%20cache/x.rdb", "my%20cache", "my%20cache.rdb.gz"] {
+            assert_eq!(known(name), None, "{name}");
+        }
+    }
+}
