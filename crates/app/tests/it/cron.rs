@@ -1,4 +1,4 @@
-//! Jobs of pg_cron write from inside the server: a backup holds them off, and nothing of that stays. On a real
+//! Jobs of `pg_cron` write from inside the server: a backup holds them off, and nothing of that stays. On a real
 //! engine.
 
 use crate::common::{half_way, hold_dumps, let_go, on_mini, until};

@@ -23,7 +23,7 @@ const TABLES: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class
     JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1";
 
-/// What pg_cron writes before it begins a job, where a database has it. A lock that keeps writers out and lets
+/// What `pg_cron` writes before it begins a job, where a database has it. A lock that keeps writers out and lets
 /// readers in holds its jobs off; it goes with the session, and no setting is changed.
 const CRON: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c \
     JOIN pg_namespace n ON n.oid = c.relnamespace \

@@ -31,7 +31,9 @@ pub(super) async fn examine<'a>(
         mut reasons,
         warnings,
     } = selection.pair(platform, manifest);
-    warnings.into_iter().for_each(|warning| run.report.warn(warning));
+    for warning in warnings {
+        run.report.warn(warning);
+    }
     reasons.extend(unfinished.and_then(|intent| other_stores(platform, intent, &pairs)));
     let damage = run
         .report
