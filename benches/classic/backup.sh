@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# backup.sh PROJECT DIRECTORY: the backup of a Compose project's PostgreSQL as operators write it themselves.
-# Stops everything, dumps from PostgreSQL alone, packs, copies to DIRECTORY, starts everything that ran.
+# backup.sh PROJECT DIRECTORY: the backup of a Compose project's databases as operators write it themselves.
+# Stops everything, starts and dumps one store after the other, packs, copies to DIRECTORY, starts everything that ran.
 set -euo pipefail
 # shellcheck source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -23,9 +23,11 @@ trap 'exit 130' INT TERM
 
 say stop
 stop_clients
-docker stop --time 120 "$postgres" >/dev/null
-say "start postgres"
+docker stop --time 120 "$postgres" "$valkey" "$nats" >/dev/null
+say "start stores"
 start_postgres
+start_valkey
+start_nats
 
 say dump
 in_postgres "$postgres" pg_dumpall --globals-only >"$work/globals.sql"
@@ -36,10 +38,25 @@ while read -r database; do
   in_postgres -e "PGDATABASE=$database" "$postgres" pg_dump --create </dev/null >"$work/${database//\//_}.dump.sql"
 done <<<"$databases"
 
+say "dump valkey"
+saved=$(in_valkey LASTSAVE)
+sleep 1
+in_valkey BGSAVE >/dev/null
+while [ "$(in_valkey LASTSAVE)" = "$saved" ]; do sleep 0.5; done
+docker cp "$valkey:/data/dump.rdb" "$work/valkey.rdb" >/dev/null
+
+say "dump nats"
+mkdir "$work/nats"
+while read -r account user password; do
+  nats_cli "$work/nats" "$user" "$password" account backup "/work/$account" --force >/dev/null
+done <<<"$NATS_ACCOUNTS"
+tar -C "$work" -c nats | gzip >"$work/nats.tar.gz"
+rm -rf "$work/nats"
+
 say gzip
-gzip "$work"/*.sql
+gzip "$work"/*.sql "$work/valkey.rdb"
 
 say copy
 mkdir -p "$target.part"
-cp "$work"/*.sql.gz "$target.part"
+cp "$work"/*.gz "$target.part"
 mv "$target.part" "$target"

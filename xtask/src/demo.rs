@@ -119,7 +119,7 @@ impl<'a> Demo<'a> {
     }
 
     /// What an operator would set, apart from where the demo keeps its state.
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    fn settings(&self) -> Vec<(String, String)> {
         let mut settings = vec![("STILLPOINT_PLATFORM", PROJECT.to_owned())];
         match self.repo {
             Repo::Local => settings.push(("STILLPOINT_REPOSITORY", shown(&self.folder.join("repository")))),
@@ -129,7 +129,8 @@ impl<'a> Demo<'a> {
                 ("BACKUP_S3_SECRET_ACCESS_KEY", seaweed::BACKUP.secret.to_owned()),
             ]),
         }
-        settings
+        let own = settings.into_iter().map(|(name, value)| (name.to_owned(), value));
+        own.chain(self.testbed.logins()).collect()
     }
 
     fn stillpoint(&self, arguments: &[&str]) -> Result<()> {

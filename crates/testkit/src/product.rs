@@ -54,7 +54,9 @@ impl Product {
 
     /// The program, for one platform.
     pub fn of(program: &str, folder: &Path, testbed: &Testbed) -> Self {
-        Self::new(program, folder).with("STILLPOINT_PLATFORM", testbed.project())
+        let product = Self::new(program, folder).with("STILLPOINT_PLATFORM", testbed.project());
+        let logins = testbed.logins().into_iter();
+        logins.fold(product, |product, (name, value)| product.with(&name, value))
     }
 
     /// The same with a variable set.

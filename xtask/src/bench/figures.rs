@@ -13,6 +13,8 @@ pub(super) struct Figures {
     pub(super) usage: Usage,
     /// Of a backup: bytes of its files.
     pub(super) size: u64,
+    /// Of Stillpoint: bytes that it said it would put aside for a while.
+    pub(super) named: u64,
     pub(super) phases: Phases,
 }
 
@@ -60,6 +62,7 @@ mod tests {
                 ..Usage::default()
             },
             size: 0,
+            named: 0,
             phases: vec![("stop".to_owned(), Duration::from_secs(*wall))],
         };
         Runs(walls.iter().map(run).collect())

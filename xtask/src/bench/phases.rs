@@ -1,5 +1,5 @@
 //! Where a run's seconds went, in the tool's own words: the steps of `--json`, the time stamps of the classic scripts.
-//! For explanation only; no figure that is compared comes from here.
+//! For explanation only; no figure that is compared comes from here, but for what a run named beforehand.
 
 use std::time::Duration;
 
@@ -17,6 +17,13 @@ pub(super) fn of_events(out: &str) -> Phases {
         Some((step, Duration::from_millis(event["millis"].as_u64()?)))
     })
     .collect()
+}
+
+/// Bytes that `stillpoint … --json` said, before it stopped anything, that it would put aside for a while.
+pub(super) fn spooled(out: &str) -> u64 {
+    let events = out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let spools = events.filter(|event| event["event"] == "spools");
+    spools.filter_map(|event| event["bytes"].as_u64()).sum()
 }
 
 /// Lines `<seconds since 1970> <what begins>`; the last only ends the one before it.

@@ -11,7 +11,10 @@ use stillpoint_testkit::testbed::{ContainerState, Status, Testbed};
 
 use super::Arguments;
 
-pub(super) const STORE: &str = "postgres-main";
+/// The store whose container could write beside its volumes: the dumps are made in it.
+const POSTGRES: &str = "postgres-main";
+/// Stopped and started alone by both tools, and no clients.
+const STORES: [&str; 3] = [POSTGRES, "valkey", "nats"];
 /// What both tools leave running, by the beginning of the service's name.
 const KEPT: [&str; 5] = ["backup-", "seaweedfs-", "etcd", "traefik", "oauth2proxy-"];
 /// After a restart PostgreSQL is healthy within seconds; more means that it does not come back.
@@ -24,6 +27,8 @@ pub(super) struct Setting {
     pub(super) restores: u32,
     pub(super) database_bytes: u64,
     pub(super) databases: usize,
+    pub(super) valkey_bytes: u64,
+    pub(super) nats_bytes: u64,
     pub(super) cores: usize,
     pub(super) versions: Vec<String>,
 }
@@ -38,6 +43,8 @@ impl Setting {
             restores: arguments.restores,
             database_bytes: bytes.parse().context("a server's size is no number")?,
             databases: testbed.databases()?.len(),
+            valkey_bytes: in_volume(testbed, "valkey-data")?,
+            nats_bytes: in_volume(testbed, "nats-data")?,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             versions: vec![
                 first_line(Command::new(program).arg("version"))?,
@@ -47,6 +54,13 @@ impl Setting {
             ],
         })
     }
+}
+
+/// Bytes of the files in one of the platform's volumes; 0 where the engine keeps them out of sight.
+fn in_volume(testbed: &Testbed, volume: &str) -> Result<u64> {
+    let name = format!("{}_{volume}", testbed.project());
+    let place = testbed.docker(&["volume", "inspect", "--format", "{{.Mountpoint}}", &name])?;
+    Ok(super::usage::content(Path::new(&place)))
 }
 
 fn first_line(command: &mut Command) -> Result<String> {
@@ -60,7 +74,7 @@ fn first_line(command: &mut Command) -> Result<String> {
 pub(super) struct Platform<'a> {
     pub(super) testbed: &'a Testbed,
     before: Vec<ContainerState>,
-    /// The services that a standstill stops, the store excepted.
+    /// The services that a standstill stops, the stores excepted.
     pub(super) clients: BTreeSet<String>,
 }
 
@@ -70,7 +84,7 @@ impl<'a> Platform<'a> {
         let kept = |service: &str| KEPT.iter().any(|prefix| service.starts_with(prefix));
         let clients = before
             .iter()
-            .filter(|c| c.status == Status::Running && c.service != STORE && !kept(&c.service))
+            .filter(|c| c.status == Status::Running && !STORES.contains(&c.service.as_str()) && !kept(&c.service))
             .map(|c| c.service.clone())
             .collect();
         Ok(Self {
@@ -128,7 +142,7 @@ impl<'a> Platform<'a> {
 
     /// The directory that takes what the store's container writes outside its volumes; none where the engine does not tell.
     pub(super) fn writable_layer(&self) -> Result<Option<std::path::PathBuf>> {
-        let container = self.testbed.container(STORE)?;
+        let container = self.testbed.container(POSTGRES)?;
         let format = "--format={{with .GraphDriver.Data}}{{index . \"UpperDir\"}}{{end}}";
         let upper = self.testbed.docker(&["inspect", format, &container])?;
         let path = std::path::PathBuf::from(upper);

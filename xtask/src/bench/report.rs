@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::contest::{DISK_LIMIT, MEMORY_LIMIT, Results};
+use super::contest::{MEMORY_LIMIT, Results};
 use super::figures::{Figures, Runs};
 use super::phases::Phases;
 use super::platform::Setting;
@@ -18,10 +18,12 @@ pub(super) fn write(setting: &Setting, results: &Results) -> String {
 
 fn about(setting: &Setting) -> String {
     format!(
-        "Scale {}: {} in {} databases. {} cores. {}.\n",
+        "Scale {}: PostgreSQL {} in {} databases, Valkey {}, NATS {}. {} cores. {}.\n",
         setting.scale,
         bytes(setting.database_bytes),
         setting.databases,
+        bytes(setting.valkey_bytes),
+        bytes(setting.nats_bytes),
         setting.cores,
         setting.versions.join(", ")
     )
@@ -114,11 +116,11 @@ fn verdict(results: &Results) -> String {
     let broken = results.broken_limits();
     let state = if broken.is_empty() { "kept" } else { "BROKEN" };
     format!(
-        "Limits {state}: at worst {} resident of {}, temporary disk {} of {}.\n",
+        "Limits {state}: at worst {} resident of {}, temporary disk {} of the {} that were named before the stop.\n",
         bytes(results.worst_memory()),
         bytes(MEMORY_LIMIT),
         bytes(results.worst_disk()),
-        bytes(DISK_LIMIT)
+        bytes(results.stillpoint.backups.worst(|run| run.named))
     )
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use stillpoint_testkit::testbed::Testbed;
 
 use super::usage::Places;
 
@@ -22,28 +23,39 @@ pub(super) struct Tool {
     folder: PathBuf,
     logs: PathBuf,
     project: String,
+    /// What an operator tells it.
+    told: Vec<(String, String)>,
 }
 
 impl Tool {
     /// Works below `bench/work`, which the caller removes.
-    pub(super) fn stillpoint(program: &Path, bench: &Path, project: &str) -> Result<Self> {
-        Self::new(Kind::Stillpoint, program.to_path_buf(), bench, project)
+    pub(super) fn stillpoint(program: &Path, bench: &Path, testbed: &Testbed) -> Result<Self> {
+        Self::new(
+            Kind::Stillpoint,
+            program.to_path_buf(),
+            bench,
+            testbed,
+            testbed.logins(),
+        )
     }
 
     /// The same.
-    pub(super) fn classic(bench: &Path, project: &str) -> Result<Self> {
+    pub(super) fn classic(bench: &Path, testbed: &Testbed) -> Result<Self> {
         let own = Path::new(env!("CARGO_MANIFEST_DIR"));
         let scripts = own.parent().unwrap_or(own).join("benches/classic");
-        Self::new(Kind::Classic, scripts, bench, project)
+        let told = Testbed::for_scripts()?;
+        let told = told.into_iter().map(|(name, value)| (name.to_owned(), value));
+        Self::new(Kind::Classic, scripts, bench, testbed, told.collect())
     }
 
-    fn new(kind: Kind, program: PathBuf, bench: &Path, project: &str) -> Result<Self> {
+    fn new(kind: Kind, program: PathBuf, bench: &Path, testbed: &Testbed, told: Vec<(String, String)>) -> Result<Self> {
         let tool = Self {
             kind,
             program,
             folder: bench.join("work").join(format!("{kind:?}").to_lowercase()),
             logs: bench.join("logs"),
-            project: project.to_owned(),
+            project: testbed.project().to_owned(),
+            told,
         };
         for place in [tool.repository(), tool.temporary(), tool.state(), tool.logs.clone()] {
             fs::create_dir_all(&place).with_context(|| format!("cannot create {}", place.display()))?;
@@ -97,6 +109,7 @@ impl Tool {
         let mut command = Command::new(program);
         command
             .args(arguments)
+            .envs(self.told.iter().map(|(name, value)| (name, value)))
             .env("TMPDIR", self.temporary())
             .env("STILLPOINT_PLATFORM", &self.project)
             .env("STILLPOINT_REPOSITORY", self.repository())

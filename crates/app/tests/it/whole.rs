@@ -8,6 +8,7 @@ use anyhow::Result;
 use serde_json::Value;
 use stillpoint_testkit::testbed::{Event, Shape, Testbed};
 
+const STORES: [&str; 3] = ["postgres-main", "valkey", "nats"];
 const CLIENTS: [&str; 3] = ["webapp", "witness", "stubborn"];
 const UNTOUCHED: [&str; 6] = [
     "seaweedfs-s3",
@@ -76,7 +77,7 @@ fn one_point_in_time(testbed: &Testbed, tick: u64) -> Result<()> {
     Ok(())
 }
 
-/// No client ran while the store was alone, the store ran only for its work, and what is not to be
+/// No client ran while the stores were alone, each store ran only for its work, and what is not to be
 /// touched was not. Told by the engine's own events.
 fn stood_still(events: &[Event], frozen: &[&str]) {
     for service in UNTOUCHED
@@ -88,22 +89,25 @@ fn stood_still(events: &[Event], frozen: &[&str]) {
     for client in CLIENTS {
         assert_eq!(powers(events, client), ["die", "start"], "{client}");
     }
-    assert_eq!(powers(events, "postgres-main"), ["die", "start"]);
     let at: BTreeMap<(&str, &str), u64> = events
         .iter()
         .map(|event| ((event.service.as_str(), event.action.as_str()), event.at))
         .collect();
-    let alone = at.get(&("postgres-main", "start")).copied();
     let last_stop = CLIENTS.iter().map(|client| at[&(*client, "die")]).max();
     let first_start = CLIENTS.iter().map(|client| at[&(*client, "start")]).min();
-    assert!(
-        last_stop < alone,
-        "the store was started before the last client had stopped"
-    );
-    assert!(
-        alone < first_start,
-        "a client was started before the store's work was done"
-    );
+    for store in STORES {
+        assert_eq!(powers(events, store), ["die", "start"], "{store}");
+        let alone = at.get(&(store, "start")).copied();
+        assert!(
+            last_stop < alone,
+            "{store} was started before the last client had stopped"
+        );
+        assert!(
+            alone < first_start,
+            "a client was started before the work on {store} was done"
+        );
+    }
+    let alone = at.get(&("postgres-main", "start")).copied();
     // Our tools are wrapped in a shell; the health check, an exec too, is not.
     let is_tool = |event: &&Event| event.action == "exec_start" && event.command.starts_with("sh -c");
     let tools = events

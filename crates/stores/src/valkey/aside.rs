@@ -93,42 +93,6 @@ flush
 rm -rf "$new"
 "#;
 
-/// Finds the folders in which something of ours lies, on any volume. Arguments: old.
-const FIND: &str = r#"
-while read -r _ place _; do
-  case $place in / | /proc | /proc/* | /sys | /sys/* | /dev | /dev/* | /etc/*) continue ;; esac
-  for folder in "$place" "$place"/*; do
-    for name in "$1" "$1.new" "$1.part"; do
-      if [ -d "$folder/$name" ]; then printf '%s\n' "$folder"; break; fi
-    done
-  done
-done </proc/mounts
-"#;
-
-/// Brings back what was set aside, and says so. Arguments: folder, old, new.
-const UNDO: &str = r#"
-cd "$1"
-old=$2 new=./$3
-rm -rf "$new" "$old.part"
-[ -d "$old" ] || exit 0
-{ IFS= read -r dump; IFS= read -r aof; } <"$old/names"
-# back NAME WHAT
-back() {
-  if [ -e "$old/$1" ]; then
-    rm -rf "./$1"
-    mv "$old/$1" "./$1"
-  elif [ ! -e "$old/had-$2" ]; then
-    rm -rf "./$1"
-  fi
-}
-if [ -n "$aof" ]; then back "$aof" aof; fi
-back "$dump" dump
-flush
-mv "$old" "$new"
-rm -rf "$new"
-echo back
-"#;
-
 /// Removes what was set aside. It is renamed first: half of it must not be taken for the whole.
 /// Arguments: folder, old, new.
 const FREE: &str = r#"
@@ -173,14 +137,6 @@ impl Scripts<'_> {
 
     pub(super) fn discard(&self, folder: &str) -> Vec<String> {
         script(DISCARD, &[folder, &new(self.0)])
-    }
-
-    pub(super) fn find(&self) -> Vec<String> {
-        script(FIND, &[&old(self.0)])
-    }
-
-    pub(super) fn undo(&self, folder: &str) -> Vec<String> {
-        script(UNDO, &[folder, &old(self.0), &new(self.0)])
     }
 
     pub(super) fn free(&self, folder: &str) -> Vec<String> {

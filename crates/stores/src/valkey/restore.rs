@@ -148,29 +148,6 @@ impl ValkeyStore {
         Ok(())
     }
 
-    /// Brings back what was set aside, wherever on its volumes it lies.
-    #[expect(
-        dead_code,
-        reason = "no operation undoes a restore yet; the scripts are held by their tests"
-    )]
-    pub(super) async fn bring_back(&self, cx: &Cx) -> Result<bool, StoreError> {
-        let beside = Beside::begin(cx, &self.workload).await?;
-        let brought = async {
-            let scripts = Scripts(&self.name);
-            let folders = beside.run(cx, "looking for what was set aside", scripts.find()).await?;
-            let mut back = false;
-            for folder in folders.lines() {
-                let said = beside
-                    .run(cx, "bringing back the old data", scripts.undo(folder))
-                    .await?;
-                back |= !said.is_empty();
-            }
-            Ok(back)
-        };
-        let brought = brought.await;
-        beside.end(cx, brought).await
-    }
-
     /// Removes what was set aside. The server runs: it does not know of that folder.
     pub(super) async fn free_aside(&self, cx: &Cx) -> Result<(), StoreError> {
         let folder = if let Some(known) = self.known.get() {

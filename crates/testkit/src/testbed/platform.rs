@@ -9,9 +9,9 @@ use anyhow::{Context, Result, anyhow};
 
 use super::docker::{Docker, LONG};
 use super::events::Events;
-use super::stores::{PASSWORDS, Store};
+use super::stores::{self, PASSWORDS, Store};
 use super::witness::{self, WitnessState};
-use super::{ContainerState, Status, Truth, beside, containers, dump, owner, places, reap, seed, truth, wreck};
+use super::{ContainerState, Status, Truth, beside, containers, dump, nats, owner, places, reap, seed, truth, wreck};
 use crate::seaweed;
 
 const STORE: &str = "postgres-main";
@@ -263,6 +263,32 @@ impl Testbed {
         beside::call(&self.container(service)?, &self.owner, &[])?
             .input(script)
             .run()
+    }
+
+    /// What its operator tells the product: NATS' logins stand in no container.
+    pub fn logins(&self) -> Vec<(String, String)> {
+        if !self.shape.stores().contains(&Store::Nats) {
+            return Vec::new();
+        }
+        let names: Vec<_> = nats::ACCOUNTS.iter().map(|(account, ..)| *account).collect();
+        let accounts = [("STILLPOINT_NATS_ACCOUNTS".to_owned(), names.join(","))];
+        let logins = nats::ACCOUNTS.iter().flat_map(|(account, user, password)| {
+            [("USER", user), ("PASSWORD", password)]
+                .map(|(what, value)| (format!("STILLPOINT_NATS_{account}_{what}"), (*value).to_owned()))
+        });
+        accounts.into_iter().chain(logins).collect()
+    }
+
+    /// What scripts of an operator's own are told: Valkey's password, a line `<account> <user> <password>` for each of NATS'
+    /// accounts, and an image with the stock clients.
+    pub fn for_scripts() -> Result<Vec<(&'static str, String)>> {
+        let accounts = nats::ACCOUNTS.map(|(account, user, password)| format!("{account} {user} {password}"));
+        let (valkey, password) = stores::VALKEY;
+        Ok(vec![
+            (valkey, password.to_owned()),
+            ("NATS_ACCOUNTS", accounts.join("\n")),
+            ("CLIENTS", places::image("CLIENTS")?),
+        ])
     }
 
     /// The databases that are no templates, sorted; `postgres` among them.
