@@ -17,8 +17,8 @@ const REDIS_VERSION: &str = "redis_version";
 /// The newest format of Redis that Valkey reads: 12 and later are Redis' own (Valkey's `rdb.h`).
 const NEWEST_OF_REDIS_IN_VALKEY: u32 = 11;
 
-/// The first version of Valkey that writes and reads `VALKEY080`.
-const FIRST_WITH_OWN_FORMAT: (u32, u32) = (9, 0);
+/// From which version Valkey reads which format of its own. Later ones are not known here.
+const FORMATS_OF_VALKEY: [((u32, u32), u32); 2] = [((9, 0), 80), ((9, 1), 80)];
 
 /// From which version Redis reads which format (`rdb.h` of each). Later ones are not known here.
 const FORMATS_OF_REDIS: [((u32, u32), u32); 4] = [((5, 0), 9), ((7, 0), 10), ((7, 2), 11), ((7, 4), 12)];
@@ -79,22 +79,19 @@ impl Version {
     /// Why this server cannot read a file of this format.
     pub(super) fn cannot_read(&self, format: Format) -> Option<String> {
         let can = match (self.maker, format.maker) {
-            (Maker::Valkey, Maker::Valkey) => self.release() >= FIRST_WITH_OWN_FORMAT,
+            (Maker::Valkey, Maker::Valkey) => self.reads(&FORMATS_OF_VALKEY, format.number),
             (Maker::Valkey, Maker::Redis) => format.number <= NEWEST_OF_REDIS_IN_VALKEY,
             (Maker::Redis, Maker::Valkey) => false,
-            (Maker::Redis, Maker::Redis) => self.newest().is_none_or(|newest| format.number <= newest),
+            (Maker::Redis, Maker::Redis) => self.reads(&FORMATS_OF_REDIS, format.number),
         };
         (!can).then(|| format!("the file has the format {format}, which {self} cannot read"))
     }
 
-    /// The newest format that this Redis reads; none if it is newer than what is known here.
-    fn newest(&self) -> Option<u32> {
-        let (last, _) = FORMATS_OF_REDIS[FORMATS_OF_REDIS.len() - 1];
-        if self.release() > last {
-            return None;
-        }
-        let known = FORMATS_OF_REDIS.iter().rev().find(|(from, _)| *from <= self.release());
-        Some(known.map_or(0, |(_, format)| *format))
+    /// Whether it reads a format of its maker. One that is newer than all that is known here may read any.
+    fn reads(&self, formats: &[((u32, u32), u32)], number: u32) -> bool {
+        let is_newer = formats.iter().all(|(from, _)| *from < self.release());
+        let mut known = formats.iter().rev().filter(|(from, _)| *from <= self.release());
+        is_newer || known.next().is_some_and(|(_, newest)| number <= *newest)
     }
 }
 
@@ -152,6 +149,8 @@ mod tests {
             (valkey("8.1.8"), "REDIS0011", redis("7.2.1"), true),
             (valkey("9.1.2"), "VALKEY080", valkey("8.1.8"), false),
             (valkey("9.10.0"), "VALKEY080", valkey("9.9.0"), false),
+            (valkey("9.1.2"), "VALKEY081", valkey("9.1.2"), false),
+            (valkey("9.3.0"), "VALKEY081", valkey("9.3.1"), true),
             (redis("7.0.15"), "REDIS0010", valkey("9.1.2"), true),
             (redis("7.4.0"), "REDIS0012", valkey("9.1.2"), false),
             (redis("7.0.15"), "REDIS0010", redis("6.2.7"), false),
