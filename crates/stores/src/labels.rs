@@ -24,21 +24,29 @@ pub struct Key {
     pub secret: bool,
 }
 
-/// Every setting of a store, whatever its kind.
-pub const KEYS: [Key; 3] = [
-    Key {
-        name: "port",
-        secret: false,
-    },
-    Key {
-        name: "user",
-        secret: false,
-    },
-    Key {
-        name: "password",
-        secret: true,
-    },
+/// Every setting of a store, whatever its kind; a kind's page in `docs/stores/` says what they mean to it.
+pub const KEYS: [Key; 11] = [
+    shown("user"),
+    secret("password"),
+    secret("token"),
+    secret("nkey_seed"),
+    secret("creds"),
+    shown("accounts"),
+    shown("port"),
+    // No secret, but nothing to be shown either: pages of letters, which stand in a file.
+    secret("tls_ca"),
+    secret("tls_cert"),
+    secret("tls_key"),
+    shown("tls_name"),
 ];
+
+const fn shown(name: &'static str) -> Key {
+    Key { name, secret: false }
+}
+
+const fn secret(name: &'static str) -> Key {
+    Key { name, secret: true }
+}
 
 /// What the name of a secret ends with where a file is named that holds it.
 const FILE: &str = "_file";

@@ -2,6 +2,7 @@
 //! is handed a shell and a reach into its own container and nothing that could stop one.
 
 pub mod labels;
+pub mod nats;
 pub mod postgres;
 mod toolbox;
 pub mod valkey;
@@ -40,9 +41,10 @@ pub(crate) fn labelled(workload: &Workload) -> Option<&str> {
 
 /// Every kind of store, in the order in which they are tried. An eighth store is one line here.
 pub fn registry(setting: &Setting) -> Vec<Arc<dyn Kind>> {
-    let kinds: [labels::Make; 2] = [
+    let kinds: [labels::Make; 3] = [
         |setting| Arc::new(postgres::Postgres::new(setting)),
         |setting| Arc::new(valkey::Valkey::new(setting)),
+        |setting| Arc::new(nats::Nats::new(setting)),
     ];
     kinds.map(|make| labels::with_labels(make, setting)).into()
 }

@@ -9,11 +9,16 @@ use stillpoint_stores::{Setting, variable};
 use super::key::Shape;
 use super::settings::Settings;
 
-/// The variable and the shape of a key of `[stores.<name>]`; none if there is no such key.
+/// The variable and the shape of a key of `[stores.<name>]`; none if there is no such key. A part of a store has
+/// its name before the key: `app_user` of the account `app`.
 pub(super) fn key(store: &str, name: &str) -> Option<(String, Shape)> {
-    let key = KEYS.iter().find(|key| key.name == name)?;
+    let is_it = |key: &str| {
+        name.strip_suffix(key)
+            .is_some_and(|part| part.is_empty() || part.ends_with('_'))
+    };
+    let key = KEYS.iter().find(|key| is_it(key.name))?;
     let shape = if key.secret { Shape::Secret } else { Shape::Text };
-    Some((variable(store, &key.name.to_ascii_uppercase()), shape))
+    Some((variable(store, &name.to_ascii_uppercase()), shape))
 }
 
 /// The setting that a variable sets, `_FILE` taken off; none if it is no store's.

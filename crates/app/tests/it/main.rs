@@ -9,6 +9,7 @@ mod damage;
 mod errors;
 mod faults;
 mod kills;
+mod nats;
 mod neighbours;
 mod page;
 mod refuse;

@@ -30,7 +30,7 @@ pub(super) fn nats(container: &str) -> Result<()> {
         for name in truth::streams(&mut nats)? {
             nats.api(&format!("STREAM.DELETE.{name}"), &json!({}))?;
         }
-        for (name, subject) in [("ORDERS", "rubbish"), ("RUBBISH", "orders.new.1")] {
+        for (name, subject) in [("ORDERS", "rubbish"), ("WITNESS", "orders.new.1")] {
             let config = json!({"name": name, "subjects": [subject], "storage": "file"});
             nats.api(&format!("STREAM.CREATE.{name}"), &config)?;
             nats.publish(subject, "not what you remember")?;

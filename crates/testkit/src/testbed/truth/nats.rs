@@ -65,17 +65,34 @@ fn of_stream(nats: &mut Nats, name: &str) -> Result<Value> {
     let state = &info["state"];
     let number = |member: &str| state[member].as_u64().unwrap_or_default();
     let messages = messages(nats, name, number("first_seq")..=number("last_seq"))?;
+    // Where nothing was ever written a new stream says 0 and a restored one 1.
+    let first = if number("last_seq") == 0 {
+        0
+    } else {
+        number("first_seq")
+    };
     Ok(json!({
-        "config": info["config"],
+        "config": lasting(&info["config"]),
         "messages": number("messages"),
         "bytes": number("bytes"),
-        "first": number("first_seq"),
+        "first": first,
         "last": number("last_seq"),
         "deleted": number("num_deleted"),
         "subjects": number("num_subjects"),
         "content": messages.content,
         "times": messages.times,
     }))
+}
+
+/// The configuration without the sequence at which a source goes on: a restored stream is told it, because its origin
+/// was made anew.
+fn lasting(config: &Value) -> Value {
+    let mut config = config.clone();
+    let sources = config.get_mut("sources").and_then(Value::as_array_mut);
+    for source in sources.into_iter().flatten().filter_map(Value::as_object_mut) {
+        source.remove("opt_start_seq");
+    }
+    config
 }
 
 struct Messages {

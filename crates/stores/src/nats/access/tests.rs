@@ -1,0 +1,117 @@
+//! Which login belongs to which account, and that none of them can be seen.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stillpoint_core::names::{Address, Project, WorkloadId};
+use stillpoint_core::workload::{CommandLine, Environment, RestartPolicy, State};
+
+use super::*;
+
+fn server(command: &[&str]) -> Workload {
+    Workload {
+        address: Address {
+            project: Project::new("p"),
+            service: "nats".to_owned(),
+            number: 1,
+        },
+        id: WorkloadId::new("id"),
+        container: "p-nats-1".to_owned(),
+        image: "nats:2.11".to_owned(),
+        image_id: String::new(),
+        state: State::Running,
+        started_at: None,
+        health: None,
+        restart: RestartPolicy::never(),
+        restart_count: 0,
+        exit_code: None,
+        stop_grace: None,
+        auto_remove: false,
+        labels: BTreeMap::new(),
+        environment: Environment::default(),
+        command: CommandLine::new(command.iter().map(ToString::to_string)),
+    }
+}
+
+fn access(command: &[&str], settings: &'static [(&'static str, &'static str)]) -> Access {
+    let setting: Setting = Arc::new(|name: &str| {
+        let found = settings.iter().find(|(variable, _)| *variable == name);
+        found.map(|(_, value)| SecretString::from(*value))
+    });
+    Access::of(&StoreName::new("nats"), &server(command), &setting)
+}
+
+fn told(access: &Access) -> Vec<String> {
+    let secret = |secret: &SecretString| secret.expose_secret().to_owned();
+    let proof = |login: &Login| match &login.proof {
+        Proof::None => "nothing".to_owned(),
+        Proof::Password { user, password } => format!("{user}:{}", secret(password)),
+        Proof::Token(token) => format!("token {}", secret(token)),
+        Proof::Seed(seed) => format!("seed {}", secret(seed)),
+        Proof::Credentials(text) => format!("creds {}", secret(text)),
+    };
+    access
+        .logins
+        .iter()
+        .map(|login| format!("{}={}", login.label("S"), proof(login)))
+        .collect()
+}
+
+#[test]
+fn one_login_without_a_name_from_settings_or_the_command_line() {
+    assert_eq!(told(&access(&[], &[])), ["S=nothing"]);
+    assert_eq!(
+        told(&access(&["nats-server", "--user", "u", "--pass=p"], &[])),
+        ["S=u:p"]
+    );
+    assert_eq!(told(&access(&["nats-server", "-auth", "t"], &[])), ["S=token t"]);
+    let set = access(
+        &["nats-server", "--user", "u", "--pass", "p"],
+        &[("STILLPOINT_NATS_USER", "own"), ("STILLPOINT_NATS_PASSWORD", "q")],
+    );
+    assert_eq!(told(&set), ["S=own:q"]);
+}
+
+#[test]
+fn a_login_for_each_named_account() {
+    let access = access(
+        &["nats-server", "--user", "u", "--pass", "p"],
+        &[
+            ("STILLPOINT_NATS_ACCOUNTS", "APP, my-other,,APP"),
+            ("STILLPOINT_NATS_APP_NKEY_SEED", "s"),
+            ("STILLPOINT_NATS_MY_OTHER_CREDS", "c"),
+        ],
+    );
+    assert_eq!(told(&access), ["APP/S=seed s", "my-other/S=creds c"]);
+}
+
+#[test]
+fn a_named_account_never_gets_anothers_login() {
+    let access = access(
+        &["nats-server", "--user", "u", "--pass", "p"],
+        &[("STILLPOINT_NATS_ACCOUNTS", "APP"), ("STILLPOINT_NATS_USER", "own")],
+    );
+    assert_eq!(told(&access), ["APP/S=nothing"]);
+    let remedy = access.logins[0].remedy();
+    assert!(remedy.contains("STILLPOINT_NATS_APP_USER"), "{remedy}");
+}
+
+#[test]
+fn the_port_is_the_settings_the_command_lines_or_the_usual_one() {
+    assert_eq!(access(&["nats-server"], &[]).port, 4222);
+    assert_eq!(access(&["nats-server", "-p", "4333"], &[]).port, 4333);
+    assert_eq!(access(&["nats-server", "--port=4334"], &[]).port, 4334);
+    assert_eq!(
+        access(&["nats-server", "-p", "4333"], &[("STILLPOINT_NATS_PORT", "5")]).port,
+        5
+    );
+}
+
+#[test]
+fn the_certificate_may_bear_any_name_that_the_platform_knows() {
+    assert_eq!(access(&[], &[]).tls.names, ["nats", "p-nats-1", "localhost"]);
+    assert_eq!(
+        access(&[], &[("STILLPOINT_NATS_TLS_NAME", "n.example")]).tls.names,
+        ["n.example"]
+    );
+}

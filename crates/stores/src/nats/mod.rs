@@ -1,0 +1,175 @@
+//! NATS `JetStream`: every account's streams with their consumers, as the server itself hands them out,
+//! in the folder that the stock nats CLI restores. All by the server's own protocol: the official image
+//! holds the server and nothing else.
+//!
+//! Operators read `docs/stores/nats.md`. Never here: stopping the server, or deleting a live stream
+//! before its replacement was read to the end.
+
+mod access;
+mod accounts;
+mod archive;
+mod bundle;
+mod drain;
+mod intake;
+mod inventory;
+mod link;
+mod load;
+mod monitoring;
+mod order;
+mod pin;
+mod preflight;
+mod rivals;
+mod snapshot;
+mod sources;
+mod streams;
+mod structure;
+mod tar;
+mod tls;
+mod upload;
+mod version;
+mod watermark;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stillpoint_core::backups::{Artifacts, Damage};
+use stillpoint_core::engine::keep::image_name;
+use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
+use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
+use stillpoint_core::ports::store::{Preflight, Written};
+use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
+use stillpoint_core::workload::Workload;
+
+use crate::{Setting, labelled};
+use access::Access;
+
+const KIND: &str = "nats";
+
+/// What images of the server are called: the official image, and those of its makers and others
+/// (`synadia/nats-server`, `bitnami/nats`). Tools have names of their own (`nats-box`,
+/// `prometheus-nats-exporter`, `nats-streaming`, which is another server).
+const IMAGES: [&str; 2] = ["nats", "nats-server"];
+
+/// The kind.
+pub struct Nats {
+    setting: Setting,
+}
+
+impl Nats {
+    /// The kind, with our own environment as the place of overriding settings.
+    pub fn new(setting: Setting) -> Self {
+        Self { setting }
+    }
+}
+
+impl Kind for Nats {
+    fn kind(&self) -> StoreKind {
+        StoreKind::new(KIND)
+    }
+
+    /// By its image's name alone: the server needs no variable, and its configuration is a file.
+    fn recognises(&self, workload: &Workload) -> bool {
+        match labelled(workload) {
+            Some(kind) => kind == KIND,
+            None => IMAGES.contains(&image_name(&workload.image)),
+        }
+    }
+
+    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+        let access = Access::of(&name, workload, &self.setting);
+        Ok(Arc::new(NatsStore {
+            name,
+            workload: workload.id.clone(),
+            access,
+        }))
+    }
+}
+
+/// One NATS server.
+#[derive(Clone)]
+struct NatsStore {
+    name: StoreName,
+    workload: WorkloadId,
+    access: Access,
+}
+
+impl NatsStore {
+    /// What the names of this store's variables begin with: `STILLPOINT_NATS`.
+    fn prefix(&self) -> &str {
+        self.access.accounts_variable.trim_end_matches("_ACCOUNTS")
+    }
+}
+
+#[async_trait]
+impl Store for NatsStore {
+    fn kind(&self) -> StoreKind {
+        StoreKind::new(KIND)
+    }
+
+    fn name(&self) -> &StoreName {
+        &self.name
+    }
+
+    fn workload(&self) -> &WorkloadId {
+        &self.workload
+    }
+
+    async fn ready(&self, cx: &Cx) -> Result<(), StoreError> {
+        self.wait_until_ready(cx).await
+    }
+
+    async fn preflight(&self, cx: &Cx) -> Result<Preflight, StoreError> {
+        self.look(cx).await
+    }
+
+    async fn watermark(&self, cx: &Cx) -> Result<Watermark, StoreError> {
+        self.mark(cx).await
+    }
+
+    async fn writes_since(&self, cx: &Cx, before: &Watermark) -> Result<Written, StoreError> {
+        self.compare_mark(cx, before).await
+    }
+
+    async fn visitors(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+        self.connected(cx).await
+    }
+
+    async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
+        self.hold(cx).await
+    }
+
+    async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
+        self.fits(cx, record).await
+    }
+
+    async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
+        self.read_along(cx, record, artifacts).await
+    }
+
+    fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)> {
+        drain::recognise(&self.name, name)
+    }
+
+    fn restore_stages(&self) -> Vec<Footing> {
+        vec![Footing::Running]
+    }
+
+    async fn restore(
+        &self,
+        cx: &Cx,
+        _stage: usize,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<(), StoreError> {
+        self.replace_all(cx, record, artifacts).await
+    }
+
+    async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {
+        self.count_restored(cx, record).await
+    }
+
+    /// Nothing: the server takes no second stream of the same subjects, so nothing was set aside.
+    async fn settle(&self, _cx: &Cx) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! A stream handed out by the server (nats-server, `server/jetstream_api.go`, `streamSnapshot`; the
+//! API's `STREAM.SNAPSHOT`): chunks on an inbox of ours, each full one to be answered by an empty
+//! message within 5 s, an empty chunk at the end. A chunk is answered when it lies in the spool, so the
+//! window bounds what waits in memory.
+
+use async_nats::Subscriber;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use serde_json::json;
+use stillpoint_core::ports::{Cx, StoreError};
+
+use super::intake::Pieces;
+use super::link::{Link, Refusal};
+use super::streams::Stream;
+use crate::toolbox::guarded;
+
+/// Bytes of a chunk, at most; the server takes 1 KiB to 1 MiB.
+const CHUNK: usize = 128 << 10;
+
+/// Bytes of chunks that may be on their way: 32 chunks, half the server's own default.
+const WINDOW: usize = 4 << 20;
+
+/// How a header ends that says all is well.
+const DONE: u16 = 204;
+
+/// A snapshot that is under way. Dropped, it ends: the server sees that nobody listens.
+pub(super) struct Snapshot<'a> {
+    link: &'a Link,
+    doing: String,
+    chunks: Subscriber,
+    /// Where the chunk before is to be answered.
+    answer: Option<String>,
+    ended: bool,
+}
+
+impl Link {
+    /// Begins the snapshot of a stream: its configuration and state, and its archive in pieces. The inner
+    /// error is the server's refusal.
+    pub(super) async fn snapshot(
+        &self,
+        cx: &Cx,
+        stream: &str,
+    ) -> Result<Result<(Stream, Snapshot<'_>), Refusal>, StoreError> {
+        let doing = format!("the snapshot of stream {stream}");
+        let inbox = self.inbox();
+        // Before the request: the server waits two seconds for somebody who listens.
+        let chunks = self.listen(cx, &inbox).await?;
+        let request = json!({
+            "deliver_subject": inbox,
+            "no_consumers": false,
+            "chunk_size": CHUNK.min(self.largest_message() / 2),
+            "window_size": WINDOW,
+        });
+        let answer = self
+            .try_ask(cx, &doing, &format!("STREAM.SNAPSHOT.{stream}"), &request)
+            .await?;
+        Ok(answer.map(|answer| {
+            let snapshot = Snapshot {
+                link: self,
+                doing,
+                chunks,
+                answer: None,
+                ended: false,
+            };
+            (Stream::of(&answer), snapshot)
+        }))
+    }
+}
+
+#[async_trait]
+impl Pieces for Snapshot<'_> {
+    async fn next(&mut self, cx: &Cx) -> Result<Option<Bytes>, StoreError> {
+        if self.ended {
+            return Ok(None);
+        }
+        if let Some(answer) = self.answer.take() {
+            self.link.send(cx, answer, None, Bytes::new()).await?;
+        }
+        let chunk = self.link.sound(&self.doing, self.chunks.next());
+        let chunk = guarded(cx, &self.doing, chunk).await??;
+        let chunk = chunk.ok_or_else(|| self.failed("the connection ended"))?;
+        self.answer = chunk.reply.map(|subject| subject.to_string());
+        if chunk.payload.is_empty() {
+            self.ended = true;
+            let status = chunk.status.map(|status| status.as_u16());
+            return match status {
+                // A stream that fits into one chunk ends without any header.
+                None | Some(DONE) => Ok(None),
+                Some(status) => Err(self.failed(&format!("{status} {}", chunk.description.unwrap_or_default()))),
+            };
+        }
+        Ok(Some(chunk.payload))
+    }
+}
+
+impl Snapshot<'_> {
+    fn failed(&self, cause: &str) -> StoreError {
+        StoreError::Server {
+            doing: format!("{} ({})", self.doing, self.link.login.told()),
+            cause: cause.trim().to_owned(),
+        }
+    }
+}
