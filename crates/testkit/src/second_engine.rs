@@ -24,6 +24,8 @@ impl SecondEngine {
         let folder = tempfile::Builder::new().prefix("sp-engine-").tempdir()?;
         let namespace = format!("sp-{}", std::process::id());
         run("ip", &["netns", "add", &namespace])?;
+        // A host's own loopback is up; what the product forwards begins there.
+        run("ip", &["-n", &namespace, "link", "set", "lo", "up"])?;
         let dockerd = dockerd(folder.path(), &namespace)?;
         let engine = Self {
             folder,

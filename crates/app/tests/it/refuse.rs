@@ -78,6 +78,24 @@ fn a_backup_of_a_newer_server_or_with_unknown_extensions_is_refused() -> Result<
     })
 }
 
+#[test]
+fn a_server_without_room_for_old_and_new_is_refused() -> Result<()> {
+    on_mini("noroom", |testbed, product| {
+        let backup = product.backup()?;
+        let path = product.repository.join(&backup).join("manifest.json");
+        let mut manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+        let bytes = &mut manifest["stores"][0]["facts"]["database bytes"];
+        assert!(
+            bytes.as_str().is_some_and(|text| text.parse::<u64>().is_ok()),
+            "{bytes}"
+        );
+        *bytes = (1_u64 << 60).to_string().into();
+        std::fs::write(&path, serde_json::to_vec(&manifest)?)?;
+        let words = "the backup's databases need 1152921504606846976 beside the present ones";
+        refused_untouched(testbed, product, &backup, words)
+    })
+}
+
 fn refused_untouched(testbed: &Testbed, product: &Product, backup: &str, words: &str) -> Result<()> {
     let before = standing(testbed)?;
     product

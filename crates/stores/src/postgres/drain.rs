@@ -10,7 +10,7 @@ use stillpoint_core::ports::{Cx, StoreError, together};
 use stillpoint_core::sink::Sink;
 
 use super::pin::{PinnedDatabase, PinnedServer};
-use super::preflight::EXTENSIONS;
+use super::preflight::{BYTES, EXTENSIONS};
 use super::tools::{Compression, Tool};
 use super::{KIND, globals, inventory};
 use crate::toolbox::{Doing, stream_out};
@@ -36,6 +36,7 @@ impl PinnedServer {
         // Whichever was the largest today, the manifest lists them alike every day.
         artifacts.sort_by(|a, b| (&a.of, &a.name).cmp(&(&b.of, &b.name)));
         let extensions = inventory::extensions(cx, &self.databases).await?;
+        let bytes = inventory::bytes(cx, &self.databases).await?;
         Ok(StoreRecord {
             name: self.store.name.clone(),
             kind: StoreKind::new(KIND),
@@ -44,7 +45,11 @@ impl PinnedServer {
             artifacts,
             inventory,
             watermarks: None,
-            facts: [(EXTENSIONS.to_owned(), extensions.join(", "))].into(),
+            facts: [
+                (EXTENSIONS.to_owned(), extensions.join(", ")),
+                (BYTES.to_owned(), bytes.to_string()),
+            ]
+            .into(),
         })
     }
 

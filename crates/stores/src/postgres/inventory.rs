@@ -19,6 +19,8 @@ const COUNTED: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_clas
 
 const LARGE_OBJECTS: &str = "SELECT count(*) FROM pg_largeobject_metadata";
 
+const SIZE: &str = "SELECT pg_database_size(current_database())";
+
 const IN_USE: &str = "SELECT extname FROM pg_extension ORDER BY 1";
 
 /// Counts one database, in whatever snapshot the session holds.
@@ -47,6 +49,16 @@ pub(super) async fn extensions(cx: &Cx, databases: &[PinnedDatabase]) -> Result<
         all.extend(used.map_err(|error| server("reading extensions", error))?);
     }
     Ok(all.into_iter().collect())
+}
+
+/// Bytes of all of the databases, as they lie in the server.
+pub(super) async fn bytes(cx: &Cx, databases: &[PinnedDatabase]) -> Result<u64, StoreError> {
+    let mut all = 0;
+    for database in databases {
+        let size = database.session.column(cx.idle_limit, SIZE).await;
+        all += number(&size.map_err(|error| server("measuring databases", error))?);
+    }
+    Ok(all)
 }
 
 impl PostgresStore {

@@ -9,9 +9,13 @@ use stillpoint_pg::Session;
 
 use super::access::{MAINTENANCE, server};
 use super::{PostgresStore, aside};
+use crate::toolbox::room;
 
 /// The fact that holds the names of the extensions that the databases use.
 pub(super) const EXTENSIONS: &str = "extensions";
+
+/// The fact that says how many bytes the databases had in the server, indexes and all.
+pub(super) const BYTES: &str = "database bytes";
 
 impl PostgresStore {
     pub(super) async fn look(&self, cx: &Cx) -> Result<Preflight, StoreError> {
@@ -111,13 +115,34 @@ impl PostgresStore {
             .filter(|name| !name.is_empty() && !known.contains(*name))
             .collect();
         if missing.is_empty() {
-            return Ok(());
+            return self.must_have_room(cx, session, record).await;
         }
         Err(StoreError::Unfit(format!(
             "{}: the server lacks extensions of the backup: {}",
             self.name,
             missing.join(", ")
         )))
+    }
+}
+
+impl PostgresStore {
+    /// Old and new databases stand side by side until everything was compared.
+    async fn must_have_room(&self, cx: &Cx, session: &Session, record: &StoreRecord) -> Result<(), StoreError> {
+        // What others made does not tell.
+        let Some(needed) = record.facts.get(BYTES).and_then(|bytes| bytes.parse::<u64>().ok()) else {
+            return Ok(());
+        };
+        let folder = session
+            .value(cx.idle_limit, "SHOW data_directory")
+            .await
+            .map_err(|error| server("looking", error))?;
+        match room(cx, &self.workload, &folder).await? {
+            Some(room) if room < needed => Err(StoreError::Unfit(format!(
+                "{}: {folder} has room for {room} bytes, the backup's databases need {needed} beside the present ones",
+                self.name
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 

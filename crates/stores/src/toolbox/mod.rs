@@ -3,6 +3,7 @@
 
 mod names;
 mod pipe;
+mod room;
 mod secret;
 mod wait;
 
@@ -10,5 +11,6 @@ pub(crate) use names::{is_short_name, short_name};
 pub(crate) use pipe::{
     Doing, collect, damaged, end, feed, feed_watched, finished, opened, stream_out, stream_out_watched,
 };
+pub(crate) use room::room;
 pub(crate) use secret::Secret;
 pub(crate) use wait::{BY_SIZE, cancellable, guarded};

@@ -7,7 +7,7 @@ use super::access::server;
 use super::info::Info;
 use super::session::Session;
 use super::{CAT, ValkeyStore};
-use crate::toolbox::{Doing, collect};
+use crate::toolbox::{Doing, collect, room};
 
 /// Files of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,12 +148,6 @@ fn out_of_reach(mounts: &str, folder: &str) -> Option<String> {
     }
 }
 
-/// Free bytes, from the answer of `df -Pk FOLDER`.
-fn room(answer: &str) -> Option<u64> {
-    let blocks = answer.lines().last()?.split_whitespace().nth(3)?;
-    Some(blocks.parse::<u64>().ok()? << 10)
-}
-
 impl ValkeyStore {
     /// Whether a restore of so many bytes can put its files there.
     pub(super) async fn must_take(&self, cx: &Cx, layout: &Layout, bytes: u64) -> Result<(), StoreError> {
@@ -164,17 +158,12 @@ impl ValkeyStore {
         if let Some(why) = out_of_reach(&mounts, &layout.folder) {
             return Err(refused(why));
         }
-        // A container without `df` says nothing of its room; a load that does not fit fails by itself.
-        match self.run(cx, "asking for room", &["df", "-Pk", &layout.folder]).await {
-            Ok(answer) => match room(&answer) {
-                Some(room) if room < bytes => Err(refused(format!(
-                    "{} has room for {room} bytes, the backup needs {bytes} beside the present data",
-                    layout.folder
-                ))),
-                _ => Ok(()),
-            },
-            Err(StoreError::Tool { .. }) => Ok(()),
-            Err(error) => Err(error),
+        match room(cx, &self.workload, &layout.folder).await? {
+            Some(room) if room < bytes => Err(refused(format!(
+                "{} has room for {room} bytes, the backup needs {bytes} beside the present data",
+                layout.folder
+            ))),
+            _ => Ok(()),
         }
     }
 
@@ -216,13 +205,6 @@ mod tests {
         ] {
             assert_eq!(outlives_a_stop(aof, save, at_stop), keeps, "{aof}, {save}, {at_stop}");
         }
-    }
-
-    #[test]
-    fn room_is_told_in_bytes() {
-        let answer = "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vda1 100 60 40 60% /data\n";
-        assert_eq!(room(answer), Some(40 << 10));
-        assert_eq!(room("df: no such thing"), None);
     }
 
     #[test]

@@ -125,11 +125,11 @@ fn a_writer_from_outside_voids_the_backup_and_is_named() -> Result<()> {
         by_client(
             testbed,
             // So much that the writer comes back while it is read.
-            r#"set -e
+            r"set -e
             nats stream add ORDERS1 --subjects orders1 --storage file --defaults >/dev/null
             nats stream add BIG --subjects big --storage file --defaults >/dev/null
             head -c 500000 /dev/urandom | base64 -w0 > /tmp/body
-            for n in $(seq 120); do nats publish --jetstream --quiet --force-stdin big < /tmp/body 2>/dev/null; done"#,
+            for n in $(seq 120); do nats publish --jetstream --quiet --force-stdin big < /tmp/body 2>/dev/null; done",
         )?;
         let before = standing(testbed)?;
         let writer = Writer::start(testbed)?;
