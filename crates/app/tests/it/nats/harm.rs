@@ -8,10 +8,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use stillpoint_testkit::product::Product;
-use stillpoint_testkit::testbed::Testbed;
+use stillpoint_testkit::testbed::{Shape, Testbed};
 
 use super::scene::{by_client, facts, on_awkward, on_nats, pack, restore, same, seal_again, state, unpack};
-use crate::common::{is_back, standing, until};
+use crate::common::{half_way, hold_dumps, is_back, let_go, on, standing, until};
 
 const ARTIFACT: &str = "nats-jetstream-APP.tar.gz";
 
@@ -121,27 +121,33 @@ fn a_restore_that_the_server_breaks_off_leaves_no_part_of_a_stream() -> Result<(
 
 #[test]
 fn a_writer_from_outside_voids_the_backup_and_is_named() -> Result<()> {
-    on_nats("natsvisitor", |testbed, product| {
+    // On the whole platform: while PostgreSQL's dumps are held, every store has been marked and none compared.
+    on("natsvisitor", Shape::Full, |testbed, product| {
         by_client(
             testbed,
-            // So much that the writer comes back while it is read.
-            r"set -e
-            nats stream add ORDERS1 --subjects orders1 --storage file --defaults >/dev/null
-            nats stream add BIG --subjects big --storage file --defaults >/dev/null
-            head -c 500000 /dev/urandom | base64 -w0 > /tmp/body
-            for n in $(seq 120); do nats publish --jetstream --quiet --force-stdin big < /tmp/body 2>/dev/null; done",
+            "nats stream add ORDERS1 --subjects orders1 --storage file --defaults >/dev/null",
         )?;
         let before = standing(testbed)?;
+        hold_dumps(testbed)?;
         let writer = Writer::start(testbed)?;
-        let ran = product.run(&["backup"])?;
+        let mut running = product.start(&["backup"])?;
+        half_way(testbed, &mut running)?;
+        let marked = last_sequence(testbed)?;
+        until("the writer is back", || Ok(last_sequence(testbed)? > marked))?;
+        let_go(testbed)?;
+        let ran = running.end()?;
         writer.end(testbed)?;
-        let ran = ran.must_end_with(1)?;
-        ran.must_say("APP/ORDERS1: last sequence")?
+        ran.must_end_with(1)?
+            .must_say("APP/ORDERS1: last sequence")?
             .must_say("user app, account APP, program outsider")?;
         is_back(testbed, &before)?;
         assert_eq!(product.backups()?, Vec::<String>::new());
         Ok(())
     })
+}
+
+fn last_sequence(testbed: &Testbed) -> Result<u64> {
+    Ok(state(testbed, "ORDERS1")?["last_seq"].as_u64().unwrap_or(0))
 }
 
 /// Somebody who is not part of the platform, and whom nobody stops.
@@ -167,9 +173,7 @@ impl Writer {
         let id = testbed.docker(&[
             "run", "-d", "--rm", &network, "--name", &name, image, "bash", "-c", script,
         ])?;
-        until("the writer writes", || {
-            Ok(state(testbed, "ORDERS1")?["last_seq"].as_u64().unwrap_or(0) > 0)
-        })?;
+        until("the writer writes", || Ok(last_sequence(testbed)? > 0))?;
         Ok(Self { id })
     }
 
