@@ -1,6 +1,6 @@
 //! Writing an object: pieces are gathered to parts, and at most [`IN_FLIGHT`] parts are on their
-//! way to the disk while the next is gathered. One upload thus holds at most 24 MiB, however fast
-//! its producer is.
+//! way to the disk while the next is gathered. One upload thus holds at most 3 MiB, however fast
+//! its producer is: many go on side by side, and there is no budget over them.
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 
 use super::{LocalRepository, disk, errors, location};
 
-/// Bytes of one part.
-const PART: usize = 8 << 20;
+/// Bytes of one part: enough for a disk to write at its full speed.
+const PART: usize = 1 << 20;
 
 /// Parts that are written at the same time.
 const IN_FLIGHT: usize = 2;
