@@ -33,9 +33,15 @@ image=$(docker inspect --format '{{.Image}}' "$valkey")
 docker run --rm --volumes-from "$valkey" -v "$work:/work:ro" --entrypoint sh "$image" -c \
   'rm -rf /data/appendonlydir && cp /work/dump.rdb /data/dump.rdb'
 loader=$(docker run -d --volumes-from "$valkey" "$image" valkey-server --dir /data --appendonly no --save '')
-await valkey docker exec "$loader" valkey-cli dbsize
+loaded() { [ "$(docker exec "$loader" valkey-cli ping)" = PONG ]; }
+await valkey loaded
 docker exec "$loader" valkey-cli config set appendonly yes >/dev/null
-rewritten() { docker exec "$loader" valkey-cli info persistence | grep -q 'aof_rewrite_in_progress:0'; }
+rewritten() {
+  local info
+  info=$(docker exec "$loader" valkey-cli info persistence)
+  grep -q aof_rewrite_in_progress:0 <<<"$info" && grep -q aof_rewrite_scheduled:0 <<<"$info" &&
+    docker exec "$loader" grep -q 'type b' /data/appendonlydir/appendonly.aof.manifest
+}
 await "valkey's append-only file" rewritten
 docker exec "$loader" valkey-cli shutdown nosave >/dev/null 2>&1 || true
 docker rm -f "$loader" >/dev/null
