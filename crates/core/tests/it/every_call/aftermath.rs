@@ -299,6 +299,7 @@ impl Stage<'_> {
         let world = self.case.world.clone();
         let left = [
             ("processes", world.processes()),
+            ("siblings", world.siblings()),
             ("uploads", world.repository.unfinished()),
             (
                 "claims",
