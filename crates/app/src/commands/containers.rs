@@ -1,9 +1,11 @@
 //! `stillpoint containers plan` and `start`.
 
+use std::time::{Duration, Instant};
+
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use stillpoint_core::engine::plan::{Action, Plan};
-use stillpoint_core::errors::Exit;
+use stillpoint_core::errors::{Error, Exit};
 use stillpoint_core::operations::Operations;
 
 use super::{order, warn_of_labels};
@@ -11,6 +13,10 @@ use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
 use crate::{watchdog, wiring};
+
+/// How long the lock of a process that has died may stay, and between two looks.
+const LOCK_GOES: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Look at what would be stopped, or bring back what was
 #[derive(clap::Subcommand, Debug)]
@@ -68,13 +74,29 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
                 return Ok(Exit::Ok);
             }
             let display = Display::start(config.json);
-            let recovered = operations.recover(order(config, &display)).await;
+            let recovered = if *watch {
+                after_a_death(|| operations.recover(order(config, &display))).await
+            } else {
+                operations.recover(order(config, &display)).await
+            };
             display.finish();
             recovered?;
             print::summary(config.json, "Nothing is left stopped by a run that died.");
         }
     }
     Ok(Exit::Ok)
+}
+
+/// What a dead process held goes piece by piece: its lock may go a moment after the end of our input, on a
+/// loaded machine by more. Somebody who holds the platform for longer is another run, and brings it back.
+async fn after_a_death<F: Future<Output = Result<(), Error>>>(recover: impl Fn() -> F) -> Result<(), Error> {
+    let begun = Instant::now();
+    loop {
+        match recover().await {
+            Err(Error::Held { .. }) if begun.elapsed() < LOCK_GOES => tokio::time::sleep(LOOK_AGAIN).await,
+            recovered => return recovered,
+        }
+    }
 }
 
 fn show(plan: &Plan) {
@@ -100,5 +122,44 @@ fn show(plan: &Plan) {
     print::line(&table.to_string());
     for warning in plan.warnings() {
         print::line(&format!("warning: {warning}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use stillpoint_core::names::Project;
+
+    use super::*;
+
+    fn held() -> Error {
+        Error::Held {
+            platform: Project::new("acme"),
+            by: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_lock_of_the_dead_is_waited_for() {
+        let tries = Cell::new(0);
+        let recovered = after_a_death(|| {
+            tries.set(tries.get() + 1);
+            let outcome = if tries.get() < 3 { Err(held()) } else { Ok(()) };
+            async { outcome }
+        });
+        assert!(recovered.await.is_ok());
+        assert_eq!(tries.get(), 3);
+    }
+
+    #[tokio::test]
+    async fn any_other_failure_is_told_at_once() {
+        let tries = Cell::new(0);
+        let recovered = after_a_death(|| {
+            tries.set(tries.get() + 1);
+            async { Err(Error::Interrupted) }
+        });
+        assert!(matches!(recovered.await, Err(Error::Interrupted)));
+        assert_eq!(tries.get(), 1);
     }
 }
