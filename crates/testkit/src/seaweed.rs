@@ -4,7 +4,8 @@
 //! look, and the next run removes it.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 
@@ -68,6 +69,8 @@ const ROOMY: &str = "-volume.max=64";
 
 /// How long a server may take until it is ready, in seconds; a cold start under load takes about 10.
 const READY_LIMIT: &str = "90";
+/// How long the engine may take to show a container whose name is taken.
+const SEEN_LIMIT: Duration = Duration::from_mins(1);
 
 /// A running server.
 #[derive(Debug, Clone)]
@@ -100,7 +103,7 @@ impl Seaweed {
         match run(&name, &runner, &[], "") {
             // Another test's process was quicker. It may not have got to the start yet: to start twice does no harm.
             Err(error) if error.to_string().contains("is already in use") => {
-                Docker::new(["start", &name]).run()?;
+                start_once_seen(&name)?;
             }
             outcome => outcome?,
         }
@@ -274,4 +277,17 @@ fn unique() -> Result<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now: Duration = now.context("the clock is before 1970")?;
     Ok(format!("{}-{:08x}", std::process::id(), now.subsec_nanos()))
+}
+
+/// Another process's container: its name is taken before it can be seen.
+fn start_once_seen(name: &str) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        match Docker::new(["start", name]).run() {
+            Err(error) if error.to_string().contains("No such container") && begun.elapsed() < SEEN_LIMIT => {
+                sleep(Duration::from_millis(100));
+            }
+            started => return started.map(drop),
+        }
+    }
 }

@@ -68,11 +68,22 @@ fn started() -> anyhow::Result<String> {
     if let Err(error) = docker(&run) {
         let error = error.to_string();
         ensure!(error.contains("already in use"), "{error}");
-        docker(&["start", name()])?;
+        start_again()?;
     }
     let format = "--format={{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
     let address = docker(&["inspect", format, name()])?;
     wait(&format!("http://{address}:8333"))
+}
+
+/// The name is taken before its container can be seen.
+fn start_again() -> anyhow::Result<()> {
+    let began = Instant::now();
+    while let Err(error) = docker(&["start", name()]) {
+        let unseen = error.to_string().contains("No such container");
+        ensure!(unseen && began.elapsed() < Duration::from_mins(1), "{error}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
 }
 
 fn wait(endpoint: &str) -> anyhow::Result<String> {
