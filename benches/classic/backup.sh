@@ -48,7 +48,7 @@ docker cp "$valkey:/data/dump.rdb" "$work/valkey.rdb" >/dev/null
 say "dump nats"
 mkdir "$work/nats"
 while read -r account user password; do
-  nats_cli "$work/nats" "$user" "$password" account backup "/work/$account" --force >/dev/null
+  nats_cli "$work/nats" "$user" "$password" account backup "/dumps/$account" --force >/dev/null
 done <<<"$NATS_ACCOUNTS"
 tar -C "$work" -c nats | gzip >"$work/nats.tar.gz"
 rm -rf "$work/nats"

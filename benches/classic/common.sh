@@ -38,9 +38,9 @@ find_containers() {
 in_postgres() { docker exec -i -u postgres "$@"; }
 in_valkey() { docker exec -e "REDISCLI_AUTH=$VALKEY_PASSWORD" "$valkey" valkey-cli "$@"; }
 
-# nats_cli FOLDER USER PASSWORD ARGUMENTS…: the stock CLI beside the server, which has none; FOLDER is /work.
+# nats_cli FOLDER USER PASSWORD ARGUMENTS…: the stock CLI beside the server, which has none; FOLDER is /dumps.
 nats_cli() {
-  docker run --rm --network "container:$nats" -v "$1:/work" "$CLIENTS" \
+  docker run --rm --network "container:$nats" -v "$1:/dumps" "$CLIENTS" \
     nats --server nats://127.0.0.1:4222 --user "$2" --password "$3" "${@:4}" </dev/null
 }
 

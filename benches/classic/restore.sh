@@ -30,8 +30,8 @@ say "load valkey"
 docker stop --time 120 "$valkey" >/dev/null
 gunzip -c "$backup/valkey.rdb.gz" >"$work/dump.rdb"
 image=$(docker inspect --format '{{.Image}}' "$valkey")
-docker run --rm --volumes-from "$valkey" -v "$work:/work:ro" --entrypoint sh "$image" -c \
-  'rm -rf /data/appendonlydir && cp /work/dump.rdb /data/dump.rdb'
+docker run --rm --volumes-from "$valkey" -v "$work:/dumps:ro" --entrypoint sh "$image" -c \
+  'rm -rf /data/appendonlydir && cp /dumps/dump.rdb /data/dump.rdb'
 loader=$(docker run -d --volumes-from "$valkey" "$image" valkey-server --dir /data --appendonly no --save '')
 loaded() { [ "$(docker exec "$loader" valkey-cli ping)" = PONG ]; }
 await valkey loaded
@@ -53,7 +53,7 @@ while read -r account user password; do
   nats_cli "$work/nats" "$user" "$password" stream ls --all --names | while read -r stream; do
     nats_cli "$work/nats" "$user" "$password" stream rm --force "$stream" >/dev/null
   done
-  nats_cli "$work/nats" "$user" "$password" account restore "/work/$account" >/dev/null
+  nats_cli "$work/nats" "$user" "$password" account restore "/dumps/$account" >/dev/null
 done <<<"$NATS_ACCOUNTS"
 
 say analyse

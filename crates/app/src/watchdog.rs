@@ -1,7 +1,7 @@
 //! The watchdog: a small child that outlives a run that dies, and brings the platform back at once.
 //! It hears of the death by the end of its standard input, which the operating system closes with
-//! the process, however that ended. It then does what `containers recover` does; the dead run's
-//! lock is free by then.
+//! the process, however that ended. It then does what `containers recover` does, and waits a while
+//! for the dead run's lock, which may go a moment later.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
