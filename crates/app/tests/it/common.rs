@@ -76,12 +76,16 @@ pub(crate) fn powers<'a>(events: &'a [Event], service: &str) -> Vec<&'a str> {
 }
 
 /// Puts a program before the stock one of the same name in the store's container. It survives stops and starts.
+/// What its predecessor said is forgotten: tools run side by side, and the last of them may have said that it
+/// is half-way after anybody looked.
 pub(crate) fn replace_tool(testbed: &Testbed, tool: &str, script: &str) -> Result<()> {
+    let store = testbed.container("postgres-main")?;
+    testbed.docker(&["exec", &store, "rm", "-f", "/tmp/go", "/tmp/half-way"])?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join(tool);
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n"))?;
     make_executable(&path)?;
-    let target = format!("{}:/usr/local/bin/{tool}", testbed.container("postgres-main")?);
+    let target = format!("{store}:/usr/local/bin/{tool}");
     testbed.docker(&["cp", &path.to_string_lossy(), &target]).map(drop)
 }
 
@@ -144,8 +148,6 @@ pub(crate) fn nothing_runs(testbed: &Testbed) -> Result<()> {
 pub(crate) fn hold_dumps(testbed: &Testbed) -> Result<()> {
     let held = "case \"$*\" in *--schema-only*) exec /usr/bin/pg_dump \"$@\";; esac
 touch /tmp/half-way; until [ -e /tmp/go ]; do sleep 0.1; done; exec /usr/bin/pg_dump \"$@\"";
-    let store = testbed.container("postgres-main")?;
-    testbed.docker(&["exec", &store, "rm", "-f", "/tmp/go", "/tmp/half-way"])?;
     replace_tool(testbed, "pg_dump", held)
 }
 
