@@ -106,6 +106,10 @@ impl<'a> Demo<'a> {
             "Proof: row for row, key for key, message for message, and one point in time",
             || prove_against(self.testbed, &saved),
         )?;
+        story.chapter(
+            "All is well: what the restore replaced may go (until then it can be undone)",
+            || self.stillpoint(&["restore", "discard-old", "--confirm", PROJECT]),
+        )?;
         story.end();
         self.where_next(&backup);
         Ok(())

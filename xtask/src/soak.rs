@@ -129,7 +129,7 @@ impl<'a> Soak<'a> {
 
     fn one(&self, restore: bool, after: Duration, both: bool) -> Result<Death> {
         let run: &[&str] = if restore {
-            &["restore", &self.backup, "--confirm", &self.backup]
+            &["restore", &self.backup, "--confirm", &self.backup, "--discard-old"]
         } else {
             &["backup"]
         };
@@ -140,7 +140,7 @@ impl<'a> Soak<'a> {
         let recovered = self.recovered(both)?;
         if recovered == Some(14) {
             self.product
-                .run(&["restore", &self.backup, "--confirm", &self.backup])?
+                .run(&["restore", &self.backup, "--confirm", &self.backup, "--discard-old"])?
                 .must_end_with(0)?;
         }
         let back = died.elapsed();

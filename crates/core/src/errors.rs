@@ -10,7 +10,7 @@ use crate::engine::start::Degraded;
 use crate::names::{BackupId, Project, RunId, StoreName};
 use crate::ports::journal::JournalError;
 use crate::ports::lock::LockError;
-use crate::ports::power::Intent;
+use crate::ports::power::{Intent, Job};
 use crate::ports::{EngineError, MayBeCancelled, RepositoryError, StoreError};
 
 /// Why a job did not do what it was to do.
@@ -78,20 +78,29 @@ pub enum Error {
         degraded: Vec<Degraded>,
     },
     /// The backup cannot be restored here, so nothing was stopped.
-    #[error("the restore was refused, nothing was changed: {}", .0.join("; "))]
+    #[error("refused, nothing was changed: {}", .0.join("; "))]
     RestoreRefused(Vec<String>),
-    /// The restore failed after the stop.
-    #[error("the restore of {backup} failed, and the platform is stopped on purpose: {cause}{}", listed(.still_running))]
+    /// No restore stands unfinished.
+    #[error("no restore of platform {0} stands unfinished")]
+    NothingUnfinished(Project),
+    /// Nothing is kept that a restore has replaced.
+    #[error("platform {0} keeps nothing that a restore has replaced")]
+    NothingKept(Project),
+    /// Some of what a restore has replaced is still there, and can no longer be brought back.
+    #[error("not all old data could be freed: {}", .0.join("; "))]
+    NotDiscarded(Vec<String>),
+    /// A restore, or its undoing, failed after the stop.
+    #[error("{} failed, and the platform is stopped on purpose: {cause}{}", .intent.deed(), listed(.still_running))]
     StoppedOnPurpose {
-        /// The backup.
-        backup: BackupId,
+        /// What was to be done.
+        intent: Box<Intent>,
         /// Why.
         cause: Box<RunFailure>,
         /// What could not be stopped.
         still_running: Vec<String>,
     },
     /// A restore left the platform stopped on purpose.
-    #[error("platform {} is stopped on purpose since {}: the restore of {} (run {}) did not finish", .0.platform, .0.since, .0.backup, .0.run)]
+    #[error("platform {} is stopped on purpose since {}: {} (run {}) did not finish", .0.platform, .0.since, .0.deed(), .0.run)]
     RestoreUnfinished(Box<Intent>),
     /// The backup is not what its manifest says.
     #[error("backup {backup} is damaged: {}", .damage.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -307,7 +316,10 @@ impl Error {
             Self::Platform(PlatformError::Store(_)) | Self::Preflight(_) | Self::Lock(_) | Self::Journal(_) => {
                 (Exit::Preflight, 422)
             }
-            Self::Platform(_) | Self::Read(ReadError::Unknown(_)) => (Exit::NotFound, 404),
+            Self::Platform(_)
+            | Self::Read(ReadError::Unknown(_))
+            | Self::NothingKept(_)
+            | Self::NothingUnfinished(_) => (Exit::NotFound, 404),
             Self::Engine(EngineError::Unreachable { .. } | EngineError::Forbidden { .. }) => (Exit::NotFound, 503),
             Self::Engine(_) => (Exit::RunFailed, 502),
             Self::Held { .. }
@@ -322,7 +334,7 @@ impl Error {
             }
             Self::Run { degraded, .. } if !degraded.is_empty() => (Exit::RecoveryIncomplete, 500),
             Self::Run { cause, .. } if matches!(**cause, RunFailure::Interrupted) => (Exit::Interrupted, 499),
-            Self::Run { .. } | Self::Pruned(_) => (Exit::RunFailed, 500),
+            Self::Run { .. } | Self::Pruned(_) | Self::NotDiscarded(_) => (Exit::RunFailed, 500),
             Self::RecoveryIncomplete { .. } => (Exit::RecoveryIncomplete, 500),
             Self::RestoreRefused(_) => (Exit::RestoreRefused, 422),
             Self::StoppedOnPurpose { .. } | Self::RestoreUnfinished(_) => (Exit::StoppedOnPurpose, 409),
@@ -370,12 +382,17 @@ impl Error {
             Self::Preflight(PreflightError::Store(error)) => store_hint(error),
             Self::Run { cause, degraded } => run_hint(cause, degraded),
             Self::RestoreRefused(_) => "nothing was stopped; mend what is named, or choose another backup".into(),
-            Self::StoppedOnPurpose { backup, .. } => stopped_hint(*backup),
-            Self::RestoreUnfinished(intent) => stopped_hint(intent.backup),
+            Self::StoppedOnPurpose { intent, .. } | Self::RestoreUnfinished(intent) => stopped_hint(intent),
+            Self::NothingKept(_) => {
+                "a restore keeps it until `stillpoint restore discard-old`, unless it was told --discard-old".into()
+            }
+            Self::NotDiscarded(_) => {
+                "mend what is named, then run `stillpoint containers recover`: it goes on where this stopped".into()
+            }
             Self::RecoveryIncomplete { .. } => {
                 "mend what is named, then run `stillpoint containers start` until it ends with 0".into()
             }
-            Self::Interrupted => "nothing needs to be done".into(),
+            Self::NothingUnfinished(_) | Self::Interrupted => "nothing needs to be done".into(),
         }
     }
 }
@@ -458,10 +475,15 @@ fn run_hint(cause: &RunFailure, degraded: &[Degraded]) -> String {
     }
 }
 
-fn stopped_hint(backup: BackupId) -> String {
+fn stopped_hint(intent: &Intent) -> String {
+    let again = match intent.job {
+        Job::UndoJob => "run `stillpoint restore undo` again",
+        _ if intent.no_way_back => "run `stillpoint restore resume`",
+        _ => "run `stillpoint restore resume`, go back with `stillpoint restore undo`",
+    };
     format!(
-        "mend the cause and run `stillpoint restore {backup}` again, restore another backup, or start the platform \
-         as it is with `stillpoint containers start`; data that was replaced is kept aside until a restore succeeds"
+        "mend the cause and {again}, restore another backup, or start the platform as it is with `stillpoint \
+         containers start`"
     )
 }
 

@@ -131,16 +131,20 @@ pub enum Step {
     Pin,
     /// Copy the pinned stores.
     Drain,
+    /// Copy what is about to be replaced and cannot be set aside.
+    Copy,
     /// Bring the backup's data back.
     Load,
+    /// Put back what a restore had replaced.
+    PutBack,
     /// Compare what is there with what was.
     Compare,
     /// Start what ran.
     Start,
     /// Make the backup count.
     Seal,
-    /// Free what the load had set aside.
-    Settle,
+    /// Free what a restore had replaced.
+    Discard,
     /// Delete what retention lets go.
     Prune,
     /// Read and describe what others made.

@@ -37,6 +37,7 @@ methods! {
     PowerRelease = "power.release",
     JournalPlan = "journal.plan",
     JournalAdvance = "journal.advance",
+    JournalLoaded = "journal.loaded",
     JournalOpenRuns = "journal.open_runs",
     LocksTake = "locks.take",
     ShellExec = "shell.exec",
@@ -77,7 +78,10 @@ methods! {
     StoreStructure = "store.structure",
     StoreRestore = "store.restore",
     StoreInventory = "store.inventory",
-    StoreSettle = "store.settle",
+    AsideHeld = "aside.held",
+    AsidePutBack = "aside.put_back",
+    AsideDiscard = "aside.discard",
+    CopiedKeepOnly = "copied.keep_only",
     PinnedDrain = "pinned.drain",
     PinnedRelease = "pinned.release",
 }
@@ -145,7 +149,10 @@ impl Call {
                 | Method::StoreStructure
                 | Method::StoreRestore
                 | Method::StoreInventory
-                | Method::StoreSettle
+                | Method::AsideHeld
+                | Method::AsidePutBack
+                | Method::AsideDiscard
+                | Method::CopiedKeepOnly
                 | Method::PinnedDrain
                 | Method::ProcessInput
                 | Method::ProcessOutput

@@ -155,12 +155,19 @@ impl Product {
         id.context("the summary of a backup has no manifest.id")
     }
 
-    /// The ids of the complete backups.
+    /// Restores a backup, which must succeed, and keeps nothing of what was there.
+    pub fn restore(&self, backup: &str) -> Result<Ran> {
+        self.run(&["restore", backup, "--confirm", backup, "--discard-old"])?
+            .must_end_with(0)
+    }
+
+    /// The ids of the complete backups; what restores have copied is none.
     pub fn backups(&self) -> Result<Vec<String>> {
         let listed = self.run(&["backups", "ls", "--json"])?.must_end_with(0)?.summary()?;
         let backups = listed["backups"].as_array().context("`backups ls` lists no backups")?;
         Ok(backups
             .iter()
+            .filter(|backup| backup["manifest"]["safety_of"].is_null())
             .filter_map(|backup| backup["id"].as_str().map(ToOwned::to_owned))
             .collect())
     }
@@ -282,6 +289,14 @@ impl Ran {
             self.out,
             self.err
         )
+    }
+
+    /// Fails unless these words stand in its result, on standard output.
+    pub fn must_print(self, words: &str) -> Result<Self> {
+        if self.out.contains(words) {
+            return Ok(self);
+        }
+        bail!("`{words}` is not printed\n{}", self.out)
     }
 
     /// Fails, showing everything, unless standard error says this.

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use stillpoint_core::backups::Damage;
 use stillpoint_core::engine::backup::Sealed;
 use stillpoint_core::engine::prune::Pruned;
+use stillpoint_core::engine::restore::discard::Discarded;
+use stillpoint_core::engine::restore::undo::Undone;
 use stillpoint_core::engine::restore::{Rehearsed, Restored, Selection};
 use stillpoint_core::engine::start::Degraded;
 use stillpoint_core::errors::{Error, Exit};
@@ -43,6 +45,18 @@ impl Degrades for Sealed {
 impl Degrades for Restored {
     fn degraded(&self) -> &[Degraded] {
         &self.degraded
+    }
+}
+
+impl Degrades for Undone {
+    fn degraded(&self) -> &[Degraded] {
+        &self.degraded
+    }
+}
+
+impl Degrades for Discarded {
+    fn degraded(&self) -> &[Degraded] {
+        &[]
     }
 }
 
@@ -147,14 +161,48 @@ impl World {
     /// Restores some of a backup.
     pub async fn restore_of(&self, backup: BackupId, selection: Selection) -> Told<Restored> {
         let operations = self.operations();
-        let what = Restore { backup, selection };
+        let what = Restore {
+            selection,
+            ..backup.into()
+        };
         self.run(|order| operations.restore(what, order)).await
+    }
+
+    /// Restores a backup, and keeps no way back.
+    pub async fn restore_for_good(&self, backup: BackupId) -> Told<Restored> {
+        let operations = self.operations();
+        let what = Restore {
+            discard_old: true,
+            ..backup.into()
+        };
+        self.run(|order| operations.restore(what, order)).await
+    }
+
+    /// Goes on with a restore that stands unfinished.
+    pub async fn resume(&self) -> Told<Restored> {
+        let operations = self.operations();
+        self.run(|order| operations.resume_restore(false, order)).await
+    }
+
+    /// Brings back what a restore has replaced.
+    pub async fn undo(&self) -> Told<Undone> {
+        let operations = self.operations();
+        self.run(|order| operations.undo_restore(order)).await
+    }
+
+    /// Frees what a restore has replaced.
+    pub async fn discard_old(&self) -> Told<Discarded> {
+        let operations = self.operations();
+        self.run(|order| operations.discard_old(order)).await
     }
 
     /// Looks whether a restore could succeed.
     pub async fn rehearse(&self, backup: BackupId, selection: Selection) -> Told<Rehearsed> {
         let operations = self.operations();
-        let what = Restore { backup, selection };
+        let what = Restore {
+            selection,
+            ..backup.into()
+        };
         self.run(|order| operations.rehearse_restore(what, order)).await
     }
 

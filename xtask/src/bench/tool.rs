@@ -96,7 +96,10 @@ impl Tool {
 
     pub(super) fn restore(&self, backup: &str) -> Command {
         match self.kind {
-            Kind::Stillpoint => self.command(&self.program, &["restore", backup, "--confirm", backup, "--json"]),
+            Kind::Stillpoint => self.command(
+                &self.program,
+                &["restore", backup, "--confirm", backup, "--discard-old", "--json"],
+            ),
             Kind::Classic => {
                 let backup = self.repository().join(backup);
                 let arguments = [&self.project, &*backup.to_string_lossy()];

@@ -17,6 +17,10 @@ use super::signal::{self, Which};
 /// The port's promise.
 const WITHIN: Duration = Duration::from_secs(10);
 
+/// The engine's answers where the image has no shell (126 or 127, by its version): nothing of ours runs there,
+/// for all of it is started by one.
+const NO_SHELL: [i64; 2] = [126, 127];
+
 /// How long a polite signal is given to work.
 const POLITELY: Duration = Duration::from_secs(5);
 
@@ -67,6 +71,7 @@ impl Docker {
         match signaller.ended().await? {
             0 => Ok(false),
             1 => Ok(true),
+            code if NO_SHELL.contains(&code) => Ok(false),
             code => Err(signaller.act("search").refused(format!("exit code {code}"))),
         }
     }

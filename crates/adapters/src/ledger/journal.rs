@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::params;
 use stillpoint_core::names::{Project, RunId};
 use stillpoint_core::ports::Journal;
-use stillpoint_core::ports::journal::{JournalError, OpenRun, Phase};
+use stillpoint_core::ports::journal::{JournalError, Loaded, OpenRun, Phase};
 use stillpoint_core::ports::power::Intent;
 
 use super::Ledger;
@@ -17,6 +17,9 @@ const PHASES: [Phase; 5] = [
     Phase::Verified,
     Phase::Closed,
 ];
+
+/// Intent, phase, and what was loaded.
+type Row = (String, u8, Option<String>);
 
 #[async_trait]
 impl Journal for Ledger {
@@ -42,32 +45,43 @@ impl Journal for Ledger {
         .await
     }
 
+    async fn loaded(&self, run: &RunId, loaded: &Loaded) -> Result<(), JournalError> {
+        let run = run.to_string();
+        let text = serde_json::to_string(loaded).map_err(|error| self.unusable("written", &error))?;
+        let note = "UPDATE journal SET loaded = ?2 WHERE run = ?1";
+        self.with("written", move |ledger| {
+            ledger.execute(note, params![run, text]).map(drop)
+        })
+        .await
+    }
+
     async fn open_runs(&self, platform: &Project) -> Result<Vec<OpenRun>, JournalError> {
         if !self.path().exists() {
             return Ok(Vec::new());
         }
         let name = platform.to_string();
-        let question = "SELECT intent, phase FROM journal WHERE platform = ?1 AND phase < ?2 ORDER BY since, run";
+        let question =
+            "SELECT intent, phase, loaded FROM journal WHERE platform = ?1 AND phase < ?2 ORDER BY since, run";
         let rows = self.with("read", move |ledger| {
             let mut rows = ledger.prepare(question)?;
             let rows = rows.query_map(params![name, number(Phase::Closed)], |row| {
-                Ok((row.get(0)?, row.get(1)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })?;
-            rows.collect::<rusqlite::Result<Vec<(String, u8)>>>()
+            rows.collect::<rusqlite::Result<Vec<Row>>>()
         });
-        rows.await?
-            .into_iter()
-            .map(|(intent, phase)| self.open_run(&intent, phase))
-            .collect()
+        rows.await?.into_iter().map(|row| self.open_run(row)).collect()
     }
 }
 
 impl Ledger {
-    fn open_run(&self, intent: &str, phase: u8) -> Result<OpenRun, JournalError> {
-        let intent: Intent = serde_json::from_str(intent).map_err(|error| self.unusable("read", &error))?;
+    fn open_run(&self, (intent, phase, loaded): Row) -> Result<OpenRun, JournalError> {
+        let unusable = |error: serde_json::Error| self.unusable("read", &error);
+        let intent: Intent = serde_json::from_str(&intent).map_err(unusable)?;
+        let loaded = loaded.map(|loaded| serde_json::from_str(&loaded)).transpose();
         Ok(OpenRun {
             intent,
             phase: PHASES.get(usize::from(phase)).copied().unwrap_or(Phase::Planned),
+            loaded: loaded.map_err(unusable)?,
         })
     }
 

@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-const MIGRATIONS: [&str; 1] = [
+const MIGRATIONS: [&str; 2] = [
     // 1: the journal. `intent` is the JSON that the claim carries too; `phase` only ever grows.
     "CREATE TABLE journal (
         run      TEXT PRIMARY KEY,
@@ -13,6 +13,8 @@ const MIGRATIONS: [&str; 1] = [
         phase    INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX journal_open ON journal (platform, since);",
+    // 2: what a restore has loaded, as JSON: a later attempt goes on from there.
+    "ALTER TABLE journal ADD COLUMN loaded TEXT",
 ];
 
 /// Brings a file up to date, all or nothing.

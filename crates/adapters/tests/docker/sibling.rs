@@ -93,3 +93,14 @@ async fn of_what_is_not_there_there_is_none() -> anyhow::Result<()> {
     assert!(matches!(none, Err(EngineError::Gone { .. })), "{none:?}");
     Ok(())
 }
+
+/// Images made from nothing hold a server and no shell; every process of ours is started by one.
+#[tokio::test]
+async fn where_there_is_no_shell_there_is_nothing_to_end() -> anyhow::Result<()> {
+    let bench = DockerBench::new()?;
+    let of = bench.run(&["--env=PATH=/nowhere"], &["/bin/sleep", "9999"])?;
+    let dead = engine()?.sibling(&of, &run()).await?;
+    engine()?.reap(&of, &run()).await?;
+    assert_eq!(siblings(&of)?, [""; 0], "{dead} is left");
+    Ok(())
+}

@@ -94,14 +94,14 @@ fn list(backups: &Backups) {
                 .standstill
                 .map_or_else(String::new, |window| words::between(window.stopping, window.ended)),
             verified(backup),
-            if backup.protected { "protected" } else { "" }.to_owned(),
+            remark(backup),
         ]);
     }
-    print::line(&format!(
-        "{} complete backups in {}",
-        backups.backups.len(),
-        backups.place
-    ));
+    let counted = backups
+        .backups
+        .iter()
+        .filter(|backup| backup.manifest.safety_of.is_none());
+    print::line(&format!("{} complete backups in {}", counted.count(), backups.place));
     if !backups.backups.is_empty() {
         print::line(&table.to_string());
     }
@@ -114,6 +114,14 @@ fn list(backups: &Backups) {
     for id in &backups.incomplete {
         print::line(&format!("{id} is incomplete: being written, or left by a failed run"));
     }
+}
+
+/// A copy counts as no backup: it is shown because it takes room, and is the way back.
+fn remark(backup: &Backup) -> String {
+    let protected = backup.protected.then(|| "protected".to_owned());
+    let copy = backup.manifest.safety_of;
+    let copy = copy.map(|of| format!("no backup: what the restore of {of} replaced"));
+    protected.into_iter().chain(copy).collect::<Vec<_>>().join(", ")
 }
 
 fn verified(backup: &Backup) -> String {

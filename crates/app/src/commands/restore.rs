@@ -1,11 +1,14 @@
-//! `stillpoint restore`.
+//! `stillpoint restore`, and what becomes afterwards of the data that it replaced.
 
 use std::io::{BufRead, IsTerminal, Write};
 
+use stillpoint_core::engine::restore::discard::Discarded;
+use stillpoint_core::engine::restore::undo::Undone;
 use stillpoint_core::engine::restore::{Rehearsed, Restored, Selection};
-use stillpoint_core::errors::Exit;
-use stillpoint_core::names::{BackupId, StoreName};
-use stillpoint_core::operations::{Operations, Restore};
+use stillpoint_core::engine::start::Degraded;
+use stillpoint_core::errors::{Error, Exit};
+use stillpoint_core::names::{BackupId, Project, StoreName};
+use stillpoint_core::operations::{Operations, Order, Restore};
 
 use super::{order, table};
 use crate::config::Config;
@@ -17,12 +20,55 @@ use crate::wiring;
 /// Replace the platform's data with a backup's
 ///
 /// The backup is read to its last byte and compared with its manifest before anything is stopped.
-/// A restore that fails after that leaves the platform stopped on purpose: run it again, or start
-/// the platform as it is with `stillpoint containers start`.
+/// A restore that fails after that leaves the platform stopped on purpose: go on with `stillpoint restore
+/// resume`, go back with `stillpoint restore undo`, or start the platform as it is with `stillpoint containers
+/// start`. What a restore replaces is kept, also when it succeeds, until `stillpoint restore discard-old`.
 #[derive(clap::Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    after: Option<After>,
+
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// What can be done about a restore that was begun.
+#[derive(clap::Subcommand, Debug)]
+enum After {
+    /// Go on with a restore that failed or died: what it has loaded stays
+    Resume {
+        #[command(flatten)]
+        old: Old,
+    },
+    /// Bring back what a restore has replaced, whether it succeeded, failed or died
+    ///
+    /// All that was written since the restore is lost. Databases and accounts that were made since stay.
+    Undo(Confirmed),
+    /// Free what a restore has replaced: from then on it cannot be undone
+    DiscardOld(Confirmed),
+}
+
+#[derive(clap::Args, Debug)]
+struct Confirmed {
+    /// The platform's name, for scripts; without it the name is asked for
+    #[arg(long, value_name = "PLATFORM")]
+    confirm: Option<String>,
+}
+
+#[derive(clap::Args, Clone, Copy, Debug)]
+struct Old {
+    /// Do not keep what is replaced: free it once everything runs again, and copy nothing into the repository
+    /// before. There is no way back then, also if the restore fails
+    #[arg(long)]
+    discard_old: bool,
+}
+
+#[derive(clap::Args, Debug)]
+struct Asked {
     /// The backup's id, as `stillpoint backups ls` shows it
-    backup: BackupId,
+    #[arg(required = true)]
+    backup: Option<BackupId>,
 
     /// The same id again, for scripts; without it the id is asked for
     #[arg(long, value_name = "ID")]
@@ -41,12 +87,16 @@ pub(super) struct Args {
     /// Look whether it can succeed and say what it would do; change nothing
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    old: Old,
 }
 
-impl Args {
-    fn what(&self) -> Restore {
+impl Asked {
+    fn what(&self, backup: BackupId) -> Restore {
         Restore {
-            backup: self.backup,
+            backup,
+            discard_old: self.old.discard_old,
             selection: Selection {
                 stores: self.store.clone(),
                 accept_partial: self.accept_partial,
@@ -57,31 +107,138 @@ impl Args {
 
 pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     let operations = wiring::operations(config).await?;
-    if args.dry_run {
-        return rehearse(config, args, &operations).await;
+    match (&args.after, args.asked.backup) {
+        (Some(After::Resume { old }), _) => resume(config, *old, &operations).await,
+        (Some(After::Undo(confirmed)), _) => undo(config, confirmed, &operations).await,
+        (Some(After::DiscardOld(confirmed)), _) => discard_old(config, confirmed, &operations).await,
+        (None, Some(backup)) if args.asked.dry_run => rehearse(config, args.asked.what(backup), &operations).await,
+        (None, Some(backup)) => {
+            confirm(backup, &args.asked)?;
+            let what = args.asked.what(backup);
+            replacing(config, async |order| operations.restore(what, order).await, summary).await
+        }
+        (None, None) => Err(Failure::usage(
+            "no backup was named",
+            "`stillpoint backups ls` lists them",
+        )),
     }
-    confirm(args)?;
+}
+
+/// Does what stops the platform, watched over, and says what came of it.
+async fn replacing<T: serde::Serialize + Outcome>(
+    config: &Config,
+    act: impl AsyncFnOnce(Order) -> Result<T, Error>,
+    say: fn(&T),
+) -> Result<Exit, Failure> {
     let watchdog = Watchdog::start(config);
     let display = Display::start(config.json);
-    let restored = operations.restore(args.what(), order(config, &display)).await;
+    let done = act(order(config, &display)).await;
     display.finish();
     watchdog.dismiss();
-    let restored = restored?;
+    let done = done?;
     if config.json {
-        print::document(&restored);
+        print::document(&done);
     } else {
-        summary(&restored);
+        say(&done);
+        for degraded in done.degraded() {
+            print::line(&format!("The data is good, but {degraded}."));
+        }
     }
-    Ok(if restored.degraded.is_empty() {
+    Ok(if done.degraded().is_empty() {
         Exit::Ok
     } else {
         Exit::Degraded
     })
 }
 
-async fn rehearse(config: &Config, args: &Args, operations: &impl Operations) -> Result<Exit, Failure> {
+/// Something after which the platform runs again.
+trait Outcome {
+    /// What did not come back as it was.
+    fn degraded(&self) -> &[Degraded];
+}
+
+impl Outcome for Restored {
+    fn degraded(&self) -> &[Degraded] {
+        &self.degraded
+    }
+}
+
+impl Outcome for Undone {
+    fn degraded(&self) -> &[Degraded] {
+        &self.degraded
+    }
+}
+
+impl Outcome for Discarded {
+    fn degraded(&self) -> &[Degraded] {
+        &[]
+    }
+}
+
+async fn resume(config: &Config, old: Old, operations: &impl Operations) -> Result<Exit, Failure> {
+    let act = async |order| operations.resume_restore(old.discard_old, order).await;
+    replacing(config, act, summary).await
+}
+
+async fn undo(config: &Config, confirmed: &Confirmed, operations: &impl Operations) -> Result<Exit, Failure> {
+    let what = "This stops the platform and brings back what the restore replaced. What was written since is lost.";
+    let platform = confirm_platform(config, confirmed, what, operations).await?;
+    let act = async |order: Order| operations.undo_restore(on(order, platform)).await;
+    replacing(config, act, |undone: &Undone| {
+        print::line(&format!(
+            "The restore is undone: {} as before it.",
+            listed(undone.stores.iter().map(ToString::to_string))
+        ));
+    })
+    .await
+}
+
+async fn discard_old(config: &Config, confirmed: &Confirmed, operations: &impl Operations) -> Result<Exit, Failure> {
+    let what = "This frees what the restore replaced. It cannot be undone then.";
+    let platform = confirm_platform(config, confirmed, what, operations).await?;
+    let act = async |order: Order| operations.discard_old(on(order, platform)).await;
+    replacing(config, act, |freed: &Discarded| {
+        let stores = freed.stores.iter().map(ToString::to_string);
+        let copies = freed.copies.iter().map(|copy| format!("copy {copy}"));
+        print::line(&format!("The old data is freed: {}.", listed(stores.chain(copies))));
+    })
+    .await
+}
+
+fn on(order: Order, platform: Project) -> Order {
+    Order {
+        platform: Some(platform),
+        ..order
+    }
+}
+
+fn listed(names: impl Iterator<Item = String>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// What is about to be done cannot be undone: the operator says of which platform.
+async fn confirm_platform(
+    config: &Config,
+    confirmed: &Confirmed,
+    what: &str,
+    operations: &impl Operations,
+) -> Result<Project, Failure> {
+    let platform = operations.plan(config.project().as_ref()).await?.platform;
+    let again = match &confirmed.confirm {
+        Some(confirm) => confirm.clone(),
+        None => ask(
+            &format!("{what}\nType the platform's name, {platform}, to go on: "),
+            "it loses data and was not confirmed",
+            &platform.to_string(),
+        )?,
+    };
+    same(&again, &platform.to_string(), "type the platform's name")?;
+    Ok(platform)
+}
+
+async fn rehearse(config: &Config, what: Restore, operations: &impl Operations) -> Result<Exit, Failure> {
     let display = Display::start(config.json);
-    let rehearsed = operations.rehearse_restore(args.what(), order(config, &display)).await;
+    let rehearsed = operations.rehearse_restore(what, order(config, &display)).await;
     display.finish();
     let rehearsed = rehearsed?;
     if config.json {
@@ -124,34 +281,37 @@ fn plan(rehearsed: &Rehearsed) {
 }
 
 /// The data of the platform is about to be replaced: the operator says which backup, twice.
-fn confirm(args: &Args) -> Result<(), Failure> {
-    let again = match args.confirm {
+fn confirm(backup: BackupId, asked: &Asked) -> Result<(), Failure> {
+    let again = match asked.confirm {
         Some(confirm) => confirm.to_string(),
-        None if std::io::stdin().is_terminal() => ask(args.backup)?,
-        None => {
-            return Err(Failure::usage(
-                "a restore replaces the platform's data and was not confirmed",
-                format!("add --confirm {}", args.backup),
-            ));
-        }
+        None => ask(
+            &format!(
+                "This stops the platform and replaces its data with backup {backup} ({}).\nType the backup's id to go on: ",
+                words::local(backup.timestamp()),
+            ),
+            "a restore replaces the platform's data and was not confirmed",
+            &backup.to_string(),
+        )?,
     };
-    if again.trim() == args.backup.to_string() {
-        Ok(())
-    } else {
-        Err(Failure::usage(
-            format!("`{}` is not {}: nothing was done", again.trim(), args.backup),
-            "type the same id twice",
-        ))
-    }
+    same(&again, &backup.to_string(), "type the same id twice")
 }
 
-fn ask(backup: BackupId) -> Result<String, Failure> {
-    let failed =
-        |error: std::io::Error| Failure::usage(format!("no answer: {error}"), format!("add --confirm {backup}"));
-    print::prompt(&format!(
-        "This stops the platform and replaces its data with backup {backup} ({}).\nType the backup's id to go on: ",
-        words::local(backup.timestamp()),
-    ));
+fn same(again: &str, wanted: &str, hint: &str) -> Result<(), Failure> {
+    if again.trim() == wanted {
+        return Ok(());
+    }
+    let wrong = format!("`{}` is not {wanted}: nothing was done", again.trim());
+    Err(Failure::usage(wrong, hint))
+}
+
+/// Asks on the terminal; without one, says what a script has to add.
+fn ask(question: &str, unconfirmed: &str, wanted: &str) -> Result<String, Failure> {
+    let add = format!("add --confirm {wanted}");
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(unconfirmed, add));
+    }
+    let failed = |error: std::io::Error| Failure::usage(format!("no answer: {error}"), add.clone());
+    print::prompt(question);
     std::io::stderr().flush().map_err(failed)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
@@ -163,7 +323,9 @@ fn summary(restored: &Restored) {
         "Backup {} is restored; every store holds what was backed up.",
         restored.backup
     ));
-    for degraded in &restored.degraded {
-        print::line(&format!("The data is good, but {degraded}."));
+    if restored.old_data_kept {
+        print::line(
+            "What it replaced is kept: `stillpoint restore undo` brings it back, `stillpoint restore discard-old` frees it.",
+        );
     }
 }

@@ -80,7 +80,9 @@ pub(crate) fn powers<'a>(events: &'a [Event], service: &str) -> Vec<&'a str> {
 /// is half-way after anybody looked.
 pub(crate) fn replace_tool(testbed: &Testbed, tool: &str, script: &str) -> Result<()> {
     let store = testbed.container("postgres-main")?;
-    testbed.docker(&["exec", &store, "rm", "-f", "/tmp/go", "/tmp/half-way"])?;
+    if testbed.state("postgres-main")?.status == Status::Running {
+        testbed.docker(&["exec", &store, "rm", "-f", "/tmp/go", "/tmp/half-way"])?;
+    }
     let folder = tempfile::tempdir()?;
     let path = folder.path().join(tool);
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n"))?;
@@ -104,6 +106,9 @@ pub(crate) fn disk(mebibytes: u64) -> Result<SmallDisk> {
 pub(crate) const HALF_A_DUMP: &str = "case \"$*\" in *--schema-only*) exec /usr/bin/pg_dump \"$@\";; esac
 /usr/bin/pg_dump \"$@\" | head -c 20000
 touch /tmp/half-way";
+
+/// The stock `pg_restore`, in the place of one that a test has put before it.
+pub(crate) const STOCK_RESTORE: &str = "exec /usr/bin/pg_restore \"$@\"";
 
 /// Starts a backup that never gets past its first dump, and waits until it is in there.
 pub(crate) fn stuck_in_a_dump(testbed: &Testbed, product: &Product) -> Result<Running> {

@@ -7,7 +7,8 @@ use stillpoint_testkit::product::Product;
 use stillpoint_testkit::testbed::{Shape, Status, Testbed};
 
 use crate::common::{
-    half_way, has_claim, is_back, nothing_runs, on, on_mini, replace_tool, standing, stuck_in_a_dump, until,
+    STOCK_RESTORE, half_way, has_claim, is_back, nothing_runs, on, on_mini, replace_tool, standing, stuck_in_a_dump,
+    until,
 };
 
 const STOCK_DUMP: &str = "exec /usr/bin/pg_dump \"$@\"";
@@ -154,7 +155,7 @@ fn a_killed_restore_leaves_the_platform_stopped_on_purpose() -> Result<()> {
             );
         }
 
-        replace_tool(testbed, "pg_restore", "exec /usr/bin/pg_restore \"$@\"")?;
+        replace_tool(testbed, "pg_restore", STOCK_RESTORE)?;
         product.run(&restore)?.must_end_with(0)?;
         is_back(testbed, &before)?;
         assert_eq!(policies(testbed)?, policies_before);

@@ -16,6 +16,7 @@ mod refuse;
 mod s3_errors;
 mod s3_faults;
 mod s3_lease;
+mod undo;
 mod unfinished;
 mod valkey;
 mod whole;

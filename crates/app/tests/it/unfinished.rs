@@ -1,11 +1,9 @@
 //! A restore that fails after the stop leaves the platform stopped on purpose, says so, and can be
 //! finished.
 
-use crate::common::{has_claim, is_back, on_mini, replace_tool, standing};
+use crate::common::{STOCK_RESTORE, has_claim, is_back, on_mini, replace_tool, standing};
 use anyhow::Result;
 use stillpoint_testkit::testbed::{Status, Testbed};
-
-const STOCK: &str = "exec /usr/bin/pg_restore \"$@\"";
 
 fn all_stopped(testbed: &Testbed) -> Result<()> {
     for container in testbed.containers()? {
@@ -36,7 +34,7 @@ fn a_restore_that_fails_after_the_stop_can_be_run_again() -> Result<()> {
             .must_say("stopped on purpose")?
             .must_say("loading database")?
             .must_say("no more room")?;
-        ran.must_say(&format!("stillpoint restore {backup}"))?
+        ran.must_say("stillpoint restore resume")?
             .must_say("stillpoint containers start")?;
         all_stopped(testbed)?;
 
@@ -47,7 +45,7 @@ fn a_restore_that_fails_after_the_stop_can_be_run_again() -> Result<()> {
             .must_say("stopped on purpose")?;
         all_stopped(testbed)?;
 
-        replace_tool(testbed, "pg_restore", STOCK)?;
+        replace_tool(testbed, "pg_restore", STOCK_RESTORE)?;
         product.run(&restore)?.must_end_with(0)?;
         is_back(testbed, &before)?;
         assert_eq!(truth.differences(&testbed.truth()?), Vec::<String>::new());

@@ -170,7 +170,8 @@ impl Cache<'_> {
     }
 
     fn restore(&self, backup: &str) -> Result<stillpoint_testkit::product::Ran> {
-        self.product.run(&["restore", backup, "--confirm", backup])
+        self.product
+            .run(&["restore", backup, "--confirm", backup, "--discard-old"])
     }
 
     /// Puts a `cat` before the stock one that waits with the dump until [`Cache::let_go`].
@@ -442,6 +443,13 @@ fn a_dump_with_a_flipped_bit_replaces_nothing_even_if_its_hash_is_right() -> Res
         cache.cli(&["SET", "plain", "newer"])?;
         let truth = cache.truth()?;
         cache.restore(&backup)?.must_end_with(14)?.must_say("CRC64")?;
+        let project = cache.testbed.project();
+        let undo = ["restore", "undo", "--confirm", project];
+        cache.product.run(&undo)?.must_end_with(0)?;
+        cache.await_answer()?;
+        is_back(cache.testbed, &before)?;
+        assert_eq!(cache.truth()?, truth, "undone");
+        cache.restore(&backup)?.must_end_with(14)?;
         cache.product.run(&["containers", "start"])?.must_end_with(0)?;
         cache.await_answer()?;
         is_back(cache.testbed, &before)?;
@@ -457,7 +465,7 @@ fn a_restore_that_is_killed_anywhere_is_finished_by_the_next() -> Result<()> {
         cache.fill("first")?;
         let (truth, settings, before) = (cache.truth()?, cache.settings()?, standing(cache.testbed)?);
         let backup = cache.product.backup()?;
-        let arguments = ["restore", &backup, "--confirm", &backup, "--json"];
+        let arguments = ["restore", &backup, "--confirm", &backup, "--discard-old", "--json"];
         for (event, step) in [
             ("step_ended", "stop"),
             ("step_began", "load"),

@@ -26,7 +26,7 @@ pub use verify::{Damage, Outcome};
 
 use crate::events::Reporter;
 use crate::manifest::{Manifest, RunRecord, Unreadable};
-use crate::names::{BackupId, RunId};
+use crate::names::{BackupId, Project, RunId};
 use crate::ports::repository::{PRODUCT, Version};
 use crate::ports::{Key, Repository, RepositoryError};
 use crate::sink::Sink;
@@ -119,9 +119,9 @@ impl Backups {
         ids.sort();
         for id in ids.into_iter().rev() {
             match self.manifest(id).await {
-                Ok(manifest) => return Ok(Some(manifest.size())),
+                Ok(manifest) if manifest.safety_of.is_none() => return Ok(Some(manifest.size())),
                 Err(ReadError::Repository(error)) => return Err(error),
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
         }
         Ok(None)
@@ -178,6 +178,17 @@ impl Backups {
             Err(ReadError::Repository(error)) => return Err(error),
         };
         Ok(Listed { id, content })
+    }
+
+    /// What was copied of this platform before restores replaced it, oldest first.
+    pub async fn safety_copies(&self, platform: &Project) -> Result<Vec<Manifest>, RepositoryError> {
+        let listed = self.list().await?.into_iter();
+        let complete = listed.filter_map(|listed| match listed.content {
+            Content::Complete(manifest) => Some(*manifest),
+            _ => None,
+        });
+        let is_copy = |manifest: &Manifest| manifest.safety_of.is_some() && manifest.platform == *platform;
+        Ok(complete.filter(is_copy).collect())
     }
 
     /// The manifest of a complete backup.

@@ -43,6 +43,30 @@ impl Directory {
     }
 }
 
+/// How a directory that is ours stands.
+struct Look {
+    standing: Standing,
+    /// It is the way back from a restore.
+    is_copy: bool,
+}
+
+impl From<Standing> for Look {
+    fn from(standing: Standing) -> Self {
+        Self {
+            standing,
+            is_copy: false,
+        }
+    }
+}
+
+fn exempt(protected: bool, is_copy: bool) -> Option<Exempt> {
+    if protected {
+        Some(Exempt::Protected)
+    } else {
+        is_copy.then_some(Exempt::Safety)
+    }
+}
+
 impl Backups {
     /// Looks at everything. What `writer` is writing is held.
     pub async fn survey(&self, platform: &Project, writer: Option<&RunId>) -> Result<Survey, RepositoryError> {
@@ -51,17 +75,17 @@ impl Backups {
         let directories = directories(&found);
         let marks = &marks;
         let looks = directories.into_iter().map(|(id, directory)| async move {
-            let standing = self.standing(id, &directory, platform, writer, marks).await?;
-            Ok::<_, RepositoryError>((id, standing))
+            let look = self.look_at(id, &directory, platform, writer, marks).await?;
+            Ok::<_, RepositoryError>((id, look))
         });
         let looks: Vec<_> = stream::iter(looks).buffered(READS_AT_ONCE).try_collect().await?;
         let mut survey = Survey::default();
-        for (id, standing) in looks {
-            match standing {
-                Some(standing) => survey.ours.push(Entry {
+        for (id, look) in looks {
+            match look {
+                Some(Look { standing, is_copy }) => survey.ours.push(Entry {
                     id,
                     standing,
-                    exempt: marks.protected.contains(&id).then_some(Exempt::Protected),
+                    exempt: exempt(marks.protected.contains(&id), is_copy),
                 }),
                 None => survey.foreign.push(id),
             }
@@ -70,32 +94,38 @@ impl Backups {
     }
 
     /// None: it is not marked as ours.
-    async fn standing(
+    async fn look_at(
         &self,
         id: BackupId,
         directory: &Directory,
         platform: &Project,
         writer: Option<&RunId>,
         marks: &Marks,
-    ) -> Result<Option<Standing>, RepositoryError> {
+    ) -> Result<Option<Look>, RepositoryError> {
         if directory.has(DELETED) {
             let begun: Option<Deletion> = self.said(id, DELETED).await?;
             return Ok(begun
                 .filter(|begun| begun.platform == *platform)
-                .map(|_| Standing::HalfDeleted));
+                .map(|_| Standing::HalfDeleted.into()));
         }
         if directory.has(MANIFEST) {
             return match self.manifest(id).await {
                 Ok(manifest) if manifest.platform != *platform => Ok(None),
-                Ok(_) if marks.is_damaged(id) => Ok(Some(Standing::FailedVerification)),
-                Ok(_) => Ok(Some(Standing::Complete)),
+                Ok(manifest) => Ok(Some(Look {
+                    standing: if marks.is_damaged(id) {
+                        Standing::FailedVerification
+                    } else {
+                        Standing::Complete
+                    },
+                    is_copy: manifest.safety_of.is_some(),
+                })),
                 // Deleted since it was listed.
                 Err(ReadError::Unknown(_) | ReadError::Incomplete(..)) => Ok(None),
                 Err(ReadError::Repository(error)) => Err(error),
                 Err(ReadError::Unreadable { cause, .. }) => {
                     let newer = matches!(cause, Unreadable::Newer(_));
                     let ours = self.is_run_of(id, platform).await?;
-                    Ok(ours.then_some(Standing::Unusable { newer }))
+                    Ok(ours.then(|| Standing::Unusable { newer }.into()))
                 }
             };
         }
@@ -103,14 +133,15 @@ impl Backups {
         let Some(run) = run.filter(|run| run.platform == *platform) else {
             return Ok(None);
         };
-        Ok(Some(if directory.has(PARTIAL) {
+        let standing = if directory.has(PARTIAL) {
             Standing::Partial
         } else {
             Standing::Torso {
                 written: directory.newest.unwrap_or(run.began),
                 held: writer == Some(&run.run),
             }
-        }))
+        };
+        Ok(Some(standing.into()))
     }
 
     async fn is_run_of(&self, id: BackupId, platform: &Project) -> Result<bool, RepositoryError> {

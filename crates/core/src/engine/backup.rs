@@ -4,7 +4,7 @@
 //! early.
 
 mod capture;
-mod room;
+pub(super) mod room;
 
 use std::collections::BTreeSet;
 
@@ -46,7 +46,7 @@ pub async fn backup(site: &Site, run: &Run, held: &Held, platform: &Platform) ->
     let plan = Plan::new(platform, Job::BackupJob);
     let id = BackupId::at(run.began);
     // Before the preflight: whoever comes after a death must know of its processes and its canary.
-    let intent = site.intend(held, run, &plan, Job::BackupJob, id).await?;
+    let intent = site.intend(held, run, &plan, id).await?;
     let ready = run.report.step(Step::Preflight, preflight(site, run, platform, &plan));
     let lease = match ready.await {
         Ok(lease) => lease,
@@ -110,13 +110,19 @@ async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> 
         .iter()
         .flat_map(|look| &look.warnings)
         .for_each(|warning| run.report.warn(warning));
-    room::must_spool(site, run, platform.stores.values().zip(&looks)).await?;
+    room::must_spool(
+        site,
+        run,
+        platform.stores.values().map(|store| store.name()).zip(&looks),
+    )
+    .await?;
     let live = looks.iter().map(|look| look.bytes).sum();
     let lease = site.enter(run, &plan.platform).await?;
     let fits = async {
         let canary = site.backups.canary(run.report.run().as_str()).await;
         canary.map_err(|cause| site.unfit(cause))?;
-        room::must_suffice(site, run, live).await?;
+        let last = site.backups.last_size().await.map_err(|cause| site.unfit(cause))?;
+        room::must_suffice(site, run, last, live).await?;
         run.check()
     };
     match fits.await {
@@ -257,7 +263,7 @@ async fn seal(
 }
 
 /// A run that was frozen, and whose lease somebody has taken over since, must not seal.
-async fn make_count(site: &Site, lease: &Lease, manifest: &Manifest) -> Result<(), RunFailure> {
+pub(super) async fn make_count(site: &Site, lease: &Lease, manifest: &Manifest) -> Result<(), RunFailure> {
     lease.renew().await.map_err(|cause| of_lease(site, cause))?;
     let sealed = site.backups.seal(manifest).await;
     sealed.map_err(|cause| RunFailure::Repository {
@@ -299,6 +305,7 @@ fn manifest(site: &Site, run: &Run, plan: &Plan, id: BackupId, captured: &Captur
         workloads: plan.records(),
         stores: captured.records.clone(),
         adopted: false,
+        safety_of: None,
         failure: None,
     }
 }

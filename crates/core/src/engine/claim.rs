@@ -9,6 +9,7 @@ use futures::future::join_all;
 use super::plan::Plan;
 use super::platform;
 use super::recovery;
+use super::restore::discard;
 use super::site::{Run, Site};
 use super::start::Degraded;
 use crate::errors::Error;
@@ -56,8 +57,12 @@ impl Site {
                 by: Some(Box::new(intent)),
             });
         }
-        if intent.job == Job::FullRestoreJob {
+        if intent.job.replaces_data() {
             return Ok(Some(intent));
+        }
+        if intent.job == Job::DiscardJob {
+            self.finish_discard(held, run, &intent).await?;
+            return Ok(None);
         }
         let dead = &intent.run;
         run.report.warn(format!(
@@ -67,6 +72,17 @@ impl Site {
         self.bring_back(held, run, &intent).await?;
         self.await_stores(held, run).await?;
         Ok(None)
+    }
+
+    /// Nothing was stopped, so nothing is brought back; but what was begun has no way back.
+    pub async fn finish_discard(&self, held: &Held, run: &Run, intent: &Intent) -> Result<(), Error> {
+        let platform = self.platform(Some(&held.platform)).await?;
+        if self.reap(run, intent).await {
+            discard::finish(self, run, &platform, intent).await
+        } else {
+            let left = format!("what run {} has left behind could not be ended", intent.run);
+            Err(Error::NotDiscarded(vec![left]))
+        }
     }
 
     /// Stores that were only just started do not answer at once. One that never does is not told
@@ -105,7 +121,7 @@ impl Site {
         let found = claimed.or_else(|| newest_that_acted(&open));
         self.close_others(run, &open, found.as_ref()).await;
         match found {
-            Some(intent) if by_journal && intent.job == Job::FullRestoreJob => {
+            Some(intent) if by_journal && intent.job.replaces_data() => {
                 run.report.warn(format!(
                     "the claim of run {} was removed by somebody; it is made again",
                     intent.run
@@ -168,25 +184,24 @@ impl Site {
         Ok(self.power.release(&held.platform).await?)
     }
 
-    /// Notes what a run will do, before it does anything that could outlive it.
-    pub async fn intend(
-        &self,
-        held: &Held,
-        run: &Run,
-        plan: &Plan,
-        job: Job,
-        backup: BackupId,
-    ) -> Result<Intent, Error> {
-        let intent = Intent {
+    /// What a run will do.
+    pub fn intent(&self, held: &Held, run: &Run, plan: &Plan, backup: BackupId) -> Intent {
+        Intent {
             platform: held.platform.clone(),
             run: run.report.run().clone(),
-            job,
+            job: plan.job,
             backup,
             host: self.host.clone(),
             process: self.process,
             since: run.began,
             workloads: plan.recorded(),
-        };
+            no_way_back: false,
+        }
+    }
+
+    /// Notes what a run will do, before it does anything that could outlive it.
+    pub async fn intend(&self, held: &Held, run: &Run, plan: &Plan, backup: BackupId) -> Result<Intent, Error> {
+        let intent = self.intent(held, run, plan, backup);
         self.journal.plan(&intent).await?;
         Ok(intent)
     }

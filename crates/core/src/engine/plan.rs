@@ -200,6 +200,9 @@ fn entry(platform: &Platform, workload: &Workload, job: Job) -> Entry {
 }
 
 fn managed(workload: &Workload, is_store: bool, job: Job) -> (Action, String) {
+    if job == Job::DiscardJob {
+        return (Action::Leave, "old data is freed beside it".to_owned());
+    }
     match workload.state {
         State::Created | State::Exited => (Action::Leave, "does not run".to_owned()),
         // A stop would lose the memory for whose sake somebody froze it.
@@ -217,6 +220,8 @@ fn why(is_store: bool, job: Job) -> &'static str {
     match (is_store, job) {
         (true, Job::BackupJob) => "started alone for its dump, with every client down",
         (true, Job::FullRestoreJob) => "started alone, its data is replaced",
+        (true, Job::UndoJob) => "started alone, its old data is put back",
+        (true, Job::DiscardJob) => "old data is freed beside it",
         (false, _) => "a client: it may write to stores",
     }
 }

@@ -31,6 +31,12 @@ impl Platform {
         let runs = |workload: &Workload| workload.id == *store.workload() && workload.state == State::Running;
         self.workloads.iter().any(runs).then_some(store)
     }
+
+    /// What a store's workload does.
+    pub fn state(&self, store: &dyn Store) -> State {
+        let found = self.workloads.iter().find(|workload| workload.id == *store.workload());
+        found.map_or(State::Exited, |workload| workload.state)
+    }
 }
 
 /// Why there is not exactly one platform.

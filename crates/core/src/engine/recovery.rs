@@ -9,8 +9,9 @@ use super::backup::once_each;
 use super::start::{Degraded, Hands, Target, targets};
 use crate::backups::Backups;
 use crate::errors::Error;
+use crate::names::BackupId;
 use crate::ports::Shell;
-use crate::ports::power::{Intent, Recorded};
+use crate::ports::power::{Intent, Job, Recorded};
 use crate::workload::Workload;
 
 /// Ends what the dead run left running inside stores, and removes what it left unfinished in the
@@ -23,15 +24,25 @@ pub async fn reap(hands: &Hands, shell: &dyn Shell, backups: &Backups, intent: &
         .into_iter()
         .filter_map(Result::err)
         .map(|error| error.to_string());
-    let unswept = backups.sweep(intent.backup, &intent.run).await;
-    let unswept = unswept.err().map(|error| error.to_string());
-    let left: Vec<String> = left.chain(unswept).collect();
+    let mut left: Vec<String> = left.collect();
+    for directory in written(intent) {
+        let unswept = backups.sweep(directory, &intent.run).await.err();
+        left.extend(unswept.map(|error| error.to_string()));
+    }
     for error in &left {
         hands
             .report
             .warn(format!("run {} may have left something behind: {error}", intent.run));
     }
     left.is_empty()
+}
+
+/// Where the run may have written: its backup, or the safety copy of what it was to replace.
+fn written(intent: &Intent) -> Vec<BackupId> {
+    match intent.job {
+        Job::FullRestoreJob => vec![intent.backup, BackupId::at(intent.since)],
+        Job::BackupJob | Job::UndoJob | Job::DiscardJob => vec![intent.backup],
+    }
 }
 
 /// Starts what the intent's run had stopped and awaits that all of it is what it was.

@@ -1,34 +1,45 @@
 //! The restore, in three phases: full stop, data, full start. Read [`restore`] as a table of contents.
 //!
 //! Everything that can refuse does so before the stop. After it, every failure leaves the platform
-//! stopped on purpose: clients must never meet data that is half old and half new.
+//! stopped on purpose: clients must never meet data that is half old and half new. What was replaced is kept,
+//! by the stores or as a copy, until [`discard`] frees it or [`undo`] brings it back.
 
+mod change;
+pub mod discard;
 mod examine;
+mod kept;
 mod rehearse;
+mod safety;
 mod selection;
+mod task;
+pub mod undo;
 
 pub use rehearse::{Rehearsed, Replaced, rehearse};
 pub use selection::Selection;
 
-use futures::future::join_all;
-use serde::Serialize;
+use std::collections::BTreeSet;
 
-use super::backup::once_each;
+use serde::Serialize;
+use tokio::sync::Mutex;
+
 use super::claim::Held;
 use super::plan::Plan;
 use super::platform::Platform;
 use super::site::{Run, Site};
-use super::standstill::{Broken, Ended, Standstill};
+use super::standstill::{Ended, Standstill};
 use super::start::Degraded;
-use crate::backups::Artifacts;
+use crate::backups::{Artifacts, Lease};
 use crate::errors::{Error, RunFailure};
 use crate::events::Step;
 use crate::manifest::{Manifest, StoreRecord};
-use crate::names::BackupId;
-use crate::ports::journal::Phase;
+use crate::names::{BackupId, StoreName};
+use crate::ports::journal::{Loaded, Phase};
 use crate::ports::power::{Intent, Job};
-use crate::ports::{Cx, Footing, Store, together};
+use crate::ports::{Cx, Store, together};
 use crate::workload::Workload;
+
+use change::Change;
+use task::{Task, Work, compare_all};
 
 /// A restore that succeeded.
 #[derive(Debug, Serialize)]
@@ -39,6 +50,20 @@ pub struct Restored {
     pub standstill: crate::manifest::Standstill,
     /// What did not come back as it was. The data is good all the same.
     pub degraded: Vec<Degraded>,
+    /// The data that was replaced is still there, and can be brought back.
+    pub old_data_kept: bool,
+}
+
+/// What is to be restored.
+pub struct Wanted<'a> {
+    /// The backup.
+    pub manifest: &'a Manifest,
+    /// What of it.
+    pub selection: &'a Selection,
+    /// Stores that hold it already: an earlier attempt has loaded them.
+    pub loaded: Vec<StoreName>,
+    /// What is replaced is not to be kept.
+    pub no_way_back: bool,
 }
 
 /// Overwrites the platform's data with the backup's. The caller holds the lock; `unfinished` is
@@ -49,51 +74,61 @@ pub async fn restore(
     run: &Run,
     held: &Held,
     platform: Platform,
-    manifest: &Manifest,
-    selection: &Selection,
+    wanted: &Wanted<'_>,
     unfinished: Option<&Intent>,
 ) -> Result<Restored, Error> {
-    if let Some(dead) = unfinished
-        && !site.reap(run, dead).await
-    {
-        // Its tools may still be writing to the stores that would be loaded.
-        let left = format!("what run {} has left behind could not be ended", dead.run);
-        return Err(Error::RestoreRefused(vec![left]));
-    }
+    must_reap(site, run, unfinished).await?;
     let platform = as_recorded(platform, unfinished);
-    let pairs = examine::examine(site, run, &platform, manifest, selection, unfinished).await?;
+    let pairs = examine::examine(site, run, &platform, wanted.manifest, wanted.selection, unfinished).await?;
     run.check()?;
     let plan = plan_of(&platform, &pairs);
-    let intent = if let Some(intent) = unfinished {
-        intent.clone()
-    } else {
-        let claim = async {
-            let intent = site.intend(held, run, &plan, Job::FullRestoreJob, manifest.id).await?;
-            site.claim(run, &intent).await?;
-            Ok::<_, Error>(intent)
-        };
-        run.report.step(Step::Claim, claim).await?
-    };
-    let ended = match replace(site, run, &plan, &pairs, &intent, manifest.id).await {
-        Ok(ended) => ended,
-        Err(error) => {
-            if !matches!(error, Error::StoppedOnPurpose { .. }) {
-                site.release(run, &intent).await;
+    let no_way_back = unfinished.map_or(wanted.no_way_back, |intent| intent.no_way_back);
+    let copied = to_copy(site, &platform, &pairs, unfinished, no_way_back).await?;
+    let intent = note(site, run, held, &plan, wanted, unfinished).await?;
+    let lease = match safety::prepare(site, run, &intent, &copied).await {
+        Ok(lease) => lease,
+        Err(refused) => {
+            // What is left of it is removed by the next run, which finds this one open.
+            if unfinished.is_none() && refused.tidy {
+                site.note(run, &intent, Phase::Closed).await;
             }
-            return Err(error);
+            return Err(refused.error);
         }
     };
-    let confirmed = site.hands(run).confirm(&ended.targets).await;
-    let degraded = once_each(ended.degraded.into_iter().chain(confirmed).collect());
-    if degraded.is_empty() {
-        site.note(run, &intent, Phase::Verified).await;
+    let change = Change {
+        site,
+        run,
+        plan: &plan,
+        intent: &intent,
+        backup: wanted.manifest.id,
+        lease: lease.as_ref(),
+    };
+    if unfinished.is_none()
+        && let Err(error) = run.report.step(Step::Claim, site.claim(run, &intent)).await
+    {
+        change.end_lease().await;
+        return Err(error);
     }
-    site.release(run, &intent).await;
-    Ok(Restored {
-        backup: manifest.id,
-        standstill: ended.window,
-        degraded,
-    })
+    match replace(&change, wanted, &pairs, &copied).await {
+        Ok(ended) => Ok(Restored {
+            backup: wanted.manifest.id,
+            standstill: ended.window,
+            degraded: change.close(ended, true).await,
+            old_data_kept: !no_way_back,
+        }),
+        Err(error) => Err(change.fail(error).await),
+    }
+}
+
+/// The tools of a dead run may still be writing to the stores that would be loaded.
+async fn must_reap(site: &Site, run: &Run, unfinished: Option<&Intent>) -> Result<(), Error> {
+    match unfinished {
+        Some(dead) if !site.reap(run, dead).await => {
+            let left = format!("what run {} has left behind could not be ended", dead.run);
+            Err(Error::RestoreRefused(vec![left]))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A store with what the backup holds of it.
@@ -118,132 +153,140 @@ fn as_recorded(mut platform: Platform, unfinished: Option<&Intent>) -> Platform 
     platform
 }
 
-async fn replace(
+/// The stores whose old data has to be copied first. An earlier attempt that has sealed its copy may have
+/// replaced some of it by now: that copy is the way back.
+async fn to_copy<'a>(
+    site: &Site,
+    platform: &Platform,
+    pairs: &[Pair<'a>],
+    unfinished: Option<&Intent>,
+    no_way_back: bool,
+) -> Result<Vec<&'a dyn Store>, Error> {
+    let is_there = match unfinished {
+        Some(_) => safety::find(site, platform, unfinished).await?.is_some(),
+        None => false,
+    };
+    if no_way_back || is_there {
+        return Ok(Vec::new());
+    }
+    let stores = pairs.iter().map(|(store, _)| *store);
+    Ok(stores.filter(|store| safety::is_copied(*store)).collect())
+}
+
+/// Notes what will be done, before anything that could outlive us, or that we go on with what an earlier attempt
+/// has begun. What that one has loaded counts only if it is said to: it may have been of another backup.
+async fn note(
     site: &Site,
     run: &Run,
+    held: &Held,
     plan: &Plan,
+    wanted: &Wanted<'_>,
+    unfinished: Option<&Intent>,
+) -> Result<Intent, Error> {
+    if let Some(intent) = unfinished {
+        let loaded = Loaded {
+            backup: wanted.manifest.id,
+            stores: wanted.loaded.clone(),
+        };
+        site.journal.loaded(&intent.run, &loaded).await?;
+        return Ok(intent.clone());
+    }
+    let mut intent = site.intent(held, run, plan, wanted.manifest.id);
+    intent.no_way_back = wanted.no_way_back;
+    site.journal.plan(&intent).await?;
+    Ok(intent)
+}
+
+async fn replace(
+    change: &Change<'_>,
+    wanted: &Wanted<'_>,
     pairs: &[Pair<'_>],
-    intent: &Intent,
-    backup: BackupId,
+    copied: &[&dyn Store],
 ) -> Result<Ended, Error> {
-    let half_done = intent.run != *run.report.run();
-    let begun = run
-        .report
-        .step(Step::Stop, Standstill::begin(site.hands(run), plan))
-        .await;
-    let standstill = match begun {
-        Ok(standstill) => standstill,
-        Err(broken) if half_done => return Err(stay_down(broken.standstill, plan, backup, broken.cause.into()).await),
-        Err(broken) => return Err(not_begun(run, *broken).await),
-    };
-    site.keep_claim(run, intent).await;
-    // Also a takeover's processes bear the name that the claim tells.
-    let cx = site.cx_as(run, &intent.run);
-    let loaded = load_all(site, &cx, run, &standstill, plan, pairs, backup).await;
-    site.keep_claim(run, intent).await;
-    match loaded {
-        Ok(()) => {
-            site.note(run, intent, Phase::Undoing).await;
-            Ok(standstill.end_as_step(run).await)
-        }
-        Err(cause) => Err(stay_down(standstill, plan, backup, cause).await),
+    let standstill = change.begin().await?;
+    if let Some(lease) = change.lease
+        && let Err(cause) = copy(change, lease, &standstill, copied).await
+    {
+        return Err(change.abandon(standstill, cause).await);
+    }
+    match load_all(change, wanted, pairs, &standstill).await {
+        Ok(()) => Ok(change.end(standstill).await),
+        Err(cause) => Err(change.stay_down(standstill, cause).await),
     }
 }
 
-/// Nothing was overwritten yet: the platform runs again.
-async fn not_begun(run: &Run, broken: Broken) -> Error {
-    let ended = broken.standstill.end_as_step(run).await;
-    Error::Run {
-        cause: Box::new(broken.cause.into()),
-        degraded: ended.degraded,
-    }
-}
-
-async fn stay_down(standstill: Standstill, plan: &Plan, backup: BackupId, cause: RunFailure) -> Error {
-    Error::StoppedOnPurpose {
-        backup,
-        cause: Box::new(cause),
-        still_running: standstill.leave_stopped(plan).await,
-    }
+/// Copies what cannot be set aside, for as long as the repository is ours.
+async fn copy(
+    change: &Change<'_>,
+    lease: &Lease,
+    standstill: &Standstill,
+    stores: &[&dyn Store],
+) -> Result<(), RunFailure> {
+    let (guarded, lost) = change.run.guarded();
+    let cx = change.site.cx_as(&guarded, &change.intent.run);
+    let work = safety::copy(change, lease, &cx, standstill, stores, change.backup);
+    Box::pin(lease.keep(&lost, work)).await
 }
 
 async fn load_all(
-    site: &Site,
-    cx: &Cx,
-    run: &Run,
-    standstill: &Standstill,
-    plan: &Plan,
+    change: &Change<'_>,
+    wanted: &Wanted<'_>,
     pairs: &[Pair<'_>],
-    backup: BackupId,
+    standstill: &Standstill,
 ) -> Result<(), RunFailure> {
-    let artifacts = site.backups.artifacts(backup, &run.report);
-    let loads = together(cx, pairs.len(), pairs, |pair, cx| {
-        load(pair, cx, standstill, &artifacts)
+    let (site, run) = (change.site, change.run);
+    // Also a takeover's processes bear the name that the claim tells.
+    let cx = site.cx_as(run, &change.intent.run);
+    let artifacts = site.backups.artifacts(change.backup, &run.report);
+    let tasks = tasks(pairs, &artifacts);
+    let loaded = Mutex::new(wanted.loaded.clone());
+    let (there, missing): (Vec<Task<'_>>, Vec<Task<'_>>) =
+        tasks.iter().partition(|task| wanted.loaded.contains(task.store.name()));
+    let loads = together(&cx, tasks.len(), &missing, |task, cx| {
+        load(change, *task, cx, standstill, &loaded)
     });
-    let loaded = async { loads.await.1.map_or(Ok(()), Err) };
-    run.report.step(Step::Load, loaded).await?;
-    run.report.step(Step::Compare, compare_all(cx, pairs)).await?;
-    standstill.unbroken(plan).await?;
-    run.report.step(Step::Settle, settle_all(cx, pairs)).await
+    let all = async {
+        for task in &there {
+            task::bring(task.store, &cx, standstill, crate::ports::Footing::Running).await?;
+        }
+        loads.await.1.map_or(Ok(()), Err)
+    };
+    run.report.step(Step::Load, all).await?;
+    run.report.step(Step::Compare, compare_all(&cx, &tasks)).await?;
+    standstill.unbroken(change.plan).await?;
+    Ok(())
 }
 
-/// Takes one store through its stages and leaves it running: what is in it is to be counted.
+fn tasks<'a>(pairs: &[Pair<'a>], artifacts: &'a Artifacts) -> Vec<Task<'a>> {
+    let tasks = pairs.iter().map(|(store, record)| Task {
+        store: *store,
+        work: Work::Load(record, artifacts),
+    });
+    tasks.collect()
+}
+
+/// Loads one store and notes it. What could not be noted is loaded again by the next attempt.
 async fn load(
-    (store, record): &Pair<'_>,
+    change: &Change<'_>,
+    task: Task<'_>,
     cx: Cx,
     standstill: &Standstill,
-    artifacts: &Artifacts,
+    loaded: &Mutex<Vec<StoreName>>,
 ) -> Result<(), RunFailure> {
-    let failed = |cause| RunFailure::of(store.name(), cause);
-    let stages = store.restore_stages();
-    for (stage, footing) in stages.iter().enumerate() {
-        bring(*store, &cx, standstill, *footing).await?;
-        store.restore(&cx, stage, record, artifacts).await.map_err(failed)?;
-    }
-    match stages.last() {
-        Some(Footing::Running) => Ok(()),
-        _ => bring(*store, &cx, standstill, Footing::Running).await,
-    }
-}
-
-async fn bring(store: &dyn Store, cx: &Cx, standstill: &Standstill, footing: Footing) -> Result<(), RunFailure> {
-    if cx.cancel.is_cancelled() {
-        return Err(RunFailure::Interrupted);
-    }
-    standstill.bring(store, footing).await?;
-    match footing {
-        Footing::Running => store
-            .ready(cx)
-            .await
-            .map_err(|cause| RunFailure::of(store.name(), cause)),
-        Footing::Stopped => Ok(()),
-    }
-}
-
-fn each<T>(pairs: &[Pair<'_>], outcomes: Vec<Result<T, crate::ports::StoreError>>) -> Result<Vec<T>, RunFailure> {
-    let named = pairs
-        .iter()
-        .zip(outcomes)
-        .map(|((store, _), outcome)| outcome.map_err(|cause| RunFailure::of(store.name(), cause)));
-    named.collect()
-}
-
-/// Every store must hold what was backed up before a single client starts.
-async fn compare_all(cx: &Cx, pairs: &[Pair<'_>]) -> Result<(), RunFailure> {
-    let counts = join_all(pairs.iter().map(|(store, record)| store.inventory(cx, record))).await;
-    for ((store, record), found) in pairs.iter().zip(each(pairs, counts)?) {
-        let differences = record.inventory.differences(&found);
-        if !differences.is_empty() {
-            return Err(RunFailure::Inventory {
-                store: store.name().clone(),
-                differences,
-            });
-        }
+    task.carry_out(&cx, standstill).await?;
+    let mut loaded = loaded.lock().await;
+    loaded.push(task.store.name().clone());
+    let noted = Loaded {
+        backup: change.backup,
+        stores: loaded.clone(),
+    };
+    if let Err(error) = change.site.journal.loaded(&change.intent.run, &noted).await {
+        cx.report.warn(error.to_string());
     }
     Ok(())
 }
 
-async fn settle_all(cx: &Cx, pairs: &[Pair<'_>]) -> Result<(), RunFailure> {
-    let settled = join_all(pairs.iter().map(|(store, _)| store.settle(cx))).await;
-    each(pairs, settled).map(|_| ())
+/// The names of the stores of some tasks.
+fn names(tasks: &[Task<'_>]) -> BTreeSet<StoreName> {
+    tasks.iter().map(|task| task.store.name().clone()).collect()
 }

@@ -178,12 +178,17 @@ impl Site {
 
     /// Enters the repository to write: it must be this platform's, and nobody else may be writing.
     pub async fn enter(&self, run: &Run, platform: &Project) -> Result<Lease, Refused> {
+        self.enter_as(run, run.report.run(), platform).await
+    }
+
+    /// The same, in the name of `owner`: whoever finds what that run has left behind frees it.
+    pub async fn enter_as(&self, run: &Run, owner: &RunId, platform: &Project) -> Result<Lease, Refused> {
         self.must_be_ours(platform).await?;
-        match self.lease(run, platform).await {
+        match self.lease(run, owner, platform).await {
             Ok(lease) => Ok(lease),
             // It may have been made all the same, if the answer got lost.
             Err(error @ Error::Preflight(_)) => {
-                let tidy = self.backups.free_lease_of(run.report.run()).await.is_ok();
+                let tidy = self.backups.free_lease_of(owner).await.is_ok();
                 Err(Refused { error, tidy })
             }
             Err(error) => Err(error.into()),
@@ -216,9 +221,9 @@ impl Site {
     }
 
     /// Takes the repository for this run. The caller holds the platform's lock.
-    async fn lease(&self, run: &Run, platform: &Project) -> Result<Lease, Error> {
+    async fn lease(&self, run: &Run, owner: &RunId, platform: &Project) -> Result<Lease, Error> {
         let holder = Holder {
-            run: run.report.run().clone(),
+            run: owner.clone(),
             platform: platform.clone(),
             host: self.host.clone(),
             process: self.process,

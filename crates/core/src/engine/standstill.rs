@@ -18,7 +18,7 @@ use super::start::{Degraded, Hands, Target};
 use crate::events::{Kind, Step, millis};
 use crate::manifest;
 use crate::names::{Address, StoreName};
-use crate::ports::power::{Job, Stopped};
+use crate::ports::power::Stopped;
 use crate::ports::{EngineError, Footing, Store};
 use crate::workload::{RestartPolicy, State, Workload};
 
@@ -126,7 +126,7 @@ impl Standstill {
             stopping: hands.clock.now(),
             began: hands.clock.now(),
             clock: hands.clock.elapsed(),
-            holds_down: plan.job == Job::FullRestoreJob,
+            holds_down: plan.job.replaces_data(),
             hands,
         };
         match standstill.stop_all(&entries).await {

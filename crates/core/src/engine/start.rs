@@ -11,7 +11,7 @@ use super::limits::{ENGINE_BACK, ENGINE_LOOK, HEALTHY_AGAIN, LOOK_EVERY, START_A
 use super::waves::waves;
 use crate::events::{Kind, Reporter};
 use crate::names::{Address, WorkloadId};
-use crate::ports::power::{Intent, Job};
+use crate::ports::power::Intent;
 use crate::ports::{Catalog, Clock, EngineError, Power, within};
 use crate::workload::{Health, State, Workload};
 
@@ -253,7 +253,7 @@ pub fn targets(intent: &Intent, now: &[Workload]) -> (Vec<Target>, Vec<Address>)
     for entry in &intent.workloads {
         match now.iter().find(|workload| workload.address == entry.address) {
             Some(workload) => targets.push(Target {
-                policy_changed: intent.job == Job::FullRestoreJob && workload.restart != entry.restart,
+                policy_changed: intent.job.replaces_data() && workload.restart != entry.restart,
                 was: Workload {
                     state: entry.state,
                     restart: entry.restart.clone(),

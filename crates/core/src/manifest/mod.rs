@@ -51,6 +51,10 @@ pub struct Manifest {
     /// when it was made, and nobody knows of a standstill.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
+    /// It was made before a restore of that backup replaced what is in it, as the way back. It holds only the
+    /// stores that cannot set their old data aside, and counts as no backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub safety_of: Option<BackupId>,
     /// In a partial manifest: why the run failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,

@@ -151,6 +151,7 @@ fn describe(site: &Site, run: &Run, platform: &Platform, backup: BackupId, store
         workloads: Vec::new(),
         stores: stores.collect(),
         adopted: true,
+        safety_of: None,
         failure: None,
     }
 }

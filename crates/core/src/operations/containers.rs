@@ -19,6 +19,7 @@ pub(super) async fn start(site: &Site, run: &Run, wanted: Option<&Project>) -> R
     let platform = site.platform(wanted).await?;
     let held = site.lock(&platform.name).await?;
     match site.unfinished(&held, run).await? {
+        Some(intent) if intent.job == Job::DiscardJob => site.finish_discard(&held, run, &intent).await,
         Some(intent) => site.bring_back(&held, run, &intent).await,
         None => Ok(()),
     }

@@ -20,6 +20,8 @@ pub use verify::{Checked, Scope, Verification};
 use crate::engine::backup::Sealed;
 use crate::engine::plan::Plan;
 use crate::engine::prune::Pruned;
+use crate::engine::restore::discard::Discarded;
+use crate::engine::restore::undo::Undone;
 use crate::engine::restore::{Rehearsed, Restored};
 use crate::engine::site::{Run, Site};
 use crate::errors::Error;
@@ -39,6 +41,15 @@ pub trait Operations: Send + Sync {
 
     /// Overwrites the platform's data with a backup's.
     async fn restore(&self, what: Restore, order: Order) -> Result<Restored, Error>;
+
+    /// Goes on with a restore that stands unfinished; what it has loaded stays.
+    async fn resume_restore(&self, discard_old: bool, order: Order) -> Result<Restored, Error>;
+
+    /// Brings back what a restore has replaced, whether it finished, failed or died.
+    async fn undo_restore(&self, order: Order) -> Result<Undone, Error>;
+
+    /// Frees what a restore has replaced: from then on there is no way back.
+    async fn discard_old(&self, order: Order) -> Result<Discarded, Error>;
 
     /// Looks whether a restore could succeed, and says what it would do. Changes nothing.
     async fn rehearse_restore(&self, what: Restore, order: Order) -> Result<Rehearsed, Error>;
@@ -119,6 +130,18 @@ impl Operations for Local {
 
     async fn restore(&self, what: Restore, order: Order) -> Result<Restored, Error> {
         restore::restore(&self.site, &self.run(&order), order.platform.as_ref(), &what).await
+    }
+
+    async fn resume_restore(&self, discard_old: bool, order: Order) -> Result<Restored, Error> {
+        restore::resume(&self.site, &self.run(&order), order.platform.as_ref(), discard_old).await
+    }
+
+    async fn undo_restore(&self, order: Order) -> Result<Undone, Error> {
+        restore::undo(&self.site, &self.run(&order), order.platform.as_ref()).await
+    }
+
+    async fn discard_old(&self, order: Order) -> Result<Discarded, Error> {
+        restore::discard_old(&self.site, &self.run(&order), order.platform.as_ref()).await
     }
 
     async fn rehearse_restore(&self, what: Restore, order: Order) -> Result<Rehearsed, Error> {

@@ -1,12 +1,18 @@
-//! Use cases: bring a backup's data back, and look whether that could succeed.
+//! Use cases: bring a backup's data back, look whether that could succeed, and what becomes of the data that was
+//! replaced.
 
 use crate::backups::ReadError;
-use crate::engine::restore::{self, Rehearsed, Restored, Selection};
+use crate::engine::claim::Held;
+use crate::engine::platform::Platform;
+use crate::engine::restore::discard::{self, Discarded};
+use crate::engine::restore::undo::{self, Undone};
+use crate::engine::restore::{self, Rehearsed, Restored, Selection, Wanted};
 use crate::engine::site::{Run, Site};
 use crate::errors::Error;
 use crate::manifest::Manifest;
-use crate::names::{BackupId, Project};
-use crate::ports::power::Job;
+use crate::names::{BackupId, Project, StoreName};
+use crate::ports::journal::Loaded;
+use crate::ports::power::{Intent, Job};
 
 /// What is to be restored.
 #[derive(Clone, Debug)]
@@ -15,13 +21,38 @@ pub struct Restore {
     pub backup: BackupId,
     /// What of it.
     pub selection: Selection,
+    /// What is replaced is not kept: it is freed once everything runs again, and nothing is copied before.
+    pub discard_old: bool,
 }
 
 impl From<BackupId> for Restore {
     fn from(backup: BackupId) -> Self {
-        let selection = Selection::default();
-        Self { backup, selection }
+        Self {
+            backup,
+            selection: Selection::default(),
+            discard_old: false,
+        }
     }
+}
+
+/// A platform that is ours, with what an earlier run left stopped on purpose.
+struct Taken {
+    held: Held,
+    platform: Platform,
+    unfinished: Option<Intent>,
+}
+
+/// Listed again after the lock: healing may have started what was down.
+async fn take(site: &Site, run: &Run, wanted: Option<&Project>) -> Result<Taken, Error> {
+    let found = site.platform(wanted).await?;
+    let held = site.lock(&found.name).await?;
+    let unfinished = site.heal(&held, run).await?;
+    let platform = site.platform(Some(&found.name)).await?;
+    Ok(Taken {
+        held,
+        platform,
+        unfinished,
+    })
 }
 
 pub(super) async fn restore(
@@ -31,12 +62,121 @@ pub(super) async fn restore(
     what: &Restore,
 ) -> Result<Restored, Error> {
     let manifest = read(site, run, what).await?;
-    let found = site.platform(wanted).await?;
-    let held = site.lock(&found.name).await?;
-    let unfinished = site.heal(&held, run).await?;
-    let platform = site.platform(Some(&found.name)).await?;
-    let selection = &what.selection;
-    restore::restore(site, run, &held, platform, &manifest, selection, unfinished.as_ref()).await
+    let taken = take(site, run, wanted).await?;
+    let wanted = Wanted {
+        manifest: &manifest,
+        selection: &what.selection,
+        loaded: Vec::new(),
+        no_way_back: what.discard_old,
+    };
+    carry_out(site, run, taken, wanted).await
+}
+
+/// Goes on with the restore that stands unfinished: what it has loaded stays.
+pub(super) async fn resume(
+    site: &Site,
+    run: &Run,
+    wanted: Option<&Project>,
+    discard_old: bool,
+) -> Result<Restored, Error> {
+    let taken = take(site, run, wanted).await?;
+    let intent = match &taken.unfinished {
+        Some(intent) if intent.job == Job::FullRestoreJob => intent,
+        Some(intent) => return Err(Error::RestoreUnfinished(Box::new(intent.clone()))),
+        None => return Err(Error::NothingUnfinished(taken.platform.name)),
+    };
+    let Loaded { backup, stores } = loaded(site, run, intent).await;
+    let begun = intent.workloads.iter().filter(|entry| entry.alone);
+    let begun: Vec<StoreName> = begun
+        .filter_map(|entry| taken.platform.stores.get(&entry.address))
+        .map(|store| store.name().clone())
+        .collect();
+    let what = Restore {
+        backup,
+        selection: Selection {
+            stores: begun,
+            // It was accepted when it was begun.
+            accept_partial: true,
+        },
+        discard_old,
+    };
+    let manifest = read(site, run, &what).await?;
+    let wanted = Wanted {
+        manifest: &manifest,
+        selection: &what.selection,
+        loaded: stores,
+        no_way_back: discard_old,
+    };
+    carry_out(site, run, taken, wanted).await
+}
+
+/// What the journal says that was loaded; without it, all of the claim's backup is loaded again.
+async fn loaded(site: &Site, run: &Run, intent: &Intent) -> Loaded {
+    let nothing = Loaded {
+        backup: intent.backup,
+        stores: Vec::new(),
+    };
+    match site.journal.open_runs(&intent.platform).await {
+        Ok(open) => {
+            let ours = open.into_iter().find(|open| open.intent.run == intent.run);
+            ours.and_then(|open| open.loaded).unwrap_or(nothing)
+        }
+        Err(error) => {
+            run.report.warn(format!("{error}; everything is loaded again"));
+            nothing
+        }
+    }
+}
+
+async fn carry_out(site: &Site, run: &Run, taken: Taken, mut wanted: Wanted<'_>) -> Result<Restored, Error> {
+    let Taken {
+        held,
+        platform,
+        unfinished,
+    } = taken;
+    let name = platform.name.clone();
+    let discards = wanted.no_way_back || unfinished.as_ref().is_some_and(|intent| intent.no_way_back);
+    wanted.no_way_back = discards;
+    let mut restored = restore::restore(site, run, &held, platform, &wanted, unfinished.as_ref()).await?;
+    if discards {
+        discard_after(site, run, &held, &name, &mut restored).await;
+    }
+    Ok(restored)
+}
+
+/// The restore is complete, whatever becomes of this: what fails is told.
+async fn discard_after(site: &Site, run: &Run, held: &Held, name: &Project, restored: &mut Restored) {
+    let discarded = async {
+        let platform = site.platform(Some(name)).await?;
+        discard::discard(site, run, held, &platform).await
+    };
+    match discarded.await {
+        // A platform whose stores keep nothing.
+        Ok(_) | Err(Error::NothingKept(_)) => restored.old_data_kept = false,
+        Err(error) => {
+            restored.old_data_kept = true;
+            run.report.warn(error.to_string());
+        }
+    }
+}
+
+/// Brings back what a restore has replaced.
+pub(super) async fn undo(site: &Site, run: &Run, wanted: Option<&Project>) -> Result<Undone, Error> {
+    let Taken {
+        held,
+        platform,
+        unfinished,
+    } = take(site, run, wanted).await?;
+    undo::undo(site, run, &held, platform, unfinished.as_ref()).await
+}
+
+/// Frees what a restore has replaced.
+pub(super) async fn discard_old(site: &Site, run: &Run, wanted: Option<&Project>) -> Result<Discarded, Error> {
+    let taken = take(site, run, wanted).await?;
+    match taken.unfinished {
+        Some(intent) => Err(Error::RestoreUnfinished(Box::new(intent))),
+        None => discard::discard(site, run, &taken.held, &taken.platform).await,
+    }
 }
 
 /// Nothing that a dead run left is brought back for a look; a restore would do that first.
@@ -50,7 +190,7 @@ pub(super) async fn rehearse(
     let platform = site.platform(wanted).await?;
     let claimed = site.power.claimed(&platform.name).await?;
     let unfinished = match claimed {
-        Some(intent) if intent.job == Job::FullRestoreJob => Some(intent),
+        Some(intent) if intent.job.replaces_data() => Some(intent),
         Some(intent) => {
             return Err(Error::Held {
                 platform: platform.name,

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::power::Intent;
-use crate::names::{Project, RunId};
+use crate::names::{BackupId, Project, RunId, StoreName};
 
 /// How far a run came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,6 +33,17 @@ pub struct OpenRun {
     pub intent: Intent,
     /// How far it came.
     pub phase: Phase,
+    /// Of a restore: what it has loaded.
+    pub loaded: Option<Loaded>,
+}
+
+/// What a restore has loaded so far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loaded {
+    /// From which backup: a later attempt of the same run may be of another.
+    pub backup: BackupId,
+    /// Stores that hold all of it.
+    pub stores: Vec<StoreName>,
 }
 
 /// Why the journal could not be used.
@@ -57,6 +68,10 @@ pub trait Journal: Send + Sync {
     /// Notes that a run has come so far. Durable when it returns; never goes back. A run that was
     /// never noted is a success: its journal was lost.
     async fn advance(&self, run: &RunId, phase: Phase) -> Result<(), JournalError>;
+
+    /// Notes what a restore has loaded, in place of what was noted of it before. Durable when it returns.
+    /// A run that was never noted is a success: its journal was lost.
+    async fn loaded(&self, run: &RunId, loaded: &Loaded) -> Result<(), JournalError>;
 
     /// The platform's runs that are not closed, oldest first.
     async fn open_runs(&self, platform: &Project) -> Result<Vec<OpenRun>, JournalError>;

@@ -77,6 +77,21 @@ pub struct Intent {
     pub since: Timestamp,
     /// What ran or was paused, and is to be so again.
     pub workloads: Vec<Recorded>,
+    /// A restore that keeps no way back: what it replaces is copied nowhere, and freed at its end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_way_back: bool,
+}
+
+impl Intent {
+    /// What the run is, in words.
+    pub fn deed(&self) -> String {
+        match self.job {
+            Job::BackupJob => format!("backup {}", self.backup),
+            Job::FullRestoreJob => format!("the restore of {}", self.backup),
+            Job::UndoJob => "the undoing of a restore".to_owned(),
+            Job::DiscardJob => "the discarding of old data".to_owned(),
+        }
+    }
 }
 
 /// The jobs that stop a platform.
@@ -87,6 +102,18 @@ pub enum Job {
     BackupJob,
     /// Overwrites the platform's data from a backup.
     FullRestoreJob,
+    /// Brings back the data that a restore has replaced.
+    UndoJob,
+    /// Frees the data that a restore has replaced.
+    DiscardJob,
+}
+
+impl Job {
+    /// Whether it replaces data: if it dies, the platform stays down, for clients must not meet data of which
+    /// half is old.
+    pub fn replaces_data(self) -> bool {
+        matches!(self, Self::FullRestoreJob | Self::UndoJob)
+    }
 }
 
 /// A workload as it was before the run touched it.

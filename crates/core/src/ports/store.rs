@@ -131,9 +131,9 @@ pub trait Store: Send + Sync {
     /// restore stands unfinished.
     fn restore_stages(&self) -> Vec<Footing>;
 
-    /// One stage, by its index, of replacing the store's data by the record's artifacts. Old data is set
-    /// aside, not destroyed, and stages that failed before can be repeated from the first: what they left
-    /// is replaced.
+    /// One stage, by its index, of replacing the store's data by the record's artifacts. Stages that failed
+    /// before can be repeated from the first: what they left is replaced. [`Store::way_back`] says where the
+    /// old data is meanwhile.
     async fn restore(
         &self,
         cx: &Cx,
@@ -145,9 +145,42 @@ pub trait Store: Send + Sync {
     /// Counts what is in the store now, in the units of the record's inventory.
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError>;
 
-    /// Frees the data that [`Store::restore`] set aside. Called when every store was restored and compared,
-    /// and runs.
-    async fn settle(&self, cx: &Cx) -> Result<(), StoreError>;
+    /// How the data is had back that [`Store::restore`] replaces.
+    fn way_back(&self) -> WayBack<'_>;
+}
+
+/// How a store's old data is had back after a restore.
+#[derive(Clone, Copy)]
+pub enum WayBack<'a> {
+    /// The store holds it beside the new.
+    Aside(&'a dyn Aside),
+    /// The store cannot hold both: the engine copies it into the repository before it is replaced.
+    Copy(&'a dyn Copied),
+}
+
+/// A store that holds the data which a restore replaces beside the new, until it is told what becomes of it.
+/// The oldest counts: a restore that is repeated replaces only what the one before it has loaded.
+#[async_trait]
+pub trait Aside: Send + Sync {
+    /// What is held, in words; none if it is nothing. Asked of a store that runs.
+    async fn held(&self, cx: &Cx) -> Result<Vec<String>, StoreError>;
+
+    /// The stages of putting it back, as [`Store::restore_stages`].
+    fn put_back_stages(&self) -> Vec<Footing>;
+
+    /// One stage of putting back what is held in the place of what was loaded. What was not replaced yet
+    /// stays as it is, and after a failure or a death the stages can be repeated from the first.
+    async fn put_back(&self, cx: &Cx, stage: usize) -> Result<(), StoreError>;
+
+    /// Frees what is held. Called when every store was restored and compared, and runs; may be repeated.
+    async fn discard(&self, cx: &Cx) -> Result<(), StoreError>;
+}
+
+/// A store whose old data is copied before it is replaced.
+#[async_trait]
+pub trait Copied: Send + Sync {
+    /// Removes what the record does not hold, after its artifacts were loaded: what a restore has brought.
+    async fn keep_only(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError>;
 }
 
 /// A store whose point in time is fixed.

@@ -5,8 +5,9 @@ use stillpoint_core::errors::{Error, Exit};
 use stillpoint_core::events::{Kind, Step};
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::BackupId;
-use stillpoint_core::ports::StoreError;
+use stillpoint_core::ports::{Clock, StoreError};
 use stillpoint_core::ports::power::Job;
+use stillpoint_core::retention::{Exempt, Reason};
 use stillpoint_core::workload::State;
 use stillpoint_testkit::fakes::Container;
 use stillpoint_testkit::sample::{self, PLATFORM, RESTORED};
@@ -104,17 +105,21 @@ async fn the_three_phases_come_one_after_the_other() -> anyhow::Result<()> {
         Step::Preflight,
         Step::Claim,
         Step::Stop,
+        Step::Copy,
         Step::Load,
         Step::Compare,
-        Step::Settle,
         Step::Start,
     ];
     assert_eq!(told.recorder.steps(), steps);
-    assert_eq!(subjects(&world, Method::PowerStop), RESTORED);
+    // What is replaced while it is stopped was copied while it ran.
+    assert_eq!(
+        subjects(&world, Method::PowerStop),
+        [&RESTORED[..], &["queue"]].concat()
+    );
     let starts = subjects(&world, Method::PowerStart);
     assert_eq!(
         starts,
-        ["db", "queue", "cron", "db", "queue", "api", "web"],
+        ["queue", "db", "queue", "cron", "db", "queue", "api", "web"],
         "stores alone first"
     );
     Ok(())
@@ -294,7 +299,7 @@ async fn a_load_that_fails_leaves_everything_stopped_also_the_stores() -> anyhow
     let fails = |world: &World| world.faults.on(Method::StoreRestore).of("queue").fails();
     let (world, _) = stands_still(fails, "store queue").await?;
     assert_eq!(subjects(&world, Method::StoreInventory), [""; 0]);
-    assert_eq!(subjects(&world, Method::StoreSettle), [""; 0]);
+    assert_eq!(subjects(&world, Method::AsideDiscard), [""; 0]);
     Ok(())
 }
 
@@ -336,10 +341,7 @@ async fn an_inventory_that_differs_starts_no_client() -> anyhow::Result<()> {
             .meets(move || seen.change("db", "orders", 4));
     };
     let (world, _) = stands_still(rule, "orders: 5 in the backup, 4 restored").await?;
-    assert!(
-        world.data().values().all(|data| data.aside.is_some()),
-        "the old data is kept aside"
-    );
+    assert!(world.data()["db"].aside.is_some(), "the old data is kept aside");
     Ok(())
 }
 
@@ -387,7 +389,8 @@ async fn a_stop_that_fails_before_anything_was_overwritten_brings_the_platform_b
 async fn what_cannot_be_stopped_in_the_end_is_named() -> anyhow::Result<()> {
     let (world, id) = backed_up().await?;
     world.faults.on(Method::StoreRestore).of("db").fails();
-    world.faults.on(Method::PowerStop).of("queue").nth(2).fails();
+    // It is stopped with the rest, again for its load, and in the end.
+    world.faults.on(Method::PowerStop).of("queue").nth(3).fails();
     let told = world.restore(id).await;
     assert_eq!(told.exit(), Exit::StoppedOnPurpose);
     assert!(
@@ -412,13 +415,131 @@ async fn a_client_that_does_not_start_is_named_and_the_data_is_good() -> anyhow:
 }
 
 #[tokio::test(start_paused = true)]
-async fn old_data_is_freed_only_when_every_store_was_compared() -> anyhow::Result<()> {
+async fn old_data_is_freed_only_when_everything_runs_again() -> anyhow::Result<()> {
     let (world, id) = backed_up().await?;
-    world.restore(id).await.outcome?;
+    let restored = world.restore_for_good(id).await.outcome?;
+    assert!(!restored.old_data_kept);
     let calls = world.calls();
     let last = |method: &str| calls.iter().rposition(|call| call.starts_with(method));
-    let first = calls.iter().position(|call| call.starts_with("store.settle"));
-    assert!(last("store.inventory") < first && first.is_some());
+    let first = calls.iter().position(|call| call.starts_with("aside.discard"));
+    assert!(last("store.inventory") < first && last("power.start") < first && first.is_some());
+    assert!(world.data().values().all(|data| data.aside.is_none()));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_replaced_comes_back_also_what_was_copied() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    let (before, data) = (world.picture(), world.data());
+    assert!(world.restore(id).await.outcome?.old_data_kept);
+    world.wait_a_minute().await;
+    let told = world.undo().await;
+    let undone = told.outcome?;
+    assert_eq!(undone.stores.len(), 2);
+    assert_eq!((before.differences(&world.picture()), data), (Vec::new(), world.data()));
+    assert_eq!(world.list().await?.backups.len(), 1, "the copy is left");
+    assert!(matches!(world.undo().await.outcome, Err(Error::NothingKept(_))));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_long_as_something_is_kept_nothing_else_is_restored() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.restore(id).await.outcome?;
+    world.wait_a_minute().await;
+    world.faults.reset();
+    for words in [
+        "store db still keeps",
+        "still holds what an earlier restore has replaced",
+    ] {
+        is_refused(&world, id, words).await;
+    }
+    world.discard_old().await.outcome?;
+    assert!(matches!(world.discard_old().await.outcome, Err(Error::NothingKept(_))));
+    world.wait_a_minute().await;
+    assert_eq!(world.restore(id).await.exit(), Exit::Ok);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_is_no_backup_and_no_prune_touches_it() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.restore(id).await.outcome?;
+    let year = std::time::Duration::from_hours(24 * 365);
+    world.clock.sleep(year).await;
+    let pruned = world.prune().await.outcome?;
+    let exempt = Reason::Exempt { by: Exempt::Safety };
+    let copies = pruned.plan.verdicts.iter().filter(|verdict| verdict.reason == exempt);
+    assert_eq!(copies.count(), 1, "{:?}", pruned.plan);
+    let newest = pruned.plan.verdicts.iter().find(|verdict| verdict.id == id);
+    assert_eq!(newest.map(|verdict| verdict.reason), Some(Reason::Newest));
+    world.undo().await.outcome?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restore_that_goes_on_loads_only_what_it_had_not_loaded() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    let data = world.data();
+    // Its second stage comes when `db` is loaded.
+    world.faults.on(Method::StoreRestore).of("queue").nth(2).fails();
+    assert_eq!(world.restore(id).await.exit(), Exit::StoppedOnPurpose);
+    world.faults.reset();
+    world.wait_a_minute().await;
+    assert_eq!(world.resume().await.exit(), Exit::Ok);
+    assert!(!subjects(&world, Method::StoreRestore).contains(&"db".to_owned()));
+    assert_eq!(rows(&world, "queue", "messages"), Some(7));
+    world.wait_a_minute().await;
+    world.undo().await.outcome?;
+    assert_eq!(world.data(), data);
+    assert!(matches!(world.resume().await.outcome, Err(Error::NothingUnfinished(_))));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_journal_everything_is_loaded_again() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.faults.on(Method::StoreRestore).of("queue").nth(2).fails();
+    assert_eq!(world.restore(id).await.exit(), Exit::StoppedOnPurpose);
+    world.faults.reset();
+    world.journal.lose();
+    world.wait_a_minute().await;
+    assert_eq!(world.resume().await.exit(), Exit::Ok);
+    assert!(subjects(&world, Method::StoreRestore).contains(&"db".to_owned()));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_attempt_has_loaded_from_another_backup_does_not_count() -> anyhow::Result<()> {
+    let (world, first) = backed_up().await?;
+    let second = world.backup().await.outcome?.manifest.id;
+    world.wait_a_minute().await;
+    for id in [first, second] {
+        world.faults.on(Method::StoreRestore).of("queue").nth(2).fails();
+        assert_eq!(world.restore(id).await.exit(), Exit::StoppedOnPurpose);
+        world.faults.reset();
+        world.wait_a_minute().await;
+    }
+    let resumed = world.resume().await.outcome?;
+    assert_eq!(resumed.backup, second);
+    let found = (rows(&world, "db", "orders"), rows(&world, "queue", "messages"));
+    assert_eq!(found, (Some(99), Some(0)));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn told_to_keep_no_way_back_nothing_is_copied_and_nothing_can_be_undone() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.faults.on(Method::StoreRestore).of("queue").nth(2).fails();
+    assert_eq!(world.restore_for_good(id).await.exit(), Exit::StoppedOnPurpose);
+    world.faults.reset();
+    world.wait_a_minute().await;
+    assert_eq!(world.list().await?.backups.len(), 1);
+    let told = world.undo().await;
+    assert_eq!(told.exit(), Exit::RestoreRefused);
+    assert!(told.words().contains("no way back"), "{}", told.words());
+    // It stays so: half of the stores could be put back, and the other half not.
+    assert!(!world.resume().await.outcome?.old_data_kept);
     assert!(world.data().values().all(|data| data.aside.is_none()));
     Ok(())
 }

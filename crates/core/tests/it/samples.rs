@@ -150,11 +150,13 @@ async fn the_manifest_says_what_it_said() -> anyhow::Result<()> {
         workloads,
         stores,
         adopted,
+        safety_of,
         failure,
     } = backups.manifest(id(COMPLETE)?).await?;
     assert_eq!((format, stillpoint.as_str(), backup), (1, "0.1.0", id(COMPLETE)?));
     assert_eq!((of, run.as_str()), (platform(), "1795623016603-sample-host-1014"));
     assert_eq!((mode, adopted, failure), (Mode::Hold, false, None));
+    assert_eq!(safety_of, None);
     assert_eq!(began, at("2026-11-25T16:10:16.603573478Z")?);
     assert_eq!(sealed, at("2026-11-25T16:10:23.592294994Z")?);
     let stood = Standstill {

@@ -48,6 +48,11 @@ pub(super) fn count(login: &Login, stream: &Stream, consumers: &[Consumer]) -> I
     inventory
 }
 
+/// Whether an inventory tells of a stream.
+pub(super) fn is_counted(inventory: &Inventory, login: &Login, stream: &str) -> bool {
+    inventory.0.contains_key(&format!("{}: messages", login.label(stream)))
+}
+
 impl NatsStore {
     /// Counts the accounts that the record holds.
     pub(super) async fn count_restored(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {

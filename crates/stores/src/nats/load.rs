@@ -7,9 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::json;
 use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::{Artifact, StoreRecord};
+use stillpoint_core::ports::store::Copied;
 use stillpoint_core::ports::{Cx, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +20,7 @@ use super::access::Login;
 use super::archive::{Counted, ENTRIES_SINCE, Format};
 use super::bundle::{Found, Member, Reading};
 use super::intake::{Kept, keep};
+use super::inventory::{called, is_counted};
 use super::link::{Link, NO_STREAM};
 use super::order::is_ready;
 use super::rivals::{Rival, in_the_way};
@@ -230,7 +233,6 @@ impl NatsStore {
         for old in link.streams(cx).await? {
             let rival = progress.missing.contains(old.name()) && in_the_way(&found.stream, &old);
             if old.name() == name || rival {
-                // The place for a safety copy of the old stream.
                 progress.gone.insert(old.name().to_owned());
                 link.delete(cx, old.name()).await?;
             }
@@ -262,6 +264,22 @@ impl NatsStore {
             cx.report
                 .warn(format!("{}: a part of stream {label} may be left: {error}", self.name));
         }
+    }
+}
+
+#[async_trait]
+impl Copied for NatsStore {
+    async fn keep_only(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
+        for (login, artifact) in self.pairs(record)? {
+            let called = called(login, artifact.of.as_deref());
+            let link = self.open(cx, login).await?;
+            for stream in link.streams(cx).await? {
+                if !is_counted(&record.inventory, &called, stream.name()) {
+                    link.delete(cx, stream.name()).await?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

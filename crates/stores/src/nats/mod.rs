@@ -36,7 +36,7 @@ use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Preflight, Written};
+use stillpoint_core::ports::store::{Preflight, WayBack, Written};
 use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
 use stillpoint_core::workload::Workload;
 
@@ -168,8 +168,8 @@ impl Store for NatsStore {
         self.count_restored(cx, record).await
     }
 
-    /// Nothing: the server takes no second stream of the same subjects, so nothing was set aside.
-    async fn settle(&self, _cx: &Cx) -> Result<(), StoreError> {
-        Ok(())
+    /// The server takes no second stream of the same subjects.
+    fn way_back(&self) -> WayBack<'_> {
+        WayBack::Copy(self)
     }
 }

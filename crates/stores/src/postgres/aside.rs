@@ -1,22 +1,84 @@
-//! Old databases are set aside under a name that follows from their own, so that whoever comes after
-//! a death at any point can tell what is what: if the aside of `x` exists, a present `x` is the
-//! unfinished load that was to replace it.
+//! Old databases are set aside under a name that follows from their own, and come back from there. The server
+//! itself remembers what is what, in settings that nobody reads but us: a database that is set aside carries its
+//! true name, and [`MAINTENANCE`] carries the names of those that did not exist before. Name and setting change
+//! in one transaction, so whoever comes after a death at any point can tell: if `x` is set aside, or did not
+//! exist, a present `x` is a load.
 
-use stillpoint_core::ports::{Cx, StoreError};
+use async_trait::async_trait;
+use stillpoint_core::ports::store::Aside;
+use stillpoint_core::ports::{Cx, Footing, StoreError};
 use stillpoint_pg::Session;
 use stillpoint_pg::quote::{ident, literal};
 
 use super::PostgresStore;
 use super::access::{MAINTENANCE, server};
-use crate::toolbox::{BY_SIZE, is_short_name, short_name};
+use crate::toolbox::{BY_SIZE, short_name};
 
-/// The databases that are set aside now.
-pub(super) async fn present(cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
-    Ok(names(cx, session)
-        .await?
-        .into_iter()
-        .filter(|name| is_short_name(name))
-        .collect())
+/// The setting that holds the true name of a database that is set aside.
+const TRUE_NAME: &str = "stillpoint.true_name";
+
+/// How the settings begin that hold the names of databases that did not exist before.
+const ABSENT: &str = "stillpoint.absent_";
+
+/// What the server remembers: a database, and one of our settings on it.
+const REMEMBERED: &str = "SELECT d.datname, c FROM pg_database d \
+    JOIN pg_db_role_setting s ON s.setdatabase = d.oid AND s.setrole = 0, unnest(s.setconfig) c \
+    WHERE c LIKE 'stillpoint.%' ORDER BY 1, 2";
+
+/// A database as it was before a restore.
+#[derive(Debug, PartialEq, Eq)]
+enum Old {
+    /// It is set aside.
+    There { aside: String, name: String },
+    /// There was none of this name.
+    Absent { name: String },
+}
+
+impl Old {
+    /// From a row of [`REMEMBERED`].
+    fn of(database: &str, setting: &str) -> Option<Self> {
+        let (key, name) = setting.split_once('=')?;
+        let (aside, name) = (database.to_owned(), name.to_owned());
+        if key == TRUE_NAME && *aside == short_name(&name) {
+            Some(Self::There { aside, name })
+        } else if key == absent(&name) && database == MAINTENANCE {
+            Some(Self::Absent { name })
+        } else {
+            None
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::There { name, .. } | Self::Absent { name } => name,
+        }
+    }
+}
+
+fn absent(name: &str) -> String {
+    let short = short_name(name);
+    format!("{ABSENT}{}", short.trim_start_matches("sp_"))
+}
+
+/// What a restore has replaced and the server still has.
+async fn remembered(cx: &Cx, session: &Session) -> Result<Vec<Old>, StoreError> {
+    let rows = session.rows(cx.idle_limit, REMEMBERED).await;
+    let rows = rows.map_err(|error| server("asking what is set aside", error))?;
+    let old = rows.iter().filter_map(|row| match &row[..] {
+        [Some(database), Some(setting)] => Old::of(database, setting),
+        _ => None,
+    });
+    Ok(old.collect())
+}
+
+/// The databases that are set aside, with their true names.
+pub(super) async fn present(cx: &Cx, session: &Session) -> Result<Vec<(String, String)>, StoreError> {
+    let old = remembered(cx, session).await?.into_iter();
+    let there = old.filter_map(|old| match old {
+        Old::There { aside, name } => Some((aside, name)),
+        Old::Absent { .. } => None,
+    });
+    Ok(there.collect())
 }
 
 async fn names(cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
@@ -26,54 +88,203 @@ async fn names(cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
     names.map_err(|error| server("listing databases", error))
 }
 
-/// Makes room for database `name`: the old one is set aside, or, where an unfinished load did that
-/// before, what that load left is dropped.
-pub(super) async fn make_room(cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
-    let names = names(cx, session).await?;
-    let is_there = |wanted: &str| names.iter().any(|name| name == wanted);
-    let aside = short_name(name);
-    match (is_there(name), is_there(&aside)) {
-        (false, _) => Ok(()),
-        (true, true) => drop_database(session, name).await,
-        (true, false) => set_aside(cx, session, name, &aside).await,
+impl PostgresStore {
+    /// Makes room for database `name`: the old one is set aside, or, where an unfinished load did that
+    /// before, what that load left is dropped.
+    pub(super) async fn make_room(&self, cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
+        let is_there = names(cx, session).await?.iter().any(|there| there == name);
+        let is_kept = remembered(cx, session).await?.iter().any(|old| old.name() == name);
+        match (is_there, is_kept) {
+            (true, true) => self.drop_database(cx, session, name).await,
+            (true, false) => set_aside(cx, session, name).await,
+            (false, true) => Ok(()),
+            (false, false) => {
+                let remember = format!(
+                    "ALTER DATABASE {} SET {} TO {}",
+                    ident(MAINTENANCE),
+                    absent(name),
+                    literal(name)
+                );
+                let remembered = session.run(cx.idle_limit, &remember).await;
+                remembered.map_err(|error| server(format!("noting that there is no database `{name}`"), error))
+            }
+        }
+    }
+
+    async fn drop_database(&self, cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
+        self.drop_subscriptions(cx, session, name).await?;
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", ident(name));
+        let dropped = session.run(BY_SIZE, &drop).await;
+        dropped.map_err(|error| server(format!("dropping database `{name}`"), error))
+    }
+
+    /// The server drops no database with subscriptions. Their slots on the publisher stay: they belong to the
+    /// data that stays.
+    async fn drop_subscriptions(&self, cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
+        let failed = |error| server(format!("dropping the subscriptions of database `{name}`"), error);
+        let list = format!(
+            "SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = {}",
+            literal(name)
+        );
+        let names = session.column(cx.idle_limit, &list).await.map_err(failed)?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let open = format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", ident(name));
+        session.run(cx.idle_limit, &open).await.map_err(failed)?;
+        let inside = self.open(cx, name).await?;
+        let mut dropped = Ok(());
+        for subscription in names.iter().map(|name| ident(name)) {
+            for statement in [
+                format!("ALTER SUBSCRIPTION {subscription} DISABLE"),
+                format!("ALTER SUBSCRIPTION {subscription} SET (slot_name = NONE)"),
+                format!("DROP SUBSCRIPTION {subscription}"),
+            ] {
+                if dropped.is_ok() {
+                    dropped = inside.run(cx.idle_limit, &statement).await;
+                }
+            }
+        }
+        inside.close().await;
+        dropped.map_err(failed)
+    }
+
+    /// Does one thing with each database that a restore has replaced.
+    async fn with_old(&self, cx: &Cx, what: What) -> Result<(), StoreError> {
+        let session = self.open(cx, MAINTENANCE).await?;
+        let done = async {
+            let there = names(cx, &session).await?;
+            for old in remembered(cx, &session).await? {
+                let is_there = there.iter().any(|name| name == old.name());
+                match what {
+                    What::PutBack => self.put_one_back(cx, &session, &old, is_there).await?,
+                    What::Discard => self.discard_one(cx, &session, &old, is_there).await?,
+                }
+            }
+            Ok(())
+        };
+        let done = done.await;
+        session.close().await;
+        done
+    }
+
+    async fn put_one_back(&self, cx: &Cx, session: &Session, old: &Old, is_there: bool) -> Result<(), StoreError> {
+        if cx.cancel.is_cancelled() {
+            return Err(StoreError::Cancelled);
+        }
+        if is_there {
+            self.drop_database(cx, session, old.name()).await?;
+        }
+        match old {
+            Old::There { aside, name } => rename(cx, session, aside, name, true, &format!("RESET {TRUE_NAME}")).await,
+            Old::Absent { name } => forget(cx, session, name).await,
+        }
+    }
+
+    async fn discard_one(&self, cx: &Cx, session: &Session, old: &Old, is_there: bool) -> Result<(), StoreError> {
+        match old {
+            Old::There { aside, .. } if is_there => self.drop_database(cx, session, aside).await,
+            Old::There { aside, name } => Err(StoreError::Unfit(format!(
+                "{}: there is no database `{name}`, so `{aside}` holds the only one: it is not dropped",
+                self.name
+            ))),
+            Old::Absent { name } => forget(cx, session, name).await,
+        }
     }
 }
 
-async fn set_aside(cx: &Cx, session: &Session, name: &str, aside: &str) -> Result<(), StoreError> {
+#[derive(Clone, Copy)]
+enum What {
+    PutBack,
+    Discard,
+}
+
+/// Its sessions are ended, for the server renames no database that somebody is in; and nobody gets in any more.
+async fn set_aside(cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
     let end = format!(
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = {}",
         literal(name)
     );
-    let rename = format!("ALTER DATABASE {} RENAME TO {}", ident(name), ident(aside));
     let failed = |error| server(format!("setting database `{name}` aside"), error);
     session.run(cx.idle_limit, &end).await.map_err(failed)?;
-    session.run(cx.idle_limit, &rename).await.map_err(failed)
+    let remember = format!("SET {TRUE_NAME} TO {}", literal(name));
+    rename(cx, session, name, &short_name(name), false, &remember).await
 }
 
-async fn drop_database(session: &Session, name: &str) -> Result<(), StoreError> {
-    let drop = format!("DROP DATABASE {} WITH (FORCE)", ident(name));
-    session
-        .run(BY_SIZE, &drop)
-        .await
-        .map_err(|error| server(format!("dropping database `{name}`"), error))
+/// Renames a database, says whether it takes connections, and changes our setting on it: all or nothing.
+async fn rename(
+    cx: &Cx,
+    session: &Session,
+    from: &str,
+    to: &str,
+    connections: bool,
+    setting: &str,
+) -> Result<(), StoreError> {
+    let (old, new) = (ident(from), ident(to));
+    let all = format!(
+        "BEGIN; ALTER DATABASE {old} {setting}; ALTER DATABASE {old} ALLOW_CONNECTIONS {connections}; \
+         ALTER DATABASE {old} RENAME TO {new}; COMMIT"
+    );
+    let renamed = session.run(cx.idle_limit, &all).await;
+    renamed.map_err(|error| server(format!("renaming database `{from}` to `{to}`"), error))
 }
 
-impl PostgresStore {
-    /// Drops what was set aside, where its replacement is there.
-    pub(super) async fn drop_aside(&self, cx: &Cx) -> Result<(), StoreError> {
+async fn forget(cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
+    let forget = format!("ALTER DATABASE {} RESET {}", ident(MAINTENANCE), absent(name));
+    let forgotten = session.run(cx.idle_limit, &forget).await;
+    forgotten.map_err(|error| server(format!("forgetting that there was no database `{name}`"), error))
+}
+
+#[async_trait]
+impl Aside for PostgresStore {
+    async fn held(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
         let session = self.open(cx, MAINTENANCE).await?;
-        let dropped = drop_replaced(cx, &session).await;
+        let old = remembered(cx, &session).await;
         session.close().await;
-        dropped
+        let told = old?.into_iter().map(|old| match old {
+            Old::There { aside, name } => format!("database `{name}` as `{aside}`"),
+            Old::Absent { name } => format!("that there was no database `{name}`"),
+        });
+        Ok(told.collect())
+    }
+
+    fn put_back_stages(&self) -> Vec<Footing> {
+        vec![Footing::Running]
+    }
+
+    async fn put_back(&self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
+        self.with_old(cx, What::PutBack).await
+    }
+
+    async fn discard(&self, cx: &Cx) -> Result<(), StoreError> {
+        self.with_old(cx, What::Discard).await
     }
 }
 
-async fn drop_replaced(cx: &Cx, session: &Session) -> Result<(), StoreError> {
-    let names = names(cx, session).await?;
-    for old in names.iter().filter(|name| is_short_name(name)) {
-        if names.iter().any(|name| short_name(name) == *old) {
-            drop_database(session, old).await?;
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_fits_together_is_taken_for_ours() {
+        let (name, aside) = ("we = \"ird", short_name("we = \"ird"));
+        let there = Old::of(&aside, &format!("{TRUE_NAME}={name}"));
+        let (aside, name) = (aside, name.to_owned());
+        assert_eq!(
+            there,
+            Some(Old::There {
+                aside,
+                name: name.clone()
+            })
+        );
+        assert_eq!(
+            Old::of("x", &format!("{TRUE_NAME}={name}")),
+            None,
+            "set by somebody else"
+        );
+        let setting = format!("{}={name}", absent(&name));
+        assert_eq!(Old::of(MAINTENANCE, &setting), Some(Old::Absent { name }));
+        assert_eq!(Old::of("x", &setting), None, "elsewhere");
+        assert_eq!(Old::of(MAINTENANCE, "stillpoint.other=1"), None);
     }
-    Ok(())
 }

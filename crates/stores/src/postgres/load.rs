@@ -9,7 +9,7 @@ use stillpoint_pg::Session;
 use super::access::{MAINTENANCE, server};
 use super::drain::{DATABASE, GLOBALS};
 use super::tools::Tool;
-use super::{PostgresStore, aside, globals};
+use super::{PostgresStore, globals};
 use crate::toolbox::{BY_SIZE, Doing, cancellable, damaged, feed};
 
 impl PostgresStore {
@@ -45,7 +45,7 @@ impl PostgresStore {
                     let packed = self.read(artifact, artifacts).await?;
                     globals::replay(cx, session, &globals::unpack(&packed)?).await?;
                 }
-                (DATABASE, Some(name)) => aside::make_room(cx, session, name).await?,
+                (DATABASE, Some(name)) => self.make_room(cx, session, name).await?,
                 (content, _) => {
                     return Err(StoreError::Unfit(format!(
                         "{}: cannot load `{content}` ({})",

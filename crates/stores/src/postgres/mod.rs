@@ -23,7 +23,7 @@ use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Preflight, Written};
+use stillpoint_core::ports::store::{Preflight, WayBack, Written};
 use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
 use stillpoint_core::workload::Workload;
 
@@ -159,7 +159,7 @@ impl Store for PostgresStore {
         self.count_restored(cx, record).await
     }
 
-    async fn settle(&self, cx: &Cx) -> Result<(), StoreError> {
-        self.drop_aside(cx).await
+    fn way_back(&self) -> WayBack<'_> {
+        WayBack::Aside(self)
     }
 }

@@ -64,7 +64,8 @@ impl PostgresStore {
     }
 
     async fn left_out(&self, cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
-        let closed = "SELECT datname FROM pg_database WHERE NOT datallowconn AND NOT datistemplate ORDER BY 1";
+        let closed = "SELECT datname FROM pg_database WHERE NOT datallowconn AND NOT datistemplate \
+            AND datname !~ '^sp_[0-9a-f]{8}$' ORDER BY 1";
         let closed = session
             .column(cx.idle_limit, closed)
             .await
@@ -76,9 +77,10 @@ impl PostgresStore {
             )
         });
         let set_aside = aside::present(cx, session).await?;
-        let set_aside = set_aside.iter().map(|name| {
+        let set_aside = set_aside.iter().map(|(aside, name)| {
             format!(
-                "{}: database `{name}` was set aside by a restore that did not finish and is not backed up",
+                "{}: `{aside}`, which is database `{name}` as it was before a restore, is not backed up \
+                 (`stillpoint restore discard-old` frees it)",
                 self.name
             )
         });

@@ -93,6 +93,30 @@ flush
 rm -rf "$new"
 "#;
 
+/// Puts the old data back in its place, if it is set aside. The folder goes only when all of it is back.
+/// Arguments: folder, old, new.
+const PUT_BACK: &str = r#"
+cd "$1"
+old=$2 new=./$3
+rm -rf "$new" "$old.part"
+[ -d "$old" ] || exit 0
+{ IFS= read -r dump; IFS= read -r aof; } <"$old/names"
+# back NAME WHAT
+back() {
+  if [ -e "$old/$1" ]; then
+    rm -rf "./$1"
+    mv "$old/$1" "./$1"
+  elif [ ! -e "$old/had-$2" ]; then
+    rm -rf "./$1"
+  fi
+}
+if [ -n "$aof" ]; then back "$aof" aof; fi
+back "$dump" dump
+flush
+mv "$old" "$new"
+rm -rf "$new"
+"#;
+
 /// Removes what was set aside. It is renamed first: half of it must not be taken for the whole.
 /// Arguments: folder, old, new.
 const FREE: &str = r#"
@@ -137,6 +161,10 @@ impl Scripts<'_> {
 
     pub(super) fn discard(&self, folder: &str) -> Vec<String> {
         script(DISCARD, &[folder, &new(self.0)])
+    }
+
+    pub(super) fn put_back(&self, folder: &str) -> Vec<String> {
+        script(PUT_BACK, &[folder, &old(self.0), &new(self.0)])
     }
 
     pub(super) fn free(&self, folder: &str) -> Vec<String> {

@@ -9,33 +9,8 @@ use super::*;
 
 const NEW: &str = "new data";
 
-/// The way back, as an operator goes it by hand (`docs/stores/valkey.md`), with its own deaths: says so if there was
-/// something. Arguments: folder, old, new.
-const UNDO: &str = r#"
-cd "$1"
-old=$2 new=./$3
-rm -rf "$new" "$old.part"
-[ -d "$old" ] || exit 0
-{ IFS= read -r dump; IFS= read -r aof; } <"$old/names"
-# back NAME WHAT
-back() {
-  if [ -e "$old/$1" ]; then
-    rm -rf "./$1"
-    mv "$old/$1" "./$1"
-  elif [ ! -e "$old/had-$2" ]; then
-    rm -rf "./$1"
-  fi
-}
-if [ -n "$aof" ]; then back "$aof" aof; fi
-back "$dump" dump
-flush
-mv "$old" "$new"
-rm -rf "$new"
-echo back
-"#;
-
 fn undo(server: &Server) -> Vec<String> {
-    script(UNDO, &[&server.layout.folder, &old(&server.store), &new(&server.store)])
+    Scripts(&server.store).put_back(&server.layout.folder)
 }
 
 struct Server {
@@ -112,8 +87,8 @@ impl Server {
         Server::must(&Scripts(&self.store).place(&self.layout, NEW.len() as u64), "");
     }
 
-    fn undo(&self) -> String {
-        Server::must(&undo(self), "")
+    fn undo(&self) {
+        Server::must(&undo(self), "");
     }
 
     /// What a server does: it starts with its append-only files, if it is to keep them, else with its dump; it
@@ -237,9 +212,11 @@ fn undo_brings_back_what_was_there() {
         let before = server.files();
         server.load();
         server.load();
-        assert_eq!(server.undo(), "back\n");
+        server.undo();
         assert_eq!(server.files(), before, "{dump:?} {aof:?}");
-        assert_eq!(server.undo(), "", "there is nothing to bring back any more");
+        // There is nothing to bring back any more.
+        server.undo();
+        assert_eq!(server.files(), before, "{dump:?} {aof:?}");
         assert!(
             !server.names().iter().any(|name| name.starts_with("sp_")),
             "{:?}",

@@ -27,7 +27,7 @@ use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Preflight, Written};
+use stillpoint_core::ports::store::{Preflight, WayBack, Written};
 use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
 use stillpoint_core::workload::Workload;
 
@@ -85,6 +85,7 @@ impl Kind for Valkey {
             access,
             known: OnceLock::new(),
             stages: OnceLock::new(),
+            folder: OnceLock::new(),
         }))
     }
 }
@@ -99,6 +100,8 @@ struct ValkeyStore {
     known: OnceLock<Known>,
     /// What a restore does, decided once.
     stages: OnceLock<&'static [Stage]>,
+    /// Where its data lies: learned while it runs, for when it is stopped and its old data is put back.
+    folder: OnceLock<String>,
 }
 
 /// What a restore has to know of a server.
@@ -183,8 +186,8 @@ impl Store for ValkeyStore {
         inventory::count_like(&session, &record.inventory).await
     }
 
-    async fn settle(&self, cx: &Cx) -> Result<(), StoreError> {
-        self.free_aside(cx).await
+    fn way_back(&self) -> WayBack<'_> {
+        WayBack::Aside(self)
     }
 }
 

@@ -72,7 +72,11 @@ impl ValkeyStore {
             ));
         }
         if self.has_aside(cx, layout).await? {
-            warnings.push(format!("{}: {} is not backed up", self.name, self.left_aside(layout)));
+            warnings.push(format!(
+                "{}: {}, its data as it was before a restore, is not backed up (`stillpoint restore discard-old` frees it)",
+                self.name,
+                self.aside_folder(layout)
+            ));
         }
         Ok(warnings)
     }
@@ -91,7 +95,7 @@ impl ValkeyStore {
         }
     }
 
-    async fn has_aside(&self, cx: &Cx, layout: &Layout) -> Result<bool, StoreError> {
+    pub(super) async fn has_aside(&self, cx: &Cx, layout: &Layout) -> Result<bool, StoreError> {
         let old = aside::old(&self.name);
         match self
             .run(cx, "listing the server's files", &["ls", "-a", &layout.folder])
@@ -103,25 +107,14 @@ impl ValkeyStore {
         }
     }
 
-    fn left_aside(&self, layout: &Layout) -> String {
-        let old = aside::old(&self.name);
-        format!(
-            "{}/{old}, which a restore that did not finish has set aside,",
-            layout.folder
-        )
+    pub(super) fn aside_folder(&self, layout: &Layout) -> String {
+        format!("{}/{}", layout.folder, aside::old(&self.name))
     }
 
     /// Whether the record's dump can be put in the place of this server's data. Learns where that is.
     pub(super) async fn fits(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
         let session = self.open(cx).await?;
         let known = self.learn(&session, record).await?;
-        if self.has_aside(cx, &known.layout).await? {
-            // Only a restore that stands unfinished knows that what is in place may go.
-            return Err(self.unfit(&format!(
-                "{} is in the way: move or remove it once you are sure of the present data",
-                self.left_aside(&known.layout)
-            )));
-        }
         let bytes = record.artifacts.iter().map(|artifact| artifact.size).sum();
         self.must_take(cx, &known.layout, bytes).await
     }

@@ -1,14 +1,17 @@
 //! The restore: learn where a start of this server reads its data, put the dump there while it is
 //! stopped, and see that it serves it. What was there is set aside, and stays so until it is settled.
 
+use async_trait::async_trait;
 use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::{Artifact, StoreRecord};
 use stillpoint_core::names::WorkloadId;
+use stillpoint_core::ports::store::Aside;
 use stillpoint_core::ports::{Command, Cx, Footing, StoreError};
 
 use super::aside::Scripts;
 use super::drain::RDB;
 use super::info::Info;
+use super::layout::Layout;
 use super::rdb::{Check, Format};
 use super::structure::{CHECK_RDB, verdict};
 use super::{Known, ValkeyStore, aside};
@@ -148,14 +151,45 @@ impl ValkeyStore {
         Ok(())
     }
 
-    /// Removes what was set aside. The server runs: it does not know of that folder.
-    pub(super) async fn free_aside(&self, cx: &Cx) -> Result<(), StoreError> {
-        let folder = if let Some(known) = self.known.get() {
-            known.layout.folder.clone()
-        } else {
-            let session = self.open(cx).await?;
-            self.must_be_supported(&session).await?.1.folder
-        };
+    /// Where its data lies, of a server that runs.
+    async fn ask_layout(&self, cx: &Cx) -> Result<Layout, StoreError> {
+        let session = self.open(cx).await?;
+        Ok(self.must_be_supported(&session).await?.1)
+    }
+}
+
+#[async_trait]
+impl Aside for ValkeyStore {
+    async fn held(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+        let layout = self.ask_layout(cx).await?;
+        let is_there = self.has_aside(cx, &layout).await?;
+        Ok(is_there.then(|| self.aside_folder(&layout)).into_iter().collect())
+    }
+
+    /// Asked while it runs, put back while it is stopped: what it saves at its stop is what was loaded, and goes.
+    fn put_back_stages(&self) -> Vec<Footing> {
+        vec![Footing::Running, Footing::Stopped]
+    }
+
+    async fn put_back(&self, cx: &Cx, stage: usize) -> Result<(), StoreError> {
+        if stage == 0 {
+            let layout = self.ask_layout(cx).await?;
+            drop(self.folder.set(layout.folder));
+            return Ok(());
+        }
+        let folder = self
+            .folder
+            .get()
+            .ok_or_else(|| self.unfit("nobody knows where its data lies"))?;
+        let beside = Beside::begin(cx, &self.workload).await?;
+        let put_back = Scripts(&self.name).put_back(folder);
+        let put_back = beside.run(cx, "putting the old data back", put_back).await;
+        beside.end(cx, put_back.map(drop)).await
+    }
+
+    /// The server runs: it does not know of that folder.
+    async fn discard(&self, cx: &Cx) -> Result<(), StoreError> {
+        let folder = self.ask_layout(cx).await?.folder;
         let beside = Beside::begin(cx, &self.workload).await?;
         let freed = beside
             .run(cx, "removing the old data", Scripts(&self.name).free(&folder))

@@ -36,6 +36,7 @@ macro_rules! claim_conformance {
 pub fn intent(platform: &Project, run: &str) -> Intent {
     let moment = Timestamp::from_second(1_771_286_400).unwrap_or_default();
     Intent {
+        no_way_back: false,
         platform: platform.clone(),
         run: RunId::new(run),
         job: Job::BackupJob,

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use anyhow::ensure;
-use stillpoint_core::names::{Project, RunId};
+use stillpoint_core::names::{Project, RunId, StoreName};
 use stillpoint_core::ports::Journal;
-use stillpoint_core::ports::journal::Phase;
+use stillpoint_core::ports::journal::{Loaded, Phase};
 
 use super::claim::intent;
 
@@ -35,6 +35,7 @@ macro_rules! journal_conformance {
                 a_closed_run_is_not_open,
                 a_run_that_is_noted_twice_keeps_the_first_note,
                 an_unknown_run_can_be_advanced,
+                what_was_loaded_is_replaced_and_read_by_everybody,
             ]
         );
     };
@@ -72,6 +73,28 @@ pub async fn open_runs_come_oldest_first_and_by_platform(subject: &Subject) -> a
     let open = subject.journal.open_runs(&acme()).await?;
     let runs: Vec<&str> = open.iter().map(|run| run.intent.run.as_str()).collect();
     ensure!(runs == ["b", "a"], "{runs:?}");
+    Ok(())
+}
+
+pub async fn what_was_loaded_is_replaced_and_read_by_everybody(subject: &Subject) -> anyhow::Result<()> {
+    let noted = intent(&acme(), "1");
+    subject.journal.plan(&noted).await?;
+    ensure!(subject.another.open_runs(&acme()).await?[0].loaded.is_none());
+    for stores in [vec!["db", "cache"], vec![]] {
+        let loaded = Loaded {
+            backup: noted.backup,
+            stores: stores.into_iter().map(StoreName::new).collect(),
+        };
+        subject.journal.loaded(&noted.run, &loaded).await?;
+        let open = subject.another.open_runs(&acme()).await?;
+        ensure!(open[0].loaded == Some(loaded), "{open:?}");
+    }
+    let unknown = Loaded {
+        backup: noted.backup,
+        stores: Vec::new(),
+    };
+    subject.journal.loaded(&RunId::new("unknown"), &unknown).await?;
+    ensure!(subject.another.open_runs(&acme()).await?.len() == 1);
     Ok(())
 }
 

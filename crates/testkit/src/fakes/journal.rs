@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use stillpoint_core::names::{Project, RunId};
 use stillpoint_core::ports::Journal;
-use stillpoint_core::ports::journal::{JournalError, OpenRun, Phase};
+use stillpoint_core::ports::journal::{JournalError, Loaded, OpenRun, Phase};
 use stillpoint_core::ports::power::Intent;
 
 use super::lock;
@@ -50,6 +50,7 @@ impl Journal for FakeJournal {
             runs.push(OpenRun {
                 intent: intent.clone(),
                 phase: Phase::Planned,
+                loaded: None,
             });
         }
         drop(runs);
@@ -60,6 +61,14 @@ impl Journal for FakeJournal {
     async fn advance(&self, run: &RunId, phase: Phase) -> Result<(), JournalError> {
         for noted in lock(&self.runs).iter_mut().filter(|noted| noted.intent.run == *run) {
             noted.phase = noted.phase.max(phase);
+        }
+        self.sync();
+        Ok(())
+    }
+
+    async fn loaded(&self, run: &RunId, loaded: &Loaded) -> Result<(), JournalError> {
+        for noted in lock(&self.runs).iter_mut().filter(|noted| noted.intent.run == *run) {
+            noted.loaded = Some(loaded.clone());
         }
         self.sync();
         Ok(())

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use stillpoint_core::backups::{ArtifactError, Artifacts, Damage};
 use stillpoint_core::manifest::{Artifact, Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Preflight, Written};
+use stillpoint_core::ports::store::{Aside, Copied, Preflight, WayBack, Written};
 use stillpoint_core::ports::{Command, Control, Cx, EngineError, Footing, Kind, Pinned, Process, Store, StoreError};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_core::workload::Workload;
@@ -59,7 +59,7 @@ struct FakeStore {
     world: World,
     name: StoreName,
     id: WorkloadId,
-    /// Its data is replaced while it is stopped.
+    /// Its data is replaced while it is stopped, and it cannot set the old aside.
     cold: bool,
 }
 
@@ -105,7 +105,7 @@ impl FakeStore {
         }
     }
 
-    /// Sets the old rows aside and runs the loads in a container that sees the store's files.
+    /// Sets the old rows aside, if it can, and runs the loads in a container that sees the store's files.
     async fn load_in(
         &self,
         cx: &Cx,
@@ -115,7 +115,9 @@ impl FakeStore {
     ) -> Result<(), StoreError> {
         self.data(|data| {
             let old = std::mem::take(&mut data.rows);
-            data.aside.get_or_insert(old);
+            if !self.cold {
+                data.aside.get_or_insert(old);
+            }
         })?;
         for artifact in &record.artifacts {
             let mut process = cx.shell.exec(place, Command::new(["load"]).with_input()).await?;
@@ -314,9 +316,46 @@ impl Store for FakeStore {
         self.ask(cx).await
     }
 
-    async fn settle(&self, cx: &Cx) -> Result<(), StoreError> {
+    fn way_back(&self) -> WayBack<'_> {
+        if self.cold {
+            WayBack::Copy(self)
+        } else {
+            WayBack::Aside(self)
+        }
+    }
+}
+
+#[async_trait]
+impl Aside for FakeStore {
+    async fn held(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+        self.ask(cx).await?;
+        self.data(|data| data.aside.iter().map(|_| "its rows".to_owned()).collect())
+    }
+
+    fn put_back_stages(&self) -> Vec<Footing> {
+        vec![Footing::Running]
+    }
+
+    async fn put_back(&self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
+        self.ask(cx).await?;
+        self.data(|data| {
+            if let Some(old) = data.aside.take() {
+                data.rows = old;
+            }
+        })
+    }
+
+    async fn discard(&self, cx: &Cx) -> Result<(), StoreError> {
         self.ask(cx).await?;
         self.data(|data| data.aside = None)
+    }
+}
+
+#[async_trait]
+impl Copied for FakeStore {
+    async fn keep_only(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
+        self.ask(cx).await?;
+        self.data(|data| data.rows.retain(|table, _| record.inventory.0.contains_key(table)))
     }
 }
 

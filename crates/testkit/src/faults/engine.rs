@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use stillpoint_core::names::{Project, RunId, WorkloadId};
-use stillpoint_core::ports::journal::{JournalError, OpenRun, Phase};
+use stillpoint_core::ports::journal::{JournalError, Loaded, OpenRun, Phase};
 use stillpoint_core::ports::lock::LockError;
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
 use stillpoint_core::ports::{
@@ -133,6 +133,11 @@ impl Journal for Faulty<dyn Journal> {
         let act = self.port.advance(run, phase);
         let subject = format!("{phase:?}");
         self.faults.pass(Method::JournalAdvance, subject, act).await
+    }
+
+    async fn loaded(&self, run: &RunId, loaded: &Loaded) -> Result<(), JournalError> {
+        let act = self.port.loaded(run, loaded);
+        self.faults.pass(Method::JournalLoaded, &loaded.backup, act).await
     }
 
     async fn open_runs(&self, platform: &Project) -> Result<Vec<OpenRun>, JournalError> {

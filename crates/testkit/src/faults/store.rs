@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Preflight, Written};
+use stillpoint_core::ports::store::{Aside, Copied, Preflight, WayBack, Written};
 use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::workload::Workload;
@@ -148,8 +148,51 @@ impl Store for FaultyStore {
             .await
     }
 
-    async fn settle(&self, cx: &Cx) -> Result<(), StoreError> {
-        self.pass(Method::StoreSettle, cx, self.port.settle(cx)).await
+    fn way_back(&self) -> WayBack<'_> {
+        match self.port.way_back() {
+            WayBack::Aside(_) => WayBack::Aside(self),
+            WayBack::Copy(_) => WayBack::Copy(self),
+        }
+    }
+}
+
+impl FaultyStore {
+    fn aside(&self) -> Result<&dyn Aside, StoreError> {
+        match self.port.way_back() {
+            WayBack::Aside(aside) => Ok(aside),
+            WayBack::Copy(_) => Err(StoreError::Unfit("it sets nothing aside".into())),
+        }
+    }
+}
+
+#[async_trait]
+impl Aside for FaultyStore {
+    async fn held(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+        self.pass(Method::AsideHeld, cx, self.aside()?.held(cx)).await
+    }
+
+    fn put_back_stages(&self) -> Vec<Footing> {
+        self.aside().map_or_else(|_| Vec::new(), Aside::put_back_stages)
+    }
+
+    async fn put_back(&self, cx: &Cx, stage: usize) -> Result<(), StoreError> {
+        self.pass(Method::AsidePutBack, cx, self.aside()?.put_back(cx, stage))
+            .await
+    }
+
+    async fn discard(&self, cx: &Cx) -> Result<(), StoreError> {
+        self.pass(Method::AsideDiscard, cx, self.aside()?.discard(cx)).await
+    }
+}
+
+#[async_trait]
+impl Copied for FaultyStore {
+    async fn keep_only(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
+        let WayBack::Copy(copied) = self.port.way_back() else {
+            return Err(StoreError::Unfit("it sets its old data aside".into()));
+        };
+        self.pass(Method::CopiedKeepOnly, cx, copied.keep_only(cx, record))
+            .await
     }
 }
 

@@ -291,11 +291,11 @@ impl Testbed {
         ])
     }
 
-    /// The databases that are no templates, sorted; `postgres` among them.
+    /// The databases that take connections and are no templates, sorted; `postgres` among them.
     pub fn databases(&self) -> Result<Vec<String>> {
         let names = self.psql(
             "postgres",
-            "select datname from pg_database where not datistemplate order by datname",
+            "select datname from pg_database where datallowconn and not datistemplate order by datname",
         )?;
         Ok(names.lines().map(str::to_owned).collect())
     }

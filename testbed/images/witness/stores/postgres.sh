@@ -7,7 +7,7 @@ export PGCONNECT_TIMEOUT=3 PGDATABASE=postgres PGOPTIONS='-c statement_timeout=5
 # Names hold spaces and quotes: one per line, and only ever passed on as a psql variable or an environment value.
 postgres_databases() {
   psql -XAtq -v ON_ERROR_STOP=1 -c \
-    "select datname from pg_database where not datistemplate and datname <> 'postgres' order by datname" 2>/dev/null
+    "select datname from pg_database where datallowconn and not datistemplate and datname !~ '^(postgres$|unwatched)' order by datname" 2>/dev/null
 }
 
 postgres_has_table() {

@@ -24,9 +24,6 @@ pub(super) struct Contest {
     state: PathBuf,
 }
 
-/// Long enough that the server has made its volumes.
-const WARM_UP: u64 = 64 * MIB;
-
 impl Contest {
     pub(super) fn new(program: &Path, folder: &Path) -> Result<Self> {
         let target = folder.parent().context("the report's folder stands nowhere")?;
@@ -68,7 +65,10 @@ impl Contest {
     }
 
     fn streams(&self, server: &Seaweed, arguments: &Arguments, round: u32, results: &mut Results) -> Result<()> {
-        Asked::of(server, "warm-up", WARM_UP).measure(&self.xtask, Work::Write, By::Bare)?;
+        // As much as each of the two will write: whoever comes first must not be the one for whom the server
+        // makes its volumes.
+        let warm_up = Asked::of(server, "warm-up", arguments.stream * MIB);
+        warm_up.measure(&self.xtask, Work::Write, By::Bare)?;
         let asked = Asked::of(server, "stream", arguments.stream * MIB);
         results.writing.0.push(self.pair(&asked, Work::Write, round)?);
         results.reading.0.push(self.pair(&asked, Work::Read, round)?);

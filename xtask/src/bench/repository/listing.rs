@@ -68,6 +68,7 @@ fn manifest(number: u64) -> Result<Manifest> {
         workloads: (1..=WORKLOADS).map(workload).collect(),
         stores: vec![postgres(number, began)],
         adopted: false,
+        safety_of: None,
         failure: None,
     })
 }

@@ -26,8 +26,8 @@ use step::{Asked, By, Work};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// How often each measurement of the repository is made
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How often each measurement of the repository is made; each side begins every second time
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..))]
     repository_rounds: u32,
     /// How many backups are listed
     #[arg(long, default_value_t = 5_000)]

@@ -87,6 +87,7 @@ fn a_restore_that_the_server_breaks_off_leaves_no_part_of_a_stream() -> Result<(
               '{"stream_name":"BROKEN","config":{"durable_name":"one","ack_policy":"explicit"}}'"#,
         )?;
         let backup = product.backup()?;
+        let before = facts(testbed)?;
         let folder = product.repository.join(&backup);
         // Sound, and yet not to be had: only the server knows its consumers' words.
         let whole = fs::read(folder.join(ARTIFACT))?;
@@ -107,6 +108,14 @@ fn a_restore_that_the_server_breaks_off_leaves_no_part_of_a_stream() -> Result<(
             .run(&["restore", &backup, "--confirm", &backup])?
             .must_end_with(14)?;
         ran.must_say("gone and not restored: APP/BROKEN; restored: APP/AFIRST; as before: APP/CLAST")?;
+        let undo = ["restore", "undo", "--confirm", testbed.project()];
+        product.run(&undo)?.must_end_with(0)?;
+        same(&before, &facts(testbed)?).context("undone")?;
+        product
+            .run(&["restore", &backup, "--confirm", &backup, "--discard-old"])?
+            .must_end_with(14)?;
+        // It was told to keep no way back, so there is none.
+        product.run(&undo)?.must_end_with(13)?.must_say("no way back")?;
         product.run(&["containers", "start"])?.must_end_with(0)?;
         let names = by_client(testbed, "nats stream ls --all --names")?;
         assert_eq!(names.split_whitespace().collect::<Vec<_>>(), ["AFIRST", "CLAST"]);

@@ -110,9 +110,7 @@ fn streams_that_the_backup_does_not_know_stay_and_are_told() -> Result<()> {
             testbed,
             "nats stream add LATER --subjects later --storage file --defaults >/dev/null",
         )?;
-        let ran = product
-            .run(&["restore", &backup, "--confirm", &backup])?
-            .must_end_with(0)?;
+        let ran = product.restore(&backup)?;
         ran.must_say("stream APP/LATER is not in the backup and stays as it is")?;
         by_client(testbed, "nats stream info LATER --json")?;
 
@@ -123,9 +121,7 @@ fn streams_that_the_backup_does_not_know_stay_and_are_told() -> Result<()> {
              nats stream add RIVAL --subjects known,other --storage file --defaults >/dev/null
              nats publish --jetstream --quiet --count 3 known mine 2>/dev/null",
         )?;
-        let ran = product
-            .run(&["restore", &backup, "--confirm", &backup])?
-            .must_end_with(0)?;
+        let ran = product.restore(&backup)?;
         ran.must_say("stream APP/RIVAL is not in the backup and had subjects of the backup's streams")?
             .must_say("no longer known, other")?;
         assert_eq!(state(testbed, "RIVAL")?["messages"], 3);

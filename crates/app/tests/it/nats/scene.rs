@@ -183,10 +183,7 @@ pub(super) fn wreck(testbed: &Testbed) -> Result<()> {
 
 /// Restores, which must succeed.
 pub(super) fn restore(product: &Product, backup: &str) -> Result<()> {
-    product
-        .run(&["restore", backup, "--confirm", backup])?
-        .must_end_with(0)
-        .map(drop)
+    product.restore(backup).map(drop)
 }
 
 /// Unpacks an account's artifact below `folder` and returns the folder of its streams.

@@ -2,13 +2,12 @@
 //! and in the spool. The last backup of the platform tells best; the first one is guessed from the size of
 //! the live data.
 
-use std::sync::Arc;
-
 use crate::engine::site::{Run, Site};
 use crate::errors::{Error, PreflightError};
 use crate::events::Kind;
+use crate::names::StoreName;
+use crate::ports::StoreError;
 use crate::ports::store::Preflight;
-use crate::ports::{Store, StoreError};
 
 /// Of live data a dump has at least this part, in percent: indexes and free space are not dumped, the
 /// rest is compressed. Less room than that has never sufficed.
@@ -17,11 +16,11 @@ const LEAST: u64 = 5;
 /// Platforms grow: what the last backup had and this part more, in percent.
 const GROWTH: u64 = 10;
 
-pub(super) async fn must_suffice(site: &Site, run: &Run, live: u64) -> Result<(), Error> {
+/// `last` is what the last backup of the same had; `live` is what its stores hold now.
+pub(in crate::engine) async fn must_suffice(site: &Site, run: &Run, last: Option<u64>, live: u64) -> Result<(), Error> {
     let Some(room) = site.backups.room().await.map_err(|cause| site.unfit(cause))? else {
         return Ok(());
     };
-    let last = site.backups.last_size().await.map_err(|cause| site.unfit(cause))?;
     let needed = last.map_or(live / 100 * LEAST, |last| last + last / 100 * GROWTH);
     if room < needed {
         let place = site.backups.place();
@@ -29,7 +28,7 @@ pub(super) async fn must_suffice(site: &Site, run: &Run, live: u64) -> Result<()
     }
     if last.is_none() && room < live {
         run.report.warn(format!(
-            "{} has room for {room} bytes; the stores hold {live}, of which a first backup may need less",
+            "{} has room for {room} bytes; the stores hold {live}, of which a dump may need less",
             site.backups.place()
         ));
     }
@@ -37,12 +36,12 @@ pub(super) async fn must_suffice(site: &Site, run: &Run, live: u64) -> Result<()
 }
 
 /// What stores spool at once must fit, all of it together: they are drained side by side.
-pub(super) async fn must_spool<'a>(
+pub(in crate::engine) async fn must_spool<'a>(
     site: &Site,
     run: &Run,
-    looks: impl Iterator<Item = (&'a Arc<dyn Store>, &'a Preflight)>,
+    looks: impl Iterator<Item = (&'a StoreName, &'a Preflight)>,
 ) -> Result<(), Error> {
-    let spooling: Vec<(&Arc<dyn Store>, u64)> = looks
+    let spooling: Vec<(&StoreName, u64)> = looks
         .map(|(store, look)| (store, look.spool))
         .filter(|(_, bytes)| *bytes > 0)
         .collect();
@@ -56,7 +55,7 @@ pub(super) async fn must_spool<'a>(
     if room < needed {
         let stores = spooling
             .iter()
-            .map(|(store, bytes)| format!("{} {bytes}", store.name()))
+            .map(|(store, bytes)| format!("{store} {bytes}"))
             .collect();
         return Err(PreflightError::NoSpool {
             place,
@@ -68,7 +67,7 @@ pub(super) async fn must_spool<'a>(
     }
     for (store, bytes) in spooling {
         run.report.tell(Kind::Spools {
-            store: store.name().clone(),
+            store: store.clone(),
             place: place.clone(),
             bytes,
         });

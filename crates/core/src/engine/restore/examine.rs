@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
+use super::kept::Kept;
 use super::selection::Paired;
 use super::{Pair, Selection};
 use crate::backups::Damage;
@@ -41,11 +42,15 @@ pub(super) async fn examine<'a>(
         .await?;
     reasons.extend(damage.iter().map(ToString::to_string));
     let looks = ask_stores(site, run, platform, &pairs, unfinished.is_some());
-    reasons.extend(
-        run.report
-            .step(Step::Preflight, async { Ok::<_, Error>(looks.await) })
-            .await?,
-    );
+    let looks = async {
+        let mut reasons = looks.await;
+        if unfinished.is_none() {
+            reasons.extend(Kept::of(site, run, platform).await?.reasons(&pairs));
+        }
+        Ok::<_, Error>(reasons)
+    };
+    reasons.extend(run.report.step(Step::Preflight, looks).await?);
+    reasons.dedup();
     run.check()?;
     if reasons.is_empty() {
         Ok(pairs)
@@ -89,8 +94,8 @@ fn other_stores(platform: &Platform, unfinished: &Intent, pairs: &[Pair<'_>]) ->
     let names: Vec<&str> = begun.iter().map(|name| name.as_str()).collect();
     (begun != wanted).then(|| {
         format!(
-            "the restore of {} that did not finish was of other stores: restore just {} (--store)",
-            unfinished.backup,
+            "{} did not finish and was of other stores: restore just {} (--store)",
+            unfinished.deed(),
             names.join(", ")
         )
     })
@@ -109,18 +114,10 @@ async fn ask_stores(
     }
     let cx = site.cx(run);
     let looks = join_all(pairs.iter().map(|(store, record)| async {
-        match state(platform, *store) {
+        match platform.state(*store) {
             State::Running => store.examine(&cx, record).await.err().map(|error| error.to_string()),
             state => Some(format!("store {} is {state}: start it first", store.name())),
         }
     }));
     looks.await.into_iter().flatten().collect()
-}
-
-fn state(platform: &Platform, store: &dyn crate::ports::Store) -> State {
-    let found = platform
-        .workloads
-        .iter()
-        .find(|workload| workload.id == *store.workload());
-    found.map_or(State::Exited, |workload| workload.state)
 }

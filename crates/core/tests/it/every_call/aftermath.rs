@@ -103,7 +103,12 @@ impl Stage<'_> {
         let Self { case, trial, call, bad } = self;
         match (trial.scene, trial.fault) {
             (Scene::Backup, Fault::Error | Fault::LostAnswer) => backup::check(case, told, call, bad).await,
-            (Scene::Restore, Fault::Error | Fault::LostAnswer) => restore::all_or_nothing(case, told, call, bad),
+            (Scene::Restore, Fault::Error | Fault::LostAnswer) => {
+                restore::all_or_nothing(case, told, call, restore::is_the_backup_s(&case.world), bad);
+            }
+            (Scene::Undo, Fault::Error | Fault::LostAnswer) => {
+                restore::all_or_nothing(case, told, call, case.is_as_before(), bad);
+            }
             (Scene::Backup | Scene::Restore, Fault::Interrupt | Fault::Hang) => {
                 let exit = told.exit();
                 let fits = matches!(exit, Exit::Ok | Exit::Interrupted)
@@ -146,8 +151,9 @@ impl Stage<'_> {
             let is_it = |call: &Call| call.method == method && call.subject.starts_with(subject);
             calls.iter().any(is_it)
         };
-        let begun = self.trial.scene == Scene::Takeover || made(Method::StoreRestore, "");
-        let scene = matches!(self.trial.scene, Scene::Restore | Scene::Takeover);
+        let replaced = made(Method::StoreRestore, "") || made(Method::AsidePutBack, "");
+        let begun = self.trial.scene.begins_half() || replaced;
+        let scene = self.trial.scene.restores() && !matches!(self.trial.scene, Scene::StartAnyway | Scene::Discard);
         scene && begun && !made(Method::JournalAdvance, "Undoing")
     }
 
@@ -244,7 +250,7 @@ impl Stage<'_> {
     async fn next_works(&mut self) {
         let mut next = vec![self.trial.next];
         // What is not said to be back is proven by what would refuse otherwise.
-        if self.trial.next != Next::Restore {
+        if !matches!(self.trial.next, Next::Restore | Next::Resume) {
             next.push(Next::Backup);
         }
         for (i, next) in next.into_iter().enumerate() {
@@ -322,11 +328,12 @@ impl Stage<'_> {
         }
         let free = world.locked_by_another(PLATFORM).is_some();
         self.unless(free, || "a lock is left".into());
-        let restored = self.trial.next == Next::Restore;
-        let sound = if restored {
-            restore::is_the_backup_s(&world)
-        } else {
-            self.trial.scene.restores() || self.case.data_is_untouched()
+        let sound = match (self.trial.scene, self.trial.next) {
+            // What was freed in part is freed whole, and nothing was put back before.
+            (Scene::Discard, _) => restore::is_the_backup_s(&world) || self.case.is_as_before(),
+            (_, Next::Restore | Next::Resume) => restore::is_the_backup_s(&world),
+            (_, Next::Undo) => self.case.is_as_before(),
+            (scene, _) => scene.restores() || self.case.data_is_untouched(),
         };
         self.unless(sound, || format!("other data is left: {:?}", world.data()));
         let listed = world.list().await.map(|list| list.backups).unwrap_or_default();

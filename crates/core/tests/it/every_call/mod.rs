@@ -24,7 +24,6 @@ use jiff::Timestamp;
 use stillpoint_core::errors::Exit;
 use stillpoint_core::events::Kind;
 use stillpoint_core::names::{BackupId, Project};
-use stillpoint_core::ports::power::Job;
 use stillpoint_testkit::fakes::Data;
 use stillpoint_testkit::sample::{self, LEFT, PLATFORM, RESTORED};
 use stillpoint_testkit::stage::{Degrades, Picture, Told};
@@ -50,6 +49,8 @@ struct Case {
     world: World,
     before: Picture,
     data: Vec<(String, Data)>,
+    /// The data before anything was restored.
+    old: Vec<(String, BTreeMap<String, u64>)>,
     policies: BTreeMap<String, String>,
     /// The backup that is restored, if the stage has one.
     id: BackupId,
@@ -60,6 +61,7 @@ impl Case {
         Self {
             before: world.picture(),
             data: world.data().into_iter().collect(),
+            old: restore::rows(&world),
             policies: world.policies(),
             id: BackupId::at(Timestamp::UNIX_EPOCH),
             world,
@@ -68,6 +70,12 @@ impl Case {
 
     fn down(&self) -> Vec<String> {
         self.before.differences(&self.world.picture())
+    }
+
+    /// Everything that a restore has replaced is back, and nothing of it is kept any more.
+    fn is_as_before(&self) -> bool {
+        let nothing_kept = self.world.data().values().all(|data| data.aside.is_none());
+        self.old == restore::rows(&self.world) && nothing_kept
     }
 
     fn data_is_untouched(&self) -> bool {
@@ -128,6 +136,15 @@ async fn every_method_of_every_port_is_called_by_some_run() -> anyhow::Result<()
     assert_eq!(world.backup().await.exit(), Exit::RunFailed);
     world.wait_a_minute().await;
     world.restore(id).await.outcome?;
+    world.wait_a_minute().await;
+    world.undo().await.outcome?;
+    world.wait_a_minute().await;
+    world.restore(id).await.outcome?;
+    world.discard_old().await.outcome?;
+    world.wait_a_minute().await;
+    world.faults.on(Method::StoreRestore).of("db").fails();
+    assert_eq!(world.restore(id).await.exit(), Exit::StoppedOnPurpose);
+    world.resume().await.outcome?;
     world.list().await?;
     world.verify(id).await?;
     let mut called: BTreeSet<Method> = world.faults.calls().into_iter().map(|call| call.method).collect();

@@ -1,6 +1,7 @@
 //! The stages on which a trial plays, and what is run there.
 
 use stillpoint_core::engine::start::Degraded;
+use stillpoint_core::errors::Error;
 
 use super::trial::{Next, Scene};
 use super::*;
@@ -19,7 +20,8 @@ impl Scene {
                 case.prune();
                 Ok(case)
             }
-            Self::Takeover | Self::StartAnyway => failed_at_load().await,
+            Self::Takeover | Self::StartAnyway | Self::UndoHalf | Self::Resume => failed_at_load().await,
+            Self::Undo | Self::Discard => restored().await,
         }
     }
 
@@ -30,6 +32,9 @@ impl Scene {
             Self::Restore | Self::Takeover => case.run(Next::Restore).await,
             Self::Recover | Self::RecoverByJournal => case.run(Next::Recover).await,
             Self::Start | Self::StartAnyway => case.run(Next::Start).await,
+            Self::Resume => case.world.resume().await.of_any_job(),
+            Self::Undo | Self::UndoHalf => case.world.undo().await.of_any_job(),
+            Self::Discard => case.world.discard_old().await.of_any_job(),
         }
     }
 
@@ -44,13 +49,35 @@ impl Scene {
 }
 
 impl Case {
+    /// As an operator does it, who reads what he is told.
     pub(super) async fn run(&self, what: Next) -> Outcome {
         let world = &self.world;
         match what {
+            Next::Restore => {
+                let told = world.restore(self.id).await.of_any_job();
+                if !told.words().contains("restore discard-old") || told.exit() != Exit::RestoreRefused {
+                    return told;
+                }
+                world.discard_old().await;
+                world.restore(self.id).await.of_any_job()
+            }
+            Next::Resume => {
+                let told = world.resume().await.of_any_job();
+                if matches!(told.outcome, Err(Error::NothingUnfinished(_))) {
+                    return Box::pin(self.run(Next::Restore)).await;
+                }
+                told
+            }
+            Next::Undo => {
+                let mut told = world.undo().await.of_any_job();
+                if matches!(told.outcome, Err(Error::NothingKept(_))) {
+                    told.outcome = Ok(Vec::new());
+                }
+                told
+            }
             Next::Backup => world.backup().await.of_any_job(),
             Next::Recover => world.recover().await.of_any_job(),
             Next::Start => world.start_containers().await.of_any_job(),
-            Next::Restore => world.restore(self.id).await.of_any_job(),
         }
     }
 
@@ -80,6 +107,18 @@ async fn backed_up() -> anyhow::Result<Case> {
     world.wait_a_minute().await;
     world.faults.reset();
     Ok(Case { id, ..Case::new(world) })
+}
+
+/// A world whose data was replaced, and is kept.
+async fn restored() -> anyhow::Result<Case> {
+    let case = backed_up().await?;
+    case.world.restore(case.id).await.outcome?;
+    case.world.faults.reset();
+    case.world.wait_a_minute().await;
+    Ok(Case {
+        data: case.world.data().into_iter().collect(),
+        ..case
+    })
 }
 
 /// A world in which a first restore failed while it loaded.

@@ -130,7 +130,14 @@ fn changes(method: Method) -> bool {
                 | M::RepositoryCreate
                 | M::RepositoryUpload
                 | M::StoreRestore
+                | M::JournalLoaded
         )
+}
+
+/// Where there is more to put back afterwards.
+fn replaces(method: Method) -> bool {
+    use Method as M;
+    matches!(method, M::PowerClaim | M::RepositoryCreate | M::StoreRestore)
 }
 
 macro_rules! sweeps {
@@ -197,6 +204,33 @@ sweeps! {
     a_takeover_lives_through_any_fault: Takeover => |s| s.lives(Next::Restore).await?;
     a_takeover_that_died_is_finished_by_the_next: Takeover => |s| s.dies(Twist::Nothing, Next::Restore).await?
         .dies(Twist::Reboot, Next::Start).await?;
+    a_restore_that_died_is_undone: Restore => |s| s.dies(Twist::Nothing, Next::Undo).await?
+        .dies(Twist::Reboot, Next::Undo).await?;
+    a_restore_whose_ledger_was_lost_is_undone: Restore => |s| s.dies(Twist::LedgerLost, Next::Undo).await?;
+    a_restore_whose_claim_was_lost_is_undone: Restore => |s| s.dies(Twist::ClaimLost, Next::Undo).await?;
+    a_restore_that_failed_is_undone: Restore => |s| s.lives(Next::Undo).await?;
+    an_undo_that_died_is_done_by_the_next: Restore => |s| s.dies_twice(Next::Undo, replaces).await?;
+    a_restore_that_died_is_resumed: Restore => |s| s.dies(Twist::Nothing, Next::Resume).await?
+        .dies(Twist::LedgerLost, Next::Resume).await?;
+
+    an_undo_lives_through_any_fault: Undo => |s| s.lives(Next::Undo).await?
+        .calls(Fault::Hang, Twist::Nothing, Next::Undo, Call::ends_when_cancelled).await?;
+    an_undo_that_died_is_finished_by_the_next: Undo => |s| s.dies(Twist::Nothing, Next::Undo).await?
+        .dies(Twist::ClaimLostInReboot, Next::Undo).await?;
+    an_undo_that_died_is_started_as_it_is: Undo => |s| s.dies(Twist::Reboot, Next::Start).await?;
+    an_undo_that_died_is_restored_over: Undo => |s| s.dies(Twist::Nothing, Next::Restore).await?;
+    an_undo_of_half_a_restore_lives_through_any_fault: UndoHalf => |s| s.lives(Next::Undo).await?
+        .dies(Twist::Nothing, Next::Undo).await?;
+    half_a_restore_that_was_half_undone_is_resumed: UndoHalf => |s| s.lives(Next::Resume).await?
+        .dies(Twist::Nothing, Next::Resume).await?;
+    a_resumed_restore_lives_through_any_fault: Resume => |s| s.lives(Next::Resume).await?
+        .dies(Twist::Nothing, Next::Resume).await?;
+    a_resumed_restore_that_died_is_undone: Resume => |s| s.dies(Twist::Nothing, Next::Undo).await?;
+    what_was_begun_to_be_freed_is_freed: Discard => |s| s.lives(Next::Recover).await?
+        .dies(Twist::Nothing, Next::Recover).await?;
+    what_was_begun_to_be_freed_is_not_put_back: Discard => |s| s.lives(Next::Undo).await?
+        .dies(Twist::Nothing, Next::Undo).await?;
+
     a_start_anyway_lives_through_any_fault: StartAnyway => |s| s.lives(Next::Start).await?
         .dies(Twist::Nothing, Next::Start).await?
         .dies(Twist::Reboot, Next::Start).await?

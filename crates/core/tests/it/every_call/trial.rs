@@ -49,6 +49,11 @@ words! {
         // After a restore that failed while it loaded.
         Takeover = "takeover",
         StartAnyway = "start-anyway",
+        UndoHalf = "undo-half",
+        Resume = "resume",
+        // After a restore that succeeded.
+        Undo = "undo",
+        Discard = "discard",
     }
 }
 
@@ -89,6 +94,8 @@ words! {
         Recover = "recover",
         Start = "start",
         Restore = "restore",
+        Resume = "resume",
+        Undo = "undo",
     }
 }
 
@@ -162,12 +169,29 @@ impl Scene {
     pub(super) fn next(self) -> Next {
         match self {
             Self::Restore | Self::Takeover | Self::StartAnyway => Next::Restore,
+            Self::Undo | Self::UndoHalf => Next::Undo,
+            Self::Resume => Next::Resume,
             _ => Next::Backup,
         }
     }
 
+    /// It changes data, or brings a platform back whose data was being changed.
     pub(super) fn restores(self) -> bool {
-        matches!(self, Self::Restore | Self::Takeover | Self::StartAnyway)
+        matches!(
+            self,
+            Self::Restore
+                | Self::Takeover
+                | Self::StartAnyway
+                | Self::UndoHalf
+                | Self::Resume
+                | Self::Undo
+                | Self::Discard
+        )
+    }
+
+    /// Data may be half replaced before it begins.
+    pub(super) fn begins_half(self) -> bool {
+        matches!(self, Self::Takeover | Self::UndoHalf | Self::Resume)
     }
 }
 

@@ -1,0 +1,98 @@
+//! Which stores still have data that an earlier restore has replaced. There is one such state for the whole
+//! platform: a restore that began while there is one would leave nobody able to say what `undo` brings back.
+
+use futures::future::join_all;
+
+use super::{Pair, safety};
+use crate::engine::platform::Platform;
+use crate::engine::site::{Run, Site};
+use crate::errors::Error;
+use crate::manifest::Manifest;
+use crate::ports::store::{Aside, WayBack};
+use crate::ports::{Store, StoreError};
+use crate::workload::State;
+
+/// What a platform keeps of the data that a restore has replaced.
+pub(super) struct Kept<'a> {
+    /// Stores that hold it themselves, with what they hold.
+    pub(super) aside: Vec<(&'a dyn Store, &'a dyn Aside, Vec<String>)>,
+    /// Copies, oldest first.
+    pub(super) copies: Vec<Manifest>,
+    /// Stores that could not be asked, and why.
+    pub(super) unknown: Vec<(&'a dyn Store, String)>,
+}
+
+impl<'a> Kept<'a> {
+    /// Asks every store, while it runs, and looks into the repository.
+    pub(super) async fn of(site: &Site, run: &Run, platform: &'a Platform) -> Result<Self, Error> {
+        let cx = site.cx(run);
+        let holders = platform.stores.values().filter_map(|store| match store.way_back() {
+            WayBack::Aside(aside) => Some((&**store, aside)),
+            WayBack::Copy(_) => None,
+        });
+        let looks = holders.map(async |(store, aside)| {
+            let held = match platform.state(store) {
+                State::Running => aside.held(&cx).await,
+                state => {
+                    let down = format!("store {} is {state}: start it first", store.name());
+                    Err(StoreError::Unfit(down))
+                }
+            };
+            (store, aside, held)
+        });
+        let mut kept = Self {
+            aside: Vec::new(),
+            copies: Vec::new(),
+            unknown: Vec::new(),
+        };
+        for (store, aside, held) in join_all(looks).await {
+            match held {
+                Ok(held) if held.is_empty() => {}
+                Ok(held) => kept.aside.push((store, aside, held)),
+                Err(error) => kept.unknown.push((store, error.to_string())),
+            }
+        }
+        run.check()?;
+        kept.copies = safety::all(site, platform).await?;
+        Ok(kept)
+    }
+
+    /// The same, of which something must be known and there.
+    pub(super) async fn must_be(site: &Site, run: &Run, platform: &'a Platform) -> Result<Self, Error> {
+        let kept = Self::of(site, run, platform).await?;
+        if !kept.unknown.is_empty() {
+            return Err(Error::RestoreRefused(kept.unasked().collect()));
+        }
+        if kept.aside.is_empty() && kept.copies.is_empty() {
+            return Err(Error::NothingKept(platform.name.clone()));
+        }
+        Ok(kept)
+    }
+
+    /// Why stores could not be asked.
+    pub(super) fn unasked(&self) -> impl Iterator<Item = String> {
+        self.unknown.iter().map(|(_, why)| why.clone())
+    }
+
+    /// Why nothing may be restored over it. A store that is not restored need not answer.
+    pub(super) fn reasons(self, pairs: &[Pair<'_>]) -> Vec<String> {
+        const WAY_OUT: &str = "`stillpoint restore undo` brings it back, `stillpoint restore discard-old` frees it";
+        let aside = self.aside.into_iter().map(|(store, _, held)| {
+            format!(
+                "store {} still keeps what an earlier restore has replaced ({}): {WAY_OUT}",
+                store.name(),
+                held.join(", ")
+            )
+        });
+        let copies = self.copies.into_iter().map(|copy| {
+            format!(
+                "{} still holds what an earlier restore has replaced: {WAY_OUT}",
+                copy.id
+            )
+        });
+        let wanted = |store: &dyn Store| pairs.iter().any(|(pair, _)| pair.name() == store.name());
+        let unknown = self.unknown.into_iter().filter(|(store, _)| wanted(*store));
+        let unknown = unknown.map(|(_, why)| why);
+        unknown.chain(aside).chain(copies).collect()
+    }
+}

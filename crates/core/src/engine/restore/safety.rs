@@ -1,0 +1,219 @@
+//! The way back for stores that cannot hold old and new data side by side: before the first byte is replaced,
+//! what they hold is copied into the repository, as a backup that counts as none. It is taken inside the
+//! standstill, when nothing writes any more, and nothing is loaded before it is sealed.
+
+use futures::future::join_all;
+
+use super::change::Change;
+use super::task::bring;
+use crate::backups::{Lease, Order, ReadError};
+use crate::engine::backup::{make_count, room};
+use crate::engine::platform::Platform;
+use crate::engine::site::{Refused, Run, Site};
+use crate::engine::standstill::Standstill;
+use crate::errors::{Error, PreflightError, RunFailure};
+use crate::events::Step;
+use crate::manifest::{FORMAT, Manifest, Mode, RunRecord, StoreRecord};
+use crate::names::BackupId;
+use crate::ports::power::{Intent, Job};
+use crate::ports::store::WayBack;
+use crate::ports::{Cx, Footing, Store, together};
+use crate::sink::Sink;
+
+/// Where a restore's copy stands: it follows from its claim, so that whoever takes the restore over finds it.
+pub(super) fn id_of(intent: &Intent) -> BackupId {
+    BackupId::at(intent.since)
+}
+
+/// Whether a store's old data is had back from a copy.
+pub(super) fn is_copied(store: &dyn Store) -> bool {
+    matches!(store.way_back(), WayBack::Copy(_))
+}
+
+/// Looks before the stop whether the copy can be made, and takes the repository for it.
+pub(super) async fn prepare(
+    site: &Site,
+    run: &Run,
+    intent: &Intent,
+    stores: &[&dyn Store],
+) -> Result<Option<Lease>, Refused> {
+    if stores.is_empty() {
+        return Ok(None);
+    }
+    // What an earlier attempt has stopped cannot be asked; it was, before that.
+    if intent.run == *run.report.run() {
+        let cx = site.cx(run);
+        let looks = join_all(stores.iter().map(|store| store.preflight(&cx))).await;
+        run.check()?;
+        let looks: Vec<_> = looks
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .map_err(PreflightError::Store)?;
+        let named = stores.iter().map(|store| store.name()).zip(&looks);
+        room::must_spool(site, run, named).await?;
+        room::must_suffice(site, run, None, looks.iter().map(|look| look.bytes).sum()).await?;
+    }
+    site.enter_as(run, &intent.run, &intent.platform).await.map(Some)
+}
+
+/// The copy that a restore which did not finish has sealed, or else the newest one there is.
+pub(super) async fn find(
+    site: &Site,
+    platform: &Platform,
+    unfinished: Option<&Intent>,
+) -> Result<Option<Manifest>, Error> {
+    if !platform.stores.values().any(|store| is_copied(&**store)) {
+        return Ok(None);
+    }
+    match unfinished.filter(|intent| intent.job == Job::FullRestoreJob) {
+        Some(intent) => sealed(site, id_of(intent)).await,
+        None => Ok(all(site, platform).await?.pop()),
+    }
+}
+
+/// Every copy of the platform, oldest first.
+pub(super) async fn all(site: &Site, platform: &Platform) -> Result<Vec<Manifest>, Error> {
+    if !platform.stores.values().any(|store| is_copied(&**store)) {
+        return Ok(Vec::new());
+    }
+    let copies = site.backups.safety_copies(&platform.name).await;
+    copies.map_err(|cause| site.repository_failed(cause))
+}
+
+async fn sealed(site: &Site, id: BackupId) -> Result<Option<Manifest>, Error> {
+    match site.backups.manifest(id).await {
+        Ok(manifest) if manifest.safety_of.is_some() => Ok(Some(manifest)),
+        Ok(_) | Err(ReadError::Unknown(_) | ReadError::Incomplete(..)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Copies what the stores hold. Not to be called where an earlier attempt has sealed one: by now the stores may
+/// hold half of the new data.
+pub(super) async fn copy(
+    change: &Change<'_>,
+    lease: &Lease,
+    cx: &Cx,
+    standstill: &Standstill,
+    stores: &[&dyn Store],
+    of: BackupId,
+) -> Result<(), RunFailure> {
+    let id = id_of(change.intent);
+    let copied = async {
+        if change.is_taken_over() {
+            clear(change, id).await?;
+        }
+        for store in stores {
+            bring(*store, cx, standstill, Footing::Running).await?;
+        }
+        let sink = begin(change, id).await?;
+        let (records, failure) = together(cx, stores.len(), stores, |store, cx| drain(*store, cx, &sink)).await;
+        match failure {
+            None => make_count(change.site, lease, &manifest(change, id, of, records)).await,
+            Some(failure) => Err(failure),
+        }
+    };
+    let copied = change.run.report.step(Step::Copy, copied).await;
+    if copied.is_err() {
+        remove(change, id).await;
+    }
+    copied
+}
+
+/// Removes what an attempt that died has left of a copy that it did not seal.
+async fn clear(change: &Change<'_>, id: BackupId) -> Result<(), RunFailure> {
+    let site = change.site;
+    let cleared = match site.backups.complete(id).await {
+        Err(ReadError::Incomplete(..)) => site.backups.remove(id, &order(site, change.run, change.intent)).await,
+        Err(ReadError::Repository(cause)) => Err(cause),
+        _ => Ok(()),
+    };
+    cleared.map_err(|cause| RunFailure::Repository {
+        place: site.backups.place(),
+        cause,
+    })
+}
+
+async fn begin(change: &Change<'_>, id: BackupId) -> Result<Sink, RunFailure> {
+    let (site, run) = (change.site, change.run);
+    let first = RunRecord {
+        format: FORMAT,
+        platform: change.intent.platform.clone(),
+        run: run.report.run().clone(),
+        host: site.host.clone(),
+        process: site.process,
+        began: run.began,
+    };
+    let begun = site.backups.begin(id, &first, &run.report).await;
+    begun.map_err(|cause| RunFailure::Repository {
+        place: site.backups.place(),
+        cause,
+    })
+}
+
+async fn drain(store: &dyn Store, cx: Cx, sink: &Sink) -> Result<StoreRecord, RunFailure> {
+    let failed = |cause| RunFailure::of(store.name(), cause);
+    let mut pinned = store.pin(&cx).await.map_err(failed)?;
+    let drained = pinned.drain(&cx, sink).await;
+    pinned.release().await;
+    drained.map_err(failed)
+}
+
+fn manifest(change: &Change<'_>, id: BackupId, of: BackupId, stores: Vec<StoreRecord>) -> Manifest {
+    let (site, run) = (change.site, change.run);
+    Manifest {
+        format: FORMAT,
+        stillpoint: site.version.clone(),
+        id,
+        platform: change.intent.platform.clone(),
+        run: run.report.run().clone(),
+        mode: Mode::Hold,
+        began: run.began,
+        sealed: site.clock.now(),
+        standstill: None,
+        workloads: change.plan.records(),
+        stores,
+        adopted: false,
+        safety_of: Some(of),
+        failure: None,
+    }
+}
+
+/// Removes one that did not come about. What is left of it is no backup, and goes with the next prune.
+async fn remove(change: &Change<'_>, id: BackupId) {
+    let order = order(change.site, change.run, change.intent);
+    if let Err(error) = change.site.backups.remove(id, &order).await {
+        let said = format!("what there is of the safety copy {id} could not be removed: {error}");
+        change.run.report.warn(said);
+    }
+}
+
+/// Deletes copies; returns whether nothing is left of having done so.
+pub(super) async fn remove_all(site: &Site, run: &Run, intent: &Intent, copies: &[BackupId]) -> Result<bool, Error> {
+    if copies.is_empty() {
+        return Ok(true);
+    }
+    let entered = site.enter_as(run, &intent.run, &intent.platform).await;
+    let lease = entered.map_err(|refused| refused.error)?;
+    let removed = async {
+        for id in copies {
+            lease.renew().await.map_err(|cause| site.lease_failed(cause))?;
+            let removed = site.backups.remove(*id, &order(site, run, intent)).await;
+            removed.map_err(|cause| site.repository_failed(cause))?;
+        }
+        Ok(())
+    };
+    let removed: Result<(), Error> = removed.await;
+    let tidy = site.end_lease(run, &lease).await;
+    removed.map(|()| tidy)
+}
+
+/// Why a copy is deleted.
+fn order(site: &Site, run: &Run, intent: &Intent) -> Order {
+    Order {
+        platform: intent.platform.clone(),
+        run: run.report.run().clone(),
+        at: site.clock.now(),
+        reason: "a safety copy that is not needed any more".to_owned(),
+    }
+}

@@ -1,0 +1,97 @@
+//! What is done with one store while its data is replaced or put back, and doing it: the store is brought into
+//! the state that each stage wants, beside the other stores, and left running.
+
+use futures::future::join_all;
+
+use crate::backups::Artifacts;
+use crate::engine::standstill::Standstill;
+use crate::errors::RunFailure;
+use crate::manifest::StoreRecord;
+use crate::ports::store::Aside;
+use crate::ports::{Cx, Footing, Store, StoreError};
+
+/// The work on one store.
+#[derive(Clone, Copy)]
+pub(super) struct Task<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) work: Work<'a>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Work<'a> {
+    /// Its data is replaced by what the record holds.
+    Load(&'a StoreRecord, &'a Artifacts),
+    /// It holds its old data, and puts it back.
+    PutBack(&'a dyn Aside),
+}
+
+impl Task<'_> {
+    /// Does it. The store runs afterwards: what is in it is to be counted.
+    pub(super) async fn carry_out(&self, cx: &Cx, standstill: &Standstill) -> Result<(), RunFailure> {
+        let stages = match self.work {
+            Work::Load(..) => self.store.restore_stages(),
+            Work::PutBack(aside) => aside.put_back_stages(),
+        };
+        for (stage, footing) in stages.iter().enumerate() {
+            bring(self.store, cx, standstill, *footing).await?;
+            let done = self.stage(cx, stage).await;
+            done.map_err(|cause| RunFailure::of(self.store.name(), cause))?;
+        }
+        match stages.last() {
+            Some(Footing::Running) => Ok(()),
+            _ => bring(self.store, cx, standstill, Footing::Running).await,
+        }
+    }
+
+    async fn stage(&self, cx: &Cx, stage: usize) -> Result<(), StoreError> {
+        match self.work {
+            Work::Load(record, artifacts) => self.store.restore(cx, stage, record, artifacts).await,
+            Work::PutBack(aside) => aside.put_back(cx, stage).await,
+        }
+    }
+
+    fn record(&self) -> Option<&StoreRecord> {
+        match self.work {
+            Work::Load(record, _) => Some(record),
+            Work::PutBack(_) => None,
+        }
+    }
+}
+
+/// Brings a store into a state, and waits until it answers if it is to run.
+pub(super) async fn bring(
+    store: &dyn Store,
+    cx: &Cx,
+    standstill: &Standstill,
+    footing: Footing,
+) -> Result<(), RunFailure> {
+    if cx.cancel.is_cancelled() {
+        return Err(RunFailure::Interrupted);
+    }
+    standstill.bring(store, footing).await?;
+    match footing {
+        Footing::Running => store
+            .ready(cx)
+            .await
+            .map_err(|cause| RunFailure::of(store.name(), cause)),
+        Footing::Stopped => Ok(()),
+    }
+}
+
+/// Every store must hold what its record says before a single client starts.
+pub(super) async fn compare_all(cx: &Cx, tasks: &[Task<'_>]) -> Result<(), RunFailure> {
+    let loaded = tasks.iter().filter_map(|task| Some((task.store, task.record()?)));
+    let counts = loaded.map(|(store, record)| async move {
+        let found = store.inventory(cx, record).await;
+        let found = found.map_err(|cause| RunFailure::of(store.name(), cause))?;
+        let differences = record.inventory.differences(&found);
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(RunFailure::Inventory {
+            store: store.name().clone(),
+            differences,
+        })
+    });
+    join_all(counts).await.into_iter().collect()
+}

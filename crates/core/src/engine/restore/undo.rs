@@ -1,0 +1,230 @@
+//! Undoing a restore: what it has replaced comes back, whether it finished, failed or died. Until then it is
+//! kept, by the stores or as a copy; what a restore that died has not replaced yet stays as it is. May be
+//! repeated, and may itself die: then the platform stays down, as after a restore.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::change::Change;
+use super::kept::Kept;
+use super::task::{Task, Work, compare_all};
+use super::{as_recorded, must_reap, names, safety};
+use crate::backups::Artifacts;
+use crate::engine::claim::Held;
+use crate::engine::plan::Plan;
+use crate::engine::platform::Platform;
+use crate::engine::site::{Run, Site};
+use crate::engine::standstill::Standstill;
+use crate::engine::start::Degraded;
+use crate::errors::{Error, RunFailure};
+use crate::events::Step;
+use crate::manifest::{Manifest, StoreRecord};
+use crate::names::{Address, BackupId, StoreName};
+use crate::ports::journal::Loaded;
+use crate::ports::power::{Intent, Job};
+use crate::ports::store::WayBack;
+use crate::ports::{Cx, Store, together};
+
+/// A restore that was undone.
+#[derive(Debug, Serialize)]
+pub struct Undone {
+    /// The stores that hold their old data again.
+    pub stores: BTreeSet<StoreName>,
+    /// When the platform stood still.
+    pub standstill: crate::manifest::Standstill,
+    /// What did not come back as it was. The data is good all the same.
+    pub degraded: Vec<Degraded>,
+}
+
+/// Brings the old data back. The caller holds the lock; `unfinished` is the intent of a restore, or of an
+/// undoing, that stands stopped on purpose: it is taken over.
+pub async fn undo(
+    site: &Site,
+    run: &Run,
+    held: &Held,
+    platform: Platform,
+    unfinished: Option<&Intent>,
+) -> Result<Undone, Error> {
+    must_reap(site, run, unfinished).await?;
+    let platform = as_recorded(platform, unfinished);
+    let copy = safety::find(site, &platform, unfinished).await?;
+    let backup = copy.as_ref().map_or_else(|| BackupId::at(run.began), |copy| copy.id);
+    let artifacts = site.backups.artifacts(backup, &run.report);
+    let tasks = match unfinished {
+        Some(intent) => left(&platform, intent, copy.as_ref(), &artifacts)?,
+        None => kept(site, run, &platform, copy.as_ref(), &artifacts).await?,
+    };
+    must_be_sound(site, run, copy.as_ref(), &tasks).await?;
+    let plan = Plan::new(&platform, Job::UndoJob).replacing(&names(&tasks));
+    let intent = take(site, run, held, &plan, backup, unfinished).await?;
+    let change = Change {
+        site,
+        run,
+        plan: &plan,
+        intent: &intent,
+        backup,
+        lease: None,
+    };
+    let standstill = match change.begin().await {
+        Ok(standstill) => standstill,
+        Err(error) => return Err(change.fail(error).await),
+    };
+    let ended = match put_back_all(&change, &tasks, &standstill).await {
+        Ok(()) => change.end(standstill).await,
+        Err(cause) => return Err(change.stay_down(standstill, cause).await),
+    };
+    let tidy = forget(site, run, copy.as_ref(), &intent).await;
+    Ok(Undone {
+        stores: names(&tasks),
+        standstill: ended.window,
+        degraded: change.close(ended, tidy).await,
+    })
+}
+
+/// What there is to put back after a restore that ended: whatever is kept.
+async fn kept<'a>(
+    site: &Site,
+    run: &Run,
+    platform: &'a Platform,
+    copy: Option<&'a Manifest>,
+    artifacts: &'a Artifacts,
+) -> Result<Vec<Task<'a>>, Error> {
+    let kept = Kept::must_be(site, run, platform).await?;
+    let aside = kept.aside.into_iter().map(|(store, aside, _)| Task {
+        store,
+        work: Work::PutBack(aside),
+    });
+    let copied = platform.stores.values().filter_map(|store| {
+        let record = record(copy, &**store)?;
+        Some(Task {
+            store: &**store,
+            work: Work::Load(record, artifacts),
+        })
+    });
+    Ok(aside.chain(copied).collect())
+}
+
+/// What there is to put back after a restore that did not end: of the stores that it meant to replace those
+/// whose turn may have come.
+fn left<'a>(
+    platform: &'a Platform,
+    intent: &Intent,
+    copy: Option<&'a Manifest>,
+    artifacts: &'a Artifacts,
+) -> Result<Vec<Task<'a>>, Error> {
+    let begun: BTreeSet<&Address> = intent
+        .workloads
+        .iter()
+        .filter(|entry| entry.alone)
+        .map(|entry| &entry.address)
+        .collect();
+    let mut tasks = Vec::new();
+    let mut reasons = Vec::new();
+    for (address, store) in platform.stores.iter().filter(|(address, _)| begun.contains(address)) {
+        let store = &**store;
+        let work = match (store.way_back(), record(copy, store)) {
+            (WayBack::Aside(aside), _) => Work::PutBack(aside),
+            (WayBack::Copy(_), Some(record)) => Work::Load(record, artifacts),
+            // Nothing is replaced before the copy is sealed.
+            (WayBack::Copy(_), None) if !intent.no_way_back => continue,
+            (WayBack::Copy(_), None) => {
+                reasons.push(format!(
+                    "{address}: {} was told to keep no way back, so what it has replaced there is gone: restore a backup",
+                    intent.deed()
+                ));
+                continue;
+            }
+        };
+        tasks.push(Task { store, work });
+    }
+    if reasons.is_empty() {
+        Ok(tasks)
+    } else {
+        Err(Error::RestoreRefused(reasons))
+    }
+}
+
+fn record<'a>(copy: Option<&'a Manifest>, store: &dyn Store) -> Option<&'a StoreRecord> {
+    copy?.stores.iter().find(|record| record.name == *store.name())
+}
+
+/// A copy that is damaged must not replace anything.
+async fn must_be_sound(site: &Site, run: &Run, copy: Option<&Manifest>, tasks: &[Task<'_>]) -> Result<(), Error> {
+    let Some(copy) = copy else { return Ok(()) };
+    let check = async {
+        let mut damage = Vec::new();
+        for task in tasks {
+            if let Work::Load(record, _) = task.work {
+                damage.extend(site.damage_of(run, copy.id, record, None).await?);
+            }
+        }
+        if damage.is_empty() {
+            return Ok(());
+        }
+        let damage = damage.iter().map(|damage| format!("the copy {}: {damage}", copy.id));
+        Err(Error::RestoreRefused(damage.collect()))
+    };
+    run.report.step(Step::Verify, check).await
+}
+
+/// Takes the platform, or goes on with what an earlier attempt has taken. What that one has loaded is no longer
+/// there from now on.
+async fn take(
+    site: &Site,
+    run: &Run,
+    held: &Held,
+    plan: &Plan,
+    backup: BackupId,
+    unfinished: Option<&Intent>,
+) -> Result<Intent, Error> {
+    if let Some(intent) = unfinished {
+        let nothing = Loaded {
+            backup: intent.backup,
+            stores: Vec::new(),
+        };
+        site.journal.loaded(&intent.run, &nothing).await?;
+        return Ok(intent.clone());
+    }
+    let claim = async {
+        let intent = site.intend(held, run, plan, backup).await?;
+        site.claim(run, &intent).await?;
+        Ok::<_, Error>(intent)
+    };
+    run.report.step(Step::Claim, claim).await
+}
+
+async fn put_back_all(change: &Change<'_>, tasks: &[Task<'_>], standstill: &Standstill) -> Result<(), RunFailure> {
+    let cx = change.site.cx_as(change.run, &change.intent.run);
+    let work = together(&cx, tasks.len(), tasks, |task, cx| put_back(*task, cx, standstill));
+    let all = async { work.await.1.map_or(Ok(()), Err) };
+    change.run.report.step(Step::PutBack, all).await?;
+    change.run.report.step(Step::Compare, compare_all(&cx, tasks)).await?;
+    standstill.unbroken(change.plan).await?;
+    Ok(())
+}
+
+/// What the restore has brought beside the old data goes too.
+async fn put_back(task: Task<'_>, cx: Cx, standstill: &Standstill) -> Result<(), RunFailure> {
+    task.carry_out(&cx, standstill).await?;
+    match (task.store.way_back(), task.work) {
+        (WayBack::Copy(copied), Work::Load(record, _)) => copied
+            .keep_only(&cx, record)
+            .await
+            .map_err(|cause| RunFailure::of(task.store.name(), cause)),
+        _ => Ok(()),
+    }
+}
+
+/// The data lives again: its copy is not needed any more. Returns whether nothing is left to tidy up.
+async fn forget(site: &Site, run: &Run, copy: Option<&Manifest>, intent: &Intent) -> bool {
+    let Some(copy) = copy else { return true };
+    let removed = safety::remove_all(site, run, intent, &[copy.id]).await;
+    removed.unwrap_or_else(|error| {
+        run.report.warn(format!(
+            "the copy {} of what is back now could not be removed (`stillpoint restore discard-old` does it): {error}",
+            copy.id
+        ));
+        false
+    })
+}
