@@ -104,6 +104,21 @@ impl Statement {
     }
 }
 
+impl Statement {
+    /// Whether a keyword stands in it, outside quotes.
+    pub fn has(&self, keyword: &str) -> bool {
+        self.tokens.iter().any(|token| token.is(keyword))
+    }
+
+    /// The statement without `GRANTED BY role` at its end.
+    #[must_use]
+    pub fn without_grantor(&self) -> Self {
+        let end = self.tokens.iter().rposition(|token| token.is("GRANTED"));
+        let kept = end.and_then(|end| Self::of(&self.tokens[..end]));
+        kept.unwrap_or_else(|| self.clone())
+    }
+}
+
 impl Token {
     fn is(&self, keyword: &str) -> bool {
         self.kind == Kind::Word && self.text.eq_ignore_ascii_case(keyword)
@@ -203,6 +218,14 @@ mod tests {
         assert_eq!(all[0].subject(&["CREATE", "ROLE"]).as_deref(), Some("Odd \"one\""));
         assert_eq!(all[1].subject(&["ALTER", "ROLE"]).as_deref(), Some("plain"));
         assert_eq!(all[1].subject(&["CREATE", "ROLE"]), None);
+    }
+
+    #[test]
+    fn a_grantor_can_be_taken_out() {
+        let all = statements("GRANT a TO b WITH ADMIN OPTION GRANTED BY \"granted BY x\";GRANT \"GRANTED\" TO b;");
+        assert_eq!(all[0].without_grantor().text(), "GRANT a TO b WITH ADMIN OPTION");
+        assert_eq!(all[1].without_grantor(), all[1]);
+        assert!(all[0].has("admin") && !all[1].has("GRANTED"));
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Endpoint {
     pub port: u16,
     /// Who we are.
     pub login: Login,
+    /// Settings that hold from the first moment, above those of database and role: `-c name=value …`.
+    pub options: String,
 }
 
 /// An open connection.
@@ -81,7 +83,8 @@ impl Endpoint {
         config
             .user(&self.login.user)
             .dbname(database)
-            .application_name("stillpoint");
+            .application_name("stillpoint")
+            .options(&self.options);
         if let Some(password) = &self.login.password {
             config.password(password.expose_secret());
         }

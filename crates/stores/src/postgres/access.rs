@@ -53,8 +53,14 @@ impl Access {
 impl PostgresStore {
     /// Connects to a database of the server.
     pub(super) async fn open(&self, cx: &Cx, database: &str) -> Result<Session, StoreError> {
+        let options = self.options(cx).await?;
+        self.log_in(cx, database, options).await
+    }
+
+    /// The same with these options of the server alone.
+    pub(super) async fn log_in(&self, cx: &Cx, database: &str, options: String) -> Result<Session, StoreError> {
         let session = self
-            .endpoint(cx)
+            .endpoint(cx, options)
             .await?
             .open(database)
             .await
@@ -64,7 +70,7 @@ impl PostgresStore {
         Ok(session)
     }
 
-    async fn endpoint(&self, cx: &Cx) -> Result<Endpoint, StoreError> {
+    async fn endpoint(&self, cx: &Cx, options: String) -> Result<Endpoint, StoreError> {
         let login = Login {
             user: self.access.user.clone(),
             password: self.password(cx).await?,
@@ -75,6 +81,7 @@ impl PostgresStore {
             workload: self.workload.clone(),
             port: PORT,
             login,
+            options,
         })
     }
 

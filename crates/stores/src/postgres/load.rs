@@ -45,7 +45,7 @@ impl PostgresStore {
                     let packed = self.read(artifact, artifacts).await?;
                     globals::replay(cx, session, &globals::unpack(&packed)?).await?;
                 }
-                (DATABASE, Some(name)) => aside::make_room(cx, session, name).await?,
+                (DATABASE, Some(name)) => aside::make_room(self, cx, session, name).await?,
                 (content, _) => {
                     return Err(StoreError::Unfit(format!(
                         "{}: cannot load `{content}` ({})",

@@ -7,11 +7,14 @@
 mod access;
 mod aside;
 mod drain;
+mod extensions;
 mod globals;
+mod holders;
 mod inventory;
 mod load;
 mod pin;
 mod preflight;
+mod quiet;
 mod structure;
 mod tools;
 mod watermark;
@@ -77,6 +80,7 @@ impl Kind for Postgres {
             workload: workload.id.clone(),
             access,
             compression: OnceLock::new(),
+            options: OnceLock::new(),
         }))
     }
 }
@@ -89,6 +93,8 @@ struct PostgresStore {
     access: Access,
     /// What the server's own `pg_dump` was found to be able to do.
     compression: OnceLock<Compression>,
+    /// What every login says, once the server's version is known.
+    options: OnceLock<String>,
 }
 
 #[async_trait]

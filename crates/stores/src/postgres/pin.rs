@@ -79,13 +79,16 @@ impl PostgresStore {
     }
 }
 
+/// What is backed up of `pg_database`. An interrupted `DROP DATABASE` leaves the limit -2: nobody can connect any more.
+pub(super) const BACKED_UP: &str = "datallowconn AND datconnlimit <> -2 AND NOT datistemplate";
+
 /// Every database that can be connected to, the largest first, but templates and what a restore has set
 /// aside.
 pub(super) async fn databases(session: &Session) -> Result<Vec<String>, StoreError> {
-    let sql = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate \
-               ORDER BY pg_database_size(oid) DESC, datname";
+    let sql =
+        format!("SELECT datname FROM pg_database WHERE {BACKED_UP} ORDER BY pg_database_size(oid) DESC, datname");
     let names = session
-        .column(STATEMENT, sql)
+        .column(STATEMENT, &sql)
         .await
         .map_err(|error| server("listing databases", error))?;
     Ok(names.into_iter().filter(|name| !is_short_name(name)).collect())
