@@ -113,7 +113,11 @@ impl Statement {
     /// The statement without `GRANTED BY role` at its end.
     #[must_use]
     pub fn without_grantor(&self) -> Self {
-        let end = self.tokens.iter().rposition(|token| token.is("GRANTED"));
+        let is_grantor = |at: &usize| {
+            let after = self.tokens[at + 1..].iter().find(|token| token.kind != Kind::Space);
+            self.tokens[*at].is("GRANTED") && after.is_some_and(|token| token.is("BY"))
+        };
+        let end = (0..self.tokens.len()).rev().find(is_grantor);
         let kept = end.and_then(|end| Self::of(&self.tokens[..end]));
         kept.unwrap_or_else(|| self.clone())
     }
@@ -222,10 +226,13 @@ mod tests {
 
     #[test]
     fn a_grantor_can_be_taken_out() {
-        let all = statements("GRANT a TO b WITH ADMIN OPTION GRANTED BY \"granted BY x\";GRANT \"GRANTED\" TO b;");
+        let all = statements(
+            "GRANT a TO b WITH ADMIN OPTION GRANTED BY \"granted BY x\";GRANT granted TO b;CREATE ROLE granted;",
+        );
         assert_eq!(all[0].without_grantor().text(), "GRANT a TO b WITH ADMIN OPTION");
         assert_eq!(all[1].without_grantor(), all[1]);
-        assert!(all[0].has("admin") && !all[1].has("GRANTED"));
+        assert_eq!(all[2].without_grantor(), all[2]);
+        assert!(all[0].has("admin") && !all[0].has("by x"));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use stillpoint_core::names::{ArtifactName, StoreKind};
 use stillpoint_core::ports::{Cx, StoreError, together};
 use stillpoint_core::sink::Sink;
 
-use super::pin::{PinnedDatabase, PinnedServer};
 use super::extensions::{EXTENSIONS, VERSIONS};
+use super::pin::{PinnedDatabase, PinnedServer};
 use super::preflight::BYTES;
 use super::tools::{Compression, Tool};
 use super::{KIND, globals, inventory};

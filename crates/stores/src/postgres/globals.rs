@@ -79,7 +79,7 @@ fn adapted(statement: &Statement, roles: &BTreeSet<String>, spaces: &BTreeSet<St
 /// Since 16 who grants a role must have its ADMIN OPTION. Before, the grantor was noted and could be anybody; those
 /// dumps say nothing of INHERIT. `pg_dumpall` 16 leaves such grantors out too (`dumpRoleMembership`).
 fn granted(statement: Statement, knows_grantors: bool) -> Statement {
-    if knows_grantors && statement.has("GRANTED") && !statement.has("INHERIT") {
+    if knows_grantors && !statement.has("INHERIT") {
         return statement.without_grantor();
     }
     statement
@@ -93,9 +93,14 @@ mod tests {
     fn a_grantor_of_before_16_is_left_out_where_it_would_be_refused() {
         let texts = |script: &str, knows_grantors: bool| -> Vec<String> {
             let statements = statements(script).into_iter();
-            statements.map(|statement| granted(statement, knows_grantors).text()).collect()
+            statements
+                .map(|statement| granted(statement, knows_grantors).text())
+                .collect()
         };
-        let (old, new) = ("GRANT a TO b GRANTED BY c", "GRANT a TO b WITH INHERIT TRUE GRANTED BY c");
+        let (old, new) = (
+            "GRANT a TO b GRANTED BY c",
+            "GRANT a TO b WITH INHERIT TRUE GRANTED BY c",
+        );
         assert_eq!(texts(old, true), ["GRANT a TO b"]);
         assert_eq!(texts(old, false), [old]);
         assert_eq!(texts(new, true), [new]);

@@ -85,8 +85,7 @@ pub(super) const BACKED_UP: &str = "datallowconn AND datconnlimit <> -2 AND NOT 
 /// Every database that can be connected to, the largest first, but templates and what a restore has set
 /// aside.
 pub(super) async fn databases(session: &Session) -> Result<Vec<String>, StoreError> {
-    let sql =
-        format!("SELECT datname FROM pg_database WHERE {BACKED_UP} ORDER BY pg_database_size(oid) DESC, datname");
+    let sql = format!("SELECT datname FROM pg_database WHERE {BACKED_UP} ORDER BY pg_database_size(oid) DESC, datname");
     let names = session
         .column(STATEMENT, &sql)
         .await

@@ -13,7 +13,11 @@ pub(super) struct Known {
 }
 
 /// What differs beyond what is known, and what is known and does not differ.
-pub(super) fn differences<'a>(before: &Facts, after: &Facts, known: impl IntoIterator<Item = &'a Known>) -> Vec<String> {
+pub(super) fn differences<'a>(
+    before: &Facts,
+    after: &Facts,
+    known: impl IntoIterator<Item = &'a Known>,
+) -> Vec<String> {
     let mut expected = before.clone();
     let mut found = Vec::new();
     for Known { section, was, is, .. } in known {
@@ -25,9 +29,15 @@ pub(super) fn differences<'a>(before: &Facts, after: &Facts, known: impl IntoIte
             None => found.push(format!("{section}: known, but not there: {was}")),
         }
     }
-    for section in expected.keys().chain(after.keys().filter(|name| !expected.contains_key(*name))) {
+    for section in expected
+        .keys()
+        .chain(after.keys().filter(|name| !expected.contains_key(*name)))
+    {
         let none = Vec::new();
-        let (was, is) = (expected.get(section).unwrap_or(&none), after.get(section).unwrap_or(&none));
+        let (was, is) = (
+            expected.get(section).unwrap_or(&none),
+            after.get(section).unwrap_or(&none),
+        );
         found.extend(lines(was, is).into_iter().map(|line| format!("{section}: {line}")));
     }
     found

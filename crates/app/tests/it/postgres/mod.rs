@@ -18,7 +18,9 @@ fn every_class_of_object_comes_back() -> Result<()> {
 
 #[test]
 fn every_class_of_object_comes_back_on_15_and_moves_to_17() -> Result<()> {
-    on_server("every15", "POSTGRES15", |server| round_trip(server, "POSTGRES", &[]))
+    on_server("every15", "POSTGRES15", |server| {
+        round_trip(server, "POSTGRES", known::FROM_15_TO_17)
+    })
 }
 
 /// Over what is there, then on an empty server of another image.
@@ -27,12 +29,21 @@ fn round_trip(server: &Server, to: &str, moved: &[Known]) -> Result<()> {
     let before = server.facts()?;
     let id = server.product.backup()?;
     server.psql(include_str!("wreck.sql"))?;
-    server.product.run(&["restore", &id, "--confirm", &id])?.must_end_with(0)?;
-    assert_eq!(differences(&before, &server.facts()?, known::ALWAYS), Vec::<String>::new());
+    server
+        .product
+        .run(&["restore", &id, "--confirm", &id])?
+        .must_end_with(0)?;
+    assert_eq!(
+        differences(&before, &server.facts()?, known::ALWAYS),
+        Vec::<String>::new()
+    );
 
     server.replace_by(to)?;
-    server.product.run(&["restore", &id, "--confirm", &id])?.must_end_with(0)?;
-    let moved: Vec<&Known> = known::ALWAYS.iter().chain(moved).collect();
+    server
+        .product
+        .run(&["restore", &id, "--confirm", &id])?
+        .must_end_with(0)?;
+    let moved: Vec<&Known> = known::ALWAYS.iter().chain(known::ELSEWHERE).chain(moved).collect();
     assert_eq!(differences(&before, &server.facts()?, moved), Vec::<String>::new());
     Ok(())
 }

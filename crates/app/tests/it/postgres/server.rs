@@ -42,15 +42,20 @@ impl<'a> Server<'a> {
     }
 
     fn start(&self, image: &str) -> Result<()> {
-        let login = [format!("POSTGRES_USER={SUPERUSER}"), format!("POSTGRES_PASSWORD={PASSWORD}")];
+        let login = [
+            format!("POSTGRES_USER={SUPERUSER}"),
+            format!("POSTGRES_PASSWORD={PASSWORD}"),
+        ];
         let options = ["--restart=unless-stopped", "-e", &login[0], "-e", &login[1]];
-        self.testbed.guest(SERVICE, image, &options, &["postgres", "-c", "fsync=off"])?;
+        self.testbed
+            .guest(SERVICE, image, &options, &["postgres", "-c", "fsync=off"])?;
         // Over TCP: the private server of the first start does not listen there.
         until("the server takes connections", || {
             Ok(self.exec(&["pg_isready", "-q", "-h", "127.0.0.1"]).is_ok())
         })?;
         // Where `every_class.sql` has its tablespace; an operator brings such a folder too.
-        self.exec(&["install", "-d", "-o", "postgres", "/srv/fast disk"]).map(drop)
+        self.exec(&["install", "-d", "-o", "postgres", "/srv/fast disk"])
+            .map(drop)
     }
 
     /// The server is lost with its data; an empty one of another image takes its place.
@@ -86,7 +91,10 @@ impl<'a> Server<'a> {
             if let Some(name) = line.strip_prefix("== ") {
                 section = Some(facts.entry(name.to_owned()).or_default());
             } else {
-                section.as_mut().context("a fact before every section")?.push(line.to_owned());
+                section
+                    .as_mut()
+                    .context("a fact before every section")?
+                    .push(line.to_owned());
             }
         }
         Ok(facts)
