@@ -14,7 +14,6 @@ pg_dumpall --globals-only --no-role-passwords --database=template1 | plain
 ask -d template1 <<'SQL'
 select 'password of', rolname, md5(rolpassword) from pg_authid where rolpassword is not null and oid >= 16384 order by 2;
 select 'database', datname, datistemplate from pg_database where datallowconn order by 2;
-select 'standing', count(*) from pg_database where datname like 'sp\_%';
 SQL
 
 ask -d template1 -c 'select datname from pg_database where datallowconn and datconnlimit <> -2 and not datistemplate order by 1' | while IFS= read -r database; do
