@@ -18,6 +18,7 @@ mod quiet;
 mod structure;
 mod tools;
 mod watermark;
+mod way;
 
 use std::sync::{Arc, OnceLock};
 
@@ -81,6 +82,7 @@ impl Kind for Postgres {
             access,
             compression: OnceLock::new(),
             options: OnceLock::new(),
+            tool_user: OnceLock::new(),
         }))
     }
 }
@@ -95,6 +97,8 @@ struct PostgresStore {
     compression: OnceLock<Compression>,
     /// What every login says, once the server's version is known.
     options: OnceLock<String>,
+    /// Whom of its container the server's socket lets in.
+    tool_user: OnceLock<Option<String>>,
 }
 
 #[async_trait]

@@ -29,7 +29,8 @@ impl PostgresStore {
 fn options(version: u32) -> String {
     let mut settings = vec!["default_transaction_read_only=off"];
     if version >= 140_000 {
-        settings.push("idle_session_timeout=0");
+        // A server goes on computing for a client that has left, unless it looks.
+        settings.extend(["idle_session_timeout=0", "client_connection_check_interval=5s"]);
     }
     if version >= 170_000 {
         settings.extend(["transaction_timeout=0", "event_triggers=off"]);
@@ -50,7 +51,9 @@ mod tests {
             options(130_011),
             "-c default_transaction_read_only=off -c session_replication_role=replica"
         );
-        assert!(options(150_018).ends_with("-c idle_session_timeout=0 -c session_replication_role=replica"));
+        assert!(
+            options(150_018).contains("-c idle_session_timeout=0 -c client_connection_check_interval=5s -c session")
+        );
         assert!(options(170_002).ends_with("-c transaction_timeout=0 -c event_triggers=off"));
     }
 }

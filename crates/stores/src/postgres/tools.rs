@@ -63,6 +63,7 @@ impl PostgresStore {
         if let Some(password) = self.password(cx).await? {
             command = command.env("PGPASSWORD", password);
         }
+        command = command.user(self.tool_user(cx).await?.as_deref());
         command.input = input;
         Ok(cx.shell.exec(&self.workload, command).await?)
     }

@@ -65,6 +65,28 @@ impl<'a> Server<'a> {
         self.start(image)
     }
 
+    /// From now on the server lets in its own system user by its socket, and nobody over the network.
+    pub(super) fn let_in_peers_only(&self) -> Result<()> {
+        let shut = format!("local all all peer map=own\nhost all all all reject");
+        self.write("pg_ident.conf", &format!("own postgres {SUPERUSER}"))?;
+        self.write("pg_hba.conf", &shut)?;
+        until("nobody is let in over the network", || {
+            Ok(self.psql("select 1").is_err())
+        })
+    }
+
+    pub(super) fn let_in_by_password(&self) -> Result<()> {
+        self.write("pg_hba.conf", "local all all trust\nhost all all all scram-sha-256")?;
+        until("passwords count again", || Ok(self.psql("select 1").is_ok()))
+    }
+
+    fn write(&self, file: &str, text: &str) -> Result<()> {
+        let script = format!(
+            "printf '%s\\n' \"$1\" >\"$PGDATA/{file}\" && exec setpriv --reuid=postgres --clear-groups pg_ctl reload"
+        );
+        self.exec(&["sh", "-euc", &script, "sh", text]).map(drop)
+    }
+
     pub(super) fn exec(&self, command: &[&str]) -> Result<String> {
         let id = self.testbed.container(SERVICE)?;
         let all: Vec<&str> = ["exec", &id].into_iter().chain(command.iter().copied()).collect();
