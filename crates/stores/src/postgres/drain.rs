@@ -41,6 +41,11 @@ impl PinnedServer {
         names.dedup();
         let versions: Vec<String> = extensions.iter().map(|(name, is)| format!("{name} {is}")).collect();
         let bytes = inventory::bytes(cx, &self.databases).await?;
+        let facts = [
+            (EXTENSIONS.to_owned(), names.join(", ")),
+            (VERSIONS.to_owned(), versions.join(", ")),
+            (BYTES.to_owned(), bytes.to_string()),
+        ];
         Ok(StoreRecord {
             name: self.store.name.clone(),
             kind: StoreKind::new(KIND),
@@ -49,12 +54,7 @@ impl PinnedServer {
             artifacts,
             inventory,
             watermarks: None,
-            facts: [
-                (EXTENSIONS.to_owned(), names.join(", ")),
-                (VERSIONS.to_owned(), versions.join(", ")),
-                (BYTES.to_owned(), bytes.to_string()),
-            ]
-            .into(),
+            facts: facts.into_iter().chain(self.tablespaces.clone()).collect(),
         })
     }
 

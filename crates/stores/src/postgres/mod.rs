@@ -16,6 +16,7 @@ mod pin;
 mod preflight;
 mod quiet;
 mod structure;
+mod tablespaces;
 mod tools;
 mod watermark;
 mod way;

@@ -7,7 +7,7 @@ use stillpoint_pg::Session;
 
 use super::access::{MAINTENANCE, server};
 use super::pin::BACKED_UP;
-use super::{PostgresStore, aside, extensions};
+use super::{PostgresStore, aside, extensions, tablespaces};
 use crate::toolbox::room;
 
 /// The fact that says how many bytes the databases had in the server, indexes and all.
@@ -104,11 +104,30 @@ impl PostgresStore {
             )));
         }
         extensions::compare(cx, session, &self.name, record).await?;
+        tablespaces::compare(cx, session, &self.name, record).await?;
+        self.must_be_free(cx, session, record).await?;
         self.must_have_room(cx, session, record).await
     }
 }
 
 impl PostgresStore {
+    /// Nobody's connection keeps a database from being renamed, and no prepared transaction may: only its owner knows whether
+    /// it was to be committed.
+    async fn must_be_free(&self, cx: &Cx, session: &Session, record: &StoreRecord) -> Result<(), StoreError> {
+        let held = session
+            .column(cx.idle_limit, "SELECT DISTINCT database FROM pg_prepared_xacts")
+            .await
+            .map_err(|error| server("looking", error))?;
+        let is_replaced = |name: &&String| record.artifacts.iter().any(|one| one.of.as_ref() == Some(*name));
+        match held.iter().find(is_replaced) {
+            None => Ok(()),
+            Some(name) => Err(StoreError::Unfit(format!(
+                "{}: database `{name}` has prepared transactions: end them first (pg_prepared_xacts lists them)",
+                self.name
+            ))),
+        }
+    }
+
     /// Old and new databases stand side by side until everything was compared.
     async fn must_have_room(&self, cx: &Cx, session: &Session, record: &StoreRecord) -> Result<(), StoreError> {
         // What others made does not tell.

@@ -37,11 +37,15 @@ type Act<'a> = &'a mut dyn FnMut() -> Result<()>;
 /// Over what is there, then on an empty server of another image. On the first server runs are `within` something.
 fn round_trip(server: &Server, to: &str, within: &dyn Fn(Act) -> Result<()>, moved: &[Known]) -> Result<()> {
     assert_eq!(commands_without_example(server)?, Vec::<String>::new());
+    server.make_folder()?;
     server.psql(EVERY_CLASS)?;
     let before = server.facts()?;
     within(&mut || backup(server))?;
     let id = server.product.backups()?.pop().context("there is no backup")?;
     server.psql(include_str!("wreck.sql"))?;
+    server.psql("\\connect boss\nbegin; create table half_done (n integer); prepare transaction 'half done'")?;
+    refused(server, &id, "database `boss` has prepared transactions")?;
+    server.psql("\\connect boss\nrollback prepared 'half done'")?;
     within(&mut || restore(server, &id))?;
     is_settled(server)?;
     assert_eq!(
@@ -50,6 +54,12 @@ fn round_trip(server: &Server, to: &str, within: &dyn Fn(Act) -> Result<()>, mov
     );
 
     server.replace_by(to)?;
+    refused(
+        server,
+        &id,
+        "the folder of tablespace `fast disk` is not there: /srv/fast disk",
+    )?;
+    server.make_folder()?;
     restore(server, &id)?;
     is_settled(server)?;
     let moved: Vec<&Known> = known::ALWAYS.iter().chain(known::ELSEWHERE).chain(moved).collect();
@@ -97,6 +107,16 @@ fn restore(server: &Server, id: &str) -> Result<()> {
         .must_end_with(0)?;
     restore.must_say("extension `pg_trgm` was in version 1.3, the server installs 1.6")?;
     Ok(())
+}
+
+/// Before anything stops.
+fn refused(server: &Server, id: &str, words: &str) -> Result<()> {
+    let restore = server
+        .product
+        .run(&["restore", id, "--confirm", id])?
+        .must_end_with(13)?;
+    restore.must_say(words)?;
+    is_settled(server)
 }
 
 /// Clients run, and nothing that was set aside is left.

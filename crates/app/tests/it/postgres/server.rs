@@ -47,13 +47,21 @@ impl<'a> Server<'a> {
             format!("POSTGRES_PASSWORD={PASSWORD}"),
         ];
         let options = ["--restart=unless-stopped", "-e", &login[0], "-e", &login[1]];
-        self.testbed
-            .guest(SERVICE, image, &options, &["postgres", "-c", "fsync=off"])?;
+        self.testbed.guest(
+            SERVICE,
+            image,
+            &options,
+            &["postgres", "-c", "fsync=off", "-c", "max_prepared_transactions=2"],
+        )?;
         // Over TCP: the private server of the first start does not listen there.
         until("the server takes connections", || {
             Ok(self.exec(&["pg_isready", "-q", "-h", "127.0.0.1"]).is_ok())
         })?;
-        // Where `every_class.sql` has its tablespace; an operator brings such a folder too.
+        Ok(())
+    }
+
+    /// The folder of the tablespace in `every_class.sql`: an operator brings it too.
+    pub(super) fn make_folder(&self) -> Result<()> {
         self.exec(&["install", "-d", "-o", "postgres", "/srv/fast disk"])
             .map(drop)
     }
@@ -67,9 +75,9 @@ impl<'a> Server<'a> {
 
     /// From now on the server lets in its own system user by its socket, and nobody over the network.
     pub(super) fn let_in_peers_only(&self) -> Result<()> {
-        let shut = format!("local all all peer map=own\nhost all all all reject");
+        let shut = "local all all peer map=own\nhost all all all reject";
         self.write("pg_ident.conf", &format!("own postgres {SUPERUSER}"))?;
-        self.write("pg_hba.conf", &shut)?;
+        self.write("pg_hba.conf", shut)?;
         until("nobody is let in over the network", || {
             Ok(self.psql("select 1").is_err())
         })
