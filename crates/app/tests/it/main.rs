@@ -12,6 +12,7 @@ mod kills;
 mod nats;
 mod neighbours;
 mod page;
+mod postgres;
 mod refuse;
 mod s3_errors;
 mod s3_faults;

@@ -74,7 +74,12 @@ fn a_backup_of_a_newer_server_or_with_unknown_extensions_is_refused() -> Result<
         refused_untouched(testbed, product, &backup, "the server is the older")?;
         std::fs::write(&manifest, &sound)?;
         edit(&manifest, "\"extensions\": \"", "\"extensions\": \"unheard_of, ")?;
-        refused_untouched(testbed, product, &backup, "lacks extensions of the backup: unheard_of")
+        refused_untouched(testbed, product, &backup, "lacks extensions of the backup: unheard_of")?;
+        std::fs::write(&manifest, &sound)?;
+        let versions = "\"extension versions\": \"";
+        edit(&manifest, versions, &format!("{versions}plpgsql 99.0, "))?;
+        let older = "extension `plpgsql` in version 99.0, the server installs the older 1.0";
+        refused_untouched(testbed, product, &backup, older)
     })
 }
 

@@ -26,6 +26,11 @@ impl Inventory {
         self.0.insert(name.into(), Count { count, exact: true });
     }
 
+    /// Adds a count that a restore need not meet.
+    pub fn estimate(&mut self, name: impl Into<String>, count: u64) {
+        self.0.insert(name.into(), Count { count, exact: false });
+    }
+
     /// Takes over all counts of another.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
@@ -80,7 +85,7 @@ mod tests {
     #[test]
     fn an_estimate_is_never_compared() {
         let mut backup = inventory(&[]);
-        backup.0.insert("db: a".into(), Count { count: 5, exact: false });
+        backup.estimate("db: a", 5);
         assert!(backup.differences(&inventory(&[])).is_empty());
     }
 }

@@ -53,18 +53,19 @@ impl Access {
 impl PostgresStore {
     /// Connects to a database of the server.
     pub(super) async fn open(&self, cx: &Cx, database: &str) -> Result<Session, StoreError> {
-        let session = self
-            .endpoint(cx)
-            .await?
-            .open(database)
-            .await
-            .map_err(|error| self.login_failed(error))?;
+        let options = self.options(cx).await?;
+        self.log_in(cx, database, options).await
+    }
+
+    /// The same with these options of the server alone.
+    pub(super) async fn log_in(&self, cx: &Cx, database: &str, options: String) -> Result<Session, StoreError> {
+        let session = self.enter(cx, database, options).await?;
         let set = session.run(cx.idle_limit, SETTINGS).await;
         set.map_err(|error| server("preparing a session", error))?;
         Ok(session)
     }
 
-    async fn endpoint(&self, cx: &Cx) -> Result<Endpoint, StoreError> {
+    pub(super) async fn endpoint(&self, cx: &Cx, options: String) -> Result<Endpoint, StoreError> {
         let login = Login {
             user: self.access.user.clone(),
             password: self.password(cx).await?,
@@ -75,6 +76,7 @@ impl PostgresStore {
             workload: self.workload.clone(),
             port: PORT,
             login,
+            options,
         })
     }
 
@@ -102,10 +104,10 @@ impl PostgresStore {
         within(&*cx.clock, STORE_READY, &what, attempts).await?
     }
 
-    fn login_failed(&self, error: PgError) -> StoreError {
+    pub(super) fn login_failed(&self, error: PgError) -> StoreError {
         let store = self.name.clone();
         match error {
-            PgError::Refused(cause) => {
+            PgError::Refused(cause) | PgError::NotFromHere(cause) => {
                 let variable = &self.access.variable;
                 let remedy = format!(
                     "set {variable} (or {variable}_FILE) to the password of `{}`",

@@ -1,8 +1,8 @@
 //! Old databases are set aside under a name that follows from their own, and come back from there. The server
 //! itself remembers what is what, in settings that nobody reads but us: a database that is set aside carries its
-//! true name, and [`MAINTENANCE`] carries the names of those that did not exist before. Name and setting change
-//! in one transaction, so whoever comes after a death at any point can tell: if `x` is set aside, or did not
-//! exist, a present `x` is a load.
+//! true name, and [`MAINTENANCE`] carries the names of those that did not exist before. So whoever comes after a
+//! death at any point can tell: if `x` is set aside, or did not exist, a present `x` is a load; if `x` carries its
+//! own name, it was closed to be set aside and is still the old one.
 
 use async_trait::async_trait;
 use stillpoint_core::ports::store::Aside;
@@ -12,7 +12,8 @@ use stillpoint_pg::quote::{ident, literal};
 
 use super::PostgresStore;
 use super::access::{MAINTENANCE, server};
-use crate::toolbox::{BY_SIZE, short_name};
+use super::holders::is_half_dropped;
+use crate::toolbox::short_name;
 
 /// The setting that holds the true name of a database that is set aside.
 const TRUE_NAME: &str = "stillpoint.true_name";
@@ -30,6 +31,8 @@ const REMEMBERED: &str = "SELECT d.datname, c FROM pg_database d \
 enum Old {
     /// It is set aside.
     There { aside: String, name: String },
+    /// It is closed, and has its name still.
+    Closed { name: String },
     /// There was none of this name.
     Absent { name: String },
 }
@@ -41,6 +44,8 @@ impl Old {
         let (aside, name) = (database.to_owned(), name.to_owned());
         if key == TRUE_NAME && *aside == short_name(&name) {
             Some(Self::There { aside, name })
+        } else if key == TRUE_NAME && aside == name {
+            Some(Self::Closed { name })
         } else if key == absent(&name) && database == MAINTENANCE {
             Some(Self::Absent { name })
         } else {
@@ -50,7 +55,7 @@ impl Old {
 
     fn name(&self) -> &str {
         match self {
-            Self::There { name, .. } | Self::Absent { name } => name,
+            Self::There { name, .. } | Self::Closed { name } | Self::Absent { name } => name,
         }
     }
 }
@@ -76,7 +81,7 @@ pub(super) async fn present(cx: &Cx, session: &Session) -> Result<Vec<(String, S
     let old = remembered(cx, session).await?.into_iter();
     let there = old.filter_map(|old| match old {
         Old::There { aside, name } => Some((aside, name)),
-        Old::Absent { .. } => None,
+        Old::Closed { .. } | Old::Absent { .. } => None,
     });
     Ok(there.collect())
 }
@@ -93,60 +98,18 @@ impl PostgresStore {
     /// before, what that load left is dropped.
     pub(super) async fn make_room(&self, cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
         let is_there = names(cx, session).await?.iter().any(|there| there == name);
-        let is_kept = remembered(cx, session).await?.iter().any(|old| old.name() == name);
-        match (is_there, is_kept) {
-            (true, true) => self.drop_database(cx, session, name).await,
-            (true, false) => set_aside(cx, session, name).await,
-            (false, true) => Ok(()),
-            (false, false) => {
-                let remember = format!(
-                    "ALTER DATABASE {} SET {} TO {}",
-                    ident(MAINTENANCE),
-                    absent(name),
-                    literal(name)
-                );
-                let remembered = session.run(cx.idle_limit, &remember).await;
-                remembered.map_err(|error| server(format!("noting that there is no database `{name}`"), error))
+        let old = remembered(cx, session).await?;
+        let old = old.iter().find(|old| old.name() == name);
+        match (is_there, old) {
+            (true, Some(Old::There { .. } | Old::Absent { .. })) => self.drop_database(cx, session, name).await,
+            (true, _) if is_half_dropped(cx, session, name).await? => {
+                note_absent(cx, session, name).await?;
+                self.drop_database(cx, session, name).await
             }
+            (true, _) => set_aside(cx, session, name).await,
+            (false, Some(_)) => Ok(()),
+            (false, None) => note_absent(cx, session, name).await,
         }
-    }
-
-    async fn drop_database(&self, cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
-        self.drop_subscriptions(cx, session, name).await?;
-        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", ident(name));
-        let dropped = session.run(BY_SIZE, &drop).await;
-        dropped.map_err(|error| server(format!("dropping database `{name}`"), error))
-    }
-
-    /// The server drops no database with subscriptions. Their slots on the publisher stay: they belong to the
-    /// data that stays.
-    async fn drop_subscriptions(&self, cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
-        let failed = |error| server(format!("dropping the subscriptions of database `{name}`"), error);
-        let list = format!(
-            "SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = {}",
-            literal(name)
-        );
-        let names = session.column(cx.idle_limit, &list).await.map_err(failed)?;
-        if names.is_empty() {
-            return Ok(());
-        }
-        let open = format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", ident(name));
-        session.run(cx.idle_limit, &open).await.map_err(failed)?;
-        let inside = self.open(cx, name).await?;
-        let mut dropped = Ok(());
-        for subscription in names.iter().map(|name| ident(name)) {
-            for statement in [
-                format!("ALTER SUBSCRIPTION {subscription} DISABLE"),
-                format!("ALTER SUBSCRIPTION {subscription} SET (slot_name = NONE)"),
-                format!("DROP SUBSCRIPTION {subscription}"),
-            ] {
-                if dropped.is_ok() {
-                    dropped = inside.run(cx.idle_limit, &statement).await;
-                }
-            }
-        }
-        inside.close().await;
-        dropped.map_err(failed)
     }
 
     /// Does one thing with each database that a restore has replaced.
@@ -172,10 +135,11 @@ impl PostgresStore {
         if cx.cancel.is_cancelled() {
             return Err(StoreError::Cancelled);
         }
-        if is_there {
+        if is_there && !matches!(old, Old::Closed { .. }) {
             self.drop_database(cx, session, old.name()).await?;
         }
         match old {
+            Old::Closed { name } => rename(cx, session, name, name, true, &format!("RESET {TRUE_NAME}")).await,
             Old::There { aside, name } => rename(cx, session, aside, name, true, &format!("RESET {TRUE_NAME}")).await,
             Old::Absent { name } => forget(cx, session, name).await,
         }
@@ -184,6 +148,10 @@ impl PostgresStore {
     async fn discard_one(&self, cx: &Cx, session: &Session, old: &Old, is_there: bool) -> Result<(), StoreError> {
         match old {
             Old::There { aside, .. } if is_there => self.drop_database(cx, session, aside).await,
+            Old::Closed { name } => Err(StoreError::Unfit(format!(
+                "{}: database `{name}` is closed and holds the only data of this name: `stillpoint restore undo` opens it",
+                self.name
+            ))),
             Old::There { aside, name } => Err(StoreError::Unfit(format!(
                 "{}: there is no database `{name}`, so `{aside}` holds the only one: it is not dropped",
                 self.name
@@ -199,16 +167,25 @@ enum What {
     Discard,
 }
 
-/// Its sessions are ended, for the server renames no database that somebody is in; and nobody gets in any more.
+/// The server renames no database that somebody is in. It is closed first, or a subscription's worker is back at
+/// once, and would go on writing into what was set aside.
 async fn set_aside(cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
     let end = format!(
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = {}",
         literal(name)
     );
     let failed = |error| server(format!("setting database `{name}` aside"), error);
-    session.run(cx.idle_limit, &end).await.map_err(failed)?;
     let remember = format!("SET {TRUE_NAME} TO {}", literal(name));
+    rename(cx, session, name, name, false, &remember).await?;
+    session.run(cx.idle_limit, &end).await.map_err(failed)?;
     rename(cx, session, name, &short_name(name), false, &remember).await
+}
+
+async fn note_absent(cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
+    let (on, setting, value) = (ident(MAINTENANCE), absent(name), literal(name));
+    let note = format!("ALTER DATABASE {on} SET {setting} TO {value}");
+    let noted = session.run(cx.idle_limit, &note).await;
+    noted.map_err(|error| server(format!("noting that there is no database `{name}`"), error))
 }
 
 /// Renames a database, says whether it takes connections, and changes our setting on it: all or nothing.
@@ -221,12 +198,23 @@ async fn rename(
     setting: &str,
 ) -> Result<(), StoreError> {
     let (old, new) = (ident(from), ident(to));
-    let all = format!(
-        "BEGIN; ALTER DATABASE {old} {setting}; ALTER DATABASE {old} ALLOW_CONNECTIONS {connections}; \
-         ALTER DATABASE {old} RENAME TO {new}; COMMIT"
-    );
-    let renamed = session.run(cx.idle_limit, &all).await;
-    renamed.map_err(|error| server(format!("renaming database `{from}` to `{to}`"), error))
+    let mut statements = vec![
+        "BEGIN".to_owned(),
+        format!("ALTER DATABASE {old} {setting}"),
+        format!("ALTER DATABASE {old} ALLOW_CONNECTIONS {connections}"),
+    ];
+    if from != to {
+        statements.push(format!("ALTER DATABASE {old} RENAME TO {new}"));
+    }
+    statements.push("COMMIT".to_owned());
+    for statement in &statements {
+        if let Err(error) = session.run(cx.idle_limit, statement).await {
+            // What failed first is what is told.
+            drop(session.run(cx.idle_limit, "ROLLBACK").await);
+            return Err(server(format!("renaming database `{from}` to `{to}`"), error));
+        }
+    }
+    Ok(())
 }
 
 async fn forget(cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
@@ -243,6 +231,7 @@ impl Aside for PostgresStore {
         session.close().await;
         let told = old?.into_iter().map(|old| match old {
             Old::There { aside, name } => format!("database `{name}` as `{aside}`"),
+            Old::Closed { name } => format!("database `{name}`, closed"),
             Old::Absent { name } => format!("that there was no database `{name}`"),
         });
         Ok(told.collect())
@@ -281,6 +270,10 @@ mod tests {
             Old::of("x", &format!("{TRUE_NAME}={name}")),
             None,
             "set by somebody else"
+        );
+        assert_eq!(
+            Old::of(&name, &format!("{TRUE_NAME}={name}")),
+            Some(Old::Closed { name: name.clone() })
         );
         let setting = format!("{}={name}", absent(&name));
         assert_eq!(Old::of(MAINTENANCE, &setting), Some(Old::Absent { name }));

@@ -9,8 +9,9 @@ use stillpoint_core::names::{ArtifactName, StoreKind};
 use stillpoint_core::ports::{Cx, StoreError, together};
 use stillpoint_core::sink::Sink;
 
+use super::extensions::{EXTENSIONS, VERSIONS};
 use super::pin::{PinnedDatabase, PinnedServer};
-use super::preflight::{BYTES, EXTENSIONS};
+use super::preflight::BYTES;
 use super::tools::{Compression, Tool};
 use super::{KIND, globals, inventory};
 use crate::toolbox::{Doing, stream_out};
@@ -36,7 +37,15 @@ impl PinnedServer {
         // Whichever was the largest today, the manifest lists them alike every day.
         artifacts.sort_by(|a, b| (&a.of, &a.name).cmp(&(&b.of, &b.name)));
         let extensions = inventory::extensions(cx, &self.databases).await?;
+        let mut names: Vec<&str> = extensions.iter().map(|(name, _)| name.as_str()).collect();
+        names.dedup();
+        let versions: Vec<String> = extensions.iter().map(|(name, is)| format!("{name} {is}")).collect();
         let bytes = inventory::bytes(cx, &self.databases).await?;
+        let facts = [
+            (EXTENSIONS.to_owned(), names.join(", ")),
+            (VERSIONS.to_owned(), versions.join(", ")),
+            (BYTES.to_owned(), bytes.to_string()),
+        ];
         Ok(StoreRecord {
             name: self.store.name.clone(),
             kind: StoreKind::new(KIND),
@@ -45,11 +54,7 @@ impl PinnedServer {
             artifacts,
             inventory,
             watermarks: None,
-            facts: [
-                (EXTENSIONS.to_owned(), extensions.join(", ")),
-                (BYTES.to_owned(), bytes.to_string()),
-            ]
-            .into(),
+            facts: facts.into_iter().chain(self.tablespaces.clone()).collect(),
         })
     }
 

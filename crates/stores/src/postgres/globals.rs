@@ -41,9 +41,12 @@ pub(super) async fn replay(cx: &Cx, session: &Session, script: &str) -> Result<(
     };
     let roles: BTreeSet<String> = names("SELECT rolname FROM pg_roles").await?.into_iter().collect();
     let spaces: BTreeSet<String> = names("SELECT spcname FROM pg_tablespace").await?.into_iter().collect();
+    let version = names("SHOW server_version_num").await?;
+    let knows_grantors = version.first().and_then(|number| number.parse().ok()) >= Some(160_000_u32);
     for statement in statements(script)
         .iter()
         .filter_map(|statement| adapted(statement, &roles, &spaces))
+        .map(|statement| granted(statement, knows_grantors))
     {
         // The statement may hold a password's hash: only its first words are shown.
         let head = statement
@@ -73,9 +76,35 @@ fn adapted(statement: &Statement, roles: &BTreeSet<String>, spaces: &BTreeSet<St
     }
 }
 
+/// Since 16 who grants a role must have its ADMIN OPTION. Before, the grantor was noted and could be anybody; those
+/// dumps say nothing of INHERIT. `pg_dumpall` 16 leaves such grantors out too (`dumpRoleMembership`).
+fn granted(statement: Statement, knows_grantors: bool) -> Statement {
+    if knows_grantors && !statement.has("INHERIT") {
+        return statement.without_grantor();
+    }
+    statement
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_grantor_of_before_16_is_left_out_where_it_would_be_refused() {
+        let texts = |script: &str, knows_grantors: bool| -> Vec<String> {
+            let statements = statements(script).into_iter();
+            statements
+                .map(|statement| granted(statement, knows_grantors).text())
+                .collect()
+        };
+        let (old, new) = (
+            "GRANT a TO b GRANTED BY c",
+            "GRANT a TO b WITH INHERIT TRUE GRANTED BY c",
+        );
+        assert_eq!(texts(old, true), ["GRANT a TO b"]);
+        assert_eq!(texts(old, false), [old]);
+        assert_eq!(texts(new, true), [new]);
+    }
 
     fn names(names: &[&str]) -> BTreeSet<String> {
         names.iter().map(ToString::to_string).collect()

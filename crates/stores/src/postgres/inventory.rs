@@ -1,5 +1,9 @@
 //! What can be counted in PostgreSQL: the rows of every table and filled materialised view, and
-//! large objects. Members of extensions are left out: their rows are the extension's own.
+//! large objects. Members of extensions are left out: their rows are the extension's own. A materialised view
+//! is computed anew by a restore, from tables that may have changed since it was last: its rows are shown and
+//! never compared.
+
+use std::collections::BTreeSet;
 
 use stillpoint_core::manifest::{Inventory, StoreRecord};
 use stillpoint_core::ports::{Cx, StoreError};
@@ -11,7 +15,7 @@ use super::drain::DATABASE;
 use super::pin::PinnedDatabase;
 use crate::toolbox::{BY_SIZE, cancellable};
 
-const COUNTED: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c \
+const COUNTED: &str = "SELECT format('%I.%I', n.nspname, c.relname), c.relkind = 'm' FROM pg_class c \
     JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' \
     AND NOT EXISTS (SELECT FROM pg_depend d \
@@ -21,16 +25,25 @@ const LARGE_OBJECTS: &str = "SELECT count(*) FROM pg_largeobject_metadata";
 
 const SIZE: &str = "SELECT pg_database_size(current_database())";
 
-const IN_USE: &str = "SELECT extname FROM pg_extension ORDER BY 1";
+const IN_USE: &str = "SELECT extname, extversion FROM pg_extension";
 
 /// Counts one database, in whatever snapshot the session holds.
 pub(super) async fn count(cx: &Cx, session: &Session, database: &str) -> Result<Inventory, StoreError> {
     let failed = |error| server(format!("counting database `{database}`"), error);
     let ask = async |sql: &str| cancellable(cx, session.column(BY_SIZE, sql)).await?.map_err(failed);
     let mut inventory = Inventory::default();
-    for table in ask(COUNTED).await? {
-        let rows = ask(&format!("SELECT count(*) FROM ONLY {table}")).await?;
-        inventory.exact(format!("{database}: rows of {table}"), number(&rows));
+    let tables = cancellable(cx, session.rows(BY_SIZE, COUNTED)).await?.map_err(failed)?;
+    for row in tables {
+        let [Some(table), Some(computed)] = row.as_slice() else {
+            continue;
+        };
+        let rows = number(&ask(&format!("SELECT count(*) FROM ONLY {table}")).await?);
+        let name = format!("{database}: rows of {table}");
+        if computed == "t" {
+            inventory.estimate(name, rows);
+        } else {
+            inventory.exact(name, rows);
+        }
     }
     inventory.exact(format!("{database}: large objects"), number(&ask(LARGE_OBJECTS).await?));
     Ok(inventory)
@@ -41,14 +54,21 @@ fn number(rows: &[String]) -> u64 {
     rows.first().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// The extensions that any of the databases uses, in order.
-pub(super) async fn extensions(cx: &Cx, databases: &[PinnedDatabase]) -> Result<Vec<String>, StoreError> {
-    let mut all = std::collections::BTreeSet::new();
+/// The extensions that any of the databases uses, with their versions, in order.
+pub(super) async fn extensions(
+    cx: &Cx,
+    databases: &[PinnedDatabase],
+) -> Result<BTreeSet<(String, String)>, StoreError> {
+    let mut all = BTreeSet::new();
     for database in databases {
-        let used = database.session.column(cx.idle_limit, IN_USE).await;
-        all.extend(used.map_err(|error| server("reading extensions", error))?);
+        let used = database.session.rows(cx.idle_limit, IN_USE).await;
+        let used = used.map_err(|error| server("reading extensions", error))?;
+        all.extend(used.into_iter().filter_map(|row| {
+            let [name, version] = <[Option<String>; 2]>::try_from(row).ok()?;
+            Some((name?, version?))
+        }));
     }
-    Ok(all.into_iter().collect())
+    Ok(all)
 }
 
 /// Bytes of all of the databases, as they lie in the server.

@@ -7,14 +7,19 @@
 mod access;
 mod aside;
 mod drain;
+mod extensions;
 mod globals;
+mod holders;
 mod inventory;
 mod load;
 mod pin;
 mod preflight;
+mod quiet;
 mod structure;
+mod tablespaces;
 mod tools;
 mod watermark;
+mod way;
 
 use std::sync::{Arc, OnceLock};
 
@@ -77,6 +82,8 @@ impl Kind for Postgres {
             workload: workload.id.clone(),
             access,
             compression: OnceLock::new(),
+            options: OnceLock::new(),
+            tool_user: OnceLock::new(),
         }))
     }
 }
@@ -89,6 +96,10 @@ struct PostgresStore {
     access: Access,
     /// What the server's own `pg_dump` was found to be able to do.
     compression: OnceLock<Compression>,
+    /// What every login says, once the server's version is known.
+    options: OnceLock<String>,
+    /// Whom of its container the server's socket lets in.
+    tool_user: OnceLock<Option<String>>,
 }
 
 #[async_trait]

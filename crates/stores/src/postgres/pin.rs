@@ -12,8 +12,8 @@ use stillpoint_core::ports::{Cx, Pinned, StoreError};
 use stillpoint_core::sink::Sink;
 use stillpoint_pg::{PgError, Session};
 
-use super::PostgresStore;
 use super::access::{MAINTENANCE, server};
+use super::{PostgresStore, tablespaces};
 use crate::toolbox::is_short_name;
 
 /// How long one statement of the pin may take; its locks wait at most a minute by themselves.
@@ -36,6 +36,8 @@ pub(super) struct PinnedServer {
     pub(super) version: String,
     pub(super) at: Timestamp,
     pub(super) globals: String,
+    /// The fact of its tablespaces.
+    pub(super) tablespaces: Option<(String, String)>,
     pub(super) databases: Vec<PinnedDatabase>,
 }
 
@@ -53,6 +55,7 @@ impl PostgresStore {
         let session = self.open(cx, MAINTENANCE).await?;
         let names = databases(&session).await;
         let version = session.value(STATEMENT, "SHOW server_version").await;
+        let tablespaces = tablespaces::fact(cx, &session).await;
         session.close().await;
         let (names, version) = (names?, version.map_err(|error| server("pinning", error))?);
         let globals = self.dump_globals(cx).await?;
@@ -62,6 +65,7 @@ impl PostgresStore {
             version,
             at: cx.clock.now(),
             globals,
+            tablespaces: tablespaces?,
             databases,
         }))
     }
@@ -79,13 +83,15 @@ impl PostgresStore {
     }
 }
 
+/// What is backed up of `pg_database`. An interrupted `DROP DATABASE` leaves the limit -2: nobody can connect any more.
+pub(super) const BACKED_UP: &str = "datallowconn AND datconnlimit <> -2 AND NOT datistemplate";
+
 /// Every database that can be connected to, the largest first, but templates and what a restore has set
 /// aside.
 pub(super) async fn databases(session: &Session) -> Result<Vec<String>, StoreError> {
-    let sql = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate \
-               ORDER BY pg_database_size(oid) DESC, datname";
+    let sql = format!("SELECT datname FROM pg_database WHERE {BACKED_UP} ORDER BY pg_database_size(oid) DESC, datname");
     let names = session
-        .column(STATEMENT, sql)
+        .column(STATEMENT, &sql)
         .await
         .map_err(|error| server("listing databases", error))?;
     Ok(names.into_iter().filter(|name| !is_short_name(name)).collect())

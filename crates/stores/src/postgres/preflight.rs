@@ -1,21 +1,23 @@
 //! Looking, while the platform runs, whether a dump or a restore can succeed. Writes nothing.
 
-use std::collections::BTreeSet;
-
 use stillpoint_core::manifest::StoreRecord;
 use stillpoint_core::ports::store::Preflight;
 use stillpoint_core::ports::{Cx, StoreError};
 use stillpoint_pg::Session;
 
 use super::access::{MAINTENANCE, server};
-use super::{PostgresStore, aside};
+use super::pin::BACKED_UP;
+use super::{PostgresStore, aside, extensions, tablespaces};
 use crate::toolbox::room;
-
-/// The fact that holds the names of the extensions that the databases use.
-pub(super) const EXTENSIONS: &str = "extensions";
 
 /// The fact that says how many bytes the databases had in the server, indexes and all.
 pub(super) const BYTES: &str = "database bytes";
+
+/// The databases that are no part of a backup, with the reason; the server's own templates hold nobody's data.
+const LEFT_OUT: &str = "SELECT format('`%s` %s', datname, CASE WHEN datconnlimit = -2 THEN 'is left of an interrupted drop' \
+    WHEN datistemplate THEN 'is a template' ELSE 'takes no connections' END) FROM pg_database \
+    WHERE (NOT datallowconn OR datconnlimit = -2 OR datistemplate) AND datname NOT IN ('template0', 'template1') \
+    AND datname !~ '^sp_[0-9a-f]{8}$' ORDER BY datname";
 
 impl PostgresStore {
     pub(super) async fn look(&self, cx: &Cx) -> Result<Preflight, StoreError> {
@@ -30,16 +32,16 @@ impl PostgresStore {
 
     async fn look_at_server(&self, cx: &Cx, session: &Session) -> Result<Preflight, StoreError> {
         self.must_be_superuser(cx, session).await?;
-        let ask = |sql| async move {
+        let ask = |sql: String| async move {
             session
-                .value(cx.idle_limit, sql)
+                .value(cx.idle_limit, &sql)
                 .await
                 .map_err(|error| server("looking", error))
         };
-        let bytes =
-            ask("SELECT sum(pg_database_size(oid)) FROM pg_database WHERE datallowconn AND NOT datistemplate").await?;
+        let bytes = format!("SELECT sum(pg_database_size(oid)) FROM pg_database WHERE {BACKED_UP}");
+        let bytes = ask(bytes).await?;
         Ok(Preflight {
-            version: ask("SHOW server_version").await?,
+            version: ask("SHOW server_version".to_owned()).await?,
             bytes: bytes.parse().unwrap_or(0),
             spool: 0,
             warnings: self.left_out(cx, session).await?,
@@ -64,18 +66,13 @@ impl PostgresStore {
     }
 
     async fn left_out(&self, cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
-        let closed = "SELECT datname FROM pg_database WHERE NOT datallowconn AND NOT datistemplate \
-            AND datname !~ '^sp_[0-9a-f]{8}$' ORDER BY 1";
         let closed = session
-            .column(cx.idle_limit, closed)
+            .column(cx.idle_limit, LEFT_OUT)
             .await
             .map_err(|error| server("looking", error))?;
-        let closed = closed.iter().map(|name| {
-            format!(
-                "{}: database `{name}` takes no connections and is not backed up",
-                self.name
-            )
-        });
+        let closed = closed
+            .iter()
+            .map(|why| format!("{}: database {why} and is not backed up", self.name));
         let set_aside = aside::present(cx, session).await?;
         let set_aside = set_aside.iter().map(|(aside, name)| {
             format!(
@@ -107,27 +104,31 @@ impl PostgresStore {
                 self.name, record.version
             )));
         }
-        let known = session
-            .column(cx.idle_limit, "SELECT name FROM pg_available_extensions")
-            .await;
-        let known: BTreeSet<String> = known.map_err(|error| server("looking", error))?.into_iter().collect();
-        let needed = record.facts.get(EXTENSIONS).map_or("", String::as_str);
-        let missing: Vec<&str> = needed
-            .split(", ")
-            .filter(|name| !name.is_empty() && !known.contains(*name))
-            .collect();
-        if missing.is_empty() {
-            return self.must_have_room(cx, session, record).await;
-        }
-        Err(StoreError::Unfit(format!(
-            "{}: the server lacks extensions of the backup: {}",
-            self.name,
-            missing.join(", ")
-        )))
+        extensions::compare(cx, session, &self.name, record).await?;
+        tablespaces::compare(cx, session, &self.name, record).await?;
+        self.must_be_free(cx, session, record).await?;
+        self.must_have_room(cx, session, record).await
     }
 }
 
 impl PostgresStore {
+    /// Nobody's connection keeps a database from being renamed, and no prepared transaction may: only its owner knows whether
+    /// it was to be committed.
+    async fn must_be_free(&self, cx: &Cx, session: &Session, record: &StoreRecord) -> Result<(), StoreError> {
+        let held = session
+            .column(cx.idle_limit, "SELECT DISTINCT database FROM pg_prepared_xacts")
+            .await
+            .map_err(|error| server("looking", error))?;
+        let is_replaced = |name: &&String| record.artifacts.iter().any(|one| one.of.as_ref() == Some(*name));
+        match held.iter().find(is_replaced) {
+            None => Ok(()),
+            Some(name) => Err(StoreError::Unfit(format!(
+                "{}: database `{name}` has prepared transactions: end them first (pg_prepared_xacts lists them)",
+                self.name
+            ))),
+        }
+    }
+
     /// Old and new databases stand side by side until everything was compared.
     async fn must_have_room(&self, cx: &Cx, session: &Session, record: &StoreRecord) -> Result<(), StoreError> {
         // What others made does not tell.

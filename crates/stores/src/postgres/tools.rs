@@ -58,10 +58,12 @@ impl PostgresStore {
         let argv = std::iter::once(tool.program()).chain(arguments.iter().copied());
         let mut command = Command::new(argv)
             .env("PGUSER", self.access.user.as_str().into())
-            .env("PGDATABASE", database.into());
+            .env("PGDATABASE", database.into())
+            .env("PGOPTIONS", self.options(cx).await?.into());
         if let Some(password) = self.password(cx).await? {
             command = command.env("PGPASSWORD", password);
         }
+        command = command.user(self.tool_user(cx).await?.as_deref());
         command.input = input;
         Ok(cx.shell.exec(&self.workload, command).await?)
     }

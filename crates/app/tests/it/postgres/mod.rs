@@ -1,0 +1,147 @@
+//! PostgreSQL on its real engine: at least one object of every class, on the newest server and on an older one, over
+//! what is there and on an empty server.
+
+mod differences;
+mod known;
+mod server;
+
+use anyhow::{Context, Result, ensure};
+use differences::{Known, differences};
+use server::{Server, on_server};
+use stillpoint_testkit::testbed::Status;
+
+const EVERY_CLASS: &str = include_str!("every_class.sql");
+
+#[test]
+fn every_class_of_object_comes_back() -> Result<()> {
+    on_server("every", "POSTGRES", |server| {
+        round_trip(server, "POSTGRES", &|act: Act| act(), &[])
+    })
+}
+
+#[test]
+fn every_class_of_object_comes_back_on_15_and_moves_to_17() -> Result<()> {
+    on_server("every15", "POSTGRES15", |server| {
+        let shut = |act: Act| {
+            server.let_in_peers_only()?;
+            act()?;
+            server.let_in_by_password()
+        };
+        round_trip(server, "POSTGRES", &shut, known::FROM_15_TO_17)
+    })
+}
+
+/// A run of the product.
+type Act<'a> = &'a mut dyn FnMut() -> Result<()>;
+
+/// Over what is there, then on an empty server of another image. On the first server runs are `within` something.
+fn round_trip(server: &Server, to: &str, within: &dyn Fn(Act) -> Result<()>, moved: &[Known]) -> Result<()> {
+    assert_eq!(commands_without_example(server)?, Vec::<String>::new());
+    server.make_folder()?;
+    server.psql(EVERY_CLASS)?;
+    let before = server.facts()?;
+    within(&mut || backup(server))?;
+    let id = server.product.backups()?.pop().context("there is no backup")?;
+    server.psql(include_str!("wreck.sql"))?;
+    server.psql("\\connect boss\nbegin; create table half_done (n integer); prepare transaction 'half done'")?;
+    refused(server, &id, "database `boss` has prepared transactions")?;
+    server.psql("\\connect boss\nrollback prepared 'half done'")?;
+    within(&mut || restore(server, &id))?;
+    is_settled(server)?;
+    assert_eq!(
+        differences(&before, &server.facts()?, known::ALWAYS),
+        Vec::<String>::new()
+    );
+
+    server.replace_by(to)?;
+    refused(
+        server,
+        &id,
+        "the folder of tablespace `fast disk` is not there: /srv/fast disk",
+    )?;
+    server.make_folder()?;
+    restore(server, &id)?;
+    is_settled(server)?;
+    let moved: Vec<&Known> = known::ALWAYS.iter().chain(known::ELSEWHERE).chain(moved).collect();
+    assert_eq!(differences(&before, &server.facts()?, moved), Vec::<String>::new());
+    Ok(())
+}
+
+/// The CREATE commands of the newest client's own manual that `every_class.sql` never uses.
+fn commands_without_example(server: &Server) -> Result<Vec<String>> {
+    let help = server.beside("psql -h 127.0.0.1 -d postgres -Xc '\\h *'")?;
+    let words = help.lines().filter_map(|line| line.strip_prefix("Command:"));
+    let commands: Vec<&str> = words
+        .map(str::trim)
+        .filter(|command| command.starts_with("CREATE "))
+        .collect();
+    ensure!(commands.len() > 40, "psql knows too few commands: {commands:?}");
+    // These never stand side by side.
+    let spelled = |command: &str| match command {
+        "CREATE TABLE AS" => "create table as_made as ".to_owned(),
+        "CREATE CONVERSION" => "create default conversion ".to_owned(),
+        "CREATE LANGUAGE" => "create trusted language ".to_owned(),
+        other => format!("\n{} ", other.to_lowercase()),
+    };
+    let missing = commands
+        .into_iter()
+        .filter(|command| !EVERY_CLASS.contains(&spelled(command)));
+    Ok(missing.map(str::to_owned).collect())
+}
+
+/// Names what it leaves out.
+fn backup(server: &Server) -> Result<()> {
+    let backup = server.product.run(&["backup"])?.must_end_with(0)?;
+    backup
+        .must_say("database `closed` takes no connections and is not backed up")?
+        .must_say("database `own_template` is a template and is not backed up")?
+        .must_say("database `broken` is left of an interrupted drop and is not backed up")?;
+    Ok(())
+}
+
+/// Says what comes back in another version.
+fn restore(server: &Server, id: &str) -> Result<()> {
+    let restore = server
+        .product
+        .run(&["restore", id, "--confirm", id])?
+        .must_end_with(0)?;
+    restore.must_say("extension `pg_trgm` was in version 1.3, the server installs 1.6")?;
+    Ok(())
+}
+
+/// Before anything stops.
+fn refused(server: &Server, id: &str, words: &str) -> Result<()> {
+    let restore = server
+        .product
+        .run(&["restore", id, "--confirm", id])?
+        .must_end_with(13)?;
+    restore.must_say(words)?;
+    is_settled(server)
+}
+
+/// Clients run, and nothing that was set aside is left.
+fn is_settled(server: &Server) -> Result<()> {
+    let all = server.testbed.containers()?;
+    assert!(all.iter().all(|one| one.status == Status::Running), "{all:?}");
+    let aside = "select datname from pg_database where datname ~ '^sp_[0-9a-f]{8}$'";
+    assert_eq!(server.psql(aside)?, "");
+    Ok(())
+}
+
+/// Each difference that these tests know has its line, with the reason, in the manual's page.
+#[test]
+fn the_page_gives_the_reason_for_each_difference() -> Result<()> {
+    let page = include_str!("../../../../../docs/stores/postgres.md");
+    let table = page
+        .split("### What comes back otherwise")
+        .nth(1)
+        .context("no such table")?;
+    let lists = [known::ALWAYS, known::ELSEWHERE, known::FROM_15_TO_17];
+    for Known { named, .. } in lists.into_iter().flatten() {
+        assert!(
+            table.contains(&format!("| {named} |")),
+            "docs/stores/postgres.md lacks `{named}`"
+        );
+    }
+    Ok(())
+}

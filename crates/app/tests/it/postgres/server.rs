@@ -1,0 +1,132 @@
+//! A server of its own beside a client that has nothing to do, and what can be told of it: its definitions, a hash of
+//! every table, and what no dump tells.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use stillpoint_testkit::product::Product;
+use stillpoint_testkit::testbed::{Shape, Testbed};
+
+use crate::common::{PROGRAM, until};
+
+const SERVICE: &str = "db";
+/// No server has a role `postgres` here.
+pub(super) const SUPERUSER: &str = "boss";
+const PASSWORD: &str = "s3 'cret";
+
+/// What a server holds, by section (`rows of every`), line by line.
+pub(super) type Facts = BTreeMap<String, Vec<String>>;
+
+/// A platform of one server and one client.
+pub(super) struct Server<'a> {
+    pub(super) testbed: &'a Testbed,
+    pub(super) product: Product,
+}
+
+/// Runs a test on a platform with an empty server of this image.
+pub(super) fn on_server(name: &str, image: &str, test: impl FnOnce(&Server) -> Result<()>) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    Testbed::for_test(name, Shape::Mini)?.examined(|testbed| {
+        testbed.guest("app", "IDLE", &[], &["term"])?;
+        let server = Server::of(testbed, folder.path());
+        server.start(image)?;
+        test(&server)
+    })
+}
+
+impl<'a> Server<'a> {
+    fn of(testbed: &'a Testbed, folder: &Path) -> Self {
+        let product = Product::of(PROGRAM, folder, testbed);
+        Self { testbed, product }
+    }
+
+    fn start(&self, image: &str) -> Result<()> {
+        let login = [
+            format!("POSTGRES_USER={SUPERUSER}"),
+            format!("POSTGRES_PASSWORD={PASSWORD}"),
+        ];
+        let options = ["--restart=unless-stopped", "-e", &login[0], "-e", &login[1]];
+        self.testbed.guest(
+            SERVICE,
+            image,
+            &options,
+            &["postgres", "-c", "fsync=off", "-c", "max_prepared_transactions=2"],
+        )?;
+        // Over TCP: the private server of the first start does not listen there.
+        until("the server takes connections", || {
+            Ok(self.exec(&["pg_isready", "-q", "-h", "127.0.0.1"]).is_ok())
+        })?;
+        Ok(())
+    }
+
+    /// The folder of the tablespace in `every_class.sql`: an operator brings it too.
+    pub(super) fn make_folder(&self) -> Result<()> {
+        self.exec(&["install", "-d", "-o", "postgres", "/srv/fast disk"])
+            .map(drop)
+    }
+
+    /// The server is lost with its data; an empty one of another image takes its place.
+    pub(super) fn replace_by(&self, image: &str) -> Result<()> {
+        let lost = self.testbed.container(SERVICE)?;
+        self.testbed.docker(&["rm", "--force", "--volumes", &lost])?;
+        self.start(image)
+    }
+
+    /// From now on the server lets in its own system user by its socket, and nobody over the network.
+    pub(super) fn let_in_peers_only(&self) -> Result<()> {
+        let shut = "local all all peer map=own\nhost all all all reject";
+        self.write("pg_ident.conf", &format!("own postgres {SUPERUSER}"))?;
+        self.write("pg_hba.conf", shut)?;
+        until("nobody is let in over the network", || {
+            Ok(self.psql("select 1").is_err())
+        })
+    }
+
+    pub(super) fn let_in_by_password(&self) -> Result<()> {
+        self.write("pg_hba.conf", "local all all trust\nhost all all all scram-sha-256")?;
+        until("passwords count again", || Ok(self.psql("select 1").is_ok()))
+    }
+
+    fn write(&self, file: &str, text: &str) -> Result<()> {
+        let script = format!(
+            "printf '%s\\n' \"$1\" >\"$PGDATA/{file}\" && exec setpriv --reuid=postgres --clear-groups pg_ctl reload"
+        );
+        self.exec(&["sh", "-euc", &script, "sh", text]).map(drop)
+    }
+
+    pub(super) fn exec(&self, command: &[&str]) -> Result<String> {
+        let id = self.testbed.container(SERVICE)?;
+        let all: Vec<&str> = ["exec", &id].into_iter().chain(command.iter().copied()).collect();
+        self.testbed.docker(&all)
+    }
+
+    /// Runs a script of psql as the superuser.
+    pub(super) fn psql(&self, script: &str) -> Result<String> {
+        self.beside(&format!(
+            "exec psql -XqAt -h 127.0.0.1 -d postgres <<'END OF SCRIPT'\n{script}\nEND OF SCRIPT\n"
+        ))
+    }
+
+    pub(super) fn beside(&self, script: &str) -> Result<String> {
+        let login = format!("export PGUSER={SUPERUSER} PGPASSWORD=\"{PASSWORD}\" LC_ALL=C.UTF-8\n");
+        self.testbed.beside(SERVICE, &format!("{login}{script}"))
+    }
+
+    pub(super) fn facts(&self) -> Result<Facts> {
+        let said = self.beside(&format!("set -e\n{}", include_str!("facts.sh")))?;
+        let mut facts = Facts::new();
+        let mut section = None;
+        for line in said.lines() {
+            if let Some(name) = line.strip_prefix("== ") {
+                section = Some(facts.entry(name.to_owned()).or_default());
+            } else {
+                section
+                    .as_mut()
+                    .context("a fact before every section")?
+                    .push(line.to_owned());
+            }
+        }
+        Ok(facts)
+    }
+}

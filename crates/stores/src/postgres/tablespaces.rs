@@ -1,0 +1,60 @@
+//! Tablespaces: their folders are outside the server's data, so they are in no dump, and must be there before a restore.
+
+use std::collections::BTreeMap;
+
+use stillpoint_core::manifest::StoreRecord;
+use stillpoint_core::names::StoreName;
+use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_pg::Session;
+use stillpoint_pg::quote::literal;
+
+use super::access::server;
+
+/// The fact that holds name and folder of each tablespace, as a JSON object.
+pub(super) const TABLESPACES: &str = "tablespaces";
+
+/// The server's own lie inside its data.
+const OWN_FOLDERS: &str = "SELECT spcname, pg_tablespace_location(oid) FROM pg_tablespace \
+    WHERE pg_tablespace_location(oid) LIKE '/%'";
+
+/// What the fact says of this server; nothing where there are none.
+pub(super) async fn fact(cx: &Cx, session: &Session) -> Result<Option<(String, String)>, StoreError> {
+    let all = present(cx, session).await?;
+    let text = serde_json::to_string(&all).map_err(|error| StoreError::Unfit(error.to_string()))?;
+    Ok((!all.is_empty()).then(|| (TABLESPACES.to_owned(), text)))
+}
+
+/// Refuses where a tablespace would have to be made and its folder is not there.
+pub(super) async fn compare(
+    cx: &Cx,
+    session: &Session,
+    store: &StoreName,
+    record: &StoreRecord,
+) -> Result<(), StoreError> {
+    let Some(text) = record.facts.get(TABLESPACES) else {
+        return Ok(());
+    };
+    let needed: BTreeMap<String, String> = serde_json::from_str(text)
+        .map_err(|error| StoreError::Damaged(format!("{store}: the fact `{TABLESPACES}`: {error}")))?;
+    let present = present(cx, session).await?;
+    for (name, folder) in needed.iter().filter(|(name, _)| !present.contains_key(*name)) {
+        let is_folder = format!("SELECT (pg_stat_file({}, true)).isdir", literal(folder));
+        let is_folder = session.value(cx.idle_limit, &is_folder).await;
+        if is_folder.map_err(|error| server("looking at a folder", error))? != "t" {
+            return Err(StoreError::Unfit(format!(
+                "{store}: the folder of tablespace `{name}` is not there: {folder}, empty and the server's own"
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn present(cx: &Cx, session: &Session) -> Result<BTreeMap<String, String>, StoreError> {
+    let rows = session.rows(cx.idle_limit, OWN_FOLDERS).await;
+    let rows = rows.map_err(|error| server("listing tablespaces", error))?;
+    let pairs = rows.into_iter().filter_map(|row| {
+        let [name, folder] = <[Option<String>; 2]>::try_from(row).ok()?;
+        Some((name?, folder?))
+    });
+    Ok(pairs.collect())
+}
