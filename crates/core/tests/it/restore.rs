@@ -388,8 +388,8 @@ async fn a_stop_that_fails_before_anything_was_overwritten_brings_the_platform_b
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_stopped_in_the_end_is_named() -> anyhow::Result<()> {
     let (world, id) = backed_up().await?;
-    world.faults.on(Method::StoreRestore).of("db").fails();
-    // It is stopped with the rest, again for its load, and in the end.
+    world.faults.on(Method::StoreRestore).of("queue").nth(2).fails();
+    // It is stopped with the rest, again for its load, and in the end, when it runs to be looked at.
     world.faults.on(Method::PowerStop).of("queue").nth(3).fails();
     let told = world.restore(id).await;
     assert_eq!(told.exit(), Exit::StoppedOnPurpose);

@@ -2,6 +2,7 @@
 //! Never touches what carries no owner label of ours, nor what a living process owns.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::sync::Once;
 
 use anyhow::{Context, Result};
@@ -17,8 +18,12 @@ pub(crate) fn first() -> Result<()> {
     outcome.map(drop).context("cannot remove what earlier runs have left")
 }
 
-/// Removes every testbed and every single container whose owner is gone; the removed ones' names.
+/// Removes every testbed and every single container whose owner is gone; the removed ones' names. One process of this machine
+/// at a time: of two that remove the same one finds volumes in use by containers that the other is removing.
 pub fn reap() -> Result<Vec<String>> {
+    let path = std::env::temp_dir().join("stillpoint-testbed-reap.lock");
+    let alone = File::create(&path).and_then(|file| file.lock().map(|()| file));
+    let _alone = alone.with_context(|| format!("cannot lock {}", path.display()))?;
     let mut removed = reap_projects()?;
     removed.extend(reap_singles()?);
     Ok(removed)
