@@ -19,8 +19,9 @@ pub(crate) fn first() -> Result<()> {
 
 /// Removes every testbed and every single container whose owner is gone; the removed ones' names.
 pub fn reap() -> Result<Vec<String>> {
-    let mut removed = reap_projects()?;
-    removed.extend(reap_singles()?);
+    // The single ones first: a network to which one of them is attached cannot be removed.
+    let mut removed = reap_singles()?;
+    removed.extend(reap_projects()?);
     Ok(removed)
 }
 

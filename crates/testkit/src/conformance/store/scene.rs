@@ -1,0 +1,172 @@
+//! A platform with one store, the product beside it, and what the cases ask of both.
+
+use std::cell::OnceCell;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::traces::Traces;
+use super::{Subject, objects};
+use crate::product::{Product, Ran, Running};
+use crate::testbed::{Testbed, Truth};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+pub(super) struct Scene<'a> {
+    pub(super) subject: &'a dyn Subject,
+    pub(super) testbed: &'a Testbed,
+    pub(super) product: Product,
+    /// The store's container.
+    pub(super) store: String,
+    before: Traces,
+    made: OnceCell<Made>,
+    bulk: OnceCell<&'static str>,
+}
+
+/// A backup, and what was there when it was made.
+pub(super) struct Made {
+    pub(super) id: String,
+    truth: Truth,
+    /// The witness's; 0 where it was never ready.
+    tick: u64,
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn new(subject: &'a dyn Subject, program: &str, folder: &Path, testbed: &'a Testbed) -> Result<Self> {
+        let product = Product::of(program, folder, testbed);
+        Ok(Self {
+            store: testbed.container(subject.service())?,
+            before: Traces::of(subject, testbed, &product)?,
+            subject,
+            testbed,
+            product,
+            made: OnceCell::new(),
+            bulk: OnceCell::new(),
+        })
+    }
+
+    pub(super) fn service(&self) -> &'static str {
+        self.subject.service()
+    }
+
+    /// A backup of the data that the platform began with. Made once: the first case asks for it.
+    pub(super) fn made(&self) -> Result<&Made> {
+        if let Some(made) = self.made.get() {
+            return Ok(made);
+        }
+        let truth = self.testbed.truth()?;
+        let tick = self.tick()?;
+        let id = self.product.backup()?;
+        Ok(self.made.get_or_init(|| Made { id, truth, tick }))
+    }
+
+    /// Fails unless the store holds what it held when the backup was made, to the last tick.
+    pub(super) fn is_as(&self, made: &Made) -> Result<()> {
+        let differences = made.truth.differences(&self.testbed.truth()?);
+        ensure!(differences.is_empty(), "other data:\n{}", differences.join("\n"));
+        if made.tick == 0 {
+            Ok(())
+        } else {
+            self.shows_tick(made.tick)
+        }
+    }
+
+    /// Fails unless the witness has written so many ticks, whole, everywhere in the store.
+    pub(super) fn shows_tick(&self, tick: u64) -> Result<()> {
+        for (place, witness) in self.testbed.witness()? {
+            let is_that = witness.is_whole() && witness.last == tick;
+            ensure!(is_that, "{place} shows {witness:?}, not tick {tick}");
+        }
+        Ok(())
+    }
+
+    fn tick(&self) -> Result<u64> {
+        let states = self.testbed.witness()?;
+        Ok(states.values().map(|witness| witness.last).max().unwrap_or(0))
+    }
+
+    pub(super) fn try_restore(&self, id: &str) -> Result<Ran> {
+        self.product.run(&["restore", id, "--confirm", id])
+    }
+
+    pub(super) fn restore(&self, id: &str) -> Result<()> {
+        self.try_restore(id)?.must_end_with(0).map(drop)
+    }
+
+    /// Fails if the deed stopped, started or changed any container.
+    pub(super) fn untouched(&self, deed: impl FnOnce() -> Result<()>) -> Result<()> {
+        let before = self.testbed.containers()?;
+        deed()?;
+        let now = self.testbed.containers()?;
+        ensure!(
+            now == before,
+            "something was touched\nbefore {before:?}\nnow    {now:?}"
+        );
+        Ok(())
+    }
+
+    /// A backup of much data, and a deed when its first bytes have come. The product stands still meanwhile
+    /// (SIGSTOP), so that the deed is done half-way however long it takes.
+    pub(super) fn half_way(&self, deed: impl FnOnce(&Running) -> Result<()>) -> Result<Ran> {
+        let artifact = match self.bulk.get() {
+            Some(artifact) => artifact,
+            None => {
+                let artifact = self.subject.bulk(self.testbed)?;
+                self.bulk.get_or_init(|| artifact)
+            }
+        };
+        self.product.interfered(artifact, deed)
+    }
+
+    /// Waits until the store answers.
+    pub(super) fn answers(&self) -> Result<()> {
+        let begun = Instant::now();
+        while let Err(error) = self.testbed.truth() {
+            ensure!(begun.elapsed() < PATIENCE, "the store does not answer: {error:#}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// Fails unless these are the complete backups.
+    pub(super) fn lists(&self, ids: &[String]) -> Result<()> {
+        let listed = self.product.backups()?;
+        ensure!(listed == ids, "listed are {listed:?}, not {ids:?}");
+        Ok(())
+    }
+
+    pub(super) fn largest_artifact(&self, id: &str) -> Result<String> {
+        let path = self.product.repository.join(id).join("manifest.json");
+        let manifest: Value = serde_json::from_slice(&std::fs::read(path)?)?;
+        let artifacts = manifest["stores"][0]["artifacts"].as_array().context("no artifacts")?;
+        let largest = artifacts.iter().max_by_key(|artifact| artifact["size"].as_u64());
+        let name = largest.and_then(|artifact| artifact["name"].as_str());
+        name.map(str::to_owned).context("no artifact")
+    }
+
+    /// Fails unless everything around the data is as it was before the first case. What an ended run has let go of may
+    /// take a moment to be seen as gone.
+    pub(super) fn nothing_is_left(&self) -> Result<()> {
+        objects::are_documented(&self.product.repository)?;
+        let begun = Instant::now();
+        loop {
+            let now = Traces::of(self.subject, self.testbed, &self.product);
+            let differences = now.map(|now| self.before.differences(&now));
+            match differences {
+                Ok(none) if none.is_empty() => return Ok(()),
+                Ok(left) if begun.elapsed() > PATIENCE => bail!("not as before:\n{}", left.join("\n")),
+                Err(error) if begun.elapsed() > PATIENCE => return Err(error),
+                _ => std::thread::sleep(Duration::from_millis(100)),
+            }
+        }
+    }
+}
+
+/// Fails unless it said this, as text or in JSON.
+pub(super) fn says(ran: &Ran, words: &str) -> Result<()> {
+    let said = format!("{}{}", ran.out, ran.err);
+    ensure!(said.contains(words), "`{words}` is not said:\n{said}");
+    Ok(())
+}
