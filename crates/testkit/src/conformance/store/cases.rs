@@ -1,9 +1,10 @@
 //! The ten cases. Each says what the product must do and what must have become of the data; that nothing else was
 //! touched is asserted after each of them by the suite.
 
+use std::cell::OnceCell;
 use std::fs;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use super::scene::{Scene, says};
 use crate::testbed::Testbed;
@@ -59,6 +60,7 @@ fn wrong_credential(scene: &Scene) -> Result<()> {
             .must_end_with(13)?;
         for ran in [backup, restore] {
             says(&ran, &refused)?;
+            says(&ran, scene.subject.password()).context("the way out is not told")?;
             ensure!(says(&ran, "not-the-secret").is_err(), "a password was shown");
         }
         Ok(())
@@ -138,7 +140,10 @@ fn damaged(scene: &Scene) -> Result<()> {
 
 fn dies_while_draining(scene: &Scene) -> Result<()> {
     let listed = scene.product.backups()?;
-    let ran = scene.half_way(|_| scene.testbed.docker(&["kill", &scene.store]).map(drop))?;
+    let killing = OnceCell::new();
+    let ran = scene.half_way(|_| killing.set(scene.kill_store()?).map_err(|_| anyhow!("killed twice")))?;
+    let killed = killing.into_inner().context("nothing was killed")?.join();
+    killed.map_err(|_| anyhow!("the killer panicked"))??;
     says(&ran.must_end_with(1)?, &format!("store {}", scene.service()))?;
     scene.lists(&listed)
 }

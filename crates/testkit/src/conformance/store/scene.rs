@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::path::Path;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -118,6 +119,23 @@ impl<'a> Scene<'a> {
             }
         };
         self.product.interfered(artifact, deed)
+    }
+
+    /// Ends the store's process as a lack of memory would, and returns when it is gone. The engine may take longer
+    /// to say so: it waits for whoever reads what the container's other processes have said.
+    pub(super) fn kill_store(&self) -> Result<JoinHandle<Result<String>>> {
+        let main = self
+            .testbed
+            .docker(&["inspect", "--format={{.State.Pid}}", &self.store])?;
+        let process = Path::new("/proc").join(main);
+        let (testbed, store) = (self.testbed.clone(), self.store.clone());
+        let killing = std::thread::spawn(move || testbed.docker(&["kill", &store]));
+        let begun = Instant::now();
+        while process.exists() {
+            ensure!(begun.elapsed() < PATIENCE, "{} was not killed", self.service());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(killing)
     }
 
     /// Waits until the store answers.
