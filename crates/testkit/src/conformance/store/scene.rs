@@ -92,8 +92,14 @@ impl<'a> Scene<'a> {
         self.product.run(&["restore", id, "--confirm", id])
     }
 
+    /// Restores, which must succeed. That something was done is seen by the store's new start: of an empty one nothing
+    /// else would tell.
     pub(super) fn restore(&self, id: &str) -> Result<()> {
-        self.try_restore(id)?.must_end_with(0).map(drop)
+        let before = self.testbed.state(self.service())?.started_at;
+        self.try_restore(id)?.must_end_with(0)?;
+        let now = self.testbed.state(self.service())?.started_at;
+        ensure!(now != before, "the restore has not touched the store");
+        Ok(())
     }
 
     /// Fails if the deed stopped, started or changed any container.
