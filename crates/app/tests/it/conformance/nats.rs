@@ -14,14 +14,14 @@ store_conformance!(Nats, PROGRAM);
 const SERVICE: &str = "nats";
 
 /// Several: a stream goes into the artifact when all of it has come.
-const BULK: &str = r#"
+const BULK: &str = r"
 set -euo pipefail
 head -c 8388608 /dev/urandom > /tmp/bulk
 for n in 1 2 3; do
   nats object add BULK$n --storage file >/dev/null
   nats object put BULK$n /tmp/bulk --name bulk --force --no-progress >/dev/null
 done
-"#;
+";
 
 impl Subject for Nats {
     fn shape(&self) -> Shape {

@@ -54,7 +54,10 @@ fn of_backup(files: &BTreeMap<String, File>) -> Result<()> {
         _ => bail!("a torso: {:?}", files.keys()),
     };
     let stores = manifest["stores"].as_array().context("no stores")?;
-    let artifacts = stores.iter().flat_map(|store| store["artifacts"].as_array()).flatten();
+    let artifacts = stores
+        .iter()
+        .filter_map(|store| store["artifacts"].as_array())
+        .flatten();
     let named: BTreeSet<&str> = artifacts.filter_map(|artifact| artifact["name"].as_str()).collect();
     let is_artifact = |name: &&str| !["run.json", "manifest.json", "manifest.partial.json"].contains(name);
     let there: BTreeSet<&str> = files.keys().map(String::as_str).filter(is_artifact).collect();

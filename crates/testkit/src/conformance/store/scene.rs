@@ -117,14 +117,17 @@ impl<'a> Scene<'a> {
     /// A backup of much data, and a deed when its first bytes have come. The product stands still meanwhile
     /// (SIGSTOP), so that the deed is done half-way however long it takes.
     pub(super) fn half_way(&self, deed: impl FnOnce(&Running) -> Result<()>) -> Result<Ran> {
-        let artifact = match self.bulk.get() {
-            Some(artifact) => artifact,
-            None => {
-                let artifact = self.subject.bulk(self.testbed)?;
-                self.bulk.get_or_init(|| artifact)
-            }
-        };
+        let artifact = self.bulky_artifact()?;
         self.product.interfered(artifact, deed)
+    }
+
+    /// Made once, by the first case that wants it.
+    fn bulky_artifact(&self) -> Result<&'static str> {
+        if let Some(artifact) = self.bulk.get() {
+            return Ok(artifact);
+        }
+        let artifact = self.subject.bulk(self.testbed)?;
+        Ok(self.bulk.get_or_init(|| artifact))
     }
 
     /// Ends the store's process as a lack of memory would, and returns when it is gone. The engine may take longer
