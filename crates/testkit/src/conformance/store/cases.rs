@@ -109,7 +109,7 @@ fn while_a_writer_writes(scene: &Scene) -> Result<()> {
         .witness_log_last_stop()?
         .context("the writer was never stopped")?;
     ensure!(stopped > before, "nobody wrote before the stop");
-    ensure!(scene.testbed.tick()? > stopped);
+    ensure!(scene.tick_again()? > stopped, "nothing was written since");
     scene.restore(&id)?;
     scene.shows_tick(stopped)
 }

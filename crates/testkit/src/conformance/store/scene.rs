@@ -88,6 +88,17 @@ impl<'a> Scene<'a> {
         Ok(states.values().map(|witness| witness.last).max().unwrap_or(0))
     }
 
+    /// A tick of a witness that was started a moment ago: until then the engine runs nothing in its container.
+    pub(super) fn tick_again(&self) -> Result<u64> {
+        let begun = Instant::now();
+        loop {
+            match self.testbed.tick() {
+                Err(_) if begun.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(100)),
+                ticked => return ticked,
+            }
+        }
+    }
+
     pub(super) fn try_restore(&self, id: &str) -> Result<Ran> {
         self.product.run(&["restore", id, "--confirm", id])
     }
