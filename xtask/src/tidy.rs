@@ -81,6 +81,7 @@ fn incomplete_stores(root: &Path) -> Result<Vec<String>> {
             format!("docs/stores/{kind}.md"),
             format!("testbed/images/{kind}"),
             format!("testbed/images/witness/stores/{kind}.sh"),
+            format!("crates/app/tests/it/conformance/{kind}.rs"),
         ] {
             if !root.join(&needed).exists() {
                 wrong.push(format!("{STORES}/{kind}: there is no {needed}"));

@@ -22,7 +22,8 @@ pub struct Product {
     /// The directory that holds its backups, unless they are in a bucket.
     pub repository: PathBuf,
     in_s3: bool,
-    state: PathBuf,
+    /// Its state directory.
+    pub state: PathBuf,
     env: Vec<(OsString, OsString)>,
     /// What is put before it: `nsenter` and the like.
     before: Vec<String>,
@@ -159,6 +160,21 @@ impl Product {
     pub fn restore(&self, backup: &str) -> Result<Ran> {
         self.run(&["restore", backup, "--confirm", backup, "--discard-old"])?
             .must_end_with(0)
+    }
+
+    /// A backup, and a deed half-way: the run stands still (SIGSTOP) from the moment that the first bytes of an artifact
+    /// have come until the deed is done. Then it goes on to its end.
+    pub fn interfered(&self, artifact: &str, deed: impl FnOnce(&Running) -> Result<()>) -> Result<Ran> {
+        let mut running = self.start(&["backup", "--json"])?;
+        running.until(&format!("the first bytes of {artifact}"), |event| {
+            event["event"] == "progress" && event["artifact"] == artifact
+        })?;
+        running.signal("STOP")?;
+        let done = deed(&running);
+        // Whatever became of the deed: a run that stands still would never end.
+        running.signal("CONT")?;
+        let ran = running.end()?;
+        done.map(|()| ran)
     }
 
     /// The ids of the complete backups; what restores have copied is none.

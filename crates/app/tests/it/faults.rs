@@ -1,5 +1,5 @@
 //! A backup that fails: the clients run again, the store and the cause are named, and nothing
-//! incomplete is listed. On the real engine.
+//! incomplete is listed. On the real engine. A store that dies and a run that is cancelled: `conformance`.
 
 use crate::common::{HALF_A_DUMP, is_back, nothing_runs, on_mini, replace_tool, standing, stuck_in_a_dump};
 use anyhow::Result;
@@ -42,17 +42,6 @@ fn a_dump_that_fails_after_writing_bytes_fails_the_backup() -> Result<()> {
 }
 
 #[test]
-fn a_store_that_dies_during_its_dump_fails_the_backup() -> Result<()> {
-    on_mini("storedies", |testbed, product| {
-        let before = standing(testbed)?;
-        let running = stuck_in_a_dump(testbed, product)?;
-        testbed.docker(&["kill", &testbed.container("postgres-main")?])?;
-        failed(running.end()?, &["store postgres-main", "pg_dump"], product)?;
-        is_back(testbed, &before)
-    })
-}
-
-#[test]
 fn a_cut_stream_fails_the_backup() -> Result<()> {
     on_mini("cut", |testbed, product| {
         let before = standing(testbed)?;
@@ -61,19 +50,6 @@ fn a_cut_stream_fails_the_backup() -> Result<()> {
         let running = stuck_in_a_dump(testbed, &through)?;
         proxy.cut_upgraded();
         failed(running.end()?, &["store postgres-main", "was cut"], product)?;
-        is_back(testbed, &before)?;
-        nothing_runs(testbed)
-    })
-}
-
-#[test]
-fn an_interrupted_backup_ends_its_dump_and_brings_the_clients_back() -> Result<()> {
-    on_mini("interrupt", |testbed, product| {
-        let before = standing(testbed)?;
-        let running = stuck_in_a_dump(testbed, product)?;
-        running.signal("INT")?;
-        running.end()?.must_end_with(130)?.must_say("interrupted")?;
-        assert_eq!(product.backups()?, Vec::<String>::new());
         is_back(testbed, &before)?;
         nothing_runs(testbed)
     })

@@ -3,6 +3,7 @@
 mod by_hand;
 mod common;
 mod config;
+mod conformance;
 mod copied;
 mod cron;
 mod damage;

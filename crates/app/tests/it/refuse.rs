@@ -1,54 +1,11 @@
-//! A restore that cannot succeed is refused before anything is stopped.
+//! A restore that cannot succeed is refused before anything is stopped. Damage: `damage`.
 
 use std::path::{Path, PathBuf};
 
-use crate::common::{has_claim, on_mini, standing};
-use anyhow::{Context, Result};
+use crate::common::{on_mini, standing};
+use anyhow::Result;
 use stillpoint_testkit::product::Product;
 use stillpoint_testkit::testbed::Testbed;
-
-#[test]
-fn a_damaged_backup_is_refused_before_anything_is_stopped() -> Result<()> {
-    on_mini("damaged", |testbed, product| {
-        let backup = product.backup()?;
-        let artifact = product.repository.join(&backup).join("postgres-main/langfuse.dump");
-        let whole = std::fs::read(&artifact).with_context(|| format!("no {}", artifact.display()))?;
-        let half = &whole[..whole.len() / 2];
-        let mut flipped = whole.clone();
-        flipped[whole.len() / 2] ^= 1;
-
-        std::fs::remove_file(&artifact)?;
-        refused(testbed, product, &backup, "postgres-main/langfuse.dump: missing")?;
-        std::fs::write(&artifact, half)?;
-        refused(testbed, product, &backup, "postgres-main/langfuse.dump: ")?;
-        std::fs::write(&artifact, &flipped)?;
-        refused(testbed, product, &backup, "postgres-main/langfuse.dump: its SHA-256 is")?;
-
-        std::fs::write(&artifact, &whole)?;
-        product.run(&["verify", &backup])?.must_end_with(0)?;
-        Ok(())
-    })
-}
-
-fn refused(testbed: &Testbed, product: &Product, backup: &str, words: &str) -> Result<()> {
-    let before = standing(testbed)?;
-    let events = testbed.events_recorder()?;
-    product
-        .run(&["restore", backup, "--confirm", backup])?
-        .must_end_with(13)?
-        .must_say(words)?
-        .must_say("help:")?;
-    product.run(&["verify", backup])?.must_end_with(15)?.must_say(words)?;
-    let acts: Vec<String> = events.stop()?.into_iter().map(|event| event.action).collect();
-    let power = ["kill", "die", "stop", "start", "pause", "unpause", "create", "destroy"];
-    assert!(
-        !acts.iter().any(|act| power.contains(&act.as_str())),
-        "something was touched: {acts:?}"
-    );
-    assert_eq!(standing(testbed)?, before);
-    assert!(!has_claim(testbed)?);
-    Ok(())
-}
 
 #[test]
 fn another_platforms_backup_is_refused() -> Result<()> {

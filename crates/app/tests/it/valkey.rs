@@ -8,7 +8,7 @@ use serde_json::Value;
 use stillpoint_testkit::product::Product;
 use stillpoint_testkit::testbed::{Shape, Status, Testbed};
 
-use crate::common::{PROGRAM, has_claim, is_back, standing, until};
+use crate::common::{PROGRAM, is_back, standing, until};
 use crate::page::commands;
 
 const SERVICE: &str = "cache";
@@ -335,11 +335,10 @@ fn a_save_of_somebody_else_is_waited_out_and_never_taken_for_ours() -> Result<()
 }
 
 #[test]
-fn whoever_writes_into_the_standstill_voids_it_and_is_named() -> Result<()> {
-    on_cache("vkwriter", &USUAL, |cache| {
+fn reading_saving_and_expiry_inside_the_standstill_are_no_writes() -> Result<()> {
+    on_cache("vkreader", &USUAL, |cache| {
         cache.fill("x")?;
         cache.cli(&["SET", "passing", "by", "PX", "1"])?;
-        let before = standing(cache.testbed)?;
         cache.hold_dumps()?;
         let running = cache.product.start(&["backup"])?;
         cache.half_way()?;
@@ -347,35 +346,7 @@ fn whoever_writes_into_the_standstill_voids_it_and_is_named() -> Result<()> {
             cache.cli(reading)?;
         }
         cache.let_go()?;
-        running.end()?.must_end_with(0)?;
-        cache.exec(&["rm", "-f", "/tmp/go", "/tmp/half-way"])?;
-
-        let running = cache.product.start(&["backup"])?;
-        cache.half_way()?;
-        cache.cli(&["EVAL", "return redis.call('SET', 'from', 'outside')", "0"])?;
-        cache.let_go()?;
-        running
-            .end()?
-            .must_end_with(1)?
-            .must_say("1 call of SET")?
-            .must_say(SERVICE)?;
-        is_back(cache.testbed, &before)?;
-        assert_eq!(cache.product.backups()?.len(), 1);
-        Ok(())
-    })
-}
-
-#[test]
-fn a_wrong_password_is_refused_before_anything_is_stopped_and_can_be_given() -> Result<()> {
-    on_cache("vklogin", &USUAL, |cache| {
-        let before = standing(cache.testbed)?;
-        cache.cli(&["CONFIG", "SET", "requirepass", "changed since"])?;
-        let ran = cache.product.run(&["backup"])?.must_end_with(12)?;
-        ran.must_say("cache refused user `default`: WRONGPASS")?
-            .must_say("help: set STILLPOINT_CACHE_PASSWORD")?;
-        assert_eq!(standing(cache.testbed)?, before);
-        assert!(!has_claim(cache.testbed)?);
-        Ok(())
+        running.end()?.must_end_with(0).map(drop)
     })
 }
 

@@ -11,6 +11,7 @@ pub mod reach;
 pub mod repository;
 pub mod shell;
 pub mod shell_ends;
+pub mod store;
 
 /// Makes one test of each named function: what `$make` evaluates to is handed to it by reference.
 #[macro_export]

@@ -24,8 +24,9 @@ pub fn reap() -> Result<Vec<String>> {
     let path = std::env::temp_dir().join("stillpoint-testbed-reap.lock");
     let alone = File::create(&path).and_then(|file| file.lock().map(|()| file));
     let _alone = alone.with_context(|| format!("cannot lock {}", path.display()))?;
-    let mut removed = reap_projects()?;
-    removed.extend(reap_singles()?);
+    // The single ones first: a network to which one of them is attached cannot be removed.
+    let mut removed = reap_singles()?;
+    removed.extend(reap_projects()?);
     Ok(removed)
 }
 

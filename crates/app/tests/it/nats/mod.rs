@@ -7,12 +7,9 @@ mod logins;
 mod scene;
 
 use anyhow::Result;
-use serde_json::Value;
+use stillpoint_testkit::testbed::Testbed;
 
-use stillpoint_testkit::product::Product;
-use stillpoint_testkit::testbed::{Shape, Testbed};
-
-use crate::common::{PROGRAM, is_back, standing};
+use crate::common::{is_back, standing};
 use scene::{by_client, copies_again, facts, on_awkward, on_nats, restore, same, state, wreck};
 
 #[test]
@@ -60,42 +57,6 @@ fn nobody_of_ours_is_there(testbed: &Testbed) -> Result<()> {
     )?;
     assert!(!connections.contains("\"stillpoint\""), "{connections}");
     Ok(())
-}
-
-#[test]
-fn the_testbeds_data_comes_back_message_by_message() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    Testbed::for_test("natsseed", Shape::Nats)?.examined(|testbed| {
-        testbed.up_seeded()?;
-        let product = Product::of(PROGRAM, folder.path(), testbed);
-        for _ in 0..3 {
-            testbed.tick()?;
-        }
-        let truth = testbed.truth()?;
-        let backup = product.backup()?;
-        testbed.tick()?;
-        testbed.wreck()?;
-        assert_ne!(truth.differences(&testbed.truth()?), Vec::<String>::new());
-        restore(&product, &backup)?;
-        assert_eq!(truth.differences(&testbed.truth()?), Vec::<String>::new());
-        for (place, witness) in testbed.witness()? {
-            assert!(witness.is_whole() && witness.last == 3, "{place} shows {witness:?}");
-        }
-        assert_eq!(testbed.tick()?, 4, "the platform is in use again");
-        Ok(())
-    })
-}
-
-#[test]
-fn an_empty_server_is_backed_up_and_restored() -> Result<()> {
-    on_nats("natsempty", |_, product| {
-        let backup = product.backup()?;
-        let folder = product.repository.join(&backup);
-        let manifest: Value = serde_json::from_slice(&std::fs::read(folder.join("manifest.json"))?)?;
-        assert_eq!(manifest["stores"][0]["artifacts"].as_array().map(Vec::len), Some(2));
-        product.run(&["verify", &backup])?.must_end_with(0)?;
-        restore(product, &backup)
-    })
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::errors::Error;
 use crate::events::Step;
 use crate::manifest::Manifest;
 use crate::names::StoreName;
+use crate::ports::StoreError;
 use crate::ports::power::Intent;
 use crate::workload::State;
 
@@ -115,9 +116,17 @@ async fn ask_stores(
     let cx = site.cx(run);
     let looks = join_all(pairs.iter().map(|(store, record)| async {
         match platform.state(*store) {
-            State::Running => store.examine(&cx, record).await.err().map(|error| error.to_string()),
+            State::Running => store.examine(&cx, record).await.err().map(|error| reason(&error)),
             state => Some(format!("store {} is {state}: start it first", store.name())),
         }
     }));
     looks.await.into_iter().flatten().collect()
+}
+
+/// All reasons of a refusal share one hint: the way out of this one is told with it.
+fn reason(error: &StoreError) -> String {
+    match error {
+        StoreError::Credential { remedy, .. } => format!("{error}: {remedy}"),
+        other => other.to_string(),
+    }
 }

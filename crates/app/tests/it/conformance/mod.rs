@@ -1,0 +1,5 @@
+//! Every store passes the suite that all stores pass: a file for each, with what the suite cannot know of it.
+
+mod nats;
+mod postgres;
+mod valkey;

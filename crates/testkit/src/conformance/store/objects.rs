@@ -1,0 +1,78 @@
+//! What may lie in a repository that nobody writes to: what `docs/format.md` names, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::tree::{self, File};
+
+/// Fails at an upload that was not finished, a lease that is held, a torso, and anything that no manifest names.
+pub(super) fn are_documented(repository: &Path) -> Result<()> {
+    if !repository.exists() {
+        return Ok(());
+    }
+    let mut folders: BTreeMap<String, BTreeMap<String, File>> = BTreeMap::new();
+    for (name, file) in tree::files(repository)? {
+        let (folder, rest) = name
+            .split_once('/')
+            .with_context(|| format!("{name} lies in no backup"))?;
+        folders
+            .entry(folder.to_owned())
+            .or_default()
+            .insert(rest.to_owned(), file);
+    }
+    for (folder, files) in folders {
+        let looked = if folder == ".stillpoint" {
+            of_product(&files)
+        } else {
+            of_backup(&files)
+        };
+        looked.with_context(|| format!("in {folder}"))?;
+    }
+    Ok(())
+}
+
+fn of_product(files: &BTreeMap<String, File>) -> Result<()> {
+    for (name, file) in files {
+        match name.as_str() {
+            "instance.json" => {}
+            "lease.json" => ensure!(document(file)?["holder"].is_null(), "somebody holds the lease"),
+            marks if marks.starts_with("verified/") => {}
+            other => bail!("{other} is left"),
+        }
+    }
+    Ok(())
+}
+
+fn of_backup(files: &BTreeMap<String, File>) -> Result<()> {
+    let manifests = ["manifest.json", "manifest.partial.json"].map(|name| files.get(name));
+    let (manifest, complete) = match manifests {
+        [Some(manifest), None] => (document(manifest)?, true),
+        [None, Some(partial)] => (document(partial)?, false),
+        _ => bail!("a torso: {:?}", files.keys()),
+    };
+    let stores = manifest["stores"].as_array().context("no stores")?;
+    let artifacts = stores
+        .iter()
+        .filter_map(|store| store["artifacts"].as_array())
+        .flatten();
+    let named: BTreeSet<&str> = artifacts.filter_map(|artifact| artifact["name"].as_str()).collect();
+    let is_artifact = |name: &&str| !["run.json", "manifest.json", "manifest.partial.json"].contains(name);
+    let there: BTreeSet<&str> = files.keys().map(String::as_str).filter(is_artifact).collect();
+    // Of a store that was not copied whole some artifacts may be, and nobody names them.
+    let fits = if complete {
+        there == named
+    } else {
+        there.is_superset(&named)
+    };
+    ensure!(fits, "there is {there:?}, and the manifest names {named:?}");
+    let unfinished: Vec<_> = there.iter().filter(|name| name.contains('#')).collect();
+    ensure!(unfinished.is_empty(), "uploads that were not finished: {unfinished:?}");
+    Ok(())
+}
+
+fn document(file: &File) -> Result<Value> {
+    Ok(serde_json::from_slice(&file.content)?)
+}
