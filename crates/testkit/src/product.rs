@@ -165,10 +165,19 @@ impl Product {
     /// A backup, and a deed half-way: the run stands still (SIGSTOP) from the moment that the first bytes of an artifact
     /// have come until the deed is done. Then it goes on to its end.
     pub fn interfered(&self, artifact: &str, deed: impl FnOnce(&Running) -> Result<()>) -> Result<Ran> {
+        let comes = |event: &Value| event["event"] == "progress" && event["artifact"] == artifact;
+        self.interfered_at(&format!("the first bytes of {artifact}"), comes, deed)
+    }
+
+    /// The same from the moment of another event.
+    pub fn interfered_at(
+        &self,
+        what: &str,
+        wanted: impl Fn(&Value) -> bool,
+        deed: impl FnOnce(&Running) -> Result<()>,
+    ) -> Result<Ran> {
         let mut running = self.start(&["backup", "--json"])?;
-        running.until(&format!("the first bytes of {artifact}"), |event| {
-            event["event"] == "progress" && event["artifact"] == artifact
-        })?;
+        running.until(what, wanted)?;
         running.signal("STOP")?;
         let done = deed(&running);
         // Whatever became of the deed: a run that stands still would never end.

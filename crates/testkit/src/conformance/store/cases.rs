@@ -3,8 +3,10 @@
 
 use std::cell::OnceCell;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::Value;
 
 use super::scene::{Scene, says};
 use crate::testbed::Testbed;
@@ -94,29 +96,39 @@ fn twice(scene: &Scene) -> Result<()> {
     scene.is_as(made)
 }
 
-/// A client that writes as fast as it can, until it is stopped: the backup holds all that it wrote before, and nothing
-/// that it writes afterwards.
+/// A client that writes as fast as it can until the stop begins: the backup holds all that it wrote before, and nothing
+/// that it writes afterwards. It has finished its last write then: clients and stores are stopped together, which cuts
+/// a write to several databases.
 fn while_a_writer_writes(scene: &Scene) -> Result<()> {
     let before = scene.testbed.tick()?;
-    let id = std::thread::scope(|scope| {
-        let writer = scope.spawn(|| tick_until_stopped(scene.testbed));
-        let id = scene.product.backup();
-        ensure!(writer.join().is_ok(), "the writer panicked");
-        id
+    let writing = AtomicBool::new(true);
+    let ran = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| tick_while(&writing, scene.testbed));
+        let is_claimed = |event: &Value| event["event"] == "step_ended" && event["step"] == "claim";
+        let ran = scene.product.interfered_at("the stop", is_claimed, |_| {
+            writing.store(false, Ordering::Relaxed);
+            writer.join().map_err(|_| anyhow!("the writer panicked"))?
+        });
+        writing.store(false, Ordering::Relaxed);
+        ran
     })?;
+    let summary = ran.must_end_with(0)?.summary()?;
+    let id = summary["manifest"]["id"].as_str().context("no backup")?;
     let stopped = scene
         .testbed
         .witness_log_last_stop()?
         .context("the writer was never stopped")?;
     ensure!(stopped > before, "nobody wrote before the stop");
     ensure!(scene.tick_again()? > stopped, "nothing was written since");
-    scene.restore(&id)?;
+    scene.restore(id)?;
     scene.shows_tick(stopped)
 }
 
-/// Between a tick and the next the writer may be gone, or not be ready again: that is its end here.
-fn tick_until_stopped(testbed: &Testbed) {
-    while testbed.tick().is_ok() {}
+fn tick_while(writing: &AtomicBool, testbed: &Testbed) -> Result<()> {
+    while writing.load(Ordering::Relaxed) {
+        testbed.tick()?;
+    }
+    Ok(())
 }
 
 fn damaged(scene: &Scene) -> Result<()> {
