@@ -19,8 +19,9 @@ pub(crate) fn first() -> Result<()> {
 
 /// Removes every testbed and every single container whose owner is gone; the removed ones' names.
 pub fn reap() -> Result<Vec<String>> {
-    let mut removed = reap_projects()?;
-    removed.extend(reap_singles()?);
+    // Single ones first: one may hang on a project's network.
+    let mut removed = reap_singles()?;
+    removed.extend(reap_projects()?);
     Ok(removed)
 }
 
