@@ -8,21 +8,23 @@ use anyhow::Result;
 use stillpoint_testkit::testbed::Testbed;
 
 use super::contest::observed;
+use super::phases::{self, Phases};
+use super::report;
 use super::repository::hold_memory;
 use super::tool::Tool;
 use super::usage::{Looks, content};
-use super::{phases, report};
 
 /// The optimised product on one platform, with a folder that the caller removes.
 pub(crate) struct Alone(Tool);
 
 /// What a run took.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Run {
     wall: Duration,
     memory: u64,
     disk: u64,
     named: u64,
+    phases: Phases,
 }
 
 impl Alone {
@@ -47,11 +49,13 @@ impl Alone {
     fn run(&self, name: &str, command: Command) -> Result<Run> {
         let (output, wall, usage) = observed(command, Looks::new(self.0.places(None)))?;
         self.0.keep_log(name, &output.stdout)?;
+        let out = String::from_utf8_lossy(&output.stdout);
         Ok(Run {
             wall,
             memory: usage.memory,
             disk: usage.disk,
-            named: phases::spooled(&String::from_utf8_lossy(&output.stdout)),
+            named: phases::spooled(&out),
+            phases: phases::of_events(&out),
         })
     }
 }
@@ -59,6 +63,13 @@ impl Alone {
 impl Run {
     pub(crate) fn hold_memory(&self, what: &str) -> Result<()> {
         hold_memory(what, self.memory)
+    }
+
+    /// Where the seconds went, as far as they count.
+    pub(crate) fn longest_phases(&self) -> String {
+        let long = self.phases.iter().filter(|(_, took)| took.as_secs() >= 1);
+        let told = long.map(|(name, took)| format!("{name} {}", report::seconds(*took)));
+        told.collect::<Vec<_>>().join(", ")
     }
 
     /// Cells of a table: time, memory, disk, and what of the disk was named before.

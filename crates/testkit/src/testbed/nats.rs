@@ -93,13 +93,18 @@ impl Nats {
     /// Lets a consumer have so many messages, one by one; none is acknowledged.
     pub fn take(&mut self, stream: &str, consumer: &str, count: u64) -> Result<()> {
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}");
-        self.all(&subject, (0..count).map(|_| ""), |_, _| Ok(()))
+        for _ in 0..count {
+            self.ask(&subject, &[""])?;
+            // It comes with its own subject, not with that of the inbox.
+            self.message().with_context(|| format!("a message for {consumer}"))?;
+        }
+        Ok(())
     }
 
     /// The same connection with answers of about so many bytes: the server gives up a client for whom it has too many.
     pub(super) fn expecting(&mut self, bytes: u64) {
-        let window = ANSWERS.checked_div(bytes).map_or(WINDOW, |count| count as usize);
-        self.window = window.clamp(1, WINDOW);
+        let window = ANSWERS.checked_div(bytes).and_then(|count| usize::try_from(count).ok());
+        self.window = window.unwrap_or(WINDOW).clamp(1, WINDOW);
     }
 
     /// Many requests of one subject, with their answers in the order of the requests: `each(number of the request, body)`.
@@ -145,21 +150,29 @@ impl Nats {
 
     /// The next message: the number of its inbox and its body without headers.
     fn answer(&mut self) -> Result<(usize, Vec<u8>)> {
+        let (subject, body) = self.message()?;
+        let inbox = subject.rsplit('.').next().unwrap_or_default();
+        Ok((inbox.parse()?, body))
+    }
+
+    /// The next message: its subject and its body without headers.
+    fn message(&mut self) -> Result<(String, Vec<u8>)> {
         loop {
             let line = self.line()?;
             let words: Vec<_> = line.split(' ').collect();
-            // MSG <subject> <sid> <bytes>, HMSG <subject> <sid> <bytes of headers> <bytes>
+            // MSG <subject> <sid> [reply] <bytes>, HMSG <subject> <sid> [reply] <bytes of headers> <bytes>
             let (subject, headers, bytes) = match words[..] {
-                ["MSG", subject, _, bytes] => (subject, 0, bytes.parse()?),
-                ["HMSG", subject, _, headers, bytes] => (subject, headers.parse()?, bytes.parse::<usize>()?),
+                ["MSG", subject, _, bytes] | ["MSG", subject, _, _, bytes] => (subject, 0, bytes.parse()?),
+                ["HMSG", subject, _, headers, bytes] | ["HMSG", subject, _, _, headers, bytes] => {
+                    (subject, headers.parse()?, bytes.parse::<usize>()?)
+                }
                 _ => continue,
             };
             let mut body = vec![0; bytes + 2];
             self.reader.read_exact(&mut body)?;
             body.truncate(bytes);
             body.drain(..headers);
-            let inbox = subject.rsplit('.').next().unwrap_or_default();
-            return Ok((inbox.parse()?, body));
+            return Ok((subject.to_owned(), body));
         }
     }
 

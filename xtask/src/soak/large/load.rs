@@ -1,8 +1,9 @@
 //! What is large: how each is laid into an empty store, and how it is harmed before it is restored.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
-use stillpoint_testkit::testbed::{Shape, Testbed};
+use serde_json::json;
+use stillpoint_testkit::testbed::{Facts, Shape, Testbed, Truth};
 
 use super::nats;
 
@@ -50,6 +51,24 @@ impl Load {
                 testbed.psql(DATABASE, include_str!("tables.sql")).map(drop)
             }
         }
+    }
+
+    /// What a restore must bring back.
+    pub(super) fn truth(self, testbed: &Testbed) -> Result<Truth> {
+        if self != Self::Keys {
+            return testbed.truth();
+        }
+        let said = testbed.beside("valkey", include_str!("look.valkey.sh"))?;
+        let facts: Facts = said
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(fact, is)| (fact.to_owned(), json!(is)))
+            .collect();
+        ensure!(facts.len() > 50, "no facts about the keys: {said}");
+        Ok(Truth {
+            places: [("valkey".to_owned(), facts)].into(),
+            ..Truth::default()
+        })
     }
 
     /// A part of it is lost and another changed: a restore that does nothing would show.

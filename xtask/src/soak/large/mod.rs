@@ -57,20 +57,24 @@ fn one(load: Load) -> Result<Outcome> {
 fn course(testbed: &Testbed, load: Load, folder: &Path) -> Result<Outcome> {
     let begun = Instant::now();
     let say = |what: &str| println!("{load:?}, after {:.0} s: {what}", begun.elapsed().as_secs_f32());
-    testbed.up()?;
+    testbed.up_seeded()?;
     load.lay(testbed)?;
     say("laid");
-    let before = testbed.truth()?;
+    let before = load.truth(testbed)?;
     say(&format!("{} facts", before.facts()));
     let product = Alone::new(testbed, folder)?;
     // A store that was asked for everything at once was not healthy meanwhile.
     testbed.up()?;
     let (backup, size) = product.backup()?;
-    say(&format!("backed up: {backup:?}"));
+    say(&format!("backed up: {}", backup.cells().join(", ")));
     load.harm(testbed)?;
     let restore = product.restore()?;
-    say(&format!("restored: {restore:?}"));
-    let differences = before.differences(&testbed.truth()?);
+    say(&format!(
+        "restored: {}; {}",
+        restore.cells().join(", "),
+        restore.longest_phases()
+    ));
+    let differences = before.differences(&load.truth(testbed)?);
     if let Some(first) = differences.first() {
         bail!(
             "{} differences after the restore, the first: {first}",
@@ -91,18 +95,23 @@ fn report(outcomes: &[Outcome]) -> String {
         message and consumer's position was compared with what it had been, by counts and hashes. All held. Peak memory is that of \
         all of Stillpoint's processes together, every 20 ms; the limit is 64 MiB. Temporary disk is what Stillpoint put aside, and \
         how much it had named before.\n\n\
-        | | run | wall | peak resident memory | temporary disk | named before | size of the backup |\n\
-        |---|---|---:|---:|---:|---:|---:|\n"
+        | | run | wall | peak resident memory | temporary disk | named before | size of the backup | of which |\n\
+        |---|---|---:|---:|---:|---:|---:|---|\n"
         .to_owned();
     for outcome in outcomes {
         let rows = [
-            ("backup", outcome.backup, bytes(outcome.size)),
-            ("restore", outcome.restore, String::new()),
+            ("backup", &outcome.backup, bytes(outcome.size)),
+            ("restore", &outcome.restore, String::new()),
         ];
         for (name, run, size) in rows {
             let cells = run.cells().join(" | ");
             // Writing to a text cannot fail.
-            let _ = writeln!(text, "| {} | {name} | {cells} | {size} |", outcome.load.words());
+            let _ = writeln!(
+                text,
+                "| {} | {name} | {cells} | {size} | {} |",
+                outcome.load.words(),
+                run.longest_phases()
+            );
         }
     }
     text
