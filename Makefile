@@ -25,7 +25,7 @@ test: setup ## All checks and tests, as CI runs them
 bench: setup ## Measure against the classic script (SCALE=100, about 2 GB) and bare S3
 	@$(WITH_ENGINE) $(MAKE) --no-print-directory inside-bench
 
-soak: setup ## Kill many runs at random moments, write 20 GiB (not in CI); writes benches/soak.md
+soak: setup ## Many deaths, many standstills, 20 GiB, large stores (two hours, not in CI); writes benches/soak.md
 	@$(WITH_ENGINE) $(MAKE) --no-print-directory inside-soak
 
 lint: ## Format, lints and house rules only
@@ -61,9 +61,10 @@ inside-test:
 	@PATH="$$(scripts/tools.sh)$$PATH" cargo xtask check
 
 inside-soak:
-	@$(MAKE) --no-print-directory -j2 images build
+	@$(MAKE) --no-print-directory images
+	@cargo build --quiet --locked --release --package stillpoint
 	@cargo build --quiet --locked --release --package xtask
-	@cargo xtask soak --report benches/soak.md
+	@cargo run --quiet --locked --release --package xtask -- soak --report benches/soak.md
 
 inside-bench:
 	@$(MAKE) --no-print-directory images

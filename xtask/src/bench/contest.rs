@@ -147,7 +147,7 @@ impl<'a> Contest<'a> {
 }
 
 /// Runs the command, which must succeed.
-fn observed(mut command: Command, looks: Looks) -> Result<(Output, Duration, Usage)> {
+pub(super) fn observed(mut command: Command, looks: Looks) -> Result<(Output, Duration, Usage)> {
     let begun = Instant::now();
     let child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
     let sampler = Sampler::start(child.id(), looks);

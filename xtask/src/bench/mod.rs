@@ -2,6 +2,7 @@
 //! and the S3 repository against the bare requests (`repository`).
 //! Times are figures, never limits: they are the machine's as much as the program's. Memory and temporary disk are limits.
 
+pub(crate) mod alone;
 mod contest;
 mod downtime;
 mod figures;
@@ -56,13 +57,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let target = target_directory()?;
-    let program = arguments.program.clone().unwrap_or(target.join("release/stillpoint"));
-    if !program.is_file() {
-        bail!(
-            "{} is not there: cargo build --release --locked -p stillpoint",
-            program.display()
-        );
-    }
+    let program = arguments.program.clone().map_or_else(|| product(&target), Ok)?;
     let folder = target.join("bench");
     let wanted = |part| arguments.only.is_none_or(|only| only == part);
     // What one part breaks does not keep the other from being measured.
@@ -112,6 +107,18 @@ fn clear(work: &Path) -> Result<()> {
         fs::remove_dir_all(work).with_context(|| format!("cannot remove {}", work.display()))?;
     }
     Ok(())
+}
+
+/// The optimised product.
+fn product(target: &Path) -> Result<PathBuf> {
+    let program = target.join("release/stillpoint");
+    if program.is_file() {
+        return Ok(program);
+    }
+    bail!(
+        "{} is not there: cargo build --release --locked -p stillpoint",
+        program.display()
+    )
 }
 
 /// Two above our own program: `<target>/<profile>/xtask`.

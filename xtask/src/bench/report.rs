@@ -159,7 +159,7 @@ pub(super) fn seconds(span: Duration) -> String {
 }
 
 /// With the units of the limits: 1 MiB is 1024 × 1024.
-pub(super) fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     match count {
         0..1_024 => format!("{count} B"),
         1_024..1_048_576 => format!("{:.0} KiB", exact(count) / 1024.0),

@@ -73,7 +73,7 @@ impl<'a> Scene<'a> {
         from.run(&["verify", id])?.must_end_with(0)?;
         testbed.wreck()?;
         assert_ne!(truth.differences(&testbed.truth()?), Vec::<String>::new());
-        from.run(&["restore", id, "--confirm", id])?.must_end_with(0)?;
+        from.restore(id)?;
         is_back(testbed, &before)?;
         assert_eq!(truth.differences(&testbed.truth()?), Vec::<String>::new());
         let is_that = |witness: &WitnessState| witness.is_whole() && witness.last == 1;

@@ -156,7 +156,7 @@ fn a_killed_restore_leaves_the_platform_stopped_on_purpose() -> Result<()> {
         }
 
         replace_tool(testbed, "pg_restore", STOCK_RESTORE)?;
-        product.run(&restore)?.must_end_with(0)?;
+        product.restore(&backup)?;
         is_back(testbed, &before)?;
         assert_eq!(policies(testbed)?, policies_before);
         assert_eq!(truth.differences(&testbed.truth()?), Vec::<String>::new());

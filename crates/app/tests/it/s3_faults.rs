@@ -249,7 +249,7 @@ fn prune(bench: &Bench<'_>) -> Result<()> {
 
 /// Verification and restore: a download that breaks off goes on; bytes that are others never pass.
 fn reading(bench: &Bench<'_>, backup: &str) -> Result<()> {
-    let restore = ["restore", backup, "--confirm", backup];
+    let restore = ["restore", backup, "--confirm", backup, "--discard-old"];
     let artifact = || Match::of("GET", &format!("{backup}{LARGE}"));
     let cut = || once(artifact(), What::CutBody { after: 1 << 20 });
     let second = |what| {

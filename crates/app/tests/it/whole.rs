@@ -40,9 +40,7 @@ fn a_platform_is_backed_up_wrecked_restored_and_proven() -> Result<()> {
         assert_ne!(truth.differences(&testbed.truth()?), Vec::<String>::new());
 
         let begun = events.so_far()?.len();
-        product
-            .run(&["restore", &backup, "--confirm", &backup])?
-            .must_end_with(0)?;
+        product.restore(&backup)?;
         is_back(testbed, &before)?;
         stood_still(&events.stop()?[begun..], &[]);
         assert_eq!(truth.differences(&testbed.truth()?), Vec::<String>::new());

@@ -38,6 +38,12 @@ const PIPE: usize = 256 << 10;
 
 const SUFFIX: &str = ".tar.gz";
 
+/// How often a stream's snapshot is begun because a consumer that nobody used ended in the middle of it.
+const ATTEMPTS: u32 = 5;
+
+/// What the server says then (nats-server 2.15: `500 couldn't load consumer 'C' state: store is closed`).
+const CONSUMER_ENDED: &str = "couldn't load consumer";
+
 /// The artifact of an account.
 pub(super) fn artifact_name(store: &StoreName, account: Option<&str>) -> ArtifactName {
     let account = account.map_or_else(String::new, |account| format!("-{account}"));
@@ -146,6 +152,16 @@ impl NatsStore {
 
     /// The stream's snapshot in the spool; none of a stream in memory that the server cannot hand out.
     async fn take(&self, cx: &Cx, link: &Link, stream: &Stream) -> Result<Option<(Stream, Kept)>, StoreError> {
+        for _ in 1..ATTEMPTS {
+            match self.try_take(cx, link, stream).await {
+                Err(StoreError::Server { cause, .. }) if cause.contains(CONSUMER_ENDED) => {}
+                taken => return taken,
+            }
+        }
+        self.try_take(cx, link, stream).await
+    }
+
+    async fn try_take(&self, cx: &Cx, link: &Link, stream: &Stream) -> Result<Option<(Stream, Kept)>, StoreError> {
         let name = stream.name();
         let (described, mut snapshot) = match link.snapshot(cx, name).await? {
             Ok(begun) => begun,

@@ -30,7 +30,7 @@ pub(super) fn count(login: &Login, stream: &Stream, consumers: &[Consumer]) -> I
     add(
         format!("{label}: last sequence"),
         stream.counted("last_seq"),
-        !stream.copies(),
+        !stream.copies() && !stream.is_marked(),
     );
     add(format!("{label}: consumers"), consumers.len() as u64, true);
     for consumer in consumers {

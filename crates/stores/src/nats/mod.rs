@@ -14,6 +14,7 @@ mod intake;
 mod inventory;
 mod link;
 mod load;
+mod markers;
 mod monitoring;
 mod order;
 mod pin;

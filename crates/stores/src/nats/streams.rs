@@ -85,14 +85,19 @@ impl Stream {
     /// Messages go by themselves: by age, or with the last consumer that wanted them.
     pub(super) fn thins_out(&self) -> bool {
         let aged = number(&self.config, "max_age") > 0;
-        let marked = number(&self.config, "subject_delete_marker_ttl") > 0;
         let each = self
             .config
             .get("allow_msg_ttl")
             .and_then(Value::as_bool)
             .unwrap_or(false);
         let wanted = self.config.get("retention").and_then(Value::as_str) == Some("interest");
-        aged || marked || each || wanted
+        aged || self.is_marked() || each || wanted
+    }
+
+    /// Where the last message of a subject goes by age, the server writes one that says so: the sequence
+    /// moves by itself.
+    pub(super) fn is_marked(&self) -> bool {
+        number(&self.config, "subject_delete_marker_ttl") > 0
     }
 
     /// What is in it changes only by what clients do.

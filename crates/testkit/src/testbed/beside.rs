@@ -8,23 +8,32 @@ use anyhow::Result;
 /// A call that runs the shell script that it is fed, with the arguments `$1`, `$2`, …; `store` is a container, seen at 127.0.0.1. Without
 /// further words `nats` is the user `app`, and `valkey-cli` Valkey's default user.
 pub(super) fn call(store: &str, owner: &str, arguments: &[String]) -> Result<Docker> {
-    let [valkey, app, other] = [stores::VALKEY, stores::NATS_APP, stores::NATS_OTHER].map(|(_, password)| password);
-    let variables = [
-        format!("REDISCLI_AUTH={valkey}"),
-        "NATS_URL=nats://127.0.0.1:4222".to_owned(),
-        "NATS_USER=app".to_owned(),
-        format!("NATS_PASSWORD={app}"),
-        format!("NATS_OTHER_PASSWORD={other}"),
-    ];
-    let variables = variables.into_iter().flat_map(|variable| ["-e".to_owned(), variable]);
     Ok(Docker::new(["run", "--rm", "-i", "--log-driver=none"])
         .args([
             format!("--network=container:{store}"),
             format!("--label={}={owner}", owner::LABEL),
         ])
-        .args(variables)
+        .args(variables("127.0.0.1"))
         .args([places::image("CLIENTS")?])
         .args(["bash", "-s", "--"])
         .args(arguments.iter().cloned())
         .limit(LONG))
+}
+
+/// The options of `docker run` that set the stock clients' variables; `nats` is the host of NATS.
+pub(super) fn variables(nats: &str) -> Vec<String> {
+    let [postgres, valkey, app, other] =
+        [stores::POSTGRES, stores::VALKEY, stores::NATS_APP, stores::NATS_OTHER].map(|(_, password)| password);
+    let variables = [
+        format!("PGPASSWORD={postgres}"),
+        format!("REDISCLI_AUTH={valkey}"),
+        format!("NATS_URL=nats://{nats}:4222"),
+        "NATS_USER=app".to_owned(),
+        format!("NATS_PASSWORD={app}"),
+        format!("NATS_OTHER_PASSWORD={other}"),
+    ];
+    variables
+        .into_iter()
+        .flat_map(|variable| ["-e".to_owned(), variable])
+        .collect()
 }

@@ -1,10 +1,10 @@
-//! Containers that a test adds to a testbed's platform: a store with options of its own. They carry Compose's labels and
-//! the owner's, and go with the platform.
+//! Containers that a test adds to a testbed: a store with options of its own, which is part of the platform, carries Compose's
+//! labels and goes with it; and an outsider, which the product can neither see nor stop.
 
 use anyhow::Result;
 
 use super::docker::Docker;
-use super::{Testbed, owner, places, reap};
+use super::{Testbed, beside, owner, places, reap};
 
 impl Testbed {
     /// Runs a further service of the platform: `docker run OPTIONS IMAGE COMMAND`, by the name that the image has in
@@ -22,6 +22,19 @@ impl Testbed {
         run.args(options.iter().copied())
             .args([&places::image(image)?])
             .args(command.iter().copied())
+            .run()
+    }
+
+    /// Runs a shell script with the stock client programs as somebody who is not part of the platform and only reaches its stores by
+    /// their services' names: no standstill stops it. It has the variables of [`Testbed::beside`]. Returns the container's id; whoever
+    /// starts it removes it before [`Testbed::down`].
+    pub fn outsider(&self, script: &str) -> Result<String> {
+        let network = format!("--network={}_backend", self.project());
+        let label = format!("--label={}={}", owner::LABEL, owner::this_process()?);
+        Docker::new(["run", "--detach", "--init", &network, &label])
+            .args(beside::variables("nats"))
+            .args([places::image("CLIENTS")?])
+            .args(["bash", "-c", script])
             .run()
     }
 }

@@ -25,6 +25,7 @@ mod wreck;
 pub use containers::{ContainerState, Health, Status};
 pub use docker::use_engine;
 pub use events::{Event, Events};
+pub use nats::Nats;
 pub use places::images;
 pub use platform::{Shape, Testbed, WitnessMode};
 pub use reap::reap;

@@ -16,6 +16,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 /// Unanswered requests; the server drops what it has too many of.
 const WINDOW: usize = 512;
+/// Bytes of answers that may be on their way; the server holds at most 64 MiB for a client.
+const ANSWERS: u64 = 16 << 20;
 const INBOX: &str = "_INBOX.testbed";
 
 /// The accounts with data: name, user, password.
@@ -25,11 +27,13 @@ pub(super) const ACCOUNTS: [(&str, &str, &str); 2] = [
 ];
 
 /// A connection as one user, hence to one account.
-pub(super) struct Nats {
+pub struct Nats {
     reader: BufReader<TcpStream>,
     writer: TcpStream,
     /// How many requests were ever made: each has an inbox of its own.
     asked: usize,
+    /// How many requests may be unanswered at once.
+    window: usize,
 }
 
 impl Nats {
@@ -44,6 +48,7 @@ impl Nats {
             reader,
             writer,
             asked: 0,
+            window: WINDOW,
         };
         let options = json!({"user": user, "pass": password, "verbose": false, "pedantic": false, "headers": true,
             "no_responders": true, "protocol": 1, "lang": "rust", "version": "0", "name": "testbed"});
@@ -53,7 +58,7 @@ impl Nats {
     }
 
     /// A request of the JetStream API, without its `$JS.API.`; an answer that is an error is an error.
-    pub(super) fn api(&mut self, subject: &str, body: &Value) -> Result<Value> {
+    pub fn api(&mut self, subject: &str, body: &Value) -> Result<Value> {
         let answer = self.tried(subject, body)?;
         ensure!(answer.get("error").is_none(), "{subject}: {answer}");
         Ok(answer)
@@ -72,26 +77,53 @@ impl Nats {
 
     /// Stores a message and waits until it is stored.
     pub(super) fn publish(&mut self, subject: &str, body: &str) -> Result<()> {
-        self.all(subject, [body.to_owned()], |_, answer| {
-            let answer = String::from_utf8_lossy(answer);
-            ensure!(answer.contains("\"seq\""), "{subject}: {answer}");
+        self.publish_all(subject, [body])
+    }
+
+    /// Stores many messages, with many of them on their way at once.
+    pub fn publish_all<B: AsRef<[u8]>>(&mut self, subject: &str, bodies: impl IntoIterator<Item = B>) -> Result<()> {
+        self.all(subject, bodies, |_, answer| {
+            // A few bytes of JSON: {"stream":"S","seq":1}.
+            let stored = answer.windows(5).any(|piece| piece == b"\"seq\"");
+            ensure!(stored, "{subject}: {}", String::from_utf8_lossy(answer));
             Ok(())
         })
     }
 
+    /// Lets a consumer have so many messages, one by one; none is acknowledged.
+    pub fn take(&mut self, stream: &str, consumer: &str, count: u64) -> Result<()> {
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}");
+        for _ in 0..count {
+            self.ask(&subject, &[""])?;
+            // It comes with its own subject, not with that of the inbox.
+            self.message().with_context(|| format!("a message for {consumer}"))?;
+        }
+        Ok(())
+    }
+
+    /// The same connection with answers of about so many bytes: the server gives up a client for whom it has too many.
+    pub(super) fn expecting(&mut self, bytes: u64) {
+        let window = ANSWERS.checked_div(bytes).and_then(|count| usize::try_from(count).ok());
+        self.window = window.unwrap_or(WINDOW).clamp(1, WINDOW);
+    }
+
     /// Many requests of one subject, with their answers in the order of the requests: `each(number of the request, body)`.
-    pub(super) fn all(
+    pub(super) fn all<B: AsRef<[u8]>>(
         &mut self,
         subject: &str,
-        bodies: impl IntoIterator<Item = String>,
+        bodies: impl IntoIterator<Item = B>,
         mut each: impl FnMut(usize, &[u8]) -> Result<()>,
     ) -> Result<()> {
-        let bodies: Vec<_> = bodies.into_iter().collect();
+        let mut bodies = bodies.into_iter();
         let mut number = 0;
-        for window in bodies.chunks(WINDOW) {
+        loop {
+            let window: Vec<B> = bodies.by_ref().take(self.window).collect();
+            if window.is_empty() {
+                return Ok(());
+            }
             let mut answers: Vec<Option<Vec<u8>>> = vec![None; window.len()];
-            let first = self.ask(subject, window)?;
-            for _ in window {
+            let first = self.ask(subject, &window)?;
+            for _ in &window {
                 let (inbox, answer) = self.answer().with_context(|| format!("an answer to {subject}"))?;
                 let place = inbox.checked_sub(first).and_then(|at| answers.get_mut(at));
                 *place.context("an answer that nobody asked for")? = Some(answer);
@@ -101,19 +133,15 @@ impl Nats {
                 number += 1;
             }
         }
-        Ok(())
     }
 
-    fn ask(&mut self, subject: &str, bodies: &[String]) -> Result<usize> {
+    fn ask<B: AsRef<[u8]>>(&mut self, subject: &str, bodies: &[B]) -> Result<usize> {
         let first = self.asked;
         let mut text = Vec::new();
-        for body in bodies {
-            write!(
-                text,
-                "PUB {subject} {INBOX}.{} {}\r\n{body}\r\n",
-                self.asked,
-                body.len()
-            )?;
+        for body in bodies.iter().map(AsRef::as_ref) {
+            write!(text, "PUB {subject} {INBOX}.{} {}\r\n", self.asked, body.len())?;
+            text.extend_from_slice(body);
+            text.extend_from_slice(b"\r\n");
             self.asked += 1;
         }
         self.writer.write_all(&text).context("cannot write to NATS")?;
@@ -122,21 +150,29 @@ impl Nats {
 
     /// The next message: the number of its inbox and its body without headers.
     fn answer(&mut self) -> Result<(usize, Vec<u8>)> {
+        let (subject, body) = self.message()?;
+        let inbox = subject.rsplit('.').next().unwrap_or_default();
+        Ok((inbox.parse()?, body))
+    }
+
+    /// The next message: its subject and its body without headers.
+    fn message(&mut self) -> Result<(String, Vec<u8>)> {
         loop {
             let line = self.line()?;
             let words: Vec<_> = line.split(' ').collect();
-            // MSG <subject> <sid> <bytes>, HMSG <subject> <sid> <bytes of headers> <bytes>
+            // MSG <subject> <sid> [reply] <bytes>, HMSG <subject> <sid> [reply] <bytes of headers> <bytes>
             let (subject, headers, bytes) = match words[..] {
-                ["MSG", subject, _, bytes] => (subject, 0, bytes.parse()?),
-                ["HMSG", subject, _, headers, bytes] => (subject, headers.parse()?, bytes.parse::<usize>()?),
+                ["MSG", subject, _, bytes] | ["MSG", subject, _, _, bytes] => (subject, 0, bytes.parse()?),
+                ["HMSG", subject, _, headers, bytes] | ["HMSG", subject, _, _, headers, bytes] => {
+                    (subject, headers.parse()?, bytes.parse::<usize>()?)
+                }
                 _ => continue,
             };
             let mut body = vec![0; bytes + 2];
             self.reader.read_exact(&mut body)?;
             body.truncate(bytes);
             body.drain(..headers);
-            let inbox = subject.rsplit('.').next().unwrap_or_default();
-            return Ok((inbox.parse()?, body));
+            return Ok((subject.to_owned(), body));
         }
     }
 

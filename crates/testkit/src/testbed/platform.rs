@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow};
 
 use super::docker::{Docker, LONG};
 use super::events::Events;
+use super::nats::Nats;
 use super::stores::{self, PASSWORDS, Store};
 use super::witness::{self, WitnessState};
 use super::{ContainerState, Status, Truth, beside, containers, dump, nats, owner, places, reap, seed, truth, wreck};
@@ -29,12 +30,14 @@ pub enum Shape {
     Valkey,
     /// `nats`, `webapp`, `witness`.
     Nats,
+    /// All stores, `webapp`, `witness`.
+    Stores,
 }
 
 impl Shape {
     fn stores(self) -> &'static [Store] {
         match self {
-            Self::Full => &[Store::Postgres, Store::Valkey, Store::Nats],
+            Self::Full | Self::Stores => &[Store::Postgres, Store::Valkey, Store::Nats],
             Self::Mini => &[Store::Postgres],
             Self::Valkey => &[Store::Valkey],
             Self::Nats => &[Store::Nats],
@@ -263,6 +266,11 @@ impl Testbed {
         beside::call(&self.container(service)?, &self.owner, &[])?
             .input(script)
             .run()
+    }
+
+    /// A connection to NATS as the user `app`.
+    pub fn nats(&self) -> Result<Nats> {
+        Nats::connect(&self.container(Store::Nats.service())?, "app", stores::NATS_APP.1)
     }
 
     /// What its operator tells the product: NATS' logins stand in no container.

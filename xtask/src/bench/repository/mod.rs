@@ -18,6 +18,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use stillpoint_testkit::seaweed::Seaweed;
 
+pub(super) use results::hold_memory;
+pub(crate) use source::Source;
 pub(crate) use step::{Step, run as measure};
 
 use super::{say, target_directory};
@@ -65,6 +67,6 @@ pub(crate) fn large(gibibytes: u64) -> Result<String> {
         Ok(())
     })?;
     let measured = measured.context("the artifact was not written")?;
-    results::hold_memory("one large artifact", measured.memory)?;
+    hold_memory("one large artifact", measured.memory)?;
     Ok(report::large(gibibytes, &measured))
 }

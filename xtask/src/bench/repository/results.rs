@@ -96,7 +96,7 @@ impl Results {
     }
 }
 
-pub(super) fn hold_memory(what: &str, memory: u64) -> Result<()> {
+pub(in crate::bench) fn hold_memory(what: &str, memory: u64) -> Result<()> {
     if memory > MEMORY_LIMIT {
         let (memory, limit) = (report::bytes(memory), report::bytes(MEMORY_LIMIT));
         bail!("{what}: peak resident memory {memory}, the limit is {limit}");

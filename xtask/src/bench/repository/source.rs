@@ -7,14 +7,14 @@ const BLOCK: usize = 2 << 20;
 const PIECE: usize = 32 << 10;
 
 #[derive(Clone)]
-pub(super) struct Source {
+pub(crate) struct Source {
     block: Bytes,
     random: u64,
     left: u64,
 }
 
 impl Source {
-    pub(super) fn of(bytes: u64) -> Self {
+    pub(crate) fn of(bytes: u64) -> Self {
         let mut random = 1;
         let words = (0..BLOCK / 8).map(|_| next(&mut random).to_le_bytes());
         Self {
@@ -25,7 +25,7 @@ impl Source {
     }
 
     /// The same block, read on from elsewhere.
-    pub(super) fn fork(&self, seed: u64, bytes: u64) -> Self {
+    pub(crate) fn fork(&self, seed: u64, bytes: u64) -> Self {
         Self {
             block: self.block.clone(),
             random: self.random ^ (seed + 1),

@@ -9,10 +9,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use stillpoint_testkit::product::Product;
-use stillpoint_testkit::testbed::Testbed;
+use stillpoint_testkit::testbed::{Shape, Testbed};
 
 use super::scene::{by_client, facts, on_awkward, on_nats, pack, restore, same, seal_again, state, unpack};
-use crate::common::{is_back, standing, until};
+use crate::common::{half_way, hold_dumps, is_back, let_go, on, standing, until};
 
 const ARTIFACT: &str = "nats-jetstream-APP.tar.gz";
 
@@ -151,8 +151,39 @@ fn a_writer_from_outside_is_named_by_user_account_and_program() -> Result<()> {
     })
 }
 
-fn last_sequence(testbed: &Testbed) -> Result<u64> {
-    Ok(state(testbed, "ORDERS1")?["last_seq"].as_u64().unwrap_or(0))
+#[test]
+fn a_marker_of_the_server_voids_nothing_and_a_writer_beside_it_does() -> Result<()> {
+    on("natsmarkers", Shape::Full, |testbed, product| {
+        by_client(
+            testbed,
+            r#"set -e
+            nats request --raw '$JS.API.STREAM.CREATE.MARKED' '{"name": "MARKED", "storage": "file", "subjects": ["marked.*"],
+                "allow_msg_ttl": true, "subject_delete_marker_ttl": 1000000000}' | grep -q '"did_create":true'
+            nats publish --jetstream --quiet 'marked.{{Count}}' x --count 120 --header 'Nats-TTL:{{Count}}s'"#,
+        )?;
+        for (writes, code) in [(false, 0), (true, 1)] {
+            hold_dumps(testbed)?;
+            let mut running = product.start(&["backup"])?;
+            half_way(testbed, &mut running)?;
+            let marked = last_sequence(testbed, "MARKED")?;
+            until("the server writes a marker", || {
+                Ok(last_sequence(testbed, "MARKED")? > marked)
+            })?;
+            if writes {
+                by_client(testbed, "nats publish --jetstream --quiet marked.outside x")?;
+            }
+            let_go(testbed)?;
+            let ran = running.end()?.must_end_with(code)?;
+            if writes {
+                ran.must_say("APP/MARKED: last sequence")?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn last_sequence(testbed: &Testbed, stream: &str) -> Result<u64> {
+    Ok(state(testbed, stream)?["last_seq"].as_u64().unwrap_or(0))
 }
 
 /// Somebody who is not part of the platform, and whom nobody stops.
@@ -178,7 +209,7 @@ impl Writer {
         let id = testbed.docker(&[
             "run", "-d", "--rm", &network, "--name", &name, image, "bash", "-c", script,
         ])?;
-        until("the writer writes", || Ok(last_sequence(testbed)? > 0))?;
+        until("the writer writes", || Ok(last_sequence(testbed, "ORDERS1")? > 0))?;
         Ok(Self { id })
     }
 

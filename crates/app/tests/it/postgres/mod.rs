@@ -103,7 +103,7 @@ fn backup(server: &Server) -> Result<()> {
 fn restore(server: &Server, id: &str) -> Result<()> {
     let restore = server
         .product
-        .run(&["restore", id, "--confirm", id])?
+        .run(&["restore", id, "--confirm", id, "--discard-old"])?
         .must_end_with(0)?;
     restore.must_say("extension `pg_trgm` was in version 1.3, the server installs 1.6")?;
     Ok(())
@@ -113,7 +113,7 @@ fn restore(server: &Server, id: &str) -> Result<()> {
 fn refused(server: &Server, id: &str, words: &str) -> Result<()> {
     let restore = server
         .product
-        .run(&["restore", id, "--confirm", id])?
+        .run(&["restore", id, "--confirm", id, "--discard-old"])?
         .must_end_with(13)?;
     restore.must_say(words)?;
     is_settled(server)

@@ -1,72 +1,25 @@
-//! `cargo xtask soak`: many deaths at random moments, on a real platform. After each: everything as
-//! before, nothing left running, nothing incomplete listed. And one artifact that is larger than any memory,
-//! to an object store. Not in CI; its last report is committed.
+//! Many deaths at random moments. After each: everything as before, nothing left running, nothing incomplete listed.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
 use stillpoint_testkit::product::{Product, Running};
 use stillpoint_testkit::testbed::{Shape, Status, Testbed};
 
-use crate::bench::repository;
-
-/// What can be done by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Part {
-    /// Many deaths
-    Deaths,
-    /// One large artifact
-    Artifact,
-}
-
-#[derive(Args)]
-pub(crate) struct Arguments {
-    /// Do this alone
-    #[arg(long, value_enum, value_name = "PART")]
-    only: Option<Part>,
-    /// The size of the large artifact, in GiB; the engine's disk must have room for it
-    #[arg(long, default_value_t = 20)]
-    artifact: u64,
-    /// How many runs are killed
-    #[arg(long, default_value_t = 30)]
-    rounds: u32,
-    /// The same seed kills at the same moments, as far as the machine is as fast
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Also write the report here
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
-}
+use super::folder;
 
 /// The longest that a watchdog may take to bring the small platform back.
 const WATCHDOG: Duration = Duration::from_mins(2);
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let wanted = |part| arguments.only.is_none_or(|only| only == part);
-    let mut report = "# Soak\n".to_owned();
-    if wanted(Part::Deaths) {
-        report = [report, deaths(arguments)?].join("\n");
-    }
-    if wanted(Part::Artifact) {
-        report = [report, repository::large(arguments.artifact)?].join("\n");
-    }
-    println!("{report}");
-    match &arguments.report {
-        Some(path) => std::fs::write(path, report).with_context(|| format!("cannot write {}", path.display())),
-        None => Ok(()),
-    }
-}
-
-fn deaths(arguments: &Arguments) -> Result<String> {
-    let folder = std::env::temp_dir().join(format!("stillpoint-soak-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
+/// So many runs are killed; the same seed kills at the same moments.
+pub(super) fn soak(rounds: u32, seed: u64) -> Result<String> {
+    let folder = folder("deaths")?;
     let mut report = String::new();
     let outcome = Testbed::for_test("soak", Shape::Full)?.examined(|testbed| {
         testbed.up_seeded()?;
-        report = Soak::new(testbed, &folder)?.rounds(arguments)?;
+        report = Soak::new(testbed, &folder)?.rounds(rounds, seed)?;
         Ok(())
     });
     std::fs::remove_dir_all(&folder)?;
@@ -91,11 +44,7 @@ struct Death {
 
 impl<'a> Soak<'a> {
     fn new(testbed: &'a Testbed, folder: &Path) -> Result<Self> {
-        let target = std::env::current_exe()?
-            .parent()
-            .context("this program has no folder")?
-            .to_owned();
-        let product = Product::of(&target.join("stillpoint").to_string_lossy(), folder, testbed);
+        let product = Product::of(&super::program()?, folder, testbed);
         let before = standing(testbed)?;
         let backup = product.backup()?;
         Ok(Self {
@@ -106,10 +55,10 @@ impl<'a> Soak<'a> {
         })
     }
 
-    fn rounds(&self, arguments: &Arguments) -> Result<String> {
-        let mut random = arguments.seed;
+    fn rounds(&self, rounds: u32, seed: u64) -> Result<String> {
+        let mut random = seed;
         let mut deaths = Vec::new();
-        for round in 0..arguments.rounds {
+        for round in 0..rounds {
             let restore = round % 3 == 2;
             let after = Duration::from_millis(next(&mut random) % if restore { 14_000 } else { 8_000 });
             let both = next(&mut random).is_multiple_of(2);
@@ -124,7 +73,7 @@ impl<'a> Soak<'a> {
             );
             deaths.push(death);
         }
-        Ok(report(arguments, &deaths))
+        Ok(report(seed, &deaths))
     }
 
     fn one(&self, restore: bool, after: Duration, both: bool) -> Result<Death> {
@@ -144,6 +93,7 @@ impl<'a> Soak<'a> {
                 .must_end_with(0)?;
         }
         let back = died.elapsed();
+        self.let_go()?;
         self.as_before()?;
         Ok(Death {
             job: if restore { "restore" } else { "backup" },
@@ -151,6 +101,16 @@ impl<'a> Soak<'a> {
             both,
             back,
         })
+    }
+
+    /// A death after a restore's end, and before it had freed what it replaced: there is something to free.
+    fn let_go(&self) -> Result<()> {
+        let confirm = ["restore", "discard-old", "--confirm", self.testbed.project()];
+        let ran = self.product.run(&confirm)?;
+        match ran.code {
+            Some(0 | 10) => Ok(()),
+            code => bail!("discard-old ended with {code:?}:\n{}{}", ran.out, ran.err),
+        }
     }
 
     /// What `containers recover` says once nobody else is at work.
@@ -200,13 +160,13 @@ fn next(state: &mut u64) -> u64 {
     *state >> 33
 }
 
-fn report(arguments: &Arguments, deaths: &[Death]) -> String {
+fn report(seed: u64, deaths: &[Death]) -> String {
     let mut text = format!(
         "`make soak`, {} deaths by SIGKILL at random moments (seed {}), each followed by: every container as \
          before with its restart policy, no tool left running, every listed backup whole. All held.\n\n\
          | job | killed after | watchdog killed too | everything back in |\n|---|---:|---|---:|\n",
         deaths.len(),
-        arguments.seed
+        seed
     );
     for death in deaths {
         let both = if death.both { "yes" } else { "no" };

@@ -1,0 +1,109 @@
+//! `cargo xtask soak`: what takes too long for CI, on platforms of real engines: many deaths at random moments, one
+//! artifact that is larger than any memory, many backups among what is harmless, stores that are large. Its last
+//! report is committed.
+
+mod deaths;
+mod large;
+mod sections;
+mod watermarks;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::bench::repository;
+
+/// What can be done by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Many deaths
+    Deaths,
+    /// One large artifact
+    Artifact,
+    /// Many backups while nobody writes and much else happens
+    Watermarks,
+    /// Large stores
+    Large,
+}
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Do this alone
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Option<Part>,
+    /// The size of the large artifact, in GiB; the engine's disk must have room for it
+    #[arg(long, default_value_t = 20)]
+    artifact: u64,
+    /// How many runs are killed
+    #[arg(long, default_value_t = 30)]
+    rounds: u32,
+    /// The same seed kills at the same moments, as far as the machine is as fast
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many backups are made among what is harmless
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    standstills: u32,
+    /// Of the large stores, this alone
+    #[arg(long, value_enum, value_name = "LOAD")]
+    load: Option<large::Load>,
+    /// Also write the report here; what it says of parts that are not done now stays
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+/// A part by its heading, and what does it.
+type Task = (Part, &'static str, fn(&Arguments) -> Result<String>);
+
+const TASKS: [Task; 4] = [
+    (Part::Deaths, "Deaths", |arguments| {
+        deaths::soak(arguments.rounds, arguments.seed)
+    }),
+    (Part::Artifact, "A large artifact", |arguments| {
+        repository::large(arguments.artifact)
+    }),
+    (Part::Watermarks, "Harmless things in the standstill", |arguments| {
+        watermarks::soak(arguments.standstills)
+    }),
+    (Part::Large, "Large stores", |arguments| large::soak(arguments.load)),
+];
+
+/// What one part breaks does not keep the others from being done, nor from being reported.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let mut broken = Vec::new();
+    for (part, heading, act) in TASKS {
+        if arguments.only.is_some_and(|only| only != part) {
+            continue;
+        }
+        match act(arguments) {
+            Ok(text) => tell(heading, &text, arguments.report.as_deref())?,
+            Err(error) => broken.push(format!("{heading}: {error:#}")),
+        }
+    }
+    if broken.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", broken.join("\n"))
+}
+
+fn tell(heading: &str, text: &str, report: Option<&Path>) -> Result<()> {
+    println!("\n## {heading}\n\n{text}");
+    let Some(path) = report else { return Ok(()) };
+    let before = std::fs::read_to_string(path).unwrap_or_default();
+    let order = TASKS.map(|(_, heading, _)| heading);
+    let after = sections::with(&before, "Soak", &order, heading, text);
+    std::fs::write(path, after).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A folder of this process for what the product keeps.
+fn folder(name: &str) -> Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("stillpoint-soak-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// The product, beside our own program.
+fn program() -> Result<String> {
+    let own = std::env::current_exe().context("cannot find our own program")?;
+    Ok(own.with_file_name("stillpoint").to_string_lossy().into_owned())
+}
