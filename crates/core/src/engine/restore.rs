@@ -35,7 +35,7 @@ use crate::manifest::{Manifest, StoreRecord};
 use crate::names::{BackupId, StoreName};
 use crate::ports::journal::{Loaded, Phase};
 use crate::ports::power::{Intent, Job};
-use crate::ports::{Cx, Store, together};
+use crate::ports::{Cx, Footing, Store, together};
 use crate::workload::Workload;
 
 use change::Change;
@@ -247,7 +247,7 @@ async fn load_all(
     });
     let all = async {
         for task in &there {
-            task::bring(task.store, &cx, standstill, crate::ports::Footing::Running).await?;
+            task::bring(task.store, &cx, standstill, Footing::Running).await?;
         }
         loads.await.1.map_or(Ok(()), Err)
     };

@@ -161,7 +161,12 @@ impl ValkeyStore {
 #[async_trait]
 impl Aside for ValkeyStore {
     async fn held(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
-        let layout = self.ask_layout(cx).await?;
+        let layout = match self.ask_layout(cx).await {
+            Ok(layout) => layout,
+            // What cannot be restored was never replaced.
+            Err(StoreError::Unfit(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
         let is_there = self.has_aside(cx, &layout).await?;
         Ok(is_there.then(|| self.aside_folder(&layout)).into_iter().collect())
     }

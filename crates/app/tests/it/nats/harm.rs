@@ -62,7 +62,7 @@ fn damage_behind_a_right_hash_is_found_before_anything_is_deleted() -> Result<()
 fn refused(product: &Product, backup: &str, words: &str) -> Result<()> {
     product.run(&["verify", backup])?.must_end_with(15)?.must_say(words)?;
     product
-        .run(&["restore", backup, "--confirm", backup])?
+        .run(&["restore", backup, "--confirm", backup, "--discard-old"])?
         .must_end_with(14)?
         .must_say(words)?;
     Ok(())
@@ -193,10 +193,6 @@ struct Writer {
 
 impl Writer {
     fn start(testbed: &Testbed) -> Result<Self> {
-        let images = stillpoint_testkit::testbed::images()?;
-        let image = images.get("IMG_CLIENTS").context("there is no image of clients")?;
-        let network = format!("--network={}_backend", testbed.project());
-        let name = format!("{}-writer", testbed.project());
         // One connection that stays, and comes back at once: the stock client takes seconds.
         let script = r#"trap '' PIPE
         while :; do
@@ -206,9 +202,7 @@ impl Writer {
             } >/dev/tcp/nats/4222
             sleep 0.02
         done 2>/dev/null"#;
-        let id = testbed.docker(&[
-            "run", "-d", "--rm", &network, "--name", &name, image, "bash", "-c", script,
-        ])?;
+        let id = testbed.outsider(script)?;
         until("the writer writes", || Ok(last_sequence(testbed, "ORDERS1")? > 0))?;
         Ok(Self { id })
     }

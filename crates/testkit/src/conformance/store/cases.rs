@@ -104,8 +104,9 @@ fn while_a_writer_writes(scene: &Scene) -> Result<()> {
     let writing = AtomicBool::new(true);
     let ran = std::thread::scope(|scope| {
         let writer = scope.spawn(|| tick_while(&writing, scene.testbed));
-        let is_claimed = |event: &Value| event["event"] == "step_ended" && event["step"] == "claim";
-        let ran = scene.product.interfered_at("the stop", is_claimed, |_| {
+        // Nothing is stopped before the claim is there, and that takes the engine longer than the signal.
+        let claims = |event: &Value| event["event"] == "step_began" && event["step"] == "claim";
+        let ran = scene.product.interfered_at("the claim", claims, |_| {
             writing.store(false, Ordering::Relaxed);
             writer.join().map_err(|_| anyhow!("the writer panicked"))?
         });
