@@ -437,11 +437,12 @@ fn a_restore_that_is_killed_anywhere_is_finished_by_the_next() -> Result<()> {
         let (truth, settings, before) = (cache.truth()?, cache.settings()?, standing(cache.testbed)?);
         let backup = cache.product.backup()?;
         let arguments = ["restore", &backup, "--confirm", &backup, "--discard-old", "--json"];
-        for (event, step) in [
-            ("step_ended", "stop"),
-            ("step_began", "load"),
-            ("step_ended", "load"),
-            ("step_ended", "compare"),
+        // From the comparison to the start of the clients it is not far: there one may run before the kill arrives.
+        for (event, step, is_down) in [
+            ("step_ended", "stop", true),
+            ("step_began", "load", true),
+            ("step_ended", "load", false),
+            ("step_ended", "compare", false),
         ] {
             cache.wreck()?;
             let mut running = cache.product.start(&arguments)?;
@@ -452,7 +453,7 @@ fn a_restore_that_is_killed_anywhere_is_finished_by_the_next() -> Result<()> {
             let context = || format!("killed at {event} {step}");
             cache.product.run(&["containers", "recover"]).with_context(context)?;
             for container in cache.testbed.containers()? {
-                if container.service == "app" {
+                if container.service == "app" && is_down {
                     assert_eq!(container.status, Status::Exited, "{}: a client runs", context());
                 }
             }
