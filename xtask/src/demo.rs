@@ -103,12 +103,12 @@ impl<'a> Demo<'a> {
             self.stillpoint(&["restore", &backup, "--confirm", &backup])
         })?;
         story.chapter(
-            "Proof: row for row, key for key, message for message, and one point in time",
-            || prove_against(self.testbed, &saved),
+            "What the restore replaced may go; until then `restore undo` would bring it back",
+            || self.stillpoint(&["restore", "discard-old", "--confirm", PROJECT]),
         )?;
         story.chapter(
-            "All is well: what the restore replaced may go (until then it can be undone)",
-            || self.stillpoint(&["restore", "discard-old", "--confirm", PROJECT]),
+            "Proof: row for row, key for key, message for message, and one point in time",
+            || prove_against(self.testbed, &saved),
         )?;
         story.end();
         self.where_next(&backup);
