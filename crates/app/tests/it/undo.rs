@@ -136,10 +136,8 @@ impl Scene<'_> {
             let text = fs::read_to_string(&manifest).unwrap_or_default();
             assert!(!text.contains("safety_of"), "{} is a copy", manifest.display());
         }
-        let siblings = self
-            .testbed
-            .docker(&["ps", "-aq", "--filter", "label=stillpoint.role=sibling"])?;
-        assert_eq!(siblings, "", "siblings are left");
+        let siblings = self.testbed.siblings()?;
+        assert!(siblings.is_empty(), "left: {siblings:?}");
         assert!(!has_claim(self.testbed)?, "a claim is left");
         Ok(())
     }

@@ -156,13 +156,8 @@ impl Cache<'_> {
             !names.contains("sp_") && !names.contains("temp-"),
             "left behind:\n{names}"
         );
-        let siblings = self.testbed.docker(&[
-            "ps",
-            "-aq",
-            "--filter",
-            &format!("label=stillpoint.sibling-of={}", self.id),
-        ])?;
-        assert_eq!(siblings, "", "siblings are left");
+        let siblings = self.testbed.siblings()?;
+        assert!(siblings.is_empty(), "left: {siblings:?}");
         assert_eq!(self.settings()?, settings);
         let ours = self.cli(&["CLIENT", "LIST"])?;
         assert!(!ours.contains("name=stillpoint"), "still connected:\n{ours}");

@@ -237,6 +237,18 @@ impl Testbed {
         first.ok_or_else(|| anyhow!("{} has no container of service {service}", self.project))
     }
 
+    /// The names of what the product has put beside this platform's containers, and of no other's: tests
+    /// share the engine.
+    pub fn siblings(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for one in self.containers()? {
+            let filter = format!("label=stillpoint.sibling-of={}", one.id);
+            let listed = Docker::new(["ps", "-a", "--format", "{{.Names}}", "--filter", &filter]).run()?;
+            names.extend(listed.lines().map(str::to_owned));
+        }
+        Ok(names)
+    }
+
     /// Runs SQL as the superuser; unaligned output without headings, an error at the first failed statement.
     pub fn psql(&self, database: &str, sql: &str) -> Result<String> {
         let name = format!("PGDATABASE={database}");

@@ -24,11 +24,11 @@ impl Traces {
                 "container {} ({}): {:?}, {:?}, restart policy {}, restarted {} times",
                 one.service, one.name, one.status, one.health, one.restart_policy, one.restart_count
             ));
-            lines.extend(siblings(testbed, &one.id)?);
             if one.status == Status::Running {
                 processes.extend(processes_in(testbed, &one.id)?);
             }
         }
+        lines.extend(testbed.siblings()?.iter().map(|name| format!("sibling {name}")));
         lines.extend(listed(testbed, "claim", &["ps", "-a", "--filter", &claim(testbed)])?);
         let of_project = format!("label=com.docker.compose.project={}", testbed.project());
         for kind in ["volume", "network"] {
@@ -50,11 +50,6 @@ impl Traces {
 
 fn claim(testbed: &Testbed) -> String {
     format!("name=^/stillpoint-{}$", testbed.project())
-}
-
-fn siblings(testbed: &Testbed, of: &str) -> Result<Vec<String>> {
-    let filter = format!("label=stillpoint.sibling-of={of}");
-    listed(testbed, "sibling", &["ps", "-a", "--filter", &filter])
 }
 
 fn listed(testbed: &Testbed, what: &str, list: &[&str]) -> Result<Vec<String>> {
