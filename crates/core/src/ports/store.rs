@@ -158,12 +158,21 @@ pub enum WayBack<'a> {
     Copy(&'a dyn Copied),
 }
 
+/// Something that a restore has replaced and that is still there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Old {
+    /// What, in words.
+    pub what: String,
+    /// What the restore had put in its place is gone since: freed, there would be neither.
+    pub is_sole: bool,
+}
+
 /// A store that holds the data which a restore replaces beside the new, until it is told what becomes of it.
 /// The oldest counts: a restore that is repeated replaces only what the one before it has loaded.
 #[async_trait]
 pub trait Aside: Send + Sync {
-    /// What is held, in words; none if it is nothing. Asked of a store that runs.
-    async fn held(&self, cx: &Cx) -> Result<Vec<String>, StoreError>;
+    /// What is held; none if it is nothing. Asked of a store that runs.
+    async fn held(&self, cx: &Cx) -> Result<Vec<Old>, StoreError>;
 
     /// The stages of putting it back, as [`Store::restore_stages`].
     fn put_back_stages(&self) -> Vec<Footing>;
@@ -172,8 +181,9 @@ pub trait Aside: Send + Sync {
     /// stays as it is, and after a failure or a death the stages can be repeated from the first.
     async fn put_back(&self, cx: &Cx, stage: usize) -> Result<(), StoreError>;
 
-    /// Frees what is held. Called when every store was restored and compared, and runs; may be repeated.
-    async fn discard(&self, cx: &Cx) -> Result<(), StoreError>;
+    /// Frees what is held, and returns what it must not free: [`Old::is_sole`]. Called when every store was
+    /// restored and compared, and runs; may be repeated.
+    async fn discard(&self, cx: &Cx) -> Result<Vec<Old>, StoreError>;
 }
 
 /// A store whose old data is copied before it is replaced.

@@ -462,6 +462,51 @@ async fn as_long_as_something_is_kept_nothing_else_is_restored() -> anyhow::Resu
 }
 
 #[tokio::test(start_paused = true)]
+async fn old_data_that_is_the_only_one_is_not_freed() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    let data = world.data();
+    world.restore(id).await.outcome?;
+    world.wait_a_minute().await;
+    world.lose("db");
+    let told = world.discard_old().await;
+    assert_eq!(told.exit(), Exit::RestoreRefused);
+    assert!(
+        told.words().contains("store db holds its rows") && told.words().contains("restore undo"),
+        "{}",
+        told.words()
+    );
+    assert_eq!(world.claim(PLATFORM), None);
+    world.undo().await.outcome?;
+    assert_eq!(world.data(), data);
+    Ok(())
+}
+
+/// The one that was begun is over all the same: its claim would keep everything else from the platform.
+#[tokio::test(start_paused = true)]
+async fn a_discarding_that_died_ends_beside_old_data_that_is_the_only_one() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    let data = world.data();
+    world.restore(id).await.outcome?;
+    world.wait_a_minute().await;
+    world.faults.on(Method::AsideDiscard).of("db").kills();
+    assert!(world.faults.live(world.discard_old()).await.is_none(), "it lives");
+    world.faults.reset();
+    world.lose("db");
+    world.wait_a_minute().await;
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert_eq!(world.claim(PLATFORM), None);
+    let warnings = told.recorder.warnings();
+    assert!(
+        warnings.iter().any(|warning| warning.contains("store db holds its rows")),
+        "{warnings:?}"
+    );
+    world.undo().await.outcome?;
+    assert_eq!(rows(&world, "db", "orders"), data["db"].rows.get("orders").copied());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_copy_is_no_backup_and_no_prune_touches_it() -> anyhow::Result<()> {
     let (world, id) = backed_up().await?;
     world.restore(id).await.outcome?;

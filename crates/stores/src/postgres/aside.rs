@@ -5,7 +5,7 @@
 //! own name, it was closed to be set aside and is still the old one.
 
 use async_trait::async_trait;
-use stillpoint_core::ports::store::Aside;
+use stillpoint_core::ports::store;
 use stillpoint_core::ports::{Cx, Footing, StoreError};
 use stillpoint_pg::Session;
 use stillpoint_pg::quote::{ident, literal};
@@ -58,6 +58,26 @@ impl Old {
             Self::There { name, .. } | Self::Closed { name } | Self::Absent { name } => name,
         }
     }
+
+    fn is_sole(&self, is_there: bool) -> bool {
+        match self {
+            Self::There { .. } => !is_there,
+            Self::Closed { .. } => true,
+            Self::Absent { .. } => false,
+        }
+    }
+
+    fn told(&self, is_there: bool) -> store::Old {
+        let what = match self {
+            Self::There { aside, name } => format!("database `{name}` as `{aside}`"),
+            Self::Closed { name } => format!("database `{name}`, closed"),
+            Self::Absent { name } => format!("that there was no database `{name}`"),
+        };
+        store::Old {
+            what,
+            is_sole: self.is_sole(is_there),
+        }
+    }
 }
 
 fn absent(name: &str) -> String {
@@ -74,6 +94,17 @@ async fn remembered(cx: &Cx, session: &Session) -> Result<Vec<Old>, StoreError> 
         _ => None,
     });
     Ok(old.collect())
+}
+
+/// The same, and whether there is a database of that name now.
+async fn remembered_beside(cx: &Cx, session: &Session) -> Result<Vec<(Old, bool)>, StoreError> {
+    let there = names(cx, session).await?;
+    let old = remembered(cx, session).await?.into_iter();
+    let beside = old.map(|old| {
+        let is_there = there.iter().any(|name| name == old.name());
+        (old, is_there)
+    });
+    Ok(beside.collect())
 }
 
 /// The databases that are set aside, with their true names.
@@ -112,23 +143,24 @@ impl PostgresStore {
         }
     }
 
-    /// Does one thing with each database that a restore has replaced.
-    async fn with_old(&self, cx: &Cx, what: What) -> Result<(), StoreError> {
-        let session = self.open(cx, MAINTENANCE).await?;
-        let done = async {
-            let there = names(cx, &session).await?;
-            for old in remembered(cx, &session).await? {
-                let is_there = there.iter().any(|name| name == old.name());
-                match what {
-                    What::PutBack => self.put_one_back(cx, &session, &old, is_there).await?,
-                    What::Discard => self.discard_one(cx, &session, &old, is_there).await?,
-                }
+    async fn put_all_back(&self, cx: &Cx, session: &Session) -> Result<(), StoreError> {
+        for (old, is_there) in remembered_beside(cx, session).await? {
+            self.put_one_back(cx, session, &old, is_there).await?;
+        }
+        Ok(())
+    }
+
+    async fn discard_all(&self, cx: &Cx, session: &Session) -> Result<Vec<store::Old>, StoreError> {
+        let mut left = Vec::new();
+        for (old, is_there) in remembered_beside(cx, session).await? {
+            match &old {
+                old if old.is_sole(is_there) => left.push(old.told(is_there)),
+                Old::There { aside, .. } => self.drop_database(cx, session, aside).await?,
+                Old::Closed { .. } => {}
+                Old::Absent { name } => forget(cx, session, name).await?,
             }
-            Ok(())
-        };
-        let done = done.await;
-        session.close().await;
-        done
+        }
+        Ok(left)
     }
 
     async fn put_one_back(&self, cx: &Cx, session: &Session, old: &Old, is_there: bool) -> Result<(), StoreError> {
@@ -145,26 +177,6 @@ impl PostgresStore {
         }
     }
 
-    async fn discard_one(&self, cx: &Cx, session: &Session, old: &Old, is_there: bool) -> Result<(), StoreError> {
-        match old {
-            Old::There { aside, .. } if is_there => self.drop_database(cx, session, aside).await,
-            Old::Closed { name } => Err(StoreError::Unfit(format!(
-                "{}: database `{name}` is closed and holds the only data of this name: `stillpoint restore undo` opens it",
-                self.name
-            ))),
-            Old::There { aside, name } => Err(StoreError::Unfit(format!(
-                "{}: there is no database `{name}`, so `{aside}` holds the only one: it is not dropped",
-                self.name
-            ))),
-            Old::Absent { name } => forget(cx, session, name).await,
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum What {
-    PutBack,
-    Discard,
 }
 
 /// The server renames no database that somebody is in. It is closed first, or a subscription's worker is back at
@@ -224,17 +236,12 @@ async fn forget(cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError
 }
 
 #[async_trait]
-impl Aside for PostgresStore {
-    async fn held(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+impl store::Aside for PostgresStore {
+    async fn held(&self, cx: &Cx) -> Result<Vec<store::Old>, StoreError> {
         let session = self.open(cx, MAINTENANCE).await?;
-        let old = remembered(cx, &session).await;
+        let old = remembered_beside(cx, &session).await;
         session.close().await;
-        let told = old?.into_iter().map(|old| match old {
-            Old::There { aside, name } => format!("database `{name}` as `{aside}`"),
-            Old::Closed { name } => format!("database `{name}`, closed"),
-            Old::Absent { name } => format!("that there was no database `{name}`"),
-        });
-        Ok(told.collect())
+        Ok(old?.iter().map(|(old, is_there)| old.told(*is_there)).collect())
     }
 
     fn put_back_stages(&self) -> Vec<Footing> {
@@ -242,11 +249,17 @@ impl Aside for PostgresStore {
     }
 
     async fn put_back(&self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
-        self.with_old(cx, What::PutBack).await
+        let session = self.open(cx, MAINTENANCE).await?;
+        let done = self.put_all_back(cx, &session).await;
+        session.close().await;
+        done
     }
 
-    async fn discard(&self, cx: &Cx) -> Result<(), StoreError> {
-        self.with_old(cx, What::Discard).await
+    async fn discard(&self, cx: &Cx) -> Result<Vec<store::Old>, StoreError> {
+        let session = self.open(cx, MAINTENANCE).await?;
+        let left = self.discard_all(cx, &session).await;
+        session.close().await;
+        left
     }
 }
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::{Artifact, StoreRecord};
 use stillpoint_core::names::WorkloadId;
-use stillpoint_core::ports::store::Aside;
+use stillpoint_core::ports::store::{Aside, Old};
 use stillpoint_core::ports::{Command, Cx, Footing, StoreError};
 
 use super::aside::Scripts;
@@ -160,7 +160,7 @@ impl ValkeyStore {
 
 #[async_trait]
 impl Aside for ValkeyStore {
-    async fn held(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+    async fn held(&self, cx: &Cx) -> Result<Vec<Old>, StoreError> {
         let layout = match self.ask_layout(cx).await {
             Ok(layout) => layout,
             // What cannot be restored was never replaced.
@@ -168,7 +168,11 @@ impl Aside for ValkeyStore {
             Err(error) => return Err(error),
         };
         let is_there = self.has_aside(cx, &layout).await?;
-        Ok(is_there.then(|| self.aside_folder(&layout)).into_iter().collect())
+        let old = is_there.then(|| Old {
+            what: self.aside_folder(&layout),
+            is_sole: false,
+        });
+        Ok(old.into_iter().collect())
     }
 
     /// Asked while it runs, put back while it is stopped: what it saves at its stop is what was loaded, and goes.
@@ -193,13 +197,13 @@ impl Aside for ValkeyStore {
     }
 
     /// The server runs: it does not know of that folder.
-    async fn discard(&self, cx: &Cx) -> Result<(), StoreError> {
+    async fn discard(&self, cx: &Cx) -> Result<Vec<Old>, StoreError> {
         let folder = self.ask_layout(cx).await?.folder;
         let beside = Beside::begin(cx, &self.workload).await?;
         let freed = beside
             .run(cx, "removing the old data", Scripts(&self.name).free(&folder))
             .await;
-        beside.end(cx, freed.map(drop)).await
+        beside.end(cx, freed.map(drop)).await.map(|()| Vec::new())
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use stillpoint_core::names::{Address, Project, WorkloadId};
+use stillpoint_core::ports::store::Old;
 use stillpoint_core::workload::{CommandLine, Environment, Health, RestartPolicy, State, Workload};
 
 /// The image by which the fake kind knows its stores.
@@ -49,6 +50,16 @@ pub struct Data {
     pub aside: Option<BTreeMap<String, u64>>,
     /// How many hold its point in time.
     pub pins: usize,
+}
+
+impl Data {
+    /// What a load had set aside, as the store tells it.
+    pub(super) fn old(&self) -> Option<Old> {
+        self.aside.as_ref().map(|_| Old {
+            what: "its rows".to_owned(),
+            is_sole: self.rows.is_empty(),
+        })
+    }
 }
 
 /// A container of the simulated world.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use stillpoint_core::backups::{ArtifactError, Artifacts, Damage};
 use stillpoint_core::manifest::{Artifact, Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Aside, Copied, Preflight, WayBack, Written};
+use stillpoint_core::ports::store::{Aside, Copied, Old, Preflight, WayBack, Written};
 use stillpoint_core::ports::{Command, Control, Cx, EngineError, Footing, Kind, Pinned, Process, Store, StoreError};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_core::workload::Workload;
@@ -327,9 +327,9 @@ impl Store for FakeStore {
 
 #[async_trait]
 impl Aside for FakeStore {
-    async fn held(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+    async fn held(&self, cx: &Cx) -> Result<Vec<Old>, StoreError> {
         self.ask(cx).await?;
-        self.data(|data| data.aside.iter().map(|_| "its rows".to_owned()).collect())
+        self.data(|data| data.old().into_iter().collect())
     }
 
     fn put_back_stages(&self) -> Vec<Footing> {
@@ -345,9 +345,15 @@ impl Aside for FakeStore {
         })
     }
 
-    async fn discard(&self, cx: &Cx) -> Result<(), StoreError> {
+    async fn discard(&self, cx: &Cx) -> Result<Vec<Old>, StoreError> {
         self.ask(cx).await?;
-        self.data(|data| data.aside = None)
+        self.data(|data| {
+            let sole = data.old().filter(|old| old.is_sole);
+            if sole.is_none() {
+                data.aside = None;
+            }
+            sole.into_iter().collect()
+        })
     }
 }
 

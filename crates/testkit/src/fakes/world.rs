@@ -231,13 +231,22 @@ impl World {
 
     /// Changes a store's data behind everybody's back.
     pub fn change(&self, store: &str, table: &str, count: u64) {
+        self.with_rows(store, |rows| drop(rows.insert(table.to_owned(), count)));
+    }
+
+    /// Drops all of a store's data behind everybody's back, but for what is set aside.
+    pub fn lose(&self, store: &str) {
+        self.with_rows(store, BTreeMap::clear);
+    }
+
+    fn with_rows(&self, store: &str, act: impl FnOnce(&mut BTreeMap<String, u64>)) {
         if let Some(data) = self
             .lock()
             .containers
             .get_mut(store)
             .and_then(|found| found.data.as_mut())
         {
-            data.rows.insert(table.to_owned(), count);
+            act(&mut data.rows);
         }
     }
 

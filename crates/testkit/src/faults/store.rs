@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Aside, Copied, Preflight, WayBack, Written};
+use stillpoint_core::ports::store::{Aside, Copied, Old, Preflight, WayBack, Written};
 use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::workload::Workload;
@@ -167,7 +167,7 @@ impl FaultyStore {
 
 #[async_trait]
 impl Aside for FaultyStore {
-    async fn held(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+    async fn held(&self, cx: &Cx) -> Result<Vec<Old>, StoreError> {
         self.pass(Method::AsideHeld, cx, self.aside()?.held(cx)).await
     }
 
@@ -180,7 +180,7 @@ impl Aside for FaultyStore {
             .await
     }
 
-    async fn discard(&self, cx: &Cx) -> Result<(), StoreError> {
+    async fn discard(&self, cx: &Cx) -> Result<Vec<Old>, StoreError> {
         self.pass(Method::AsideDiscard, cx, self.aside()?.discard(cx)).await
     }
 }

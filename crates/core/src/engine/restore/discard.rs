@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::kept::Kept;
+use super::kept::{Kept, told_sole};
 use super::safety;
 use crate::engine::claim::Held;
 use crate::engine::plan::Plan;
@@ -30,6 +30,10 @@ pub struct Discarded {
 /// Frees what is kept. Nothing is stopped. The caller holds the lock.
 pub async fn discard(site: &Site, run: &Run, held: &Held, platform: &Platform) -> Result<Discarded, Error> {
     let kept = Kept::must_be(site, run, platform).await?;
+    let sole: Vec<String> = kept.sole().collect();
+    if !sole.is_empty() {
+        return Err(Error::RestoreRefused(sole));
+    }
     let plan = Plan::new(platform, Job::DiscardJob);
     let claim = async {
         let intent = site.intend(held, run, &plan, BackupId::at(run.began)).await?;
@@ -70,7 +74,9 @@ async fn free_all(site: &Site, run: &Run, kept: Kept<'_>, intent: &Intent) -> Re
     };
     for (store, aside, _) in kept.aside {
         match aside.discard(&cx).await {
-            Ok(()) => drop(freed.stores.insert(store.name().clone())),
+            Ok(sole) if sole.is_empty() => drop(freed.stores.insert(store.name().clone())),
+            // Told only: a claim that waits for it would keep everything else from the platform.
+            Ok(sole) => sole.iter().for_each(|old| run.report.warn(told_sole(store, old))),
             Err(error) => left.push(format!("store {}: {error}", store.name())),
         }
     }

@@ -8,14 +8,14 @@ use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
 use crate::errors::Error;
 use crate::manifest::Manifest;
-use crate::ports::store::{Aside, WayBack};
+use crate::ports::store::{Aside, Old, WayBack};
 use crate::ports::{Store, StoreError};
 use crate::workload::State;
 
 /// What a platform keeps of the data that a restore has replaced.
 pub(super) struct Kept<'a> {
     /// Stores that hold it themselves, with what they hold.
-    pub(super) aside: Vec<(&'a dyn Store, &'a dyn Aside, Vec<String>)>,
+    pub(super) aside: Vec<(&'a dyn Store, &'a dyn Aside, Vec<Old>)>,
     /// Copies, oldest first.
     pub(super) copies: Vec<Manifest>,
     /// Stores that could not be asked, and why.
@@ -69,6 +69,14 @@ impl<'a> Kept<'a> {
         Ok(kept)
     }
 
+    /// What must not be freed: somebody would be left with nothing.
+    pub(super) fn sole(&self) -> impl Iterator<Item = String> {
+        self.aside.iter().flat_map(|(store, _, held)| {
+            let sole = held.iter().filter(|old| old.is_sole);
+            sole.map(|old| told_sole(*store, old))
+        })
+    }
+
     /// Why stores could not be asked.
     pub(super) fn unasked(&self) -> impl Iterator<Item = String> {
         self.unknown.iter().map(|(_, why)| why.clone())
@@ -81,7 +89,7 @@ impl<'a> Kept<'a> {
             format!(
                 "store {} still keeps what an earlier restore has replaced ({}): {WAY_OUT}",
                 store.name(),
-                held.join(", ")
+                held.iter().map(|old| &*old.what).collect::<Vec<_>>().join(", ")
             )
         });
         let copies = self.copies.into_iter().map(|copy| {
@@ -95,4 +103,14 @@ impl<'a> Kept<'a> {
         let unknown = unknown.map(|(_, why)| why);
         unknown.chain(aside).chain(copies).collect()
     }
+}
+
+/// Why something of a store is not freed.
+pub(super) fn told_sole(store: &dyn Store, old: &Old) -> String {
+    format!(
+        "store {} holds {}, and what the restore put in its place is gone since, so it is not freed: \
+         `stillpoint restore undo` brings it back; if nobody needs it, remove it by hand",
+        store.name(),
+        old.what
+    )
 }
