@@ -62,6 +62,7 @@ fn on_scene(name: &str, test: impl FnOnce(&Scene<'_>) -> Result<()>) -> Result<(
         testbed.tick()?;
         testbed.psql("postgres", "create database unwatched")?;
         testbed.psql("unwatched", "create table t as select 1 a")?;
+        testbed.psql("postgres", "create database idle")?;
         streams(
             testbed,
             "nats stream add PASSING --subjects passing --storage file --defaults",
@@ -190,6 +191,14 @@ fn a_restore_that_succeeded_is_undone_or_freed() -> Result<()> {
             .must_print(&format!("no backup: what the restore of {backup} replaced"))?
             .must_print("1 complete backups")?;
         product.run(&["prune"])?.must_end_with(0)?;
+
+        // Nobody frees the only one.
+        testbed.psql("postgres", "drop database idle")?;
+        scene
+            .about("discard-old")?
+            .must_end_with(13)?
+            .must_say("holds database `idle` as `sp_")?;
+        assert!(!has_claim(testbed)?, "a claim is left");
 
         scene.undo()?;
         is_back(testbed, &before)?;

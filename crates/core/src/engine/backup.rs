@@ -10,8 +10,10 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::claim::Held;
+use super::limits::DEATH_NOTICED;
 use super::plan::Plan;
 use super::platform::Platform;
 use super::prune;
@@ -27,6 +29,7 @@ use crate::names::BackupId;
 use crate::ports::journal::Phase;
 use crate::ports::power::{Intent, Job};
 use crate::ports::store::Preflight;
+use crate::ports::{Cx, within};
 use crate::sink::Sink;
 use crate::workload::State;
 
@@ -182,6 +185,7 @@ async fn record(
     let mut degraded = ended.degraded;
     degraded.extend(site.hands(run).confirm(&ended.targets).await);
     if failed {
+        find_out_deaths(site, run, platform).await;
         degraded.extend(kept_too(site, run, intent).await);
     }
     let degraded = once_each(degraded);
@@ -195,6 +199,17 @@ async fn record(
             degraded,
         }),
     }
+}
+
+/// What made the run fail may have been the death of a store. The engine may call it running for a moment more, so
+/// the store itself is asked: one that does not answer is given the time in which its death is noticed.
+async fn find_out_deaths(site: &Site, run: &Run, platform: &Platform) {
+    let cx = Cx {
+        cancel: CancellationToken::new(),
+        ..site.cx(run)
+    };
+    let asked = join_all(platform.stores.values().map(|store| store.ready(&cx)));
+    drop(within(&*site.clock, DEATH_NOTICED, "every store answering", asked).await);
 }
 
 /// What made the run fail may have taken down more than the run had stopped: an engine that died took

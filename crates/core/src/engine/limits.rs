@@ -23,6 +23,10 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long a stream may stand still before it counts as stuck.
 pub const STREAM_IDLE: Duration = Duration::from_mins(5);
 
+/// How long an engine may call a container running whose process has died. Docker does so as long as somebody has not
+/// read what an exec of it wrote; once the reader has let go it takes half a second (seen with 20.10).
+pub const DEATH_NOTICED: Duration = Duration::from_secs(10);
+
 /// How often a workload that ended right after its start is started again before it counts as
 /// degraded.
 pub const START_AGAIN: u32 = 2;

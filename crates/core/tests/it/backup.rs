@@ -7,7 +7,7 @@ use stillpoint_core::errors::Exit;
 use stillpoint_core::events::{Kind, Step};
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::BackupId;
-use stillpoint_core::ports::{RepositoryError, StoreError};
+use stillpoint_core::ports::{Clock, RepositoryError, StoreError};
 use stillpoint_core::workload::State;
 use stillpoint_testkit::fakes::Container;
 use stillpoint_testkit::sample::{self, LEFT, MANAGED, PLATFORM};
@@ -652,6 +652,24 @@ async fn a_platform_that_another_process_holds_is_left_alone() {
             .iter()
             .any(|call| call.method.changes_the_platform())
     );
+}
+
+/// Docker does not notice a death as long as somebody has not read what an exec of the dead container wrote.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_the_engine_calls_running_after_its_death_is_started_again() {
+    let world = sample::world();
+    let seen = world.clone();
+    let seconds = Duration::from_secs;
+    world
+        .faults
+        .on(Method::PowerStart)
+        .of("web")
+        .meets(move || seen.exits_unseen("db", 137, seconds(5)));
+    world.faults.on(Method::ProcessFinish).of("db").fails();
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::RunFailed, "{}", told.words());
+    world.clock.sleep(seconds(10)).await;
+    assert_eq!(world.states()["db"], State::Running);
 }
 
 #[tokio::test(start_paused = true)]

@@ -498,7 +498,9 @@ async fn a_discarding_that_died_ends_beside_old_data_that_is_the_only_one() -> a
     assert_eq!(world.claim(PLATFORM), None);
     let warnings = told.recorder.warnings();
     assert!(
-        warnings.iter().any(|warning| warning.contains("store db holds its rows")),
+        warnings
+            .iter()
+            .any(|warning| warning.contains("store db holds its rows")),
         "{warnings:?}"
     );
     world.undo().await.outcome?;

@@ -176,7 +176,6 @@ impl PostgresStore {
             Old::Absent { name } => forget(cx, session, name).await,
         }
     }
-
 }
 
 /// The server renames no database that somebody is in. It is closed first, or a subscription's worker is back at

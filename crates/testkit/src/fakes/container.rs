@@ -73,6 +73,8 @@ pub struct Container {
     pub(super) answers_after: Duration,
     /// Its process ends then, with this exit code.
     pub(super) ends: Option<(Timestamp, i64)>,
+    /// It has ended already, and the engine does not know.
+    pub(super) is_dead: bool,
     pub(super) stopped_by_hand: bool,
 }
 
@@ -86,6 +88,7 @@ impl Container {
             healthy_after: None,
             answers_after: Duration::ZERO,
             ends: None,
+            is_dead: false,
             stopped_by_hand: false,
         }
     }
@@ -219,6 +222,7 @@ impl Container {
 
     pub(super) fn begin(&mut self, now: Timestamp) {
         self.ends = None;
+        self.is_dead = false;
         self.stopped_by_hand = false;
         self.workload.state = State::Running;
         self.workload.started_at = Some(now);
@@ -227,7 +231,9 @@ impl Container {
     /// Its server takes connections.
     pub(super) fn answers(&self, now: Timestamp) -> bool {
         let since = self.workload.started_at;
-        self.workload.state == State::Running && since.is_some_and(|since| since + self.answers_after <= now)
+        self.workload.state == State::Running
+            && !self.is_dead
+            && since.is_some_and(|since| since + self.answers_after <= now)
     }
 }
 

@@ -100,7 +100,7 @@ impl Power for FakeEngine {
 impl World {
     fn start(&self, id: &WorkloadId) -> Result<(), EngineError> {
         let started = self.with(id, |container, now| match container.look(now).state {
-            State::Running if container.ends.is_none() => false,
+            State::Running if container.ends.is_none() || container.is_dead => false,
             State::Paused => {
                 container.workload.state = State::Running;
                 true

@@ -195,6 +195,15 @@ impl World {
         }
     }
 
+    /// A container's process ends by itself, and the engine calls it running for so long still.
+    pub fn exits_unseen(&self, id: &str, code: i64, span: Duration) {
+        let seen = self.clock.now() + span;
+        if let Some(container) = self.lock().containers.get_mut(id) {
+            container.is_dead = true;
+            container.ends = Some((seen, code));
+        }
+    }
+
     /// Its health check fails from now on.
     pub fn never_healthy_again(&self, id: &str) {
         if let Some(container) = self.lock().containers.get_mut(id) {
@@ -231,7 +240,9 @@ impl World {
 
     /// Changes a store's data behind everybody's back.
     pub fn change(&self, store: &str, table: &str, count: u64) {
-        self.with_rows(store, |rows| drop(rows.insert(table.to_owned(), count)));
+        self.with_rows(store, |rows| {
+            rows.insert(table.to_owned(), count);
+        });
     }
 
     /// Drops all of a store's data behind everybody's back, but for what is set aside.
