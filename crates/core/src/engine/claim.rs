@@ -9,7 +9,7 @@ use futures::future::join_all;
 use super::plan::Plan;
 use super::platform;
 use super::recovery;
-use super::restore::discard;
+use super::restore::{discard, undo};
 use super::site::{Run, Site};
 use super::start::Degraded;
 use crate::errors::Error;
@@ -135,9 +135,13 @@ impl Site {
 
     /// Of dead runs that stopped nothing, or whose work was seen to be back, only leftovers remain.
     async fn close_others(&self, run: &Run, open: &[OpenRun], found: Option<&Intent>) {
-        for OpenRun { intent, .. } in open {
+        for OpenRun { intent, phase, .. } in open {
             let other = found.is_none_or(|found| found.run != intent.run);
-            if other && self.reap(run, intent).await {
+            if !other || !self.reap(run, intent).await {
+                continue;
+            }
+            let undone = intent.job == Job::UndoJob && *phase == Phase::Verified;
+            if !undone || undo::forget_later(self, run, intent).await {
                 self.note(run, intent, Phase::Closed).await;
             }
         }

@@ -442,6 +442,25 @@ async fn what_was_replaced_comes_back_also_what_was_copied() -> anyhow::Result<(
     Ok(())
 }
 
+/// Or it would be loaded again, over what has been written since.
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_an_undoing_could_not_remove_is_removed_by_the_next_run() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.restore(id).await.outcome?;
+    world.wait_a_minute().await;
+    world.faults.on(Method::RepositoryDelete).always().fails();
+    let told = world.undo().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert!(told.recorder.warnings().concat().contains("could not be removed"));
+    world.faults.reset();
+    world.wait_a_minute().await;
+    world.change("queue", "messages", 99);
+    assert!(matches!(world.undo().await.outcome, Err(Error::NothingKept(_))));
+    assert_eq!(rows(&world, "queue", "messages"), Some(99));
+    assert_eq!(world.list().await?.backups.len(), 1, "the copy is left");
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn as_long_as_something_is_kept_nothing_else_is_restored() -> anyhow::Result<()> {
     let (world, id) = backed_up().await?;

@@ -80,7 +80,7 @@ pub(super) async fn all(site: &Site, platform: &Platform) -> Result<Vec<Manifest
     copies.map_err(|cause| site.repository_failed(cause))
 }
 
-async fn sealed(site: &Site, id: BackupId) -> Result<Option<Manifest>, Error> {
+pub(super) async fn sealed(site: &Site, id: BackupId) -> Result<Option<Manifest>, Error> {
     match site.backups.manifest(id).await {
         Ok(manifest) if manifest.safety_of.is_some() => Ok(Some(manifest)),
         Ok(_) | Err(ReadError::Unknown(_) | ReadError::Incomplete(..)) => Ok(None),

@@ -216,7 +216,21 @@ async fn put_back(task: Task<'_>, cx: Cx, standstill: &Standstill) -> Result<(),
     }
 }
 
-/// The data lives again: its copy is not needed any more. Returns whether nothing is left to tidy up.
+/// What an undoing could not remove of its copy, although all that it brought back ran again. Returns whether
+/// nothing is left of it.
+pub async fn forget_later(site: &Site, run: &Run, undone: &Intent) -> bool {
+    let copy = safety::sealed(site, undone.backup).await;
+    match copy {
+        Ok(copy) => forget(site, run, copy.as_ref(), undone).await,
+        Err(error) => {
+            run.report.warn(error.to_string());
+            false
+        }
+    }
+}
+
+/// The data lives again: its copy is not needed any more, and must not be loaded over what is written from now on.
+/// Returns whether nothing is left to tidy up.
 async fn forget(site: &Site, run: &Run, copy: Option<&Manifest>, intent: &Intent) -> bool {
     let Some(copy) = copy else { return true };
     let removed = safety::remove_all(site, run, intent, &[copy.id]).await;
