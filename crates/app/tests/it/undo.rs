@@ -62,7 +62,7 @@ fn on_scene(name: &str, test: impl FnOnce(&Scene<'_>) -> Result<()>) -> Result<(
         testbed.tick()?;
         testbed.psql("postgres", "create database unwatched")?;
         testbed.psql("unwatched", "create table t as select 1 a")?;
-        testbed.psql("postgres", "create database idle")?;
+        testbed.psql("postgres", "create database unwatched_too")?;
         streams(
             testbed,
             "nats stream add PASSING --subjects passing --storage file --defaults",
@@ -193,11 +193,11 @@ fn a_restore_that_succeeded_is_undone_or_freed() -> Result<()> {
         product.run(&["prune"])?.must_end_with(0)?;
 
         // Nobody frees the only one.
-        testbed.psql("postgres", "drop database idle")?;
+        testbed.psql("postgres", "drop database unwatched_too")?;
         scene
             .about("discard-old")?
             .must_end_with(13)?
-            .must_say("holds database `idle` as `sp_")?;
+            .must_say("holds database `unwatched_too` as `sp_")?;
         assert!(!has_claim(testbed)?, "a claim is left");
 
         scene.undo()?;
