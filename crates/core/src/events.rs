@@ -139,6 +139,8 @@ pub enum Step {
     PutBack,
     /// Compare what is there with what was.
     Compare,
+    /// Try the logins that clients hold.
+    LogIn,
     /// Start what ran.
     Start,
     /// Make the backup count.

@@ -9,6 +9,7 @@ pub mod backups;
 pub mod engine;
 pub mod errors;
 pub mod events;
+pub mod logins;
 pub mod manifest;
 pub mod names;
 pub mod operations;

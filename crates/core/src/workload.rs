@@ -49,6 +49,14 @@ pub struct Workload {
     pub command: CommandLine,
 }
 
+impl Workload {
+    /// Whether the others of its platform reach it by this name: its service's, or its container's, which also
+    /// tells one replica from another.
+    pub fn is_called(&self, host: &str) -> bool {
+        [self.address.service.as_str(), self.container.as_str()].contains(&host)
+    }
+}
+
 /// What the engine does with a container that has ended, in the engine's own words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -134,6 +142,11 @@ impl Environment {
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&SecretString> {
         self.0.get(name)
+    }
+
+    /// All variables, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &SecretString)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 }
 

@@ -17,6 +17,10 @@ use crate::psql::{Psql, Row};
 /// How long a login may take.
 const LOGIN: Duration = Duration::from_secs(15);
 
+/// What in the server says, once `pg_hba.conf` has let us in, that there is no such role or that it may not log in
+/// (`src/backend/utils/init/miscinit.c`).
+const ROLE_IS_LOOKED_UP: &str = "InitializeSessionUserId";
+
 /// Who we are to the server.
 #[derive(Clone, Debug)]
 pub struct Login {
@@ -64,10 +68,15 @@ struct Wire {
 /// Why the server did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum PgError {
-    /// It refused the login: password, role or `pg_hba.conf`.
-    #[error("{0}")]
-    Refused(String),
-    /// Nobody like us may log in from where we are: `pg_hba.conf`, or there is no such role.
+    /// It refused the login: password, role or database.
+    #[error("{message}")]
+    Refused {
+        /// The server's own words.
+        message: String,
+        /// Appendix A of the manual.
+        code: String,
+    },
+    /// Nobody like us may log in from where we are, says `pg_hba.conf`.
     #[error("{0}")]
     NotFromHere(String),
     /// It is there and takes no connections yet (or no more).
@@ -244,10 +253,15 @@ fn login_error(error: &tokio_postgres::Error) -> PgError {
         SqlState::INVALID_CATALOG_NAME,
         SqlState::INSUFFICIENT_PRIVILEGE,
     ];
-    if *answer.code() == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
+    // One code for two answers, in words of the server's own language: by where it was said they are told apart.
+    let unlike = *answer.code() == SqlState::INVALID_AUTHORIZATION_SPECIFICATION;
+    if unlike && answer.routine() != Some(ROLE_IS_LOOKED_UP) {
         PgError::NotFromHere(answer.message().to_owned())
-    } else if refused.contains(answer.code()) {
-        PgError::Refused(answer.message().to_owned())
+    } else if unlike || refused.contains(answer.code()) {
+        PgError::Refused {
+            message: answer.message().to_owned(),
+            code: answer.code().code().to_owned(),
+        }
     } else {
         PgError::NotReady(answer.message().to_owned())
     }

@@ -78,6 +78,7 @@ methods! {
     StoreStructure = "store.structure",
     StoreRestore = "store.restore",
     StoreInventory = "store.inventory",
+    StoreAdmits = "store.admits",
     AsideHeld = "aside.held",
     AsidePutBack = "aside.put_back",
     AsideDiscard = "aside.discard",
@@ -149,6 +150,7 @@ impl Call {
                 | Method::StoreStructure
                 | Method::StoreRestore
                 | Method::StoreInventory
+                | Method::StoreAdmits
                 | Method::AsideHeld
                 | Method::AsidePutBack
                 | Method::AsideDiscard

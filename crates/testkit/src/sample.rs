@@ -31,9 +31,17 @@ pub fn world() -> World {
         Container::cold_store("queue", &[("messages", 7)]).restarts(Restart::No),
         Container::client("api")
             .healthy_after(Duration::from_millis(300))
+            .told(&[
+                "DB_URL=fake://api:secret@db/orders",
+                "QUEUE_HOST=queue",
+                "QUEUE_USER=api",
+                "QUEUE_PASSWORD=secret",
+            ])
             .depends_on("db:service_healthy:true,queue:service_started:false")
             .restarts(Restart::Always),
-        Container::client("web").depends_on("api:service_started:true"),
+        Container::client("web")
+            .told(&["DATABASE_URL=fake://api:secret@acme-db-1/orders"])
+            .depends_on("api:service_started:true"),
         Container::client("worker").that_is(State::Exited),
         Container::client("migrate").that_is(State::Created),
         Container::client("cron").that_is(State::Paused),

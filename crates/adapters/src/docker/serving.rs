@@ -53,12 +53,11 @@ impl Docker {
 
     async fn serves(&self, workload: &Workload, host: &str, port: u16) -> Result<Option<Server>, EngineError> {
         let act = Act::on("find the address of", workload.id.as_str());
-        let named = [workload.address.service.as_str(), workload.container.as_str()].contains(&host);
         let server = |address| Server {
             container: workload.container.clone(),
             address,
         };
-        if named {
+        if workload.is_called(host) {
             let address = self.addresses(&act, workload.id.as_str()).await?.into_iter().next();
             let address = address.ok_or_else(|| act.refused("it has no address on any network"))?;
             return Ok(Some(server(Some(SocketAddr::new(address, port)))));

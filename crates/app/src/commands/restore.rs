@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use stillpoint_core::engine::restore::discard::Discarded;
 use stillpoint_core::engine::restore::undo::Undone;
-use stillpoint_core::engine::restore::{Rehearsed, Restored, Selection};
+use stillpoint_core::engine::restore::{HeldLogin, Rehearsed, Restored, Selection};
 use stillpoint_core::engine::start::Degraded;
 use stillpoint_core::errors::{Error, Exit};
 use stillpoint_core::names::{BackupId, Project, StoreName};
@@ -277,7 +277,27 @@ fn plan(rehearsed: &Rehearsed) {
         ]);
     }
     print::line(&format!("\n{workloads}"));
+    logins(&rehearsed.logins);
     print::line("Nothing was changed: this was a dry run.");
+}
+
+fn logins(held: &[HeldLogin]) {
+    if held.is_empty() {
+        return;
+    }
+    let mut logins = table(&["CLIENT", "VARIABLE", "STORE", "LOGIN", "NOW"]);
+    for held in held {
+        logins.add_row([
+            held.client.to_string(),
+            held.variable.clone(),
+            held.store.to_string(),
+            held.login.clone(),
+            held.now.clone(),
+        ]);
+    }
+    print::line(&format!(
+        "\nThese logins of clients are tried again before anything starts:\n{logins}"
+    ));
 }
 
 /// The data of the platform is about to be replaced: the operator says which backup, twice.

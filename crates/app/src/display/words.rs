@@ -83,6 +83,7 @@ fn doing(step: Step) -> &'static str {
         Step::Load => "loading the stores",
         Step::PutBack => "putting the old data back",
         Step::Compare => "comparing what is there with what was backed up",
+        Step::LogIn => "trying the logins that clients hold",
         Step::Start => "starting what ran",
         Step::Seal => "sealing the backup",
         Step::Discard => "freeing the data that was replaced",

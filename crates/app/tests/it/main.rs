@@ -10,6 +10,7 @@ mod damage;
 mod errors;
 mod faults;
 mod kills;
+mod logins;
 mod nats;
 mod neighbours;
 mod page;

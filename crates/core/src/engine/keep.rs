@@ -56,8 +56,7 @@ impl Keep {
     }
 
     fn serves(&self, workload: &Workload) -> bool {
-        let names = [workload.address.service.as_str(), workload.container.as_str()];
-        self.server.as_deref().is_some_and(|server| names.contains(&server))
+        self.server.as_deref().is_some_and(|server| workload.is_called(server))
     }
 
     fn by_service(&self, workload: &Workload) -> Option<String> {

@@ -35,5 +35,11 @@ pub const START_AGAIN: u32 = 2;
 /// degraded: an upgrade of the engine takes a minute.
 pub const ENGINE_BACK: Duration = Duration::from_mins(5);
 
+/// How long trying one login of a client's may take: a server that answers at all does so at once.
+pub const LOGIN: Duration = Duration::from_secs(10);
+
+/// So many logins are tried at a time: a server lets only so many in.
+pub const LOGINS_AT_ONCE: usize = 4;
+
 /// Between two attempts to reach it.
 pub const ENGINE_LOOK: Duration = Duration::from_secs(1);

@@ -8,12 +8,14 @@ mod change;
 pub mod discard;
 mod examine;
 mod kept;
+mod logins;
 mod rehearse;
 mod safety;
 mod selection;
 mod task;
 pub mod undo;
 
+pub use logins::HeldLogin;
 pub use rehearse::{Rehearsed, Replaced, rehearse};
 pub use selection::Selection;
 
@@ -39,6 +41,8 @@ use crate::ports::{Cx, Footing, Store, together};
 use crate::workload::Workload;
 
 use change::Change;
+use examine::Examined;
+use logins::Logins;
 use task::{Task, Work, compare_all};
 
 /// A restore that succeeded.
@@ -48,7 +52,7 @@ pub struct Restored {
     pub backup: BackupId,
     /// When the platform stood still.
     pub standstill: crate::manifest::Standstill,
-    /// What did not come back as it was. The data is good all the same.
+    /// What did not come back as it was, or holds a login that its store refuses now. The data is good all the same.
     pub degraded: Vec<Degraded>,
     /// The data that was replaced is still there, and can be brought back.
     pub old_data_kept: bool,
@@ -66,7 +70,8 @@ pub struct Wanted<'a> {
     pub no_way_back: bool,
 }
 
-/// Overwrites the platform's data with the backup's. The caller holds the lock; `unfinished` is
+/// Overwrites the platform's data with the backup's. What clients could log in with before and cannot any more is
+/// told and keeps nothing down: the data is good. The caller holds the lock; `unfinished` is
 /// the intent of an earlier restore that stands stopped on purpose: it is taken over. A restore that
 /// fails after the stop keeps its claim, which says what is to run again.
 pub async fn restore(
@@ -79,7 +84,8 @@ pub async fn restore(
 ) -> Result<Restored, Error> {
     must_reap(site, run, unfinished).await?;
     let platform = as_recorded(platform, unfinished);
-    let pairs = examine::examine(site, run, &platform, wanted.manifest, wanted.selection, unfinished).await?;
+    let Examined { pairs, logins } =
+        examine::examine(site, run, &platform, wanted.manifest, wanted.selection, unfinished).await?;
     run.check()?;
     let plan = plan_of(&platform, &pairs);
     let no_way_back = unfinished.map_or(wanted.no_way_back, |intent| intent.no_way_back);
@@ -109,11 +115,11 @@ pub async fn restore(
         change.end_lease().await;
         return Err(error);
     }
-    match replace(&change, wanted, &pairs, &copied).await {
-        Ok(ended) => Ok(Restored {
+    match replace(&change, wanted, &pairs, &copied, &logins).await {
+        Ok((ended, locked_out)) => Ok(Restored {
             backup: wanted.manifest.id,
             standstill: ended.window,
-            degraded: change.close(ended, true).await,
+            degraded: [change.close(ended, true).await, locked_out].concat(),
             old_data_kept: !no_way_back,
         }),
         Err(error) => Err(change.fail(error).await),
@@ -202,15 +208,16 @@ async fn replace(
     wanted: &Wanted<'_>,
     pairs: &[Pair<'_>],
     copied: &[&dyn Store],
-) -> Result<Ended, Error> {
+    logins: &Logins<'_>,
+) -> Result<(Ended, Vec<Degraded>), Error> {
     let standstill = change.begin().await?;
     if let Some(lease) = change.lease
         && let Err(cause) = copy(change, lease, &standstill, copied).await
     {
         return Err(change.abandon(standstill, cause).await);
     }
-    match load_all(change, wanted, pairs, &standstill).await {
-        Ok(()) => Ok(change.end(standstill).await),
+    match load_all(change, wanted, pairs, &standstill, logins).await {
+        Ok(locked_out) => Ok((change.end(standstill).await, locked_out)),
         Err(cause) => Err(change.stay_down(standstill, cause).await),
     }
 }
@@ -233,7 +240,8 @@ async fn load_all(
     wanted: &Wanted<'_>,
     pairs: &[Pair<'_>],
     standstill: &Standstill,
-) -> Result<(), RunFailure> {
+    logins: &Logins<'_>,
+) -> Result<Vec<Degraded>, RunFailure> {
     let (site, run) = (change.site, change.run);
     // Also a takeover's processes bear the name that the claim tells.
     let cx = site.cx_as(run, &change.intent.run);
@@ -253,8 +261,9 @@ async fn load_all(
     };
     run.report.step(Step::Load, all).await?;
     run.report.step(Step::Compare, compare_all(&cx, &tasks)).await?;
+    let locked_out = logins.try_after(&cx).await;
     standstill.unbroken(change.plan).await?;
-    Ok(())
+    Ok(locked_out)
 }
 
 fn tasks<'a>(pairs: &[Pair<'a>], artifacts: &'a Artifacts) -> Vec<Task<'a>> {

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Clock, EngineError, MayBeCancelled, Overdue, Reach, RepositoryError, Shell, Spool, SpoolError};
 use crate::backups::{Artifacts, Damage};
 use crate::events::Reporter;
+use crate::logins::Login;
 use crate::manifest::{Inventory, StoreRecord, Watermark};
 use crate::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use crate::sink::Sink;
@@ -144,6 +145,13 @@ pub trait Store: Send + Sync {
 
     /// Counts what is in the store now, in the units of the record's inventory.
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError>;
+
+    /// Tries a login that a client holds, in the store's own protocol, from here, and does nothing else: it starts
+    /// no process, and no session is left, also if it is dropped. [`StoreError::Credential`] says that the server lets
+    /// in nobody who comes with it, and how to mend that; after any other error it could not be tried: the server is
+    /// silent, lets nobody in from here, or wants more than a name and a password. May be called while the platform
+    /// runs.
+    async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError>;
 
     /// How the data is had back that [`Store::restore`] replaces.
     fn way_back(&self) -> WayBack<'_>;

@@ -5,6 +5,7 @@ mod damage;
 mod every_call;
 mod history;
 mod lease;
+mod logins;
 mod plan;
 mod prune;
 mod recovery;

@@ -108,6 +108,7 @@ async fn the_three_phases_come_one_after_the_other() -> anyhow::Result<()> {
         Step::Copy,
         Step::Load,
         Step::Compare,
+        Step::LogIn,
         Step::Start,
     ];
     assert_eq!(told.recorder.steps(), steps);

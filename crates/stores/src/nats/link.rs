@@ -50,7 +50,12 @@ pub(super) const NO_STREAM: u64 = 10059;
 impl NatsStore {
     /// Connects as one account.
     pub(super) async fn open(&self, cx: &Cx, login: &Login) -> Result<Link, StoreError> {
-        let way = cx.reach.forward(&self.workload, self.access.port).await?;
+        self.open_at(cx, self.access.port, login).await
+    }
+
+    /// The same at another port.
+    pub(super) async fn open_at(&self, cx: &Cx, port: u16, login: &Login) -> Result<Link, StoreError> {
+        let way = cx.reach.forward(&self.workload, port).await?;
         let (tell, trouble) = watch::channel(None);
         let options = self.options(login)?.event_callback(move |event| {
             if let Some(words) = is_trouble(&event) {

@@ -7,6 +7,7 @@
 
 mod access;
 mod accounts;
+mod admits;
 mod archive;
 mod bundle;
 mod drain;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::engine::keep::image_name;
+use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::ports::store::{Preflight, WayBack, Written};
@@ -170,6 +172,10 @@ impl Store for NatsStore {
     }
 
     /// The server takes no second stream of the same subjects.
+    async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
+        self.try_login(cx, login).await
+    }
+
     fn way_back(&self) -> WayBack<'_> {
         WayBack::Copy(self)
     }

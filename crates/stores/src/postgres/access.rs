@@ -12,7 +12,7 @@ use super::PostgresStore;
 use crate::Setting;
 use crate::toolbox::{Secret, guarded};
 
-const PORT: u16 = 5432;
+pub(super) const PORT: u16 = 5432;
 
 /// The database from which others are renamed, created and dropped: it exists on every server and
 /// nobody keeps data in it.
@@ -107,7 +107,7 @@ impl PostgresStore {
     pub(super) fn login_failed(&self, error: PgError) -> StoreError {
         let store = self.name.clone();
         match error {
-            PgError::Refused(cause) | PgError::NotFromHere(cause) => {
+            PgError::Refused { message: cause, .. } | PgError::NotFromHere(cause) => {
                 let variable = &self.access.variable;
                 let remedy = format!(
                     "set {variable} (or {variable}_FILE) to the password of `{}`",

@@ -5,6 +5,7 @@
 //! before its replacement was loaded and counted.
 
 mod access;
+mod admits;
 mod aside;
 mod drain;
 mod extensions;
@@ -26,6 +27,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::engine::keep::image_name;
+use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::ports::store::{Preflight, WayBack, Written};
@@ -168,6 +170,10 @@ impl Store for PostgresStore {
 
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {
         self.count_restored(cx, record).await
+    }
+
+    async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
+        self.try_login(cx, login).await
     }
 
     fn way_back(&self) -> WayBack<'_> {

@@ -24,7 +24,7 @@ const DEFAULT_USER: &str = "default";
 pub(super) struct Access {
     user: Option<String>,
     password: Secret,
-    port: u16,
+    pub(super) port: u16,
     /// The variable that overrides the password.
     variable: String,
 }

@@ -5,6 +5,7 @@
 //! its data before a whole and proven dump lies beside it.
 
 mod access;
+mod admits;
 mod aside;
 mod drain;
 mod info;
@@ -25,6 +26,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::engine::keep::image_name;
+use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::ports::store::{Preflight, WayBack, Written};
@@ -184,6 +186,10 @@ impl Store for ValkeyStore {
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {
         let session = self.open(cx).await?;
         inventory::count_like(&session, &record.inventory).await
+    }
+
+    async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
+        self.try_login(cx, login).await
     }
 
     fn way_back(&self) -> WayBack<'_> {

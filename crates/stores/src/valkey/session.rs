@@ -59,8 +59,16 @@ pub(super) enum Trouble {
 }
 
 impl Session {
-    /// Connects and logs in.
+    /// Connects and logs in, and is known by [`NAME`].
     pub(super) async fn open(cx: &Cx, workload: &WorkloadId, port: u16, login: &Login) -> Result<Self, Trouble> {
+        let session = Self::enter(cx, workload, port, login).await?;
+        let named = session.ask(&["CLIENT", "SETNAME", NAME]);
+        within(&*cx.clock, LOGIN, "the login", named).await??;
+        Ok(session)
+    }
+
+    /// Connects and logs in. Without a password the server is not asked whether it lets us in.
+    pub(super) async fn enter(cx: &Cx, workload: &WorkloadId, port: u16, login: &Login) -> Result<Self, Trouble> {
         let stream = cx.reach.dial(workload, port).await?;
         let identity = RedisConnectionInfo::default().set_skip_set_lib_name();
         // Deadlines are ours: the client's own half a second is too short for a fork of a large server.
@@ -92,7 +100,7 @@ impl Session {
                 other => drop(other?),
             }
         }
-        self.ask(&["CLIENT", "SETNAME", NAME]).await.map(drop)
+        Ok(())
     }
 
     /// Asks one command.

@@ -1,7 +1,7 @@
 //! One simulated container: what the engine tells of it, and how it behaves when it is stopped,
 //! started, dialled, or when its host reboots.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -50,6 +50,8 @@ pub struct Data {
     pub aside: Option<BTreeMap<String, u64>>,
     /// How many hold its point in time.
     pub pins: usize,
+    /// The users whom it does not let in.
+    pub locked_out: BTreeSet<String>,
 }
 
 impl Data {
@@ -153,6 +155,14 @@ impl Container {
     #[must_use]
     pub fn labelled(mut self, label: &str, value: &str) -> Self {
         self.workload.labels.insert(label.to_owned(), value.to_owned());
+        self
+    }
+
+    /// With these variables in its environment: `NAME=value`.
+    #[must_use]
+    pub fn told(mut self, variables: &[&str]) -> Self {
+        let variables = variables.iter().map(|variable| (*variable).to_owned());
+        self.workload.environment = Environment::parse(variables);
         self
     }
 

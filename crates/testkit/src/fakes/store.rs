@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use stillpoint_core::backups::{ArtifactError, Artifacts, Damage};
+use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Artifact, Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::ports::store::{Aside, Copied, Old, Preflight, WayBack, Written};
@@ -314,6 +315,20 @@ impl Store for FakeStore {
 
     async fn inventory(&self, cx: &Cx, _record: &StoreRecord) -> Result<Inventory, StoreError> {
         self.ask(cx).await
+    }
+
+    async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
+        self.ask(cx).await?;
+        let user = login.user.clone().unwrap_or_default();
+        if self.data(|data| !data.locked_out.contains(&user))? {
+            return Ok(());
+        }
+        Err(StoreError::Credential {
+            store: self.name.clone(),
+            cause: format!("no {user} here"),
+            remedy: format!("let {user} in"),
+            user,
+        })
     }
 
     fn way_back(&self) -> WayBack<'_> {

@@ -261,6 +261,19 @@ impl World {
         }
     }
 
+    /// A store lets a user in no more, or again.
+    pub fn locks_out(&self, store: &str, user: &str, out: bool) {
+        let mut inner = self.lock();
+        let Some(data) = inner.containers.get_mut(store).and_then(|found| found.data.as_mut()) else {
+            return;
+        };
+        if out {
+            data.locked_out.insert(user.to_owned());
+        } else {
+            data.locked_out.remove(user);
+        }
+    }
+
     /// What the engine tells of a container now.
     pub fn workload(&self, id: &str) -> Option<Workload> {
         self.with(&WorkloadId::new(id), Container::look).ok()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
+use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::ports::store::{Aside, Copied, Old, Preflight, WayBack, Written};
@@ -146,6 +147,10 @@ impl Store for FaultyStore {
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {
         self.pass(Method::StoreInventory, cx, self.port.inventory(cx, record))
             .await
+    }
+
+    async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
+        self.pass(Method::StoreAdmits, cx, self.port.admits(cx, login)).await
     }
 
     fn way_back(&self) -> WayBack<'_> {

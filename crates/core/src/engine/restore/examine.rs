@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 
 use super::kept::Kept;
+use super::logins::Logins;
 use super::selection::Paired;
-use super::{Pair, Selection};
+use super::{Pair, Selection, plan_of};
 use crate::backups::Damage;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
@@ -19,6 +20,14 @@ use crate::ports::StoreError;
 use crate::ports::power::Intent;
 use crate::workload::State;
 
+/// What a restore goes by.
+pub(super) struct Examined<'a> {
+    /// Every wanted store with its record.
+    pub(super) pairs: Vec<Pair<'a>>,
+    /// The logins that clients hold for these stores, tried if the stores run.
+    pub(super) logins: Logins<'a>,
+}
+
 /// Pairs every wanted store with its record, or says why the backup cannot be restored here.
 pub(super) async fn examine<'a>(
     site: &Site,
@@ -27,7 +36,7 @@ pub(super) async fn examine<'a>(
     manifest: &'a Manifest,
     selection: &Selection,
     unfinished: Option<&Intent>,
-) -> Result<Vec<Pair<'a>>, Error> {
+) -> Result<Examined<'a>, Error> {
     let Paired {
         pairs,
         mut reasons,
@@ -42,11 +51,16 @@ pub(super) async fn examine<'a>(
         .step(Step::Verify, damage(site, run, manifest, selection, &pairs))
         .await?;
     reasons.extend(damage.iter().map(ToString::to_string));
+    let mut logins = Logins::of(&plan_of(platform, &pairs), &pairs);
     let looks = ask_stores(site, run, platform, &pairs, unfinished.is_some());
+    let sound = reasons.is_empty();
     let looks = async {
         let mut reasons = looks.await;
         if unfinished.is_none() {
             reasons.extend(Kept::of(site, run, platform).await?.reasons(&pairs));
+            if sound && reasons.is_empty() {
+                logins.try_before(&site.cx(run)).await;
+            }
         }
         Ok::<_, Error>(reasons)
     };
@@ -54,7 +68,7 @@ pub(super) async fn examine<'a>(
     reasons.dedup();
     run.check()?;
     if reasons.is_empty() {
-        Ok(pairs)
+        Ok(Examined { pairs, logins })
     } else {
         Err(Error::RestoreRefused(reasons))
     }

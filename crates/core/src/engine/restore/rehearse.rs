@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use super::examine::examine;
+use super::examine::{Examined, examine};
+use super::logins::HeldLogin;
 use super::{Selection, as_recorded, plan_of};
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
@@ -21,6 +22,8 @@ pub struct Rehearsed {
     pub stores: Vec<Replaced>,
     /// What would be done with each workload, and why.
     pub workloads: Vec<WorkloadRecord>,
+    /// The logins that clients hold, which are tried before anything starts again.
+    pub logins: Vec<HeldLogin>,
 }
 
 /// A store whose data would be replaced.
@@ -48,7 +51,7 @@ pub async fn rehearse(
     unfinished: Option<&Intent>,
 ) -> Result<Rehearsed, Error> {
     let platform = as_recorded(platform, unfinished);
-    let pairs = examine(site, run, &platform, manifest, selection, unfinished).await?;
+    let Examined { pairs, logins } = examine(site, run, &platform, manifest, selection, unfinished).await?;
     let stores = pairs.iter().map(|(store, record)| Replaced {
         store: store.name().clone(),
         kind: store.kind(),
@@ -60,5 +63,6 @@ pub async fn rehearse(
         backup: manifest.id,
         stores: stores.collect(),
         workloads: plan_of(&platform, &pairs).records(),
+        logins: logins.held(),
     })
 }
