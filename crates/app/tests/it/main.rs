@@ -13,6 +13,7 @@ mod kills;
 mod nats;
 mod neighbours;
 mod page;
+mod passwords;
 mod postgres;
 mod refuse;
 mod s3_errors;

@@ -5,6 +5,7 @@ mod damage;
 mod every_call;
 mod history;
 mod lease;
+mod passwords;
 mod plan;
 mod prune;
 mod recovery;

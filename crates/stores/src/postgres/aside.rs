@@ -10,13 +10,13 @@ use stillpoint_core::ports::{Cx, Footing, StoreError};
 use stillpoint_pg::Session;
 use stillpoint_pg::quote::{ident, literal};
 
-use super::PostgresStore;
 use super::access::{MAINTENANCE, server};
 use super::holders::is_half_dropped;
+use super::{PostgresStore, passwords};
 use crate::toolbox::short_name;
 
-/// The setting that holds the true name of a database that is set aside.
-const TRUE_NAME: &str = "stillpoint.true_name";
+/// The setting that holds the true name of what is set aside.
+pub(super) const TRUE_NAME: &str = "stillpoint.true_name";
 
 /// How the settings begin that hold the names of databases that did not exist before.
 const ABSENT: &str = "stillpoint.absent_";
@@ -228,13 +228,14 @@ impl Aside for PostgresStore {
     async fn held(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
         let session = self.open(cx, MAINTENANCE).await?;
         let old = remembered(cx, &session).await;
+        let passwords = passwords::held(cx, &session).await;
         session.close().await;
         let told = old?.into_iter().map(|old| match old {
             Old::There { aside, name } => format!("database `{name}` as `{aside}`"),
             Old::Closed { name } => format!("database `{name}`, closed"),
             Old::Absent { name } => format!("that there was no database `{name}`"),
         });
-        Ok(told.collect())
+        Ok(told.chain(passwords?).collect())
     }
 
     fn put_back_stages(&self) -> Vec<Footing> {
@@ -242,11 +243,13 @@ impl Aside for PostgresStore {
     }
 
     async fn put_back(&self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
-        self.with_old(cx, What::PutBack).await
+        self.with_old(cx, What::PutBack).await?;
+        self.put_passwords_back(cx).await
     }
 
     async fn discard(&self, cx: &Cx) -> Result<(), StoreError> {
-        self.with_old(cx, What::Discard).await
+        self.with_old(cx, What::Discard).await?;
+        self.forget_passwords(cx).await
     }
 }
 

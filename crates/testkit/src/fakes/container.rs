@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use stillpoint_core::names::{Address, Project, WorkloadId};
+use stillpoint_core::ports::store::Passwords;
 use stillpoint_core::workload::{CommandLine, Environment, Health, RestartPolicy, State, Workload};
 
 /// The image by which the fake kind knows its stores.
@@ -49,6 +50,8 @@ pub struct Data {
     pub aside: Option<BTreeMap<String, u64>>,
     /// How many hold its point in time.
     pub pins: usize,
+    /// What the last load was told to do about passwords, unless that was put back.
+    pub passwords: Passwords,
 }
 
 /// A container of the simulated world.

@@ -11,6 +11,7 @@ use crate::errors::Error;
 use crate::manifest::{Manifest, WorkloadRecord};
 use crate::names::{BackupId, StoreKind, StoreName};
 use crate::ports::power::Intent;
+use crate::ports::store::Passwords;
 
 /// What a restore would do.
 #[derive(Debug, Serialize)]
@@ -36,6 +37,8 @@ pub struct Replaced {
     pub artifacts: usize,
     /// Their bytes.
     pub bytes: u64,
+    /// What would become of its passwords, in words; none: it holds none.
+    pub passwords: Option<String>,
 }
 
 /// Looks whether the restore could succeed, as [`super::restore`] does before it stops anything.
@@ -45,6 +48,7 @@ pub async fn rehearse(
     platform: Platform,
     manifest: &Manifest,
     selection: &Selection,
+    passwords: Passwords,
     unfinished: Option<&Intent>,
 ) -> Result<Rehearsed, Error> {
     let platform = as_recorded(platform, unfinished);
@@ -55,6 +59,7 @@ pub async fn rehearse(
         version: record.version.clone(),
         artifacts: record.artifacts.len(),
         bytes: record.artifacts.iter().map(|artifact| artifact.size).sum(),
+        passwords: store.passwords(passwords),
     });
     Ok(Rehearsed {
         backup: manifest.id,
