@@ -80,27 +80,36 @@ impl Statement {
         tokens.next().and_then(Token::name)
     }
 
+    /// The text that follows `PASSWORD`, with its quotes.
+    pub fn password(&self) -> Option<&str> {
+        let (_, text) = self.password_at()?;
+        Some(&self.tokens[text].text)
+    }
+
     /// The statement without `PASSWORD '…'`.
     #[must_use]
     pub fn without_password(&self) -> Self {
-        let is_password = |at: &usize| {
-            let after = self.tokens[at + 1..].iter().find(|token| token.kind != Kind::Space);
-            self.tokens[*at].is("PASSWORD") && after.is_some_and(|token| token.kind == Kind::Text)
-        };
-        let Some(at) = (0..self.tokens.len()).find(is_password) else {
+        let Some((at, text)) = self.password_at() else {
             return self.clone();
         };
-        let text = at
-            + self.tokens[at..]
-                .iter()
-                .position(|token| token.kind == Kind::Text)
-                .unwrap_or(0);
         let kept: Vec<Token> = self.tokens[..at]
             .iter()
             .chain(&self.tokens[text + 1..])
             .cloned()
             .collect();
         Self::of(&kept).unwrap_or_else(|| self.clone())
+    }
+
+    /// Where `PASSWORD` stands, and the text that follows it.
+    fn password_at(&self) -> Option<(usize, usize)> {
+        let text_after = |at: usize| {
+            let after = at + 1..self.tokens.len();
+            let next = after.into_iter().find(|next| self.tokens[*next].kind != Kind::Space)?;
+            (self.tokens[next].kind == Kind::Text).then_some((at, next))
+        };
+        (0..self.tokens.len())
+            .filter(|at| self.tokens[*at].is("PASSWORD"))
+            .find_map(text_after)
     }
 }
 
@@ -243,7 +252,9 @@ mod tests {
             all[0].without_password().text(),
             "ALTER ROLE \"x PASSWORD 'y'\" WITH LOGIN  VALID UNTIL 'z'"
         );
+        assert_eq!(all[0].password(), Some("'SCRAM-SHA-256$4096:a'"));
         let none = statements("ALTER ROLE x WITH NOLOGIN;");
+        assert_eq!(none[0].password(), None);
         assert_eq!(none[0].without_password(), none[0]);
     }
 }

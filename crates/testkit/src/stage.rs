@@ -15,7 +15,7 @@ use stillpoint_core::engine::start::Degraded;
 use stillpoint_core::errors::{Error, Exit};
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::BackupId;
-use stillpoint_core::operations::{Backups, Operations, Order, Restore, Scope};
+use stillpoint_core::operations::{Backups, Operations, Order, Restore, Scope, Terms};
 use stillpoint_core::ports::Clock;
 use stillpoint_core::workload::State;
 
@@ -170,18 +170,29 @@ impl World {
 
     /// Restores a backup, and keeps no way back.
     pub async fn restore_for_good(&self, backup: BackupId) -> Told<Restored> {
-        let operations = self.operations();
-        let what = Restore {
+        let terms = Terms {
             discard_old: true,
-            ..backup.into()
+            ..Terms::default()
         };
+        self.restore_on(backup, terms).await
+    }
+
+    /// Restores a backup on these terms.
+    pub async fn restore_on(&self, backup: BackupId, terms: Terms) -> Told<Restored> {
+        let operations = self.operations();
+        let what = Restore { terms, ..backup.into() };
         self.run(|order| operations.restore(what, order)).await
     }
 
     /// Goes on with a restore that stands unfinished.
     pub async fn resume(&self) -> Told<Restored> {
+        self.resume_on(Terms::default()).await
+    }
+
+    /// The same on these terms.
+    pub async fn resume_on(&self, terms: Terms) -> Told<Restored> {
         let operations = self.operations();
-        self.run(|order| operations.resume_restore(false, order)).await
+        self.run(|order| operations.resume_restore(terms, order)).await
     }
 
     /// Brings back what a restore has replaced.

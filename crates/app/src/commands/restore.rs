@@ -8,7 +8,8 @@ use stillpoint_core::engine::restore::{HeldLogin, Rehearsed, Restored, Selection
 use stillpoint_core::engine::start::Degraded;
 use stillpoint_core::errors::{Error, Exit};
 use stillpoint_core::names::{BackupId, Project, StoreName};
-use stillpoint_core::operations::{Operations, Order, Restore};
+use stillpoint_core::operations::{Operations, Order, Restore, Terms};
+use stillpoint_core::ports::store::Passwords;
 
 use super::{order, table};
 use crate::config::Config;
@@ -39,7 +40,7 @@ enum After {
     /// Go on with a restore that failed or died: what it has loaded stays
     Resume {
         #[command(flatten)]
-        old: Old,
+        terms: Told,
     },
     /// Bring back what a restore has replaced, whether it succeeded, failed or died
     ///
@@ -57,11 +58,36 @@ struct Confirmed {
 }
 
 #[derive(clap::Args, Clone, Copy, Debug)]
-struct Old {
+struct Told {
     /// Do not keep what is replaced: free it once everything runs again, and copy nothing into the repository
     /// before. There is no way back then, also if the restore fails
     #[arg(long)]
     discard_old: bool,
+
+    /// Which passwords the roles of a server have afterwards that exist already [default: keep; when a restore is
+    /// gone on with: as it was begun]
+    #[arg(long, value_name = "WHICH")]
+    passwords: Option<Which>,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+enum Which {
+    /// Their present ones
+    Keep,
+    /// The backup's; the role that Stillpoint logs in as keeps its own
+    Backup,
+}
+
+impl From<Told> for Terms {
+    fn from(told: Told) -> Self {
+        Self {
+            discard_old: told.discard_old,
+            passwords: told.passwords.map(|which| match which {
+                Which::Keep => Passwords::Keep,
+                Which::Backup => Passwords::Backup,
+            }),
+        }
+    }
 }
 
 #[derive(clap::Args, Debug)]
@@ -89,14 +115,14 @@ struct Asked {
     dry_run: bool,
 
     #[command(flatten)]
-    old: Old,
+    terms: Told,
 }
 
 impl Asked {
     fn what(&self, backup: BackupId) -> Restore {
         Restore {
             backup,
-            discard_old: self.old.discard_old,
+            terms: self.terms.into(),
             selection: Selection {
                 stores: self.store.clone(),
                 accept_partial: self.accept_partial,
@@ -108,7 +134,7 @@ impl Asked {
 pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     let operations = wiring::operations(config).await?;
     match (&args.after, args.asked.backup) {
-        (Some(After::Resume { old }), _) => resume(config, *old, &operations).await,
+        (Some(After::Resume { terms }), _) => resume(config, (*terms).into(), &operations).await,
         (Some(After::Undo(confirmed)), _) => undo(config, confirmed, &operations).await,
         (Some(After::DiscardOld(confirmed)), _) => discard_old(config, confirmed, &operations).await,
         (None, Some(backup)) if args.asked.dry_run => rehearse(config, args.asked.what(backup), &operations).await,
@@ -175,8 +201,8 @@ impl Outcome for Discarded {
     }
 }
 
-async fn resume(config: &Config, old: Old, operations: &impl Operations) -> Result<Exit, Failure> {
-    let act = async |order| operations.resume_restore(old.discard_old, order).await;
+async fn resume(config: &Config, terms: Terms, operations: &impl Operations) -> Result<Exit, Failure> {
+    let act = async |order| operations.resume_restore(terms, order).await;
     replacing(config, act, summary).await
 }
 
@@ -266,6 +292,11 @@ fn plan(rehearsed: &Rehearsed) {
         ]);
     }
     print::line(&stores.to_string());
+    for store in &rehearsed.stores {
+        if let Some(passwords) = &store.passwords {
+            print::line(&format!("{}: {passwords}.", store.store));
+        }
+    }
     let mut workloads = table(&["CONTAINER", "ROLE", "NOW", "RESTORE WILL", "WHY"]);
     for workload in &rehearsed.workloads {
         workloads.add_row([

@@ -14,6 +14,7 @@ mod logins;
 mod nats;
 mod neighbours;
 mod page;
+mod passwords;
 mod postgres;
 mod refuse;
 mod s3_errors;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use stillpoint_testkit::product::{Product, Ran};
 use stillpoint_testkit::testbed::{Shape, Testbed};
 
-use crate::common::{STOCK_RESTORE, half_way, has_claim, is_back, on, replace_tool, standing};
+use crate::common::{STOCK_RESTORE, half_way, has_claim, is_back, on, replace_tool, standing, until};
 
 /// What there was at one moment: all content, and the last tick of the witness in every place.
 struct Moment {
@@ -143,6 +143,22 @@ impl Scene<'_> {
         Ok(())
     }
 
+    /// A database that was not loaded is as a death between closing and renaming it leaves it: under its own
+    /// name, closed, and it says so.
+    fn close_one(&self) -> Result<()> {
+        let marked = "pg_database d join pg_db_role_setting s on s.setdatabase = d.oid,
+            unnest(s.setconfig) c where c like 'stillpoint.true_name=%' and not d.datallowconn";
+        let rename = "format('alter database %I rename to %I', d.datname, split_part(c, '=', 2))";
+        let absent = "not exists (select from pg_database where datname = split_part(c, '=', 2))";
+        self.testbed.psql(
+            "template1",
+            &format!("select {rename} from {marked} and {absent} limit 1 \\gexec"),
+        )?;
+        let closed = format!("select count(*) from {marked} and d.datname = split_part(c, '=', 2)");
+        assert_eq!(self.testbed.psql("template1", &closed)?, "1", "no database is closed");
+        Ok(())
+    }
+
     /// The last database fails, after the others and the other stores were begun.
     fn break_the_last_load(&self) -> Result<()> {
         let last =
@@ -245,6 +261,7 @@ fn a_restore_that_was_killed_is_undone() -> Result<()> {
         half_way(testbed, &mut running)?;
         running.kill_all()?;
         replace_tool(testbed, "pg_restore", STOCK_RESTORE)?;
+        scene.close_one()?;
         scene.undo()?;
         is_back(testbed, &before)?;
         scene.before_restore.is_there(testbed)?;
@@ -275,6 +292,13 @@ fn a_restore_that_failed_is_undone_or_goes_on_where_it_failed() -> Result<()> {
 
         scene.restore()?.must_end_with(14)?;
         replace_tool(testbed, "pg_restore", STOCK_RESTORE)?;
+        let server = testbed.container("postgres-main")?;
+        testbed.docker(&["start", &server])?;
+        until("the server takes connections", || {
+            Ok(testbed.psql("template1", "select 1").is_ok())
+        })?;
+        scene.close_one()?;
+        testbed.docker(&["stop", &server])?;
         product
             .run(&["restore", "resume"])?
             .must_end_with(0)?

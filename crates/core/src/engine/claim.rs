@@ -18,6 +18,7 @@ use crate::names::{BackupId, Project};
 use crate::ports::Guard;
 use crate::ports::journal::{OpenRun, Phase};
 use crate::ports::power::{Claim, Intent, Job};
+use crate::ports::store::Passwords;
 
 /// Older than this, what a dead run had stopped may have been left down by its operator on purpose.
 const FRESH: Duration = Duration::from_hours(24);
@@ -200,6 +201,7 @@ impl Site {
             since: run.began,
             workloads: plan.recorded(),
             no_way_back: false,
+            passwords: Passwords::default(),
         }
     }
 

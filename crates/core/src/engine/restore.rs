@@ -37,6 +37,7 @@ use crate::manifest::{Manifest, StoreRecord};
 use crate::names::{BackupId, StoreName};
 use crate::ports::journal::{Loaded, Phase};
 use crate::ports::power::{Intent, Job};
+use crate::ports::store::{Passwords, Source};
 use crate::ports::{Cx, Footing, Store, together};
 use crate::workload::Workload;
 
@@ -68,6 +69,8 @@ pub struct Wanted<'a> {
     pub loaded: Vec<StoreName>,
     /// What is replaced is not to be kept.
     pub no_way_back: bool,
+    /// What becomes of passwords.
+    pub passwords: Passwords,
 }
 
 /// Overwrites the platform's data with the backup's. What clients could log in with before and cannot any more is
@@ -199,6 +202,7 @@ async fn note(
     }
     let mut intent = site.intent(held, run, plan, wanted.manifest.id);
     intent.no_way_back = wanted.no_way_back;
+    intent.passwords = wanted.passwords;
     site.journal.plan(&intent).await?;
     Ok(intent)
 }
@@ -246,7 +250,7 @@ async fn load_all(
     // Also a takeover's processes bear the name that the claim tells.
     let cx = site.cx_as(run, &change.intent.run);
     let artifacts = site.backups.artifacts(change.backup, &run.report);
-    let tasks = tasks(pairs, &artifacts);
+    let tasks = tasks(wanted, pairs, &artifacts);
     let loaded = Mutex::new(wanted.loaded.clone());
     let (there, missing): (Vec<Task<'_>>, Vec<Task<'_>>) =
         tasks.iter().partition(|task| wanted.loaded.contains(task.store.name()));
@@ -266,10 +270,14 @@ async fn load_all(
     Ok(locked_out)
 }
 
-fn tasks<'a>(pairs: &[Pair<'a>], artifacts: &'a Artifacts) -> Vec<Task<'a>> {
+fn tasks<'a>(wanted: &Wanted<'_>, pairs: &[Pair<'a>], artifacts: &'a Artifacts) -> Vec<Task<'a>> {
     let tasks = pairs.iter().map(|(store, record)| Task {
         store: *store,
-        work: Work::Load(record, artifacts),
+        work: Work::Load(Source {
+            record,
+            artifacts,
+            passwords: wanted.passwords,
+        }),
     });
     tasks.collect()
 }

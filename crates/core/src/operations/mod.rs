@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 pub use list::{Backup, Backups};
-pub use restore::Restore;
+pub use restore::{Restore, Terms};
 pub use verify::{Checked, Scope, Verification};
 
 use crate::engine::backup::Sealed;
@@ -43,7 +43,7 @@ pub trait Operations: Send + Sync {
     async fn restore(&self, what: Restore, order: Order) -> Result<Restored, Error>;
 
     /// Goes on with a restore that stands unfinished; what it has loaded stays.
-    async fn resume_restore(&self, discard_old: bool, order: Order) -> Result<Restored, Error>;
+    async fn resume_restore(&self, terms: Terms, order: Order) -> Result<Restored, Error>;
 
     /// Brings back what a restore has replaced, whether it finished, failed or died.
     async fn undo_restore(&self, order: Order) -> Result<Undone, Error>;
@@ -132,8 +132,8 @@ impl Operations for Local {
         restore::restore(&self.site, &self.run(&order), order.platform.as_ref(), &what).await
     }
 
-    async fn resume_restore(&self, discard_old: bool, order: Order) -> Result<Restored, Error> {
-        restore::resume(&self.site, &self.run(&order), order.platform.as_ref(), discard_old).await
+    async fn resume_restore(&self, terms: Terms, order: Order) -> Result<Restored, Error> {
+        restore::resume(&self.site, &self.run(&order), order.platform.as_ref(), terms).await
     }
 
     async fn undo_restore(&self, order: Order) -> Result<Undone, Error> {

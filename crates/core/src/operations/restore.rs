@@ -13,6 +13,7 @@ use crate::manifest::Manifest;
 use crate::names::{BackupId, Project, StoreName};
 use crate::ports::journal::Loaded;
 use crate::ports::power::{Intent, Job};
+use crate::ports::store::Passwords;
 
 /// What is to be restored.
 #[derive(Clone, Debug)]
@@ -21,8 +22,34 @@ pub struct Restore {
     pub backup: BackupId,
     /// What of it.
     pub selection: Selection,
+    /// How.
+    pub terms: Terms,
+}
+
+/// How a restore is begun or gone on with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms {
     /// What is replaced is not kept: it is freed once everything runs again, and nothing is copied before.
     pub discard_old: bool,
+    /// What becomes of passwords; none: what the restore that is gone on with was begun with, else the default.
+    pub passwords: Option<Passwords>,
+}
+
+impl Terms {
+    /// What becomes of passwords. Those who have a password already may have another since the restore that is
+    /// gone on with was begun: it cannot change its mind.
+    fn passwords(self, unfinished: Option<&Intent>) -> Result<Passwords, Error> {
+        match (self.passwords, unfinished) {
+            (asked, None) => Ok(asked.unwrap_or_default()),
+            (Some(asked), Some(intent)) if asked != intent.passwords => Err(Error::RestoreRefused(vec![format!(
+                "{} did not finish, and goes on with --passwords={} alone: for another choice undo it first \
+                 (`stillpoint restore undo`)",
+                intent.deed(),
+                intent.passwords
+            )])),
+            (_, Some(intent)) => Ok(intent.passwords),
+        }
+    }
 }
 
 impl From<BackupId> for Restore {
@@ -30,7 +57,7 @@ impl From<BackupId> for Restore {
         Self {
             backup,
             selection: Selection::default(),
-            discard_old: false,
+            terms: Terms::default(),
         }
     }
 }
@@ -67,24 +94,21 @@ pub(super) async fn restore(
         manifest: &manifest,
         selection: &what.selection,
         loaded: Vec::new(),
-        no_way_back: what.discard_old,
+        no_way_back: what.terms.discard_old,
+        passwords: what.terms.passwords(taken.unfinished.as_ref())?,
     };
     carry_out(site, run, taken, wanted).await
 }
 
 /// Goes on with the restore that stands unfinished: what it has loaded stays.
-pub(super) async fn resume(
-    site: &Site,
-    run: &Run,
-    wanted: Option<&Project>,
-    discard_old: bool,
-) -> Result<Restored, Error> {
+pub(super) async fn resume(site: &Site, run: &Run, wanted: Option<&Project>, terms: Terms) -> Result<Restored, Error> {
     let taken = take(site, run, wanted).await?;
     let intent = match &taken.unfinished {
         Some(intent) if intent.job == Job::FullRestoreJob => intent,
         Some(intent) => return Err(Error::RestoreUnfinished(Box::new(intent.clone()))),
         None => return Err(Error::NothingUnfinished(taken.platform.name)),
     };
+    let passwords = terms.passwords(Some(intent))?;
     let Loaded { backup, stores } = loaded(site, run, intent).await;
     let begun = intent.workloads.iter().filter(|entry| entry.alone);
     let begun: Vec<StoreName> = begun
@@ -98,14 +122,15 @@ pub(super) async fn resume(
             // It was accepted when it was begun.
             accept_partial: true,
         },
-        discard_old,
+        terms,
     };
     let manifest = read(site, run, &what).await?;
     let wanted = Wanted {
         manifest: &manifest,
         selection: &what.selection,
         loaded: stores,
-        no_way_back: discard_old,
+        no_way_back: terms.discard_old,
+        passwords,
     };
     carry_out(site, run, taken, wanted).await
 }
@@ -199,7 +224,9 @@ pub(super) async fn rehearse(
         }
         None => None,
     };
-    restore::rehearse(site, run, platform, &manifest, &what.selection, unfinished.as_ref()).await
+    let passwords = what.terms.passwords(unfinished.as_ref())?;
+    let (selection, unfinished) = (&what.selection, unfinished.as_ref());
+    restore::rehearse(site, run, platform, &manifest, selection, passwords, unfinished).await
 }
 
 /// The manifest of a complete backup, or, where that is accepted, what a failed run said it had left.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::EngineError;
+use super::store::Passwords;
 use crate::names::{Address, BackupId, Project, RunId, WorkloadId};
 use crate::workload::{RestartPolicy, State};
 
@@ -80,6 +81,9 @@ pub struct Intent {
     /// A restore that keeps no way back: what it replaces is copied nowhere, and freed at its end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_way_back: bool,
+    /// What a restore does about passwords: whoever goes on with it does the same.
+    #[serde(default, skip_serializing_if = "Passwords::is_default")]
+    pub passwords: Passwords,
 }
 
 impl Intent {

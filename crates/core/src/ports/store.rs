@@ -1,10 +1,12 @@
 //! A store: something stateful whose data is backed up. The engine decides when; a store only knows
 //! how. It is handed a [`Cx`] with which nothing can be stopped or started.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{Clock, EngineError, MayBeCancelled, Overdue, Reach, RepositoryError, Shell, Spool, SpoolError};
@@ -71,6 +73,45 @@ pub enum Footing {
     Stopped,
 }
 
+/// What a restore does about the passwords of those who log in and exist already. Who does not exist comes
+/// with the backup's; the one whom we log in as always keeps his.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Passwords {
+    /// They keep the present ones.
+    #[default]
+    Keep,
+    /// They get the backup's. Until the old data is freed, the present ones can be had back as it can.
+    Backup,
+}
+
+impl Passwords {
+    /// Whether it is what is done unless told otherwise.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for Passwords {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Keep => "keep",
+            Self::Backup => "backup",
+        })
+    }
+}
+
+/// What a store's data is replaced by, and how.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// What the backup holds of the store.
+    pub record: &'a StoreRecord,
+    /// Its bytes.
+    pub artifacts: &'a Artifacts,
+    /// What becomes of passwords.
+    pub passwords: Passwords,
+}
+
 /// What was written into a store since its watermark was taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
@@ -132,16 +173,15 @@ pub trait Store: Send + Sync {
     /// restore stands unfinished.
     fn restore_stages(&self) -> Vec<Footing>;
 
-    /// One stage, by its index, of replacing the store's data by the record's artifacts. Stages that failed
+    /// One stage, by its index, of replacing the store's data by the source's. Stages that failed
     /// before can be repeated from the first: what they left is replaced. [`Store::way_back`] says where the
     /// old data is meanwhile.
-    async fn restore(
-        &self,
-        cx: &Cx,
-        stage: usize,
-        record: &StoreRecord,
-        artifacts: &Artifacts,
-    ) -> Result<(), StoreError>;
+    async fn restore(&self, cx: &Cx, stage: usize, source: Source<'_>) -> Result<(), StoreError>;
+
+    /// What a restore does about the passwords of those who log in, in words; none: the store holds none.
+    fn passwords(&self, _passwords: Passwords) -> Option<String> {
+        None
+    }
 
     /// Counts what is in the store now, in the units of the record's inventory.
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError>;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use stillpoint_core::errors::{Error, Exit};
 use stillpoint_core::names::{BackupId, Project, RunId};
 use stillpoint_core::ports::power::{Intent, Job};
+use stillpoint_core::ports::store::Passwords;
 use stillpoint_core::workload::State;
 use stillpoint_testkit::fakes::Container;
 use stillpoint_testkit::sample::{self, MANAGED, PLATFORM, RESTORED};
@@ -175,6 +176,7 @@ async fn a_claim_from_another_host_is_respected() {
         since: Timestamp::UNIX_EPOCH,
         workloads: Vec::new(),
         no_way_back: false,
+        passwords: Passwords::default(),
     };
     world.take_claim(&intent);
     let before = world.picture();
@@ -206,6 +208,7 @@ async fn another_one_s_claim_made_at_the_same_moment_wins() {
             since: Timestamp::UNIX_EPOCH,
             workloads: Vec::new(),
             no_way_back: false,
+            passwords: Passwords::default(),
         };
         seen.take_claim(&other);
     });

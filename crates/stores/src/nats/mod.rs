@@ -39,7 +39,7 @@ use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Preflight, WayBack, Written};
+use stillpoint_core::ports::store::{Preflight, Source, WayBack, Written};
 use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
 use stillpoint_core::workload::Workload;
 
@@ -157,14 +157,8 @@ impl Store for NatsStore {
         vec![Footing::Running]
     }
 
-    async fn restore(
-        &self,
-        cx: &Cx,
-        _stage: usize,
-        record: &StoreRecord,
-        artifacts: &Artifacts,
-    ) -> Result<(), StoreError> {
-        self.replace_all(cx, record, artifacts).await
+    async fn restore(&self, cx: &Cx, _stage: usize, source: Source<'_>) -> Result<(), StoreError> {
+        self.replace_all(cx, source.record, source.artifacts).await
     }
 
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {

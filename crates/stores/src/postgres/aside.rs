@@ -10,13 +10,13 @@ use stillpoint_core::ports::{Cx, Footing, StoreError};
 use stillpoint_pg::Session;
 use stillpoint_pg::quote::{ident, literal};
 
-use super::PostgresStore;
 use super::access::{MAINTENANCE, server};
 use super::holders::is_half_dropped;
+use super::{PostgresStore, passwords};
 use crate::toolbox::short_name;
 
-/// The setting that holds the true name of a database that is set aside.
-const TRUE_NAME: &str = "stillpoint.true_name";
+/// The setting that holds the true name of what is set aside.
+pub(super) const TRUE_NAME: &str = "stillpoint.true_name";
 
 /// How the settings begin that hold the names of databases that did not exist before.
 const ABSENT: &str = "stillpoint.absent_";
@@ -239,8 +239,10 @@ impl store::Aside for PostgresStore {
     async fn held(&self, cx: &Cx) -> Result<Vec<store::Old>, StoreError> {
         let session = self.open(cx, MAINTENANCE).await?;
         let old = remembered_beside(cx, &session).await;
+        let passwords = passwords::held(cx, &session).await;
         session.close().await;
-        Ok(old?.iter().map(|(old, is_there)| old.told(*is_there)).collect())
+        let databases = old?.into_iter().map(|(old, is_there)| old.told(is_there));
+        Ok(databases.chain(passwords?).collect())
     }
 
     fn put_back_stages(&self) -> Vec<Footing> {
@@ -249,16 +251,25 @@ impl store::Aside for PostgresStore {
 
     async fn put_back(&self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
         let session = self.open(cx, MAINTENANCE).await?;
-        let done = self.put_all_back(cx, &session).await;
+        let done = async {
+            self.put_all_back(cx, &session).await?;
+            passwords::put_back(cx, &session).await
+        };
+        let done = done.await;
         session.close().await;
         done
     }
 
     async fn discard(&self, cx: &Cx) -> Result<Vec<store::Old>, StoreError> {
         let session = self.open(cx, MAINTENANCE).await?;
-        let left = self.discard_all(cx, &session).await;
+        let done = async {
+            let left = self.discard_all(cx, &session).await?;
+            passwords::discard(cx, &session).await?;
+            Ok(left)
+        };
+        let done = done.await;
         session.close().await;
-        left
+        done
     }
 }
 

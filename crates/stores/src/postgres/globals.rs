@@ -1,5 +1,5 @@
-//! Globals: packed as text, replayed statement by statement. Roles that exist keep their present
-//! passwords: a backup's password would lock out whoever uses today's, ourselves first.
+//! Globals: packed as text, replayed statement by statement. What becomes of the passwords of roles that exist,
+//! [`passwords`](super::passwords) decides.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -12,6 +12,7 @@ use stillpoint_pg::Session;
 use stillpoint_pg::script::{Statement, statements};
 
 use super::access::server;
+use super::passwords::{Roles, of_ours};
 
 /// More than this no server's globals unpack to; a damaged stream must not fill the memory.
 const UNPACKED_LIMIT: u64 = 256 << 20;
@@ -32,22 +33,24 @@ pub(super) fn unpack(packed: &[u8]) -> Result<String, StoreError> {
 }
 
 /// Replays a dump of globals. Every statement's outcome is checked.
-pub(super) async fn replay(cx: &Cx, session: &Session, script: &str) -> Result<(), StoreError> {
+pub(super) async fn replay(cx: &Cx, session: &Session, script: &str, roles: &Roles<'_>) -> Result<(), StoreError> {
     let names = async |sql| {
         session
             .column(cx.idle_limit, sql)
             .await
-            .map_err(|error| server("reading roles", error))
+            .map_err(|error| server("reading what the server has", error))
     };
-    let roles: BTreeSet<String> = names("SELECT rolname FROM pg_roles").await?.into_iter().collect();
     let spaces: BTreeSet<String> = names("SELECT spcname FROM pg_tablespace").await?.into_iter().collect();
     let version = names("SHOW server_version_num").await?;
     let knows_grantors = version.first().and_then(|number| number.parse().ok()) >= Some(160_000_u32);
-    for statement in statements(script)
-        .iter()
-        .filter_map(|statement| adapted(statement, &roles, &spaces))
-        .map(|statement| granted(statement, knows_grantors))
-    {
+    let statements = statements(script);
+    let ours = of_ours(&statements);
+    for statement in &statements {
+        let statement = match fitting(statement, |name| roles.exist(name), &spaces, &ours) {
+            Fitting::Out => continue,
+            Fitting::Same => granted(statement.clone(), knows_grantors),
+            Fitting::Alters(role) => roles.altered(cx, session, &role, statement).await?,
+        };
         // The statement may hold a password's hash: only its first words are shown.
         let head = statement
             .text()
@@ -61,19 +64,34 @@ pub(super) async fn replay(cx: &Cx, session: &Session, script: &str) -> Result<(
     Ok(())
 }
 
-/// The statement as it fits the server: none where what it makes is there already.
-fn adapted(statement: &Statement, roles: &BTreeSet<String>, spaces: &BTreeSet<String>) -> Option<Statement> {
-    let exists = |keywords: &[&str], known: &BTreeSet<String>| {
-        statement.subject(keywords).is_some_and(|name| known.contains(&name))
-    };
-    if exists(&["CREATE", "ROLE"], roles) || exists(&["CREATE", "TABLESPACE"], spaces) {
-        return None;
+/// How a statement fits the server.
+#[derive(Debug, PartialEq, Eq)]
+enum Fitting {
+    /// Not: what it makes is there already, or is ours.
+    Out,
+    /// As it is.
+    Same,
+    /// It alters this role, which exists.
+    Alters(String),
+}
+
+fn fitting(
+    statement: &Statement,
+    exists: impl Fn(&str) -> bool,
+    spaces: &BTreeSet<String>,
+    ours: &[String],
+) -> Fitting {
+    let created = statement.subject(&["CREATE", "ROLE"]);
+    let altered = statement.subject(&["ALTER", "ROLE"]);
+    let space = statement.subject(&["CREATE", "TABLESPACE"]);
+    let is_ours = created.iter().chain(&altered).any(|name| ours.contains(name));
+    let is_there = created.is_some_and(|name| exists(&name)) || space.is_some_and(|name| spaces.contains(&name));
+    if is_ours || is_there {
+        return Fitting::Out;
     }
-    if exists(&["ALTER", "ROLE"], roles) {
-        Some(statement.without_password())
-    } else {
-        Some(statement.clone())
-    }
+    altered
+        .filter(|name| exists(name))
+        .map_or(Fitting::Same, Fitting::Alters)
 }
 
 /// Since 16 who grants a role must have its ADMIN OPTION. Before, the grantor was noted and could be anybody; those
@@ -106,10 +124,6 @@ mod tests {
         assert_eq!(texts(new, true), [new]);
     }
 
-    fn names(names: &[&str]) -> BTreeSet<String> {
-        names.iter().map(ToString::to_string).collect()
-    }
-
     #[test]
     fn globals_survive_packing() {
         let text = "CREATE ROLE \"größe\";\n";
@@ -118,20 +132,25 @@ mod tests {
     }
 
     #[test]
-    fn what_exists_is_not_made_again_and_keeps_its_password() {
+    fn what_exists_is_not_made_again_and_what_is_ours_never() {
         let script = "CREATE ROLE postgres;\nALTER ROLE postgres WITH SUPERUSER PASSWORD 'old';\nCREATE ROLE app;\n\
-                      ALTER ROLE app WITH LOGIN PASSWORD 'x';\nCREATE TABLESPACE fast OWNER app LOCATION '/fast';\n";
-        let replayed: Vec<String> = statements(script)
+                      ALTER ROLE app WITH LOGIN PASSWORD 'x';\nCREATE TABLESPACE fast OWNER app LOCATION '/fast';\n\
+                      CREATE ROLE sp_12345678;\nALTER ROLE sp_12345678 WITH NOLOGIN;\n";
+        let (spaces, ours) = (BTreeSet::from(["fast".to_owned()]), ["sp_12345678".to_owned()]);
+        let fitted: Vec<Fitting> = statements(script)
             .iter()
-            .filter_map(|statement| adapted(statement, &names(&["postgres"]), &names(&["fast"])))
-            .map(|statement| statement.text())
+            .map(|statement| fitting(statement, |name| name == "postgres", &spaces, &ours))
             .collect();
         assert_eq!(
-            replayed,
+            fitted,
             [
-                "ALTER ROLE postgres WITH SUPERUSER",
-                "CREATE ROLE app",
-                "ALTER ROLE app WITH LOGIN PASSWORD 'x'"
+                Fitting::Out,
+                Fitting::Alters("postgres".to_owned()),
+                Fitting::Same,
+                Fitting::Same,
+                Fitting::Out,
+                Fitting::Out,
+                Fitting::Out,
             ]
         );
     }

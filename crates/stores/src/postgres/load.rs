@@ -2,25 +2,23 @@
 //! set aside. May be repeated after a death at any point.
 
 use stillpoint_core::backups::Artifacts;
-use stillpoint_core::manifest::{Artifact, StoreRecord};
+use stillpoint_core::manifest::Artifact;
+use stillpoint_core::ports::store::Source;
 use stillpoint_core::ports::{Cx, StoreError, together};
 use stillpoint_pg::Session;
 
 use super::access::{MAINTENANCE, server};
 use super::drain::{DATABASE, GLOBALS};
+use super::passwords::Roles;
 use super::tools::Tool;
 use super::{PostgresStore, globals};
 use crate::toolbox::{BY_SIZE, Doing, cancellable, damaged, feed};
 
 impl PostgresStore {
-    pub(super) async fn load_all(
-        &self,
-        cx: &Cx,
-        record: &StoreRecord,
-        artifacts: &Artifacts,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn load_all(&self, cx: &Cx, source: Source<'_>) -> Result<(), StoreError> {
+        let Source { record, artifacts, .. } = source;
         let session = self.open(cx, MAINTENANCE).await?;
-        let prepared = self.prepare(cx, &session, record, artifacts).await;
+        let prepared = self.prepare(cx, &session, source).await;
         // `CREATE DATABASE` needs a template without visitors.
         session.close().await;
         prepared?;
@@ -32,18 +30,13 @@ impl PostgresStore {
         failure.map_or(Ok(()), Err)
     }
 
-    async fn prepare(
-        &self,
-        cx: &Cx,
-        session: &Session,
-        record: &StoreRecord,
-        artifacts: &Artifacts,
-    ) -> Result<(), StoreError> {
-        for artifact in &record.artifacts {
+    async fn prepare(&self, cx: &Cx, session: &Session, source: Source<'_>) -> Result<(), StoreError> {
+        for artifact in &source.record.artifacts {
             match (artifact.content.as_str(), &artifact.of) {
                 (GLOBALS, _) => {
-                    let packed = self.read(artifact, artifacts).await?;
-                    globals::replay(cx, session, &globals::unpack(&packed)?).await?;
+                    let packed = self.read(artifact, source.artifacts).await?;
+                    let roles = Roles::of(cx, session, &self.name, source.passwords).await?;
+                    globals::replay(cx, session, &globals::unpack(&packed)?, &roles).await?;
                 }
                 (DATABASE, Some(name)) => self.make_room(cx, session, name).await?,
                 (content, _) => {

@@ -13,6 +13,7 @@ mod globals;
 mod holders;
 mod inventory;
 mod load;
+mod passwords;
 mod pin;
 mod preflight;
 mod quiet;
@@ -30,7 +31,7 @@ use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Preflight, WayBack, Written};
+use stillpoint_core::ports::store::{Passwords, Preflight, Source, WayBack, Written};
 use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
 use stillpoint_core::workload::Workload;
 
@@ -158,14 +159,12 @@ impl Store for PostgresStore {
         vec![Footing::Running]
     }
 
-    async fn restore(
-        &self,
-        cx: &Cx,
-        _stage: usize,
-        record: &StoreRecord,
-        artifacts: &Artifacts,
-    ) -> Result<(), StoreError> {
-        self.load_all(cx, record, artifacts).await
+    async fn restore(&self, cx: &Cx, _stage: usize, source: Source<'_>) -> Result<(), StoreError> {
+        self.load_all(cx, source).await
+    }
+
+    fn passwords(&self, passwords: Passwords) -> Option<String> {
+        Some(self.tell_passwords(passwords))
     }
 
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {

@@ -29,7 +29,7 @@ use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Preflight, WayBack, Written};
+use stillpoint_core::ports::store::{Preflight, Source, WayBack, Written};
 use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
 use stillpoint_core::workload::Workload;
 
@@ -173,14 +173,8 @@ impl Store for ValkeyStore {
         self.stages().iter().map(|stage| stage.footing()).collect()
     }
 
-    async fn restore(
-        &self,
-        cx: &Cx,
-        stage: usize,
-        record: &StoreRecord,
-        artifacts: &Artifacts,
-    ) -> Result<(), StoreError> {
-        self.do_stage(cx, stage, record, artifacts).await
+    async fn restore(&self, cx: &Cx, stage: usize, source: Source<'_>) -> Result<(), StoreError> {
+        self.do_stage(cx, stage, source.record, source.artifacts).await
     }
 
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {

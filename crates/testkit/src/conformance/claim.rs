@@ -8,6 +8,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use stillpoint_core::names::{Address, BackupId, Project, RunId, WorkloadId};
 use stillpoint_core::ports::power::{Claim, Intent, Job, Recorded};
+use stillpoint_core::ports::store::Passwords;
 use stillpoint_core::workload::{RestartPolicy, State};
 
 use super::power::Powers;
@@ -37,6 +38,7 @@ pub fn intent(platform: &Project, run: &str) -> Intent {
     let moment = Timestamp::from_second(1_771_286_400).unwrap_or_default();
     Intent {
         no_way_back: false,
+        passwords: Passwords::default(),
         platform: platform.clone(),
         run: RunId::new(run),
         job: Job::BackupJob,

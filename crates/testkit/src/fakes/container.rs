@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use stillpoint_core::names::{Address, Project, WorkloadId};
-use stillpoint_core::ports::store::Old;
+use stillpoint_core::ports::store::{Old, Passwords};
 use stillpoint_core::workload::{CommandLine, Environment, Health, RestartPolicy, State, Workload};
 
 /// The image by which the fake kind knows its stores.
@@ -52,6 +52,8 @@ pub struct Data {
     pub pins: usize,
     /// The users whom it does not let in.
     pub locked_out: BTreeSet<String>,
+    /// What the last load was told to do about passwords, unless that was put back.
+    pub passwords: Passwords,
 }
 
 impl Data {

@@ -11,7 +11,7 @@ use stillpoint_core::backups::{ArtifactError, Artifacts, Damage};
 use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Artifact, Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Aside, Copied, Old, Preflight, WayBack, Written};
+use stillpoint_core::ports::store::{Aside, Copied, Old, Passwords, Preflight, Source, WayBack, Written};
 use stillpoint_core::ports::{Command, Control, Cx, EngineError, Footing, Kind, Pinned, Process, Store, StoreError};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_core::workload::Workload;
@@ -107,14 +107,10 @@ impl FakeStore {
     }
 
     /// Sets the old rows aside, if it can, and runs the loads in a container that sees the store's files.
-    async fn load_in(
-        &self,
-        cx: &Cx,
-        place: &WorkloadId,
-        record: &StoreRecord,
-        artifacts: &Artifacts,
-    ) -> Result<(), StoreError> {
+    async fn load_in(&self, cx: &Cx, place: &WorkloadId, source: Source<'_>) -> Result<(), StoreError> {
+        let Source { record, artifacts, .. } = source;
         self.data(|data| {
+            data.passwords = source.passwords;
             let old = std::mem::take(&mut data.rows);
             if !self.cold {
                 data.aside.get_or_insert(old);
@@ -291,24 +287,22 @@ impl Store for FakeStore {
         }
     }
 
-    async fn restore(
-        &self,
-        cx: &Cx,
-        stage: usize,
-        record: &StoreRecord,
-        artifacts: &Artifacts,
-    ) -> Result<(), StoreError> {
+    fn passwords(&self, passwords: Passwords) -> Option<String> {
+        Some(passwords.to_string())
+    }
+
+    async fn restore(&self, cx: &Cx, stage: usize, source: Source<'_>) -> Result<(), StoreError> {
         match (self.cold, stage) {
             (true, 0) => {
                 let sibling = cx.shell.sibling(&self.id, cx.report.run()).await?;
-                let loaded = self.load_in(cx, &sibling, record, artifacts).await;
+                let loaded = self.load_in(cx, &sibling, source).await;
                 let ended = cx.shell.end_sibling(&sibling).await;
                 loaded.and(ended.map_err(Into::into))
             }
             (true, _) => self.ask(cx).await.map(drop),
             (false, _) => {
                 self.ask(cx).await?;
-                self.load_in(cx, &self.id, record, artifacts).await
+                self.load_in(cx, &self.id, source).await
             }
         }
     }
@@ -356,6 +350,7 @@ impl Aside for FakeStore {
         self.data(|data| {
             if let Some(old) = data.aside.take() {
                 data.rows = old;
+                data.passwords = Passwords::Keep;
             }
         })
     }

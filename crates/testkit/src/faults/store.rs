@@ -7,7 +7,7 @@ use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Aside, Copied, Old, Preflight, WayBack, Written};
+use stillpoint_core::ports::store::{Aside, Copied, Old, Passwords, Preflight, Source, WayBack, Written};
 use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::workload::Workload;
@@ -133,14 +133,12 @@ impl Store for FaultyStore {
         self.port.restore_stages()
     }
 
-    async fn restore(
-        &self,
-        cx: &Cx,
-        stage: usize,
-        record: &StoreRecord,
-        artifacts: &Artifacts,
-    ) -> Result<(), StoreError> {
-        let act = self.port.restore(cx, stage, record, artifacts);
+    fn passwords(&self, passwords: Passwords) -> Option<String> {
+        self.port.passwords(passwords)
+    }
+
+    async fn restore(&self, cx: &Cx, stage: usize, source: Source<'_>) -> Result<(), StoreError> {
+        let act = self.port.restore(cx, stage, source);
         self.pass(Method::StoreRestore, cx, act).await
     }
 

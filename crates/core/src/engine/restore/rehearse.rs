@@ -12,6 +12,7 @@ use crate::errors::Error;
 use crate::manifest::{Manifest, WorkloadRecord};
 use crate::names::{BackupId, StoreKind, StoreName};
 use crate::ports::power::Intent;
+use crate::ports::store::Passwords;
 
 /// What a restore would do.
 #[derive(Debug, Serialize)]
@@ -39,6 +40,8 @@ pub struct Replaced {
     pub artifacts: usize,
     /// Their bytes.
     pub bytes: u64,
+    /// What would become of its passwords, in words; none: it holds none.
+    pub passwords: Option<String>,
 }
 
 /// Looks whether the restore could succeed, as [`super::restore`] does before it stops anything.
@@ -48,6 +51,7 @@ pub async fn rehearse(
     platform: Platform,
     manifest: &Manifest,
     selection: &Selection,
+    passwords: Passwords,
     unfinished: Option<&Intent>,
 ) -> Result<Rehearsed, Error> {
     let platform = as_recorded(platform, unfinished);
@@ -58,6 +62,7 @@ pub async fn rehearse(
         version: record.version.clone(),
         artifacts: record.artifacts.len(),
         bytes: record.artifacts.iter().map(|artifact| artifact.size).sum(),
+        passwords: store.passwords(passwords),
     });
     Ok(Rehearsed {
         backup: manifest.id,

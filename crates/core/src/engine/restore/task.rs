@@ -3,11 +3,10 @@
 
 use futures::future::join_all;
 
-use crate::backups::Artifacts;
 use crate::engine::standstill::Standstill;
 use crate::errors::RunFailure;
 use crate::manifest::StoreRecord;
-use crate::ports::store::Aside;
+use crate::ports::store::{Aside, Source};
 use crate::ports::{Cx, Footing, Store, StoreError};
 
 /// The work on one store.
@@ -19,8 +18,8 @@ pub(super) struct Task<'a> {
 
 #[derive(Clone, Copy)]
 pub(super) enum Work<'a> {
-    /// Its data is replaced by what the record holds.
-    Load(&'a StoreRecord, &'a Artifacts),
+    /// Its data is replaced by the source's.
+    Load(Source<'a>),
     /// It holds its old data, and puts it back.
     PutBack(&'a dyn Aside),
 }
@@ -45,14 +44,14 @@ impl Task<'_> {
 
     async fn stage(&self, cx: &Cx, stage: usize) -> Result<(), StoreError> {
         match self.work {
-            Work::Load(record, artifacts) => self.store.restore(cx, stage, record, artifacts).await,
+            Work::Load(source) => self.store.restore(cx, stage, source).await,
             Work::PutBack(aside) => aside.put_back(cx, stage).await,
         }
     }
 
     fn record(&self) -> Option<&StoreRecord> {
         match self.work {
-            Work::Load(record, _) => Some(record),
+            Work::Load(source) => Some(source.record),
             Work::PutBack(_) => None,
         }
     }

@@ -23,7 +23,7 @@ use crate::manifest::{Manifest, StoreRecord};
 use crate::names::{Address, BackupId, StoreName};
 use crate::ports::journal::Loaded;
 use crate::ports::power::{Intent, Job};
-use crate::ports::store::WayBack;
+use crate::ports::store::{Passwords, Source, WayBack};
 use crate::ports::{Cx, Store, together};
 
 /// A restore that was undone.
@@ -99,7 +99,7 @@ async fn kept<'a>(
         let record = record(copy, &**store)?;
         Some(Task {
             store: &**store,
-            work: Work::Load(record, artifacts),
+            work: of_copy(record, artifacts),
         })
     });
     Ok(aside.chain(copied).collect())
@@ -125,7 +125,7 @@ fn left<'a>(
         let store = &**store;
         let work = match (store.way_back(), record(copy, store)) {
             (WayBack::Aside(aside), _) => Work::PutBack(aside),
-            (WayBack::Copy(_), Some(record)) => Work::Load(record, artifacts),
+            (WayBack::Copy(_), Some(record)) => of_copy(record, artifacts),
             // Nothing is replaced before the copy is sealed.
             (WayBack::Copy(_), None) if !intent.no_way_back => continue,
             (WayBack::Copy(_), None) => {
@@ -145,6 +145,14 @@ fn left<'a>(
     }
 }
 
+fn of_copy<'a>(record: &'a StoreRecord, artifacts: &'a Artifacts) -> Work<'a> {
+    Work::Load(Source {
+        record,
+        artifacts,
+        passwords: Passwords::Keep,
+    })
+}
+
 fn record<'a>(copy: Option<&'a Manifest>, store: &dyn Store) -> Option<&'a StoreRecord> {
     copy?.stores.iter().find(|record| record.name == *store.name())
 }
@@ -155,8 +163,8 @@ async fn must_be_sound(site: &Site, run: &Run, copy: Option<&Manifest>, tasks: &
     let check = async {
         let mut damage = Vec::new();
         for task in tasks {
-            if let Work::Load(record, _) = task.work {
-                damage.extend(site.damage_of(run, copy.id, record, None).await?);
+            if let Work::Load(source) = task.work {
+                damage.extend(site.damage_of(run, copy.id, source.record, None).await?);
             }
         }
         if damage.is_empty() {
@@ -208,8 +216,8 @@ async fn put_back_all(change: &Change<'_>, tasks: &[Task<'_>], standstill: &Stan
 async fn put_back(task: Task<'_>, cx: Cx, standstill: &Standstill) -> Result<(), RunFailure> {
     task.carry_out(&cx, standstill).await?;
     match (task.store.way_back(), task.work) {
-        (WayBack::Copy(copied), Work::Load(record, _)) => copied
-            .keep_only(&cx, record)
+        (WayBack::Copy(copied), Work::Load(source)) => copied
+            .keep_only(&cx, source.record)
             .await
             .map_err(|cause| RunFailure::of(task.store.name(), cause)),
         _ => Ok(()),
