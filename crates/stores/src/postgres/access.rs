@@ -135,6 +135,24 @@ impl PostgresStore {
     }
 }
 
+/// Runs statements in one transaction.
+pub(super) async fn all_or_nothing(
+    cx: &Cx,
+    session: &Session,
+    doing: &str,
+    statements: &[String],
+) -> Result<(), StoreError> {
+    let all = ["BEGIN"].into_iter().chain(statements.iter().map(String::as_str));
+    for statement in all.chain(["COMMIT"]) {
+        if let Err(error) = session.run(cx.idle_limit, statement).await {
+            // What failed first is what is told.
+            drop(session.run(cx.idle_limit, "ROLLBACK").await);
+            return Err(server(doing, error));
+        }
+    }
+    Ok(())
+}
+
 /// An error of the server, with what it was asked.
 pub(super) fn server(doing: impl Into<String>, error: PgError) -> StoreError {
     match error {

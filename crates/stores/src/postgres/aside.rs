@@ -10,7 +10,7 @@ use stillpoint_core::ports::{Cx, Footing, StoreError};
 use stillpoint_pg::Session;
 use stillpoint_pg::quote::{ident, literal};
 
-use super::access::{MAINTENANCE, server};
+use super::access::{MAINTENANCE, all_or_nothing, server};
 use super::holders::is_half_dropped;
 use super::{PostgresStore, passwords};
 use crate::toolbox::short_name;
@@ -210,22 +210,14 @@ async fn rename(
 ) -> Result<(), StoreError> {
     let (old, new) = (ident(from), ident(to));
     let mut statements = vec![
-        "BEGIN".to_owned(),
         format!("ALTER DATABASE {old} {setting}"),
         format!("ALTER DATABASE {old} ALLOW_CONNECTIONS {connections}"),
     ];
     if from != to {
         statements.push(format!("ALTER DATABASE {old} RENAME TO {new}"));
     }
-    statements.push("COMMIT".to_owned());
-    for statement in &statements {
-        if let Err(error) = session.run(cx.idle_limit, statement).await {
-            // What failed first is what is told.
-            drop(session.run(cx.idle_limit, "ROLLBACK").await);
-            return Err(server(format!("renaming database `{from}` to `{to}`"), error));
-        }
-    }
-    Ok(())
+    let doing = format!("renaming database `{from}` to `{to}`");
+    all_or_nothing(cx, session, &doing, &statements).await
 }
 
 async fn forget(cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use stillpoint_core::ports::{Cx, StoreError};
 use stillpoint_pg::Session;
 use stillpoint_pg::script::{Statement, statements};
 
-use super::access::server;
+use super::access::{all_or_nothing, server};
 use super::passwords::{Roles, of_ours};
 
 /// More than this no server's globals unpack to; a damaged stream must not fill the memory.
@@ -45,23 +45,44 @@ pub(super) async fn replay(cx: &Cx, session: &Session, script: &str, roles: &Rol
     let knows_grantors = version.first().and_then(|number| number.parse().ok()) >= Some(160_000_u32);
     let statements = statements(script);
     let ours = of_ours(&statements);
+    let mut fit = Vec::new();
     for statement in &statements {
-        let statement = match fitting(statement, |name| roles.exist(name), &spaces, &ours) {
-            Fitting::Out => continue,
-            Fitting::Same => granted(statement.clone(), knows_grantors),
-            Fitting::Alters(role) => roles.altered(cx, session, &role, statement).await?,
-        };
-        // The statement may hold a password's hash: only its first words are shown.
-        let head = statement
-            .text()
-            .split_whitespace()
-            .take(3)
-            .collect::<Vec<_>>()
-            .join(" ");
-        let done = session.run(cx.idle_limit, &statement.text()).await;
-        done.map_err(|error| server(format!("replaying globals, `{head} …`"), error))?;
+        match fitting(statement, |name| roles.exist(name), &spaces, &ours) {
+            Fitting::Out => {}
+            Fitting::Same => fit.push(granted(statement.clone(), knows_grantors)),
+            Fitting::Alters(role) => fit.push(roles.altered(cx, session, &role, statement).await?),
+        }
+    }
+    for texts in together(&fit) {
+        // They may hold a password's hash: only the first words are shown.
+        let head: Vec<&str> = texts.iter().flat_map(|text| text.split_whitespace()).take(3).collect();
+        let doing = format!("replaying globals, `{} …`", head.join(" "));
+        match &texts[..] {
+            // Not all of them may stand in a transaction.
+            [text] => {
+                let done = session.run(cx.idle_limit, text).await;
+                done.map_err(|error| server(doing, error))?;
+            }
+            texts => all_or_nothing(cx, session, &doing, texts).await?,
+        }
     }
     Ok(())
+}
+
+/// What is done together or not at all: a role that a death left without its password would be one that exists, and keep
+/// none.
+fn together(statements: &[Statement]) -> Vec<Vec<String>> {
+    let mut groups: Vec<Vec<String>> = Vec::new();
+    let mut made = None;
+    for statement in statements {
+        let altered = statement.subject(&["ALTER", "ROLE"]);
+        match groups.last_mut() {
+            Some(group) if made.is_some() && altered == made => group.push(statement.text()),
+            _ => groups.push(vec![statement.text()]),
+        }
+        made = statement.subject(&["CREATE", "ROLE"]);
+    }
+    groups
 }
 
 /// How a statement fits the server.
@@ -122,6 +143,22 @@ mod tests {
         assert_eq!(texts(old, true), ["GRANT a TO b"]);
         assert_eq!(texts(old, false), [old]);
         assert_eq!(texts(new, true), [new]);
+    }
+
+    #[test]
+    fn a_role_comes_with_its_password_or_not_at_all() {
+        let script = "CREATE ROLE a; ALTER ROLE a WITH LOGIN PASSWORD 'x'; ALTER ROLE a SET work_mem TO '8MB'; \
+                      CREATE ROLE b; CREATE ROLE c; ALTER ROLE c WITH NOLOGIN; ALTER ROLE b WITH LOGIN;";
+        assert_eq!(
+            together(&statements(script)),
+            [
+                &["CREATE ROLE a", "ALTER ROLE a WITH LOGIN PASSWORD 'x'"][..],
+                &["ALTER ROLE a SET work_mem TO '8MB'"],
+                &["CREATE ROLE b"],
+                &["CREATE ROLE c", "ALTER ROLE c WITH NOLOGIN"],
+                &["ALTER ROLE b WITH LOGIN"],
+            ]
+        );
     }
 
     #[test]

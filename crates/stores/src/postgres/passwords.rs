@@ -13,7 +13,7 @@ use stillpoint_pg::quote::{ident, literal};
 use stillpoint_pg::script::Statement;
 
 use super::PostgresStore;
-use super::access::server;
+use super::access::{all_or_nothing, server};
 use super::aside::TRUE_NAME;
 use crate::toolbox::{is_short_name, short_name};
 
@@ -129,24 +129,11 @@ async fn remember(cx: &Cx, session: &Session, role: &str, verifier: Option<&str>
         format!("ALTER ROLE {aside} SET {TRUE_NAME} TO {}", literal(role)),
     ];
     let doing = format!("remembering the present password of role `{role}`");
-    at_once(cx, session, &doing, &statements).await
+    all_or_nothing(cx, session, &doing, &statements).await
 }
 
 fn value(verifier: Option<&str>) -> String {
     verifier.map_or_else(|| "NULL".to_owned(), literal)
-}
-
-/// All of it or nothing.
-async fn at_once(cx: &Cx, session: &Session, doing: &str, statements: &[String]) -> Result<(), StoreError> {
-    let all = ["BEGIN"].into_iter().chain(statements.iter().map(String::as_str));
-    for statement in all.chain(["COMMIT"]) {
-        if let Err(error) = session.run(cx.idle_limit, statement).await {
-            // What failed first is what is told.
-            drop(session.run(cx.idle_limit, "ROLLBACK").await);
-            return Err(server(doing, error));
-        }
-    }
-    Ok(())
 }
 
 /// A role whose password a restore has replaced.
@@ -196,7 +183,7 @@ pub(super) async fn put_back(cx: &Cx, session: &Session) -> Result<(), StoreErro
         let back = roles.contains(&old.name).then_some(back);
         let statements: Vec<String> = back.into_iter().chain([forget(&old)]).collect();
         let doing = format!("putting back the password of role `{}`", old.name);
-        at_once(cx, session, &doing, &statements).await?;
+        all_or_nothing(cx, session, &doing, &statements).await?;
     }
     Ok(())
 }
@@ -205,7 +192,7 @@ pub(super) async fn put_back(cx: &Cx, session: &Session) -> Result<(), StoreErro
 pub(super) async fn discard(cx: &Cx, session: &Session) -> Result<(), StoreError> {
     for old in remembered(cx, session).await? {
         let doing = format!("forgetting the password that role `{}` had", old.name);
-        at_once(cx, session, &doing, &[forget(&old)]).await?;
+        all_or_nothing(cx, session, &doing, &[forget(&old)]).await?;
     }
     Ok(())
 }
