@@ -198,6 +198,7 @@ mod tests {
             memory,
             disk,
             ledger: u64::MAX,
+            processors: Duration::MAX,
         };
         Figures {
             downtime: Duration::ZERO,

@@ -61,6 +61,20 @@ fn of_stat(text: &str) -> Duration {
     Duration::from_millis(ticks.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>() * 10)
 }
 
+/// How long the machine's processors have worked since it was started, whoever for.
+pub(super) fn machine_time() -> Duration {
+    fs::read_to_string("/proc/stat").map_or(Duration::ZERO, |text| of_machine(&text))
+}
+
+/// All kinds of work, in hundredths of a second; not the times without any (idle, iowait), nor those of guests, which
+/// the first ones hold already.
+fn of_machine(text: &str) -> Duration {
+    let all = text.lines().find_map(|line| line.strip_prefix("cpu ")).unwrap_or("");
+    let fields: Vec<u64> = all.split_whitespace().filter_map(|field| field.parse().ok()).collect();
+    let work = fields.iter().take(7).enumerate().filter(|(i, _)| ![3, 4].contains(i));
+    Duration::from_millis(work.map(|(_, ticks)| ticks).sum::<u64>() * 10)
+}
+
 /// Bytes on disk of files that these processes have open and that no directory shows any more.
 pub(super) fn unlinked(processes: &[u32]) -> u64 {
     let mut files = BTreeMap::new();
@@ -105,6 +119,13 @@ mod tests {
         let text = "7 (a) name) S 1 7 7 0 -1 4194304 90 0 0 0 150 25 3 4 20 0 1 0 100";
         assert_eq!(of_stat(text), Duration::from_millis(1_750));
         assert_eq!(of_stat(""), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_machine_s_work_is_read_without_its_rest() {
+        let text = "cpu  100 20 30 9000 800 5 7 9 40 50\ncpu0 1 2 3 4 5 6 7 8 9 10\n";
+        assert_eq!(of_machine(text), Duration::from_millis(1_620));
+        assert_eq!(of_machine(""), Duration::ZERO);
     }
 
     #[test]

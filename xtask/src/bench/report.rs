@@ -83,6 +83,7 @@ fn times(ours: &Runs, classic: &Runs) -> Vec<Vec<String>> {
     vec![
         of("downtime of clients", |run| run.downtime),
         of("wall time", |run| run.wall),
+        of("CPU time of the machine", |run| run.usage.processors),
     ]
 }
 

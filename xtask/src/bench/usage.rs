@@ -1,8 +1,9 @@
-//! What a tool takes of the machine beside time: collected look by look, by the sampler.
+//! What a tool takes of the machine beside time that passes: collected look by look, by the sampler.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::process;
 
@@ -26,6 +27,9 @@ pub(super) struct Usage {
     pub(super) disk: u64,
     /// Bytes of the ledger with its write-ahead log: what a run intends, on disk before it is done. Nobody's data.
     pub(super) ledger: u64,
+    /// How long the machine's processors worked meanwhile, for whomever: dumps are made in the stores' containers, and
+    /// the engine carries them.
+    pub(super) processors: Duration,
 }
 
 /// The beginning of the names of the ledger's files in the state directory.
@@ -40,6 +44,7 @@ pub(super) struct Looks {
     state: u64,
     ledger: u64,
     layer: u64,
+    worked_before: Duration,
 }
 
 impl Looks {
@@ -53,6 +58,7 @@ impl Looks {
             state: 0,
             ledger: 0,
             layer: layer_before,
+            worked_before: process::machine_time(),
         }
     }
 
@@ -86,6 +92,7 @@ impl Looks {
             memory: self.memory,
             disk: self.temporary + state + layer,
             ledger: self.ledger,
+            processors: process::machine_time().saturating_sub(self.worked_before),
         }
     }
 }
