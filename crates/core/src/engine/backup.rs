@@ -168,9 +168,10 @@ impl Backup<'_> {
         let (pins, failure) = pinned.map_or_else(|failure| (Pins::new(), Some(failure)), |pins| (pins, None));
         let (holding, running) = self.split(pins);
         let (stood, stands) = oneshot::channel();
-        let waits = holding.is_empty();
-        let back = self.bring_back(standstill, holding, failure, &sink, stood);
-        let drained = self.drain_and_seal(running, waits, &sink, stands);
+        let (started, starts) = oneshot::channel();
+        let starts = holding.is_empty().then_some(starts);
+        let back = self.bring_back(standstill, holding, failure, &sink, (started, stood));
+        let drained = self.drain_and_seal(running, &sink, (starts, stands));
         let (back, (manifest, sealed)) = join(back, drained).await;
         // See that what ran is back.
         let degraded = self.confirm(back, sealed.is_err()).await;
@@ -206,15 +207,15 @@ impl Backup<'_> {
         pins.into_iter().partition(holds)
     }
 
-    /// Drains what needs the standstill, and ends it. What it yielded is sent as soon as the clients were started; whether
-    /// they are well is awaited afterwards. Returns what is not as it was.
+    /// Drains what needs the standstill, and ends it. It is told when the first clients were started, and what the
+    /// standstill yielded when all were; whether they are well is awaited afterwards. Returns what is not as it was.
     async fn bring_back(
         &self,
         standstill: Standstill,
         holding: Pins,
         failure: Option<RunFailure>,
         sink: &Sink,
-        stood: oneshot::Sender<Stood>,
+        (started, stood): (oneshot::Sender<()>, oneshot::Sender<Stood>),
     ) -> Vec<Degraded> {
         let mut drains = Drains {
             failure,
@@ -225,10 +226,10 @@ impl Backup<'_> {
         }
         self.site.keep_claim(self.run, self.intent).await;
         self.site.note(self.run, self.intent, Phase::Undoing).await;
-        let ended = standstill.end_as_step(self.run).await;
+        // Whoever waits for these lives as long as we do.
+        let ended = standstill.end_as_step(self.run, || drop(started.send(()))).await;
         let Drains { records, failure } = drains;
         let is_well = failure.is_none();
-        // Whoever waits for it lives as long as we do.
         let _ = stood.send(Stood {
             records,
             failure,
@@ -243,20 +244,21 @@ impl Backup<'_> {
     }
 
     /// Drains the stores that do not keep the clients down, and makes the backup count. Under pin the drains begin when
-    /// the clients were started; beside others that keep the clients down they begin at once.
+    /// the first clients were started; beside others that keep the clients down they begin at once.
     async fn drain_and_seal(
         &self,
         running: Pins,
-        waits: bool,
         sink: &Sink,
-        stands: oneshot::Receiver<Stood>,
+        (starts, stands): (Option<oneshot::Receiver<()>>, oneshot::Receiver<Stood>),
     ) -> (Manifest, Result<(), RunFailure>) {
-        let (drains, stood) = if waits {
-            let stood = stands.await;
-            (self.drain_beside(running, sink).await, stood)
-        } else {
-            join(self.drain_beside(running, sink), stands).await
+        let drains = async {
+            if let Some(starts) = starts {
+                // Where nothing is to be started nobody says so: the sender is gone.
+                let _ = starts.await;
+            }
+            self.drain_beside(running, sink).await
         };
+        let (drains, stood) = join(drains, stands).await;
         let Stood {
             records,
             failure,

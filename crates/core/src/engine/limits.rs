@@ -25,7 +25,7 @@ pub const STANDSTILL: Duration = Duration::from_mins(10);
 pub const PIN: Duration = Duration::from_hours(1);
 
 /// How long one store's drain may take. A stream that stands still ends much earlier: [`STREAM_IDLE`].
-pub const DRAIN: Duration = Duration::from_hours(24);
+pub const DRAIN: Duration = Duration::from_hours(7 * 24);
 
 /// How long a call that was told to stop may take to do so: what it has started in a container gets 10 s.
 pub const CALL_ENDS: Duration = Duration::from_mins(1);

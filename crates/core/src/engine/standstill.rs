@@ -320,11 +320,12 @@ impl Standstill {
         self.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the standstill: what ran runs again, what was paused is paused again.
-    pub async fn end(self) -> Ended {
+    /// Ends the standstill: what ran runs again, what was paused is paused again. `then` is called when the first wave was
+    /// started: a client that waits for a store to be drained must not keep the others waiting for its health.
+    pub async fn end(self, then: impl FnOnce()) -> Ended {
         let ended = self.hands.clock.now();
         let targets = self.targets();
-        let degraded = self.hands.start(&targets).await;
+        let degraded = self.hands.start_and(&targets, then).await;
         let back = self.hands.clock.now();
         self.hands.report.tell(Kind::ClientsAreBack {
             millis: millis(self.lasted()),
@@ -357,8 +358,8 @@ impl Standstill {
     }
 
     /// Ends the standstill as a step of the run.
-    pub async fn end_as_step(self, run: &Run) -> Ended {
-        let step = run.report.step(Step::Start, async { Ok(self.end().await) });
+    pub async fn end_as_step(self, run: &Run, then: impl FnOnce()) -> Ended {
+        let step = run.report.step(Step::Start, async { Ok(self.end(then).await) });
         let Ok::<_, Infallible>(ended) = step.await;
         ended
     }

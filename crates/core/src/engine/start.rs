@@ -64,10 +64,19 @@ impl Hands {
     /// Starts the targets, pauses again what was paused, and returns those that failed. Returns when
     /// every process runs; [`Hands::confirm`] awaits their health.
     pub async fn start(&self, targets: &[Target]) -> Vec<Degraded> {
+        self.start_and(targets, || {}).await
+    }
+
+    /// The same; `then` is called when the first wave was started, before anybody's health is awaited.
+    pub async fn start_and(&self, targets: &[Target], then: impl FnOnce()) -> Vec<Degraded> {
+        let mut then = Some(then);
         let workloads: Vec<&Workload> = targets.iter().map(|target| &target.was).collect();
         let mut degraded = Vec::new();
         for wave in start_waves(&workloads) {
             let started = join_all(wave.members.iter().map(|&i| self.start_one(&targets[i]))).await;
+            if let Some(then) = then.take() {
+                then();
+            }
             let awaited = join_all(wave.awaited.iter().map(|&i| self.healthy(&targets[i]))).await;
             degraded.extend(started.into_iter().chain(awaited).filter_map(Result::err));
         }
