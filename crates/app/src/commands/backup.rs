@@ -15,7 +15,7 @@ use crate::wiring;
 /// Back up the platform at one point in time
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// When the clients start again [default: `pin`, or what BACKUP_MODE says]
+    /// When the clients start again [default: `pin`, or what `BACKUP_MODE` says]
     #[arg(long, value_enum)]
     mode: Option<When>,
 }
