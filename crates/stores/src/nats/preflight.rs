@@ -12,7 +12,7 @@ use super::accounts::{Seen, objection};
 use super::drain::{ACCOUNT, FILE_BYTES, REPLICAS, fact};
 use super::link::{Link, NO_STREAM};
 use super::streams::Stream;
-use super::version::is_older;
+use super::version::{is_older, packs_whole_blocks};
 
 /// A stream that is never there: asking for it shows whether one may ask.
 const NOBODYS: &str = "stillpoint_asks_for_its_rights";
@@ -49,11 +49,12 @@ impl NatsStore {
         }
         let streams = || accounts.iter().flat_map(|(_, streams)| streams);
         let bytes = |stream: &Stream| stream.counted("bytes");
+        let blocks = packs_whole_blocks(&version);
         warnings.extend(self.in_memory(&accounts));
         Ok(Preflight {
             version,
             bytes: streams().map(bytes).sum(),
-            spool: streams().map(bytes).max().unwrap_or(0),
+            spool: streams().map(|stream| stream.largest_archive(blocks)).sum(),
             warnings,
         })
     }

@@ -16,10 +16,11 @@ use super::streams::Stream;
 use crate::toolbox::guarded;
 
 /// Bytes of a chunk, at most; the server takes 1 KiB to 1 MiB.
-const CHUNK: usize = 128 << 10;
+const CHUNK: usize = 512 << 10;
 
-/// Bytes of chunks that may be on their way: 32 chunks, half the server's own default.
-const WINDOW: usize = 4 << 20;
+/// Bytes of chunks of all streams that may be on their way: they wait in our memory until the spool has
+/// them. More than this is no faster.
+pub(super) const IN_FLIGHT: usize = 16 << 20;
 
 /// How a header ends that says all is well.
 const DONE: u16 = 204;
@@ -41,6 +42,7 @@ impl Link {
         &self,
         cx: &Cx,
         stream: &str,
+        in_flight: usize,
     ) -> Result<Result<(Stream, Snapshot<'_>), Refusal>, StoreError> {
         let doing = format!("the snapshot of stream {stream}");
         let inbox = self.inbox();
@@ -50,7 +52,7 @@ impl Link {
             "deliver_subject": inbox,
             "no_consumers": false,
             "chunk_size": CHUNK.min(self.largest_message() / 2),
-            "window_size": WINDOW,
+            "window_size": in_flight,
         });
         let answer = self
             .try_ask(cx, &doing, &format!("STREAM.SNAPSHOT.{stream}"), &request)
