@@ -1,9 +1,11 @@
 //! NATS on the real server: every account's streams are backed up, wrecked, restored and proven, by the
 //! program and by the stock client; whatever would lose one is refused first.
 
+mod direct;
 mod harm;
 mod interop;
 mod logins;
+mod pin;
 mod scene;
 
 use anyhow::Result;
