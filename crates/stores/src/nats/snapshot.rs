@@ -20,7 +20,7 @@ const CHUNK: usize = 512 << 10;
 
 /// Bytes of chunks of all streams that may be on their way: they wait in our memory until the spool has
 /// them. More than this is no faster.
-pub(super) const IN_FLIGHT: usize = 16 << 20;
+pub(super) const IN_FLIGHT: usize = 8 << 20;
 
 /// How a header ends that says all is well.
 const DONE: u16 = 204;
