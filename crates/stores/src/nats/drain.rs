@@ -7,8 +7,9 @@ use async_compression::tokio::bufread::GzipEncoder;
 use futures::future::join;
 use jiff::Timestamp;
 use serde_json::json;
-use stillpoint_core::manifest::{Artifact, Inventory, StoreRecord};
-use stillpoint_core::names::{ArtifactName, StoreKind, StoreName};
+use stillpoint_core::manifest::{Artifact, Inventory};
+use stillpoint_core::names::{ArtifactName, StoreName};
+use stillpoint_core::ports::store::Drained;
 use stillpoint_core::ports::{Cx, StoreError, together};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 use tokio::io::{AsyncRead, BufReader, DuplexStream, duplex};
@@ -20,7 +21,7 @@ use super::bundle::Bundle;
 use super::intake::{hand_on, piece};
 use super::pin::{Taken, TakenAccount};
 use super::streams::{Consumer, Stream};
-use super::{KIND, NatsStore, inventory};
+use super::{NatsStore, inventory};
 use crate::toolbox::{cancellable, guarded};
 
 /// What an artifact of this kind holds.
@@ -72,15 +73,12 @@ impl NatsStore {
         accounts: Vec<TakenAccount>,
         version: &str,
         at: Timestamp,
-    ) -> Result<StoreRecord, StoreError> {
-        let mut record = StoreRecord {
-            name: self.name.clone(),
-            kind: StoreKind::new(KIND),
+    ) -> Result<Drained, StoreError> {
+        let mut all = Drained {
             version: version.to_owned(),
             pinned: at,
             artifacts: Vec::new(),
             inventory: Inventory::default(),
-            watermarks: None,
             facts: std::collections::BTreeMap::new(),
         };
         let drain = |account, cx| self.drain_aside(cx, sink, account);
@@ -91,13 +89,13 @@ impl NatsStore {
         let mut replicas = 1;
         for (artifact, account) in drained {
             let name = fact(FILE_BYTES, artifact.of.as_deref());
-            record.facts.insert(name, account.file_bytes.to_string());
-            record.artifacts.push(artifact);
-            record.inventory.extend(account.inventory);
+            all.facts.insert(name, account.file_bytes.to_string());
+            all.artifacts.push(artifact);
+            all.inventory.extend(account.inventory);
             replicas = replicas.max(account.replicas);
         }
-        record.facts.insert(REPLICAS.to_owned(), replicas.to_string());
-        Ok(record)
+        all.facts.insert(REPLICAS.to_owned(), replicas.to_string());
+        Ok(all)
     }
 
     /// In a task of its own: packing and hashing keep a processor busy.

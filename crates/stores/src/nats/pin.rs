@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use stillpoint_core::manifest::StoreRecord;
+use stillpoint_core::ports::store::Drained;
 use stillpoint_core::ports::{Cx, Pinned, SpoolError, StoreError, together};
 use stillpoint_core::sink::Sink;
 
@@ -177,7 +177,7 @@ impl Pinned for PinnedServer {
         false
     }
 
-    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<StoreRecord, StoreError> {
+    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         let accounts = std::mem::take(&mut self.accounts);
         self.store.drain_all(cx, sink, accounts, &self.version, self.at).await
     }

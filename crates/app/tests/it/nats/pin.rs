@@ -46,7 +46,9 @@ fn what_clients_do_after_the_pin_is_not_in_the_archive() -> Result<()> {
         by_client(testbed, GO_ON).context("clients go on")?;
         // Nothing is asked of the server any more.
         testbed.docker(&["stop", &testbed.container(NATS)?])?;
-        let record = run.block_on(pinned.drain(cx, &backup.sink))?;
+        let record = run
+            .block_on(pinned.drain(cx, &backup.sink))?
+            .record(&**store, None, None);
         run.block_on(pinned.release());
         testbed.docker(&["start", &testbed.container(NATS)?])?;
         run.block_on(store.ready(cx))?;
