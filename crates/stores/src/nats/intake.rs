@@ -179,3 +179,6 @@ pub(super) async fn piece(from: &mut (dyn AsyncRead + Send + Unpin)) -> io::Resu
     let read = from.read_buf(&mut piece).await?;
     Ok((read > 0).then(|| piece.freeze()))
 }
+
+#[cfg(test)]
+mod tests;

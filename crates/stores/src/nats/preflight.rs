@@ -50,29 +50,12 @@ impl NatsStore {
         let streams = || accounts.iter().flat_map(|(_, streams)| streams);
         let bytes = |stream: &Stream| stream.counted("bytes");
         let blocks = packs_whole_blocks(&version);
-        warnings.extend(self.in_memory(&accounts));
         Ok(Preflight {
             version,
             bytes: streams().map(bytes).sum(),
             spool: streams().map(|stream| stream.largest_archive(blocks)).sum(),
             warnings,
         })
-    }
-
-    /// A server that is stopped forgets what it keeps in memory.
-    fn in_memory(&self, accounts: &[(&Login, Vec<Stream>)]) -> Vec<String> {
-        let of_account = |(login, streams): &(&Login, Vec<Stream>)| {
-            let kept = streams.iter().filter(|stream| stream.in_memory());
-            kept.map(|stream| login.label(stream.name())).collect::<Vec<_>>()
-        };
-        let labels = accounts.iter().flat_map(of_account);
-        let told = labels.map(|label| {
-            format!(
-                "{}: stream {label} is kept in memory: it is gone when the server is stopped, and NOT in the backup",
-                self.name
-            )
-        });
-        told.collect()
     }
 
     /// Each account of the record with its login.

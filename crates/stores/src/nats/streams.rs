@@ -220,3 +220,19 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_has_at_most_what_the_server_counts_and_its_packing() {
+        let largest =
+            |state: &Value, blocks| Stream::of(&json!({"config": {}, "state": state})).largest_archive(blocks);
+        let state = json!({"bytes": 1_000_000, "messages": 10, "consumer_count": 2});
+        let rest = 10 * ENTRY + 2 * CONSUMER + DESCRIPTION;
+        assert_eq!(largest(&state, false), 1_001_000 + rest);
+        assert_eq!(largest(&state, true), 2_002_000 + rest);
+        assert_eq!(largest(&json!({"bytes": u64::MAX}), true), u64::MAX);
+    }
+}
