@@ -5,12 +5,15 @@ use std::net::Ipv4Addr;
 
 use stillpoint_core::names::WorkloadId;
 use stillpoint_core::ports::{EngineError, Forward, Reach};
-use tokio::io::copy_bidirectional;
+use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinSet, spawn};
 
 use super::connect::Docker;
 use super::errors::{Act, container_called};
+
+/// Bytes that are carried at once. A store hands out gigabytes this way, and tokio's own 8 KiB are many small calls.
+const AT_ONCE: usize = 64 << 10;
 
 /// Ends the carrying with its holder.
 struct Carrier(tokio::task::AbortHandle);
@@ -47,6 +50,6 @@ async fn carry(docker: Docker, listener: TcpListener, workload: WorkloadId, port
 async fn connect(docker: Docker, mut near: TcpStream, workload: WorkloadId, port: u16) {
     let _ = near.set_nodelay(true);
     if let Ok(mut far) = docker.dial(&workload, port).await {
-        let _ = copy_bidirectional(&mut near, &mut far).await;
+        let _ = copy_bidirectional_with_sizes(&mut near, &mut far, AT_ONCE, AT_ONCE).await;
     }
 }

@@ -11,6 +11,9 @@ use crate::Setting;
 /// Where clients connect, unless a setting or the command line says otherwise.
 const PORT: u16 = 4222;
 
+/// The settings by which a login proves who it is.
+const PROOFS: [&str; 5] = ["CREDS", "NKEY_SEED", "TOKEN", "USER", "PASSWORD"];
+
 /// What our settings and the container say.
 #[derive(Clone)]
 pub(super) struct Access {
@@ -60,31 +63,50 @@ pub(super) struct Tls {
 }
 
 impl Access {
-    pub(super) fn of(store: &StoreName, workload: &Workload, setting: &Setting) -> Self {
+    /// An error, in words, names a setting that could have no effect as it stands.
+    pub(super) fn of(store: &StoreName, workload: &Workload, setting: &Setting) -> Result<Self, String> {
         let asked = |what: &str| setting(&crate::variable(store.as_str(), what));
         let accounts_variable = crate::variable(store.as_str(), "ACCOUNTS");
         let accounts = asked("ACCOUNTS").map_or_else(Vec::new, |list| split(list.expose_secret()));
         let logins = if accounts.is_empty() {
-            vec![unnamed(store, workload, setting)]
+            vec![unnamed(store, workload, setting)?]
         } else {
-            accounts
-                .into_iter()
-                .map(|account| named(store, account, setting))
-                .collect()
+            if let Some(what) = PROOFS.iter().find(|what| asked(what).is_some()) {
+                let variable = crate::variable(store.as_str(), what);
+                return Err(format!(
+                    "{variable} has no effect where {accounts_variable} names accounts: set it for one of them, with the \
+                     account's name before {what}"
+                ));
+            }
+            let named = |account| named(store, account, setting);
+            accounts.into_iter().map(named).collect::<Result<_, _>>()?
         };
-        let port = asked("PORT").and_then(|port| port.expose_secret().parse().ok());
-        let port = port.or_else(|| option(workload, &["-p", "--port"])?.parse().ok());
-        Self {
+        let (certificate, key) = (asked("TLS_CERT"), asked("TLS_KEY"));
+        if certificate.is_some() != key.is_some() {
+            let both = ["TLS_CERT", "TLS_KEY"].map(|what| crate::variable(store.as_str(), what));
+            return Err(format!("{} and {} have an effect only together", both[0], both[1]));
+        }
+        Ok(Self {
             logins,
-            port: port.unwrap_or(PORT),
+            port: port(store, workload, asked("PORT"))?,
             tls: Tls {
                 authorities: asked("TLS_CA"),
-                client: asked("TLS_CERT").zip(asked("TLS_KEY")),
+                client: certificate.zip(key),
                 names: names(workload, asked("TLS_NAME")),
             },
             accounts_variable,
-        }
+        })
     }
+}
+
+fn port(store: &StoreName, workload: &Workload, set: Option<SecretString>) -> Result<u16, String> {
+    let set = set.map(|port| port.expose_secret().to_owned());
+    let Some(port) = set.or_else(|| option(workload, &["-p", "--port"])) else {
+        return Ok(PORT);
+    };
+    let variable = crate::variable(store.as_str(), "PORT");
+    let number = port.parse().ok().filter(|port| *port > 0);
+    number.ok_or_else(|| format!("`{port}` is no port: set {variable} to one"))
 }
 
 impl Login {
@@ -135,25 +157,25 @@ fn split(list: &str) -> Vec<String> {
     names
 }
 
-fn named(store: &StoreName, account: String, setting: &Setting) -> Login {
+fn named(store: &StoreName, account: String, setting: &Setting) -> Result<Login, String> {
     let prefix = crate::variable(store.as_str(), &plain(&account));
-    Login {
-        proof: own(&prefix, setting).unwrap_or(Proof::None),
+    Ok(Login {
+        proof: own(&prefix, setting)?.unwrap_or(Proof::None),
         account: Some(account),
         prefix,
-    }
+    })
 }
 
 /// Our settings first; then what the container's command line sets up.
-fn unnamed(store: &StoreName, workload: &Workload, setting: &Setting) -> Login {
+fn unnamed(store: &StoreName, workload: &Workload, setting: &Setting) -> Result<Login, String> {
     let prefix = crate::variable(store.as_str(), "");
     let prefix = prefix.trim_end_matches('_').to_owned();
-    let proof = own(&prefix, setting).or_else(|| of_command(workload));
-    Login {
+    let proof = own(&prefix, setting)?.or_else(|| of_command(workload));
+    Ok(Login {
         account: None,
         proof: proof.unwrap_or(Proof::None),
         prefix,
-    }
+    })
 }
 
 /// An account's name as a part of a variable's, like a store's.
@@ -168,18 +190,24 @@ fn plain(account: &str) -> String {
     account.chars().map(plain).collect()
 }
 
-fn own(prefix: &str, setting: &Setting) -> Option<Proof> {
+fn own(prefix: &str, setting: &Setting) -> Result<Option<Proof>, String> {
     let asked = |what: &str| setting(&format!("{prefix}_{what}"));
-    let password = || {
-        let user = asked("USER")?.expose_secret().to_owned();
-        let password = asked("PASSWORD").unwrap_or_default();
-        Some(Proof::Password { user, password })
-    };
-    asked("CREDS")
-        .map(Proof::Credentials)
-        .or_else(|| asked("NKEY_SEED").map(Proof::Seed))
-        .or_else(|| asked("TOKEN").map(Proof::Token))
-        .or_else(password)
+    let set: Vec<&str> = PROOFS.into_iter().filter(|what| asked(what).is_some()).collect();
+    match set[..] {
+        [] => Ok(None),
+        ["CREDS"] => Ok(asked("CREDS").map(Proof::Credentials)),
+        ["NKEY_SEED"] => Ok(asked("NKEY_SEED").map(Proof::Seed)),
+        ["TOKEN"] => Ok(asked("TOKEN").map(Proof::Token)),
+        ["USER"] | ["USER", "PASSWORD"] => Ok(asked("USER").map(|user| Proof::Password {
+            user: user.expose_secret().to_owned(),
+            password: asked("PASSWORD").unwrap_or_default(),
+        })),
+        ["PASSWORD"] => Err(format!("{prefix}_PASSWORD has no effect without {prefix}_USER")),
+        _ => Err(format!(
+            "a login has one proof, and {prefix}_ is followed by {} in what is set",
+            set.join(", ")
+        )),
+    }
 }
 
 /// The server's options (`nats-server --help`): `--user` with `--pass`, or `--auth` with a token.

@@ -15,12 +15,12 @@ use stillpoint_core::backups::{ArtifactError, Artifacts};
 use stillpoint_core::manifest::Artifact;
 use stillpoint_core::names::StoreName;
 use stillpoint_core::ports::{Cx, StoreError};
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tar::{Builder, EntryType, Header};
 use tokio_util::io::StreamReader;
 
 use super::archive::Counted;
-use super::intake::{Kept, Pieces, look_through, piece, words};
+use super::intake::{Pieces, look_through, piece, words};
 use super::streams::Stream;
 use super::tar::{Tar, TarEntry};
 use crate::toolbox::{damaged, guarded};
@@ -57,8 +57,13 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Bundle<W> {
         Ok(bundle)
     }
 
-    /// Adds a stream.
-    pub(super) async fn add(&mut self, stream: &Stream, kept: Kept) -> io::Result<()> {
+    /// Adds a stream, with its archive of so many bytes.
+    pub(super) async fn add(
+        &mut self,
+        stream: &Stream,
+        archive: impl AsyncRead + Send + Unpin,
+        size: u64,
+    ) -> io::Result<()> {
         let folder = format!("{FOLDER}/{}", stream.name());
         let meta = json!({"config": stream.config, "state": stream.state});
         let meta = serde_json::to_vec_pretty(&meta)?;
@@ -66,8 +71,7 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Bundle<W> {
         self.tar
             .append_data(&mut header, format!("{folder}/{META}"), meta.as_slice())
             .await?;
-        let mut header = self.header(EntryType::Regular, 0o644, kept.size);
-        let archive = kept.file.take(kept.size);
+        let mut header = self.header(EntryType::Regular, 0o644, size);
         self.tar
             .append_data(&mut header, format!("{folder}/{}", ARCHIVES[0]), archive)
             .await

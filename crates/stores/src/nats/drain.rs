@@ -1,7 +1,6 @@
-//! The drain: one bundle for each account, a stream at a time. Each stream goes through the spool,
-//! because a tar tells a size before its content and the server does not know it; on its way it is read
-//! along to its end and compared with what the server said, so that no archive is stored that could not
-//! be restored.
+//! The drain: one bundle for each account, side by side, out of the spool. Every archive is read along to its
+//! end and compared with what the server said when it handed it out, so that no archive is stored that could
+//! not be restored. Never here: a question to the server, in which clients write again.
 
 use async_compression::Level;
 use async_compression::tokio::bufread::GzipEncoder;
@@ -11,16 +10,16 @@ use serde_json::json;
 use stillpoint_core::manifest::{Artifact, Inventory};
 use stillpoint_core::names::{ArtifactName, StoreName};
 use stillpoint_core::ports::store::Drained;
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::ports::{Cx, StoreError, together};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 use tokio::io::{AsyncRead, BufReader, DuplexStream, duplex};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::access::Login;
 use super::archive::Counted;
 use super::bundle::Bundle;
-use super::intake::{Kept, keep, piece};
-use super::link::Link;
-use super::order::origins_first;
+use super::intake::{hand_on, piece};
+use super::pin::{Taken, TakenAccount};
 use super::streams::{Consumer, Stream};
 use super::{NatsStore, inventory};
 use crate::toolbox::{cancellable, guarded};
@@ -38,12 +37,6 @@ pub(super) const REPLICAS: &str = "replicas";
 const PIPE: usize = 256 << 10;
 
 const SUFFIX: &str = ".tar.gz";
-
-/// How often a stream's snapshot is begun because a consumer that nobody used ended in the middle of it.
-const ATTEMPTS: u32 = 5;
-
-/// What the server says then (nats-server 2.15: `500 couldn't load consumer 'C' state: store is closed`).
-const CONSUMER_ENDED: &str = "couldn't load consumer";
 
 /// The artifact of an account.
 pub(super) fn artifact_name(store: &StoreName, account: Option<&str>) -> ArtifactName {
@@ -77,35 +70,54 @@ impl NatsStore {
         &self,
         cx: &Cx,
         sink: &Sink,
+        accounts: Vec<TakenAccount>,
         version: &str,
         at: Timestamp,
     ) -> Result<Drained, StoreError> {
-        let mut record = Drained {
+        let mut all = Drained {
             version: version.to_owned(),
             pinned: at,
             artifacts: Vec::new(),
             inventory: Inventory::default(),
             facts: std::collections::BTreeMap::new(),
         };
+        let drain = |account, cx| self.drain_aside(cx, sink, account);
+        let (drained, failure) = together(cx, cx.processors, accounts, drain).await;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
         let mut replicas = 1;
-        for login in &self.access.logins {
-            let link = self.open(cx, login).await?;
-            let (artifact, account) = Box::pin(self.drain_account(cx, sink, &link)).await?;
+        for (artifact, account) in drained {
             let name = fact(FILE_BYTES, artifact.of.as_deref());
-            record.facts.insert(name, account.file_bytes.to_string());
-            record.artifacts.push(artifact);
-            record.inventory.extend(account.inventory);
+            all.facts.insert(name, account.file_bytes.to_string());
+            all.artifacts.push(artifact);
+            all.inventory.extend(account.inventory);
             replicas = replicas.max(account.replicas);
         }
-        record.facts.insert(REPLICAS.to_owned(), replicas.to_string());
-        Ok(record)
+        all.facts.insert(REPLICAS.to_owned(), replicas.to_string());
+        Ok(all)
     }
 
-    async fn drain_account(&self, cx: &Cx, sink: &Sink, link: &Link) -> Result<(Artifact, Account), StoreError> {
-        let of = link.login.account.as_deref();
-        let mut writer = sink.create(&self.name, artifact_name(&self.name, of)).await?;
+    /// In a task of its own: packing and hashing keep a processor busy.
+    async fn drain_aside(&self, cx: Cx, sink: &Sink, account: TakenAccount) -> Result<(Artifact, Account), StoreError> {
+        let (store, sink) = (self.clone(), sink.clone());
+        let draining = async move { store.drain_account(&cx, &sink, account).await };
+        let drained = AbortOnDropHandle::new(tokio::spawn(draining)).await;
+        drained.unwrap_or_else(|error| Err(bundling(&std::io::Error::other(error))))
+    }
+
+    async fn drain_account(
+        &self,
+        cx: &Cx,
+        sink: &Sink,
+        account: TakenAccount,
+    ) -> Result<(Artifact, Account), StoreError> {
+        let of = account.login.account.clone();
+        let mut writer = sink
+            .create(&self.name, artifact_name(&self.name, of.as_deref()))
+            .await?;
         let (near, far) = duplex(PIPE);
-        let packed = GzipEncoder::with_quality(BufReader::new(far), Level::Fastest);
+        let packed = GzipEncoder::with_quality(BufReader::with_capacity(PIPE, far), Level::Fastest);
         let filling = Cx {
             cancel: cx.cancel.child_token(),
             ..cx.clone()
@@ -114,10 +126,10 @@ impl NatsStore {
             let poured = pour(cx, packed, &mut writer).await;
             poured.inspect_err(|_| filling.cancel.cancel())
         };
-        let (filled, poured) = join(self.fill(&filling, link, near), pouring).await;
+        let (filled, poured) = join(self.fill(&filling, account, near), pouring).await;
         // Where pouring failed, filling failed because of it.
         match poured.and(filled) {
-            Ok(account) => Ok((writer.commit(ACCOUNT, of).await?, account)),
+            Ok(account) => Ok((writer.commit(ACCOUNT, of.as_deref()).await?, account)),
             Err(error) => {
                 writer.abort(&cx.report).await;
                 Err(error)
@@ -125,22 +137,15 @@ impl NatsStore {
         }
     }
 
-    async fn fill(&self, cx: &Cx, link: &Link, to: DuplexStream) -> Result<Account, StoreError> {
+    async fn fill(&self, cx: &Cx, taken: TakenAccount, to: DuplexStream) -> Result<Account, StoreError> {
         let now = u64::try_from(cx.clock.now().as_second()).unwrap_or(0);
         let mut bundle = cancellable(cx, Bundle::begin(to, now))
             .await?
             .map_err(|error| bundling(&error))?;
         let mut account = Account::default();
-        for stream in origins_first(link.streams(cx).await?) {
-            let Some((stream, kept)) = self.take(cx, link, &stream).await? else {
-                continue;
-            };
-            let consumers = link.consumers(cx, stream.name()).await?;
-            let consumers = self.in_archive(cx, link, &stream, &kept.counted, consumers)?;
-            account.add(&link.login, &stream, &kept.counted, &consumers);
-            cancellable(cx, bundle.add(&stream, kept))
-                .await?
-                .map_err(|error| bundling(&error))?;
+        for stream in taken.streams {
+            self.bundle_up(cx, &taken.login, stream, &mut bundle, &mut account)
+                .await?;
         }
         cancellable(cx, bundle.finish())
             .await?
@@ -148,49 +153,45 @@ impl NatsStore {
         Ok(account)
     }
 
-    /// The stream's snapshot in the spool; none of a stream in memory that the server cannot hand out.
-    async fn take(&self, cx: &Cx, link: &Link, stream: &Stream) -> Result<Option<(Stream, Kept)>, StoreError> {
-        for _ in 1..ATTEMPTS {
-            match self.try_take(cx, link, stream).await {
-                Err(StoreError::Server { cause, .. }) if cause.contains(CONSUMER_ENDED) => {}
-                taken => return taken,
-            }
-        }
-        self.try_take(cx, link, stream).await
-    }
-
-    async fn try_take(&self, cx: &Cx, link: &Link, stream: &Stream) -> Result<Option<(Stream, Kept)>, StoreError> {
-        let name = stream.name();
-        let (described, mut snapshot) = match link.snapshot(cx, name).await? {
-            Ok(begun) => begun,
-            Err(refusal) if stream.in_memory() => {
-                let label = link.login.label(name);
-                let what = format!(
-                    "{}: stream {label} is kept in memory and is NOT in the backup",
-                    self.name
-                );
-                cx.report
-                    .warn(format!("{what}: the server does not hand it out ({})", refusal.words));
-                return Ok(None);
-            }
-            Err(refusal) => return Err(link.refused(&format!("the snapshot of stream {name}"), &refusal)),
+    /// Moves a stream from the spool into the bundle.
+    async fn bundle_up(
+        &self,
+        cx: &Cx,
+        login: &Login,
+        taken: Taken,
+        bundle: &mut Bundle<DuplexStream>,
+        account: &mut Account,
+    ) -> Result<(), StoreError> {
+        let Taken {
+            stream,
+            consumers,
+            spooled,
+        } = taken;
+        let label = login.label(stream.name());
+        let what = format!("the snapshot of stream {label}");
+        let size = spooled.size;
+        let (near, far) = duplex(PIPE);
+        let adding = cancellable(cx, bundle.add(&stream, far, size));
+        let (counted, added) = join(hand_on(cx, &what, spooled, near), adding).await;
+        // Damage ends both, and so does who packs.
+        let counted = match (counted, added?) {
+            (Err(StoreError::Cancelled) | Ok(_), Err(error)) => return Err(bundling(&error)),
+            (counted, _) => counted?,
         };
-        let what = format!("the snapshot of stream {}", link.login.label(name));
-        let kept = keep(cx, &what, &mut snapshot).await?;
-        agrees(&described, &kept.counted).map_err(|difference| StoreError::Damaged(format!("{what}: {difference}")))?;
-        Ok(Some((described, kept)))
+        agrees(&stream, &counted).map_err(|difference| StoreError::Damaged(format!("{what}: {difference}")))?;
+        let consumers = self.in_archive(cx, &label, &counted, consumers)?;
+        account.add(login, &stream, &counted, &consumers);
+        Ok(())
     }
 
     /// The consumers that are in the archive: those in memory are not, on older servers.
     fn in_archive(
         &self,
         cx: &Cx,
-        link: &Link,
-        stream: &Stream,
+        label: &str,
         counted: &Counted,
         consumers: Vec<Consumer>,
     ) -> Result<Vec<Consumer>, StoreError> {
-        let label = link.login.label(stream.name());
         let (there, lost): (Vec<_>, Vec<_>) = consumers
             .into_iter()
             .partition(|consumer| counted.consumers.contains(&consumer.name));
@@ -254,8 +255,7 @@ async fn pour(
     writer: &mut ArtifactWriter,
 ) -> Result<(), StoreError> {
     loop {
-        // A stream that is on its way into the spool gives nothing to pack for as long as it is large:
-        // whoever brings it has a deadline on every piece.
+        // What comes out of the spool has a deadline on every piece.
         let read = cancellable(cx, piece(&mut packed))
             .await?
             .map_err(|error| bundling(&error))?;

@@ -80,6 +80,7 @@ impl Kind for Nats {
 
     fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
         let access = Access::of(&name, workload, &self.setting);
+        let access = access.map_err(|what| StoreError::Unfit(format!("{name}: {what}")))?;
         Ok(Arc::new(NatsStore {
             name,
             workload: workload.id.clone(),

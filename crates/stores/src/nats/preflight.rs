@@ -12,7 +12,7 @@ use super::accounts::{Seen, objection};
 use super::drain::{ACCOUNT, FILE_BYTES, REPLICAS, fact};
 use super::link::{Link, NO_STREAM};
 use super::streams::Stream;
-use super::version::is_older;
+use super::version::{is_older, packs_whole_blocks};
 
 /// A stream that is never there: asking for it shows whether one may ask.
 const NOBODYS: &str = "stillpoint_asks_for_its_rights";
@@ -49,29 +49,13 @@ impl NatsStore {
         }
         let streams = || accounts.iter().flat_map(|(_, streams)| streams);
         let bytes = |stream: &Stream| stream.counted("bytes");
-        warnings.extend(self.in_memory(&accounts));
+        let blocks = packs_whole_blocks(&version);
         Ok(Preflight {
             version,
             bytes: streams().map(bytes).sum(),
-            spool: streams().map(bytes).max().unwrap_or(0),
+            spool: streams().map(|stream| stream.largest_archive(blocks)).sum(),
             warnings,
         })
-    }
-
-    /// A server that is stopped forgets what it keeps in memory.
-    fn in_memory(&self, accounts: &[(&Login, Vec<Stream>)]) -> Vec<String> {
-        let of_account = |(login, streams): &(&Login, Vec<Stream>)| {
-            let kept = streams.iter().filter(|stream| stream.in_memory());
-            kept.map(|stream| login.label(stream.name())).collect::<Vec<_>>()
-        };
-        let labels = accounts.iter().flat_map(of_account);
-        let told = labels.map(|label| {
-            format!(
-                "{}: stream {label} is kept in memory: it is gone when the server is stopped, and NOT in the backup",
-                self.name
-            )
-        });
-        told.collect()
     }
 
     /// Each account of the record with its login.

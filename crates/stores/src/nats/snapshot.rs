@@ -16,10 +16,11 @@ use super::streams::Stream;
 use crate::toolbox::guarded;
 
 /// Bytes of a chunk, at most; the server takes 1 KiB to 1 MiB.
-const CHUNK: usize = 128 << 10;
+const CHUNK: usize = 512 << 10;
 
-/// Bytes of chunks that may be on their way: 32 chunks, half the server's own default.
-const WINDOW: usize = 4 << 20;
+/// Bytes of chunks of all streams that may be on their way: they wait in our memory until the spool has
+/// them. More than this is no faster.
+pub(super) const IN_FLIGHT: usize = 8 << 20;
 
 /// How a header ends that says all is well.
 const DONE: u16 = 204;
@@ -31,6 +32,8 @@ pub(super) struct Snapshot<'a> {
     chunks: Subscriber,
     /// Where the chunk before is to be answered.
     answer: Option<String>,
+    /// Full chunks that have come.
+    full: u64,
     ended: bool,
 }
 
@@ -41,6 +44,7 @@ impl Link {
         &self,
         cx: &Cx,
         stream: &str,
+        in_flight: usize,
     ) -> Result<Result<(Stream, Snapshot<'_>), Refusal>, StoreError> {
         let doing = format!("the snapshot of stream {stream}");
         let inbox = self.inbox();
@@ -50,7 +54,7 @@ impl Link {
             "deliver_subject": inbox,
             "no_consumers": false,
             "chunk_size": CHUNK.min(self.largest_message() / 2),
-            "window_size": WINDOW,
+            "window_size": in_flight,
         });
         let answer = self
             .try_ask(cx, &doing, &format!("STREAM.SNAPSHOT.{stream}"), &request)
@@ -61,6 +65,7 @@ impl Link {
                 doing,
                 chunks,
                 answer: None,
+                full: 0,
                 ended: false,
             };
             (Stream::of(&answer), snapshot)
@@ -81,6 +86,17 @@ impl Pieces for Snapshot<'_> {
         let chunk = guarded(cx, &self.doing, chunk).await??;
         let chunk = chunk.ok_or_else(|| self.failed("the connection ended"))?;
         self.answer = chunk.reply.map(|subject| subject.to_string());
+        if self.answer.is_some() {
+            self.full += 1;
+        }
+        if self
+            .answer
+            .as_ref()
+            .and_then(|to| said(to))
+            .is_some_and(|said| said != (chunk.payload.len(), self.full))
+        {
+            return Err(self.failed("a chunk was lost"));
+        }
         if chunk.payload.is_empty() {
             self.ended = true;
             let status = chunk.status.map(|status| status.as_u16());
@@ -94,11 +110,29 @@ impl Pieces for Snapshot<'_> {
     }
 }
 
+/// What the place for an answer says of its chunk: `$JS.SNAPSHOT.ACK.<stream>.<id>.<bytes>.<number from 1>`.
+fn said(answer: &str) -> Option<(usize, u64)> {
+    let mut words = answer.rsplit('.');
+    let (number, bytes) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some((bytes, number))
+}
+
 impl Snapshot<'_> {
     fn failed(&self, cause: &str) -> StoreError {
         StoreError::Server {
             doing: format!("{} ({})", self.doing, self.link.login.told()),
             cause: cause.trim().to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said;
+
+    #[test]
+    fn a_chunk_is_told_by_its_size_and_number() {
+        assert_eq!(said("$JS.SNAPSHOT.ACK.ORDERS.Xyz.524288.7"), Some((524_288, 7)));
+        assert_eq!(said("$JS.SNAPSHOT.ACK.ORDERS.Xyz"), None);
     }
 }

@@ -6,6 +6,15 @@ use stillpoint_core::ports::{Cx, StoreError};
 
 use super::link::Link;
 
+/// What an entry of an archive may have more than the server counts for its message.
+const ENTRY: u64 = 16;
+
+/// What a consumer has in an archive: a thousand unacknowledged messages, packed.
+const CONSUMER: u64 = 32 << 10;
+
+/// What the description of a stream has in its archive, and what every archive has.
+const DESCRIPTION: u64 = 16 << 10;
+
 /// A stream: its configuration, whole, and its state when it was asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Stream {
@@ -49,6 +58,19 @@ impl Stream {
     /// A number of its state.
     pub(super) fn counted(&self, what: &str) -> u64 {
         number(&self.state, what)
+    }
+
+    /// Bytes that its snapshot has at most, as long as nobody writes. What the server counts for a message is a
+    /// little more, or in memory a little less, than an entry of an archive; `whole_blocks`: see
+    /// [`super::version::packs_whole_blocks`]. Packing makes what cannot be packed no larger than this.
+    pub(super) fn largest_archive(&self, whole_blocks: bool) -> u64 {
+        let bytes = self.counted("bytes");
+        // A block is written anew when half of it is deleted (nats-server, `server/filestore.go`, `compact`).
+        let kept = if whole_blocks { bytes.saturating_mul(2) } else { bytes };
+        let entries = self.counted("messages").saturating_mul(ENTRY);
+        let consumers = self.counted("consumer_count").saturating_mul(CONSUMER);
+        let parts = [kept, kept / 1000, entries, consumers, DESCRIPTION];
+        parts.into_iter().fold(0, u64::saturating_add)
     }
 
     /// The streams of the same account that it copies from. One with `external` copies from elsewhere.
@@ -196,5 +218,21 @@ impl Link {
                 });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_has_at_most_what_the_server_counts_and_its_packing() {
+        let largest =
+            |state: &Value, blocks| Stream::of(&json!({"config": {}, "state": state})).largest_archive(blocks);
+        let state = json!({"bytes": 1_000_000, "messages": 10, "consumer_count": 2});
+        let rest = 10 * ENTRY + 2 * CONSUMER + DESCRIPTION;
+        assert_eq!(largest(&state, false), 1_001_000 + rest);
+        assert_eq!(largest(&state, true), 2_002_000 + rest);
+        assert_eq!(largest(&json!({"bytes": u64::MAX}), true), u64::MAX);
     }
 }

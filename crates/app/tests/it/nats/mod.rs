@@ -1,9 +1,11 @@
 //! NATS on the real server: every account's streams are backed up, wrecked, restored and proven, by the
 //! program and by the stock client; whatever would lose one is refused first.
 
+mod direct;
 mod harm;
 mod interop;
 mod logins;
+mod pin;
 mod scene;
 
 use anyhow::Result;
@@ -17,9 +19,7 @@ fn every_stream_of_every_account_comes_back() -> Result<()> {
     on_awkward("nats", |testbed, product| {
         let before = standing(testbed)?;
         let truth = facts(testbed)?;
-        let ran = product.run(&["backup"])?.must_end_with(0)?;
-        ran.must_say("stream APP/QUICK is kept in memory")?;
-        let backup = product.backups()?.remove(0);
+        let backup = product.backup()?;
         is_back(testbed, &before)?;
         let folder = product.repository.join(&backup);
         for account in ["APP", "OTHER"] {
@@ -35,6 +35,7 @@ fn every_stream_of_every_account_comes_back() -> Result<()> {
         restore(product, &backup)?;
         is_back(testbed, &before)?;
         same(&truth, &facts(testbed)?)?;
+        assert_eq!(state(testbed, "QUICK")?["messages"], 8, "what is kept in memory, too");
         let next = by_client(testbed, "nats consumer next ORDERS half --count 1 --raw")?;
         assert_eq!(next.trim(), "order 110", "the consumer goes on where it was");
 

@@ -35,6 +35,10 @@ fn server(command: &[&str]) -> Workload {
 }
 
 fn access(command: &[&str], settings: &'static [(&'static str, &'static str)]) -> Access {
+    tried(command, settings).unwrap()
+}
+
+fn tried(command: &[&str], settings: &'static [(&'static str, &'static str)]) -> Result<Access, String> {
     let setting: Setting = Arc::new(|name: &str| {
         let found = settings.iter().find(|(variable, _)| *variable == name);
         found.map(|(_, value)| SecretString::from(*value))
@@ -90,7 +94,7 @@ fn a_login_for_each_named_account() {
 fn a_named_account_never_gets_anothers_login() {
     let access = access(
         &["nats-server", "--user", "u", "--pass", "p"],
-        &[("STILLPOINT_NATS_ACCOUNTS", "APP"), ("STILLPOINT_NATS_USER", "own")],
+        &[("STILLPOINT_NATS_ACCOUNTS", "APP")],
     );
     assert_eq!(told(&access), ["APP/S=nothing"]);
     let remedy = access.logins[0].remedy();
@@ -115,4 +119,29 @@ fn the_certificate_may_bear_any_name_that_the_platform_knows() {
         access(&[], &[("STILLPOINT_NATS_TLS_NAME", "n.example")]).tls.names,
         ["n.example"]
     );
+}
+
+#[test]
+fn a_setting_without_effect_is_an_error() {
+    let cases: [(&'static [(&str, &str)], &str); 6] = [
+        (&[("STILLPOINT_NATS_PORT", "four")], "`four` is no port"),
+        (&[("STILLPOINT_NATS_PORT", "0")], "`0` is no port"),
+        (
+            &[("STILLPOINT_NATS_PASSWORD", "p")],
+            "STILLPOINT_NATS_PASSWORD has no effect without STILLPOINT_NATS_USER",
+        ),
+        (
+            &[("STILLPOINT_NATS_TOKEN", "t"), ("STILLPOINT_NATS_USER", "u")],
+            "followed by TOKEN, USER",
+        ),
+        (
+            &[("STILLPOINT_NATS_ACCOUNTS", "APP"), ("STILLPOINT_NATS_USER", "u")],
+            "STILLPOINT_NATS_USER has no effect where STILLPOINT_NATS_ACCOUNTS names accounts",
+        ),
+        (&[("STILLPOINT_NATS_TLS_CERT", "c")], "only together"),
+    ];
+    for (settings, words) in cases {
+        let error = tried(&[], settings).err().unwrap();
+        assert!(error.contains(words), "{error}");
+    }
 }
