@@ -100,9 +100,9 @@ fn a_kill_while_stores_drain_touches_nothing_but_what_drains_them() -> Result<()
             testbed.await_ticks(1)?;
             let draining = testbed.containers()?;
             if both {
-                running.kill_all()?
+                running.kill_all()?;
             } else {
-                running.kill()?
+                running.kill()?;
             }
             until("nobody is at work on the platform", || {
                 Ok(product.run(&["containers", "recover"])?.code == Some(0) && !has_claim(testbed)?)

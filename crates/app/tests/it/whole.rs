@@ -111,14 +111,14 @@ fn clients_alone_stood_still(events: &[Event]) {
         assert_eq!(powers(events, client), ["die", "start"], "{client}");
     }
     let at = moments(events);
-    let (used, user) = ("webapp", "stubborn");
+    let (needed, dependant) = ("webapp", "stubborn");
     assert!(
-        at[&(user, "die")] <= at[&(used, "kill")],
-        "{used} was told to stop before {user}, which depends on it, had ended"
+        at[&(dependant, "die")] <= at[&(needed, "kill")],
+        "{needed} was told to stop before {dependant}, which depends on it, had ended"
     );
     assert!(
-        at[&(used, "start")] <= at[&(user, "start")],
-        "{user} was started before {used}, on which it depends"
+        at[&(needed, "start")] <= at[&(dependant, "start")],
+        "{dependant} was started before {needed}, on which it depends"
     );
     let first_start = CLIENTS.iter().map(|client| at[&(*client, "start")]).min();
     assert!(

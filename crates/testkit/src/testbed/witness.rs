@@ -37,9 +37,9 @@ pub(super) fn one_tick(places: &BTreeMap<String, WitnessState>) -> Result<u64> {
     if places.values().all(one) {
         return Ok(first.last);
     }
-    let shown = places.iter().map(|(place, state)| match state.is_whole() {
-        true => format!("{place}: tick {}", state.last),
-        false => format!("{place}: tick {}, NOT WHOLE: {state:?}", state.last),
+    let shown = places.iter().map(|(place, state)| {
+        let whole = if state.is_whole() { "" } else { " (NOT WHOLE)" };
+        format!("{place}: tick {}{whole}", state.last)
     });
     bail!("not one point in time: {}", shown.collect::<Vec<_>>().join(", "))
 }
