@@ -13,6 +13,9 @@ pub const PLATFORM: &str = "acme";
 pub const STORES: [&str; 2] = ["db", "queue"];
 
 /// What is stopped for a backup.
+pub const CLIENTS: [&str; 2] = ["api", "web"];
+
+/// What is managed and runs: clients and stores.
 pub const MANAGED: [&str; 4] = ["api", "db", "queue", "web"];
 
 /// What is stopped for a restore: also what is paused.
@@ -21,6 +24,13 @@ pub const RESTORED: [&str; 5] = ["api", "cron", "db", "queue", "web"];
 /// What a backup leaves as it is: `backup-agent` and `seaweedfs-s3` are kept, `cron` is paused,
 /// `worker` has exited, `migrate` was never started, `job` is removed when it ends.
 pub const LEFT: [&str; 6] = ["backup-agent", "cron", "job", "migrate", "seaweedfs-s3", "worker"];
+
+/// The sample's world with stores of which none needs the clients down until it is drained; one is paused for its pin.
+pub fn pinned_world() -> World {
+    let world = world();
+    world.add(Container::frozen_store("queue", &[("messages", 7)]).restarts(Restart::No));
+    world
+}
 
 /// A world with the sample platform, and another project beside it.
 pub fn world() -> World {

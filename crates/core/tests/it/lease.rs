@@ -181,7 +181,12 @@ async fn a_run_that_was_frozen_and_taken_over_does_not_seal() -> anyhow::Result<
     ] {
         let (here, there) = two_hosts();
         let before = here.picture();
-        let gate = here.faults.on(at).of("db").waits();
+        let of = if matches!(at, Method::PowerStop | Method::PowerStart) {
+            "api"
+        } else {
+            "db"
+        };
+        let gate = here.faults.on(at).of(of).waits();
         let over = async {
             there.clock.sleep(LEASE + Duration::from_secs(1)).await;
             let told = there.backup().await;
@@ -342,7 +347,11 @@ async fn a_run_that_is_longer_than_its_term_keeps_its_lease() -> anyhow::Result<
 #[tokio::test(start_paused = true)]
 async fn renewals_that_fail_for_less_than_a_term_harm_nobody() -> anyhow::Result<()> {
     let here = sample::world();
-    here.add(Container::client("web").stops_in(Duration::from_secs(100)));
+    here.add(
+        Container::client("web")
+            .stops_in(Duration::from_secs(100))
+            .asks_to_stop_within(Duration::from_mins(2)),
+    );
     here.add(Container::store("db", &[("orders", 5)]).stops_in(Duration::from_secs(100)));
     for n in 1..=2 {
         here.faults.on(Method::RepositoryReplace).of(LEASE_KEY).nth(n).fails();
@@ -389,7 +398,11 @@ async fn a_renewal_whose_answer_got_lost_is_no_takeover() -> anyhow::Result<()> 
     assert!(is_free(&here));
     here.wait_a_minute().await;
     here.faults.reset();
-    here.add(Container::client("web").stops_in(Duration::from_secs(100)));
+    here.add(
+        Container::client("web")
+            .stops_in(Duration::from_secs(100))
+            .asks_to_stop_within(Duration::from_mins(2)),
+    );
     here.add(Container::store("db", &[("orders", 5)]).stops_in(Duration::from_secs(100)));
     here.faults
         .on(Method::RepositoryReplace)

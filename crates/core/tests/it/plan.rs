@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use stillpoint_core::engine::plan::Plan;
+use stillpoint_core::engine::plan::{Plan, Role};
 use stillpoint_core::errors::Error;
 use stillpoint_core::names::Project;
 use stillpoint_core::operations::Operations;
@@ -43,10 +43,10 @@ async fn every_workload_has_a_role_an_action_and_a_reason() -> anyhow::Result<()
         ("api", "client", "stop", "may write to stores"),
         ("backup-agent", "kept", "leave", "its name begins with `backup-`"),
         ("cron", "client", "leave", "paused"),
-        ("db", "store", "stop", "started alone"),
+        ("db", "store", "leave", "pinned while it runs"),
         ("job", "kept", "leave", "--rm"),
         ("migrate", "client", "leave", "does not run"),
-        ("queue", "store", "stop", "started alone"),
+        ("queue", "store", "leave", "pinned while it runs"),
         ("seaweedfs-s3", "kept", "leave", "its name begins with `seaweedfs-`"),
         ("web", "client", "stop", "may write to stores"),
         ("worker", "client", "leave", "does not run"),
@@ -92,20 +92,23 @@ async fn stores_get_two_minutes_to_stop_and_clients_what_they_ask_for() -> anyho
     world.add(Container::store("brief", &[]).asks_to_stop_within(Duration::from_secs(1)));
     world.add(Container::store("large", &[]).asks_to_stop_within(Duration::from_mins(9)));
     let plan = world.operations().plan(None).await?;
-    let graces: Vec<String> = plan
-        .stopped()
-        .map(|entry| format!("{} {:?}", entry.workload.address, entry.action))
+    let graced = plan
+        .entries
+        .iter()
+        .filter(|entry| entry.workload.state == State::Running && entry.role != Role::Kept);
+    let graces: Vec<String> = graced
+        .map(|entry| format!("{} {:?}", entry.workload.address, entry.grace()))
         .collect();
     assert_eq!(
         graces,
         [
-            "api Stop(10s)",
-            "brief Stop(120s)",
-            "db Stop(120s)",
-            "large Stop(540s)",
-            "queue Stop(120s)",
-            "slow Stop(180s)",
-            "web Stop(10s)"
+            "api 10s",
+            "brief 120s",
+            "db 120s",
+            "large 540s",
+            "queue 120s",
+            "slow 180s",
+            "web 10s"
         ]
     );
     Ok(())

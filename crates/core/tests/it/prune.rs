@@ -264,7 +264,7 @@ async fn what_a_dead_run_left_goes_after_a_day_and_not_before() -> anyhow::Resul
 async fn what_a_living_run_writes_is_no_remains() -> anyhow::Result<()> {
     let world = sample::world();
     let there = sample::world().beside(&world, "there");
-    let gate = world.faults.on(Method::ProcessFinish).of("queue").waits();
+    let gate = world.faults.on(Method::ProcessFinish).of("db").waits();
     let looks = async {
         gate.reached.cancelled().await;
         // Longer than remains stay; its lease is renewed all the time.

@@ -22,7 +22,7 @@ async fn backed_up() -> anyhow::Result<(World, BackupId)> {
 /// A world in which a backup failed after `db` had been drained, whose data has changed since.
 async fn half_backed_up() -> anyhow::Result<(World, BackupId)> {
     let world = sample::world();
-    world.faults.on(Method::StoreWritesSince).of("queue").fails();
+    world.faults.on(Method::ProcessFinish).of("queue").fails();
     let told = world.backup().await;
     assert_eq!(told.exit(), Exit::RunFailed, "{}", told.words());
     let id = world.list().await?.partial[0].0;

@@ -4,8 +4,9 @@
 
 use bytes::Bytes;
 use futures::future::join;
-use stillpoint_core::manifest::{Artifact, Inventory, StoreRecord};
-use stillpoint_core::names::{ArtifactName, StoreKind};
+use stillpoint_core::manifest::{Artifact, Inventory};
+use stillpoint_core::names::ArtifactName;
+use stillpoint_core::ports::store::Drained;
 use stillpoint_core::ports::{Cx, StoreError, together};
 use stillpoint_core::sink::Sink;
 
@@ -13,7 +14,7 @@ use super::extensions::{EXTENSIONS, VERSIONS};
 use super::pin::{PinnedDatabase, PinnedServer};
 use super::preflight::BYTES;
 use super::tools::{Compression, Tool};
-use super::{KIND, globals, inventory};
+use super::{globals, inventory};
 use crate::toolbox::{Doing, stream_out};
 
 /// What an artifact of this kind holds.
@@ -21,7 +22,7 @@ pub(super) const GLOBALS: &str = "globals";
 pub(super) const DATABASE: &str = "database";
 
 impl PinnedServer {
-    pub(super) async fn drain_all(&self, cx: &Cx, sink: &Sink) -> Result<StoreRecord, StoreError> {
+    pub(super) async fn drain_all(&self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         let compression = self.store.probe_tools(cx).await?;
         let mut artifacts = vec![self.drain_globals(cx, sink).await?];
         let mut inventory = Inventory::default();
@@ -46,14 +47,11 @@ impl PinnedServer {
             (VERSIONS.to_owned(), versions.join(", ")),
             (BYTES.to_owned(), bytes.to_string()),
         ];
-        Ok(StoreRecord {
-            name: self.store.name.clone(),
-            kind: StoreKind::new(KIND),
+        Ok(Drained {
             version: self.version.clone(),
             pinned: self.at,
             artifacts,
             inventory,
-            watermarks: None,
             facts: facts.into_iter().chain(self.tablespaces.clone()).collect(),
         })
     }

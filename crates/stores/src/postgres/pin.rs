@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use jiff::Timestamp;
-use stillpoint_core::manifest::StoreRecord;
+use stillpoint_core::ports::store::Drained;
 use stillpoint_core::ports::{Cx, Pinned, StoreError};
 use stillpoint_core::sink::Sink;
 use stillpoint_pg::{PgError, Session};
@@ -122,7 +122,7 @@ impl Pinned for PinnedServer {
         false
     }
 
-    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<StoreRecord, StoreError> {
+    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         self.drain_all(cx, sink).await
     }
 

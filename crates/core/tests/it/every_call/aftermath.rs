@@ -102,19 +102,19 @@ impl Stage<'_> {
     async fn living(&mut self, told: &Outcome) {
         let Self { case, trial, call, bad } = self;
         match (trial.scene, trial.fault) {
-            (Scene::Backup, Fault::Error | Fault::LostAnswer) => backup::check(case, told, call, bad).await,
+            (scene, Fault::Error | Fault::LostAnswer) if scene.backs_up() => backup::check(case, told, call, bad).await,
             (Scene::Restore, Fault::Error | Fault::LostAnswer) => {
                 restore::all_or_nothing(case, told, call, restore::is_the_backup_s(&case.world), bad);
             }
             (Scene::Undo, Fault::Error | Fault::LostAnswer) => {
                 restore::all_or_nothing(case, told, call, case.is_as_before(), bad);
             }
-            (Scene::Backup | Scene::Restore, Fault::Interrupt | Fault::Hang) => {
+            (scene, Fault::Interrupt | Fault::Hang) if scene.backs_up() || scene == Scene::Restore => {
                 let exit = told.exit();
                 let fits = matches!(exit, Exit::Ok | Exit::Interrupted)
                     || trial.scene == Scene::Restore && exit == Exit::StoppedOnPurpose;
                 bad.unless(fits, call, || format!("ends with {exit:?}: {}", told.words()));
-                if trial.scene == Scene::Backup {
+                if trial.scene.backs_up() {
                     backup::repository_is_honest(case, told, call, bad).await;
                 }
             }

@@ -2,6 +2,7 @@
 
 use stillpoint_core::engine::start::Degraded;
 use stillpoint_core::errors::Error;
+use stillpoint_core::manifest::Mode;
 
 use super::trial::{Next, Scene};
 use super::*;
@@ -13,6 +14,12 @@ impl Scene {
     pub(super) async fn prepare(self) -> anyhow::Result<Case> {
         match self {
             Self::Backup => Ok(Case::new(sample::world())),
+            Self::Pinned => Ok(Case::new(sample::pinned_world())),
+            Self::Hold => {
+                let mut world = sample::pinned_world();
+                world.standstill.mode = Mode::Hold;
+                Ok(Case::new(world))
+            }
             Self::Restore => backed_up().await,
             Self::Heal | Self::Recover | Self::Start => died_while_draining().await,
             Self::HealByJournal | Self::RecoverByJournal => {
@@ -28,7 +35,7 @@ impl Scene {
     /// The run that is tried.
     pub(super) async fn act(self, case: &Case) -> Outcome {
         match self {
-            Self::Backup | Self::Heal | Self::HealByJournal => case.run(Next::Backup).await,
+            Self::Backup | Self::Pinned | Self::Hold | Self::Heal | Self::HealByJournal => case.run(Next::Backup).await,
             Self::Restore | Self::Takeover => case.run(Next::Restore).await,
             Self::Recover | Self::RecoverByJournal => case.run(Next::Recover).await,
             Self::Start | Self::StartAnyway => case.run(Next::Start).await,

@@ -167,6 +167,18 @@ sweeps! {
         .calls(Fault::PruneThenDie, Twist::Nothing, Next::Recover, |_| true).await?;
     a_recovery_that_died_is_done_by_the_next: Backup => |s| s.dies_twice(Next::Recover, changes).await?;
 
+    a_pinned_backup_lives_through_any_fault: Pinned => |s| s.lives(Next::Backup).await?
+        .calls(Fault::Hang, Twist::Nothing, Next::Backup, Call::ends_when_cancelled).await?;
+    a_pinned_backup_that_died_is_recovered: Pinned => |s| s.dies(Twist::Nothing, Next::Recover).await?
+        .dies(Twist::LedgerLost, Next::Recover).await?;
+    a_pinned_backup_that_died_is_healed_by_the_next: Pinned => |s| s.dies(Twist::ClaimLost, Next::Backup).await?
+        .dies(Twist::Reboot, Next::Backup).await?;
+    what_an_operator_has_touched_since_a_pinned_backup_is_left: Pinned => |s| s.dies(Twist::Touched, Next::Recover).await?;
+    a_backup_on_hold_lives_through_any_fault: Hold => |s| s.lives(Next::Backup).await?
+        .calls(Fault::Hang, Twist::Nothing, Next::Backup, Call::ends_when_cancelled).await?;
+    a_backup_on_hold_that_died_is_recovered: Hold => |s| s.dies(Twist::Nothing, Next::Recover).await?
+        .dies(Twist::Reboot, Next::Backup).await?;
+
     healing_lives_through_any_fault: Heal => |s| s.lives(Next::Backup).await?;
     healing_that_died_is_done_by_the_next: Heal => |s| s.dies(Twist::Nothing, Next::Backup).await?;
     healing_whose_host_died_is_done_by_the_next: Heal => |s| s.dies(Twist::Reboot, Next::Backup).await?;

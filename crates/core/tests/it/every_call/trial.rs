@@ -38,6 +38,10 @@ words! {
     /// What is run, and on what.
     Scene {
         Backup = "backup",
+        // Of stores of which none needs the clients down until it is drained.
+        Pinned = "pinned",
+        // The same, but the clients stay down until the last byte was read.
+        Hold = "hold",
         Restore = "restore",
         // After a backup that died while it drained.
         Heal = "heal",
@@ -173,6 +177,11 @@ impl Scene {
             Self::Resume => Next::Resume,
             _ => Next::Backup,
         }
+    }
+
+    /// It is a backup of a platform of which all is well.
+    pub(super) fn backs_up(self) -> bool {
+        matches!(self, Self::Backup | Self::Pinned | Self::Hold)
     }
 
     /// It changes data, or brings a platform back whose data was being changed.
