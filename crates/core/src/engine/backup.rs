@@ -227,7 +227,8 @@ impl Backup<'_> {
         self.site.keep_claim(self.run, self.intent).await;
         self.site.note(self.run, self.intent, Phase::Undoing).await;
         // Whoever waits for these lives as long as we do.
-        let ended = standstill.end_as_step(self.run, || drop(started.send(()))).await;
+        let begun = || started.send(()).unwrap_or_default();
+        let ended = standstill.end_as_step(self.run, begun).await;
         let Drains { records, failure } = drains;
         let is_well = failure.is_none();
         let _ = stood.send(Stood {

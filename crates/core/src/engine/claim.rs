@@ -118,6 +118,12 @@ impl Site {
         if claimed.as_ref().is_some_and(|intent| intent.host != self.host) {
             return Ok(claimed);
         }
+        if claimed.as_ref().is_some_and(|claimed| is_verified(&open, claimed)) {
+            // Nothing of it is down. What it has left behind goes as that of any dead run.
+            self.close_others(run, &open, None).await;
+            self.power.release(&held.platform).await?;
+            return Ok(None);
+        }
         let by_journal = claimed.is_none();
         let found = claimed.or_else(|| newest_that_acted(&open));
         self.close_others(run, &open, found.as_ref()).await;
@@ -293,6 +299,14 @@ impl Site {
             ));
         }
     }
+}
+
+/// Everything that the run had stopped was seen to run again: only leftovers remain.
+fn is_verified(open: &[OpenRun], claimed: &Intent) -> bool {
+    let of_it = |open: &&OpenRun| open.intent.run == claimed.run && open.intent.job == claimed.job;
+    open.iter()
+        .find(of_it)
+        .is_some_and(|open| open.phase == Phase::Verified)
 }
 
 /// Of one that only planned nothing is down; of one that was seen to be back nothing is left to do.

@@ -11,7 +11,7 @@ use crate::engine::unprotected;
 use crate::manifest::{Mode, StoreRecord, Took, WorkloadRecord};
 use crate::names::{Project, StoreName};
 use crate::ports::Footing;
-use crate::ports::power::{Job, Recorded};
+use crate::ports::power::{Compose, Job, Recorded};
 use crate::workload::{Health, State, Workload};
 
 /// A plan for one platform.
@@ -208,7 +208,9 @@ impl Entry {
                 Action::Stop(grace) => Some(grace.as_secs()),
                 Action::Leave => None,
             },
-            alone: self.worked_on,
+            worked_on: self.worked_on,
+            restart_count: Some(self.workload.restart_count),
+            compose: Compose::of(&self.workload.labels),
         }
     }
 

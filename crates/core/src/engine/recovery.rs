@@ -17,23 +17,42 @@ use crate::workload::Workload;
 /// repository. What cannot be reaped is told: it must not keep the platform down. Returns whether
 /// nothing is left.
 pub async fn reap(hands: &Hands, shell: &dyn Shell, backups: &Backups, intent: &Intent) -> bool {
-    let stores = intent.workloads.iter().filter(|entry| entry.alone);
+    let stores = intent.workloads.iter().filter(|entry| entry.worked_on);
     let reaped = join_all(stores.map(|entry| shell.reap(&entry.id, &intent.run))).await;
     let left = reaped
         .into_iter()
         .filter_map(Result::err)
         .map(|error| error.to_string());
     let mut left: Vec<String> = left.collect();
-    for directory in written(intent) {
-        let unswept = backups.sweep(directory, &intent.run).await.err();
-        left.extend(unswept.map(|error| error.to_string()));
-    }
+    left.extend(sweep(backups, intent).await);
     for error in &left {
         hands
             .report
             .warn(format!("run {} may have left something behind: {error}", intent.run));
     }
     left.is_empty()
+}
+
+/// Only where the run has written: another platform's repository is none of its business. Returns what is left.
+async fn sweep(backups: &Backups, intent: &Intent) -> Vec<String> {
+    match backups.owner().await {
+        Ok(Some(owner)) if owner != intent.platform => {
+            let place = backups.place();
+            return vec![format!(
+                "{place} is the repository of platform {owner}; what is left in that of {} is removed by the next run \
+                 that is told of it",
+                intent.platform
+            )];
+        }
+        Ok(_) => {}
+        Err(error) => return vec![error.to_string()],
+    }
+    let mut left = Vec::new();
+    for directory in written(intent) {
+        let unswept = backups.sweep(directory, &intent.run).await.err();
+        left.extend(unswept.map(|error| error.to_string()));
+    }
+    left
 }
 
 /// Where the run may have written: its backup, or the safety copy of what it was to replace.
@@ -50,14 +69,14 @@ pub async fn recover(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Er
     let now = hands.catalog.workloads().await?;
     let (targets, gone) = targets(intent, &now);
     // A claim that waits for what somebody has removed would block the platform for ever.
-    for address in gone {
-        hands
-            .report
-            .warn(format!("{address} was removed since; it is not brought back"));
+    for entry in intent.workloads.iter().filter(|entry| gone.contains(&entry.address)) {
+        let up = entry.compose.as_ref().map(|compose| compose.up(&entry.address));
+        let up = up.map_or_else(String::new, |up| format!("; `{up}` makes it again"));
+        let said = format!("{} was removed since; it is not brought back{up}", entry.address);
+        hands.report.warn(said);
     }
-    let (ours, others): (Vec<Target>, Vec<Target>) = targets
-        .into_iter()
-        .partition(|target| is_ours(target, &intent.workloads));
+    let (ours, others): (Vec<Target>, Vec<Target>) =
+        targets.into_iter().partition(|target| is_ours(intent, &target.was));
     tell_others(hands, &others).await;
     finish_stops(hands, intent, &now).await;
     let mut degraded = hands.put_policies_back(&others).await;
@@ -70,7 +89,7 @@ pub async fn recover(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Er
 /// have looked. Asking for the same stop again returns when it has ended.
 async fn finish_stops(hands: &Hands, intent: &Intent, now: &[Workload]) {
     let asked = intent.workloads.iter().filter_map(|entry| {
-        let here = |workload: &&Workload| workload.id == entry.id && workload.started_at == entry.started_at;
+        let here = |workload: &&Workload| workload.id == entry.id && is_unstarted(entry, workload);
         let up = now.iter().find(here).filter(|workload| workload.state.is_up())?;
         Some((&up.id, Duration::from_secs(entry.grace?)))
     });
@@ -86,7 +105,7 @@ async fn finish_stops(hands: &Hands, intent: &Intent, now: &[Workload]) {
 pub async fn touched(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Error> {
     let now = hands.catalog.workloads().await?;
     let (targets, _) = targets(intent, &now);
-    let others = targets.into_iter().filter(|target| !is_ours(target, &intent.workloads));
+    let others = targets.into_iter().filter(|target| !is_ours(intent, &target.was));
     let degraded = others.map(|target| Degraded {
         workload: target.was.address,
         cause: format!(
@@ -98,11 +117,22 @@ pub async fn touched(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Er
 }
 
 /// Nobody but the run has started it since it was recorded: whatever state it is in is the run's doing.
-/// (`FinishedAt` cannot tell: an engine's restart rewrites it.)
-fn is_ours(target: &Target, recorded: &[Recorded]) -> bool {
-    recorded
-        .iter()
-        .any(|entry| entry.address == target.was.address && (entry.alone || entry.started_at == target.was.started_at))
+fn is_ours(intent: &Intent, now: &Workload) -> bool {
+    recorded(intent, now).is_some_and(|entry| {
+        let by_the_run = entry.worked_on && intent.job.restarts_stores();
+        by_the_run || is_unstarted(entry, now)
+    })
+}
+
+fn recorded<'a>(intent: &'a Intent, now: &Workload) -> Option<&'a Recorded> {
+    intent.workloads.iter().find(|entry| entry.address == now.address)
+}
+
+/// Nothing but its restart policy has started it since it was recorded: a policy's start counts up, a start by hand
+/// sets the count to 0. (`FinishedAt` cannot tell: an engine's restart rewrites it.)
+fn is_unstarted(entry: &Recorded, now: &Workload) -> bool {
+    let only_its_policy = entry.restart_count.is_some_and(|recorded| now.restart_count > recorded);
+    entry.started_at == now.started_at || only_its_policy
 }
 
 /// Somebody, or the run itself at its end, has started these since: they are looked at, never touched.

@@ -9,6 +9,7 @@ mod retention;
 mod verify;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,9 @@ use crate::errors::Error;
 use crate::events::{Listener, Reporter};
 use crate::manifest::{Manifest, Mode};
 use crate::names::{BackupId, Project, RunId, escape};
+
+/// The number of the next run of this process.
+static RUNS: AtomicU64 = AtomicU64::new(1);
 
 /// What can be asked of Stillpoint. `Local` does it in this process; a client of a running daemon
 /// will offer the same.
@@ -108,7 +112,13 @@ impl Local {
         let began = self.site.clock.now();
         // Two hosts may well begin in one moment, from one timetable, and in containers all are process 1.
         let host = escape(&self.site.host);
-        let id = RunId::new(format!("{}-{host}-{}", began.as_millisecond(), self.site.process));
+        // Two runs of one process may begin in one millisecond.
+        let number = RUNS.fetch_add(1, Ordering::Relaxed);
+        let id = RunId::new(format!(
+            "{}-{host}-{}-{number}",
+            began.as_millisecond(),
+            self.site.process
+        ));
         let report = Reporter::new(id, self.site.clock.clone(), order.listener.clone());
         Run {
             began,

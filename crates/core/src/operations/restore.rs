@@ -110,7 +110,7 @@ pub(super) async fn resume(site: &Site, run: &Run, wanted: Option<&Project>, ter
     };
     let passwords = terms.passwords(Some(intent))?;
     let Loaded { backup, stores } = loaded(site, run, intent).await;
-    let begun = intent.workloads.iter().filter(|entry| entry.alone);
+    let begun = intent.workloads.iter().filter(|entry| entry.worked_on);
     let begun: Vec<StoreName> = begun
         .filter_map(|entry| taken.platform.stores.get(&entry.address))
         .map(|store| store.name().clone())

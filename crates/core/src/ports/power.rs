@@ -1,6 +1,7 @@
 //! The power to stop and start production containers, and the claim that says who does so.
 //! Held by `engine::standstill` alone: no store is ever handed one.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -118,6 +119,12 @@ impl Job {
     pub fn replaces_data(self) -> bool {
         matches!(self, Self::FullRestoreJob | Self::UndoJob)
     }
+
+    /// Whether it starts and stops the stores that it works on, so that a later start of one tells nothing about
+    /// others.
+    pub fn restarts_stores(self) -> bool {
+        self.replaces_data()
+    }
 }
 
 /// A workload as it was before the run touched it.
@@ -138,6 +145,104 @@ pub struct Recorded {
     pub healthy: bool,
     /// The run means to stop it, with this grace in seconds; none for what is left alone.
     pub grace: Option<u64>,
-    /// The run itself starts it inside the standstill, so a later start tells nothing about others.
-    pub alone: bool,
+    /// This run works on it: its tools may run there. Older versions called it `alone`.
+    #[serde(alias = "alone")]
+    pub worked_on: bool,
+    /// How often its restart policy had revived it; unknown in what older versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_count: Option<u64>,
+    /// How to make it again, once somebody has removed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compose: Option<Compose>,
+}
+
+/// Where a Compose project is described, as the labels of its containers say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compose {
+    /// The project's directory.
+    pub directory: String,
+    /// Its files.
+    pub files: Vec<String>,
+    /// Its files of variables, if others than `.env` were named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<String>,
+}
+
+impl Compose {
+    /// What the labels say; none if they do not say it.
+    pub fn of(labels: &BTreeMap<String, String>) -> Option<Self> {
+        let label = |name: &str| labels.get(&format!("com.docker.compose.project.{name}"));
+        let list = |name: &str| -> Vec<String> {
+            let names = label(name).into_iter().flat_map(|names| names.split(','));
+            names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+        };
+        Some(Self {
+            directory: label("working_dir").filter(|text| !text.is_empty())?.clone(),
+            files: list("config_files"),
+            variables: list("environment_file"),
+        })
+    }
+
+    /// The command that makes a service's containers again and starts them.
+    pub fn up(&self, address: &Address) -> String {
+        let mut words = vec!["docker", "compose", "--project-directory", &self.directory];
+        words.extend(["--project-name", address.project.as_str()]);
+        for file in &self.files {
+            words.extend(["-f", file]);
+        }
+        for file in &self.variables {
+            words.extend(["--env-file", file]);
+        }
+        words.extend(["up", "-d", &address.service]);
+        let quoted: Vec<String> = words.into_iter().map(quoted).collect();
+        quoted.join(" ")
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_older_versions_wrote_is_still_read() -> Result<(), serde_json::Error> {
+        let old = r#"{"address":{"project":"acme","service":"db","number":1},"id":"0a","state":"running",
+            "started_at":null,"restart":{"name":"always","retries":0},"healthy":true,"grace":120,"alone":true}"#;
+        let read: Recorded = serde_json::from_str(old)?;
+        assert!(read.worked_on);
+        assert_eq!((read.restart_count, read.compose), (None, None));
+        Ok(())
+    }
+
+    #[test]
+    fn the_way_back_of_a_removed_container_stands_in_its_labels() {
+        let address = Address {
+            project: Project::new("acme"),
+            service: "web".into(),
+            number: 2,
+        };
+        let labels = [
+            ("com.docker.compose.project.working_dir", "/srv/my apps"),
+            ("com.docker.compose.project.config_files", "/srv/a.yaml,/srv/b.yaml"),
+        ];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let compose = Compose::of(&labels);
+        assert_eq!(
+            compose.map(|compose| compose.up(&address)).as_deref(),
+            Some(
+                "docker compose --project-directory '/srv/my apps' --project-name acme -f /srv/a.yaml -f /srv/b.yaml \
+                 up -d web"
+            )
+        );
+        assert_eq!(Compose::of(&BTreeMap::new()), None);
+    }
 }

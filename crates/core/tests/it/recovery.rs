@@ -1,6 +1,7 @@
 //! What the next run makes of what an earlier one has left, one behaviour a test.
 
 use jiff::Timestamp;
+use stillpoint_core::engine::backup::Sealed;
 use stillpoint_core::errors::{Error, Exit};
 use stillpoint_core::names::{BackupId, Project, RunId};
 use stillpoint_core::ports::power::{Intent, Job};
@@ -8,6 +9,7 @@ use stillpoint_core::ports::store::Passwords;
 use stillpoint_core::workload::State;
 use stillpoint_testkit::fakes::Container;
 use stillpoint_testkit::sample::{self, MANAGED, PLATFORM, RESTORED};
+use stillpoint_testkit::stage::Told;
 use stillpoint_testkit::{Method, World};
 
 /// A world whose backup died while its stores were drained.
@@ -299,4 +301,75 @@ async fn what_an_operator_adds_while_it_is_stopped_is_stopped_for_the_takeover()
     assert!(world.calls().contains(&"power.stop helper".to_owned()));
     assert_eq!(world.states().get("helper"), Some(&State::Running));
     Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_its_restart_policy_has_started_since_is_brought_back() {
+    for by_policy in [true, false] {
+        let world = sample::world();
+        let seen = world.clone();
+        // After the plan, before the stop.
+        world.faults.on(Method::PowerClaim).meets(move || {
+            if by_policy {
+                seen.revive_by_policy("api");
+            } else {
+                seen.revive("api");
+            }
+        });
+        world.faults.on(Method::StorePin).of("db").kills();
+        assert!(world.faults.live(world.backup()).await.is_none());
+        assert_eq!(world.states()["api"], State::Exited);
+        world.faults.reset();
+        world.recover().await.outcome.unwrap();
+        let expected = if by_policy { State::Running } else { State::Exited };
+        assert_eq!(world.states()["api"], expected, "revived by its policy: {by_policy}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_run_left_is_not_looked_for_in_another_platforms_repository() {
+    let world = sample::world();
+    world.faults.on(Method::ProcessFinish).of("db").kills();
+    assert!(world.faults.live(world.backup()).await.is_none());
+    world.faults.reset();
+    world
+        .repository
+        .put(".stillpoint/instance.json", r#"{"format":1,"platform":"other"}"#);
+    let told = world.recover().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert!(
+        world
+            .faults
+            .calls()
+            .iter()
+            .all(|call| call.method != Method::RepositorySweep)
+    );
+    let warned = told.recorder.warnings().join("\n");
+    assert!(warned.contains("is the repository of platform other"), "{warned}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_way_to_make_a_removed_container_again_is_told() {
+    let world = sample::world();
+    world.add(
+        Container::client("web")
+            .labelled("com.docker.compose.project.working_dir", "/srv/acme")
+            .labelled("com.docker.compose.project.config_files", "/srv/acme/compose.yaml"),
+    );
+    world.faults.on(Method::StorePin).of("db").kills();
+    assert!(world.faults.live(world.backup()).await.is_none());
+    world.faults.reset();
+    world.remove("web");
+    let warned = world.recover().await.recorder.warnings().join("\n");
+    let command =
+        "docker compose --project-directory /srv/acme --project-name acme -f /srv/acme/compose.yaml up -d web";
+    assert!(warned.contains(command), "{warned}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_that_begin_in_one_moment_have_ids_of_their_own() {
+    let world = sample::world();
+    let (one, other) = (world.backup().await, world.backup().await);
+    let id = |told: &Told<Sealed>| told.recorder.events()[0].run.clone();
+    assert_ne!(id(&one), id(&other));
 }

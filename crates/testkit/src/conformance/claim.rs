@@ -63,7 +63,9 @@ fn recorded(platform: &Project, service: &str, number: u32, started_at: Timestam
         restart: RestartPolicy::never(),
         healthy: true,
         grace: Some(10),
-        alone: false,
+        worked_on: false,
+        restart_count: Some(3),
+        compose: None,
     }
 }
 

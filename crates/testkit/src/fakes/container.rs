@@ -261,6 +261,8 @@ impl Container {
         self.stopped_by_hand = false;
         self.workload.state = State::Running;
         self.workload.started_at = Some(now);
+        // Like the Docker Engine, which counts what its policy does since the last start by hand.
+        self.workload.restart_count = 0;
     }
 
     /// Its rows at the point in time that somebody holds.

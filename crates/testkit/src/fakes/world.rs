@@ -192,6 +192,16 @@ impl World {
         }
     }
 
+    /// A container's process ends by itself, and its restart policy starts it again.
+    pub fn revive_by_policy(&self, id: &str) {
+        let now = self.clock.now();
+        if let Some(container) = self.lock().containers.get_mut(id) {
+            let count = container.workload.restart_count + 1;
+            container.begin(now);
+            container.workload.restart_count = count;
+        }
+    }
+
     /// A container's process ends by itself.
     pub fn exits(&self, id: &str, code: i64) {
         if let Some(container) = self.lock().containers.get_mut(id) {

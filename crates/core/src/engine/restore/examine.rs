@@ -100,7 +100,7 @@ async fn damage(
 
 /// Taking over half a restore must finish all of it: what it had begun to replace would stay half done.
 fn other_stores(platform: &Platform, unfinished: &Intent, pairs: &[Pair<'_>]) -> Option<String> {
-    let begun = unfinished.workloads.iter().filter(|entry| entry.alone);
+    let begun = unfinished.workloads.iter().filter(|entry| entry.worked_on);
     let begun: BTreeSet<&StoreName> = begun
         .filter_map(|entry| platform.stores.get(&entry.address))
         .map(|store| store.name())

@@ -116,7 +116,7 @@ fn left<'a>(
     let begun: BTreeSet<&Address> = intent
         .workloads
         .iter()
-        .filter(|entry| entry.alone)
+        .filter(|entry| entry.worked_on)
         .map(|entry| &entry.address)
         .collect();
     let mut tasks = Vec::new();
