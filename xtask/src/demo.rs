@@ -84,7 +84,7 @@ impl<'a> Demo<'a> {
             "A platform comes up: one PostgreSQL, one Valkey, one NATS, nine other containers",
             || self.testbed.up(),
         )?;
-        story.chapter("All three are filled; the witness counts in all of them", || {
+        story.chapter("All three are filled; the witness counts in all of them by itself, as a client would, and does not stop for us", || {
             self.testbed.seed(scale)
         })?;
         story.chapter("What would a backup stop, and why?", || {
@@ -94,7 +94,10 @@ impl<'a> Demo<'a> {
         for (name, value) in self.settings() {
             println!("$ export {name}={value}");
         }
-        story.chapter("Backup", || self.stillpoint(&["backup"]))?;
+        story.chapter(
+            "Backup: the clients stop for seconds, the stores never; they are copied while the clients run again",
+            || self.stillpoint(&["backup"]),
+        )?;
         let (backup, saved) = (self.newest()?, Saved::of(self.testbed)?);
         story.chapter("Disaster: every database, role, key and stream is gone", || {
             self.testbed.wreck()

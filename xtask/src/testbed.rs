@@ -1,5 +1,6 @@
 //! `cargo xtask testbed`: the testbed by hand. The work is the testkit's; here are only words and files.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -133,7 +134,7 @@ fn state(testbed: &Testbed, save: Option<&Path>) -> Result<()> {
             c.started_at
         );
     }
-    for (place, w) in testbed.witness()? {
+    for (place, w) in at_rest(testbed)? {
         println!(
             "witness in {place}: tick {}, {}",
             w.last,
@@ -194,7 +195,12 @@ pub(crate) fn prove_against(testbed: &Testbed, saved: &Saved) -> Result<()> {
 /// The witness resumes only where all its stores agree: that tick must be the one of the standstill.
 fn witness_faults(saved: &Saved, testbed: &Testbed) -> Result<Vec<String>> {
     let torn = |(place, w): (String, WitnessState)| (!w.is_whole()).then(|| format!("witness in {place}: {w:?}"));
-    let mut faults: Vec<_> = testbed.witness()?.into_iter().filter_map(torn).collect();
+    let states = at_rest(testbed)?;
+    let ticks: BTreeSet<_> = states.values().map(|state| state.last).collect();
+    let mut faults: Vec<_> = states.into_iter().filter_map(torn).collect();
+    if ticks.len() > 1 {
+        faults.push(format!("witness: the stores show the ticks {ticks:?}"));
+    }
     let Some(stop) = saved.witness_stopped_after else {
         faults.push("witness: the saved state knows of no standstill (save it after the backup)".to_owned());
         return Ok(faults);
@@ -206,6 +212,17 @@ fn witness_faults(saved: &Saved, testbed: &Testbed) -> Result<Vec<String>> {
         )),
     }
     Ok(faults)
+}
+
+/// What the stores show between two ticks, all at the same.
+fn at_rest(testbed: &Testbed) -> Result<BTreeMap<String, WitnessState>> {
+    // One that does not run rests anyway.
+    let resting = testbed.rest().is_ok();
+    let states = testbed.witness();
+    if resting {
+        testbed.go_on()?;
+    }
+    states
 }
 
 fn listed(names: &[String]) -> String {

@@ -17,12 +17,15 @@ touch /tmp/half-way
 sleep 3600
 ";
 
+type Death = fn(&mut SecondEngine) -> Result<()>;
+
 #[test]
 fn everything_is_as_before_after_the_engine_died_in_the_middle() -> Result<()> {
     let folder = tempfile::tempdir()?;
     SecondEngine::start()?.examined(|engine| {
         engine.take_images(&images()?.into_values().collect::<Vec<_>>())?;
         use_engine(&engine.address())?;
+        // The witness ticks on command: a tick that is cut by the engine's death is nobody's fault.
         let testbed = Testbed::for_test("engine", Shape::Full)?;
         let product = Product::of(PROGRAM, folder.path(), &testbed)
             .with("DOCKER_HOST", engine.address())
@@ -33,8 +36,14 @@ fn everything_is_as_before_after_the_engine_died_in_the_middle() -> Result<()> {
         let clean_backup = product.backup()?;
         hang("pg_dump", &testbed, folder.path())?;
 
-        for death in [SecondEngine::kill, SecondEngine::shut_down] {
-            let running = product.start(&["backup"])?;
+        let deaths: [(Death, &str); 3] = [
+            (SecondEngine::kill, "hold"),
+            (SecondEngine::shut_down, "hold"),
+            // The clients run again by then.
+            (SecondEngine::kill, "pin"),
+        ];
+        for (death, mode) in deaths {
+            let running = product.start(&["backup", "--mode", mode])?;
             half_way(&testbed)?;
             death(engine)?;
             engine.start_again()?;

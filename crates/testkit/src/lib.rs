@@ -11,6 +11,7 @@ pub mod faults;
 pub mod product;
 pub mod proxy;
 pub mod recorder;
+pub mod rounds;
 pub mod s3_proxy;
 pub mod sample;
 pub mod seaweed;

@@ -151,7 +151,14 @@ impl Product {
 
     /// Makes a backup, which must succeed, and returns its id.
     pub fn backup(&self) -> Result<String> {
-        let ran = self.run(&["backup", "--json"])?.must_end_with(0)?;
+        self.backup_with(&[])
+    }
+
+    /// The same with further arguments.
+    pub fn backup_with(&self, arguments: &[&str]) -> Result<String> {
+        let ran = self
+            .run(&[&["backup", "--json"], arguments].concat())?
+            .must_end_with(0)?;
         let id = ran.summary()?["manifest"]["id"].as_str().map(ToOwned::to_owned);
         id.context("the summary of a backup has no manifest.id")
     }
@@ -165,18 +172,29 @@ impl Product {
     /// A backup, and a deed half-way: the run stands still (SIGSTOP) from the moment that the first bytes of an artifact
     /// have come until the deed is done. Then it goes on to its end.
     pub fn interfered(&self, artifact: &str, deed: impl FnOnce(&Running) -> Result<()>) -> Result<Ran> {
+        self.interfered_with(&[], artifact, deed)
+    }
+
+    /// The same with further arguments of the backup.
+    pub fn interfered_with(
+        &self,
+        arguments: &[&str],
+        artifact: &str,
+        deed: impl FnOnce(&Running) -> Result<()>,
+    ) -> Result<Ran> {
         let comes = |event: &Value| event["event"] == "progress" && event["artifact"] == artifact;
-        self.interfered_at(&format!("the first bytes of {artifact}"), comes, deed)
+        self.interfered_at(arguments, &format!("the first bytes of {artifact}"), comes, deed)
     }
 
     /// The same from the moment of another event.
     pub fn interfered_at(
         &self,
+        arguments: &[&str],
         what: &str,
         wanted: impl Fn(&Value) -> bool,
         deed: impl FnOnce(&Running) -> Result<()>,
     ) -> Result<Ran> {
-        let mut running = self.start(&["backup", "--json"])?;
+        let mut running = self.start(&[&["backup", "--json"], arguments].concat())?;
         running.until(what, wanted)?;
         running.signal("STOP")?;
         let done = deed(&running);

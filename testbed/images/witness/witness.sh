@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The proof of one point in time: the same counter, tick after tick, in every store. After a restore all stores must show the same tick.
-# As `witness` it is the container's main process; as `tick` (docker exec) it makes one tick and prints it; as `witness-ready` it waits
-# until ticks are possible.
+# As `witness` it is the container's main process. By docker exec: `tick` makes one tick and prints it, `witness-ready` waits until ticks
+# are possible, `witness-rest` ends the ticks that it makes by itself and prints the last, `witness-go` lets it make them again.
 # A tick is never left half done: SIGTERM is heard between ticks, and what cannot be finished is said loudly.
 #
 # Each store is a file stores/<name>.sh with three functions:
@@ -16,6 +16,7 @@ RUN=/run/witness/$(cut -d' ' -f22 /proc/1/stat)
 LOCK=$RUN/lock # held for a tick, and by the shutdown: no tick is cut, none begins afterwards
 LAST=$RUN/last # the last whole tick; there from the moment that ticks are possible
 STOPPED=$RUN/stopped
+REST=/run/witness/rest # no tick by itself; it outlives a stop and a start, so that a restore can be looked at
 read -ra STORES <<<"${WITNESS_STORES:?}"
 for store in "${STORES[@]}"; do
   # shellcheck source=/dev/null
@@ -76,6 +77,15 @@ tick_on_command() {
   cat "$LAST"
 }
 
+# rest: no tick is half done when it returns.
+rest() {
+  await_ready
+  exec 9>"$LOCK"
+  flock -w 30 9 || { echo "witness: the lock is held for 30 s" >&2; exit 1; }
+  touch "$REST"
+  cat "$LAST"
+}
+
 # resume: where all stores agree, or not at all.
 resume() {
   local store lines='' seen
@@ -107,14 +117,15 @@ finish() {
   exec 9>"$LOCK"
   flock -w 10 9 || { log "gave up: a tick on command holds the lock"; exit 4; }
   touch "$STOPPED"
-  log "stopped after tick $(<"$LAST")"
+  log "stopped after tick $(<"$LAST"), $heard"
   exit 0
 }
 
 run() {
   mkdir -p "$RUN"
   term=0
-  trap 'term=1' TERM INT
+  phase='before the first'
+  trap 'term=1 heard="told $phase"' TERM INT
   local store
   for store in "${STORES[@]}"; do
     until "${store}_ready"; do
@@ -124,14 +135,17 @@ run() {
   done
   resume
   while [ "$term" = 0 ]; do
-    if [ "${WITNESS_MODE:-auto}" = auto ]; then
-      flock 9
-      one_tick 3600 || exit 5
-      flock -u 9
-      pause "${WITNESS_INTERVAL:-1}"
-    else
+    if [ "${WITNESS_MODE:-auto}" = command ]; then
+      phase='between ticks'
       pause 3600
+      continue
     fi
+    flock 9
+    phase='inside a tick'
+    if [ ! -e "$REST" ]; then one_tick 3600 || exit 5; fi
+    phase='between ticks'
+    flock -u 9
+    pause "${WITNESS_INTERVAL:-1}"
   done 9>"$LOCK"
   finish
 }
@@ -139,5 +153,7 @@ run() {
 case $(basename "$0") in
   tick) tick_on_command ;;
   witness-ready) await_ready ;;
+  witness-rest) rest ;;
+  witness-go) rm -f "$REST" ;;
   *) run ;;
 esac

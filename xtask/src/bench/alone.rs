@@ -11,7 +11,7 @@ use super::contest::observed;
 use super::phases::{self, Phases};
 use super::report;
 use super::repository::hold_memory;
-use super::tool::Tool;
+use super::tool::{Kind, Tool};
 use super::usage::{Looks, content};
 
 /// The optimised product on one platform, with a folder that the caller removes.
@@ -30,7 +30,7 @@ pub(crate) struct Run {
 impl Alone {
     pub(crate) fn new(testbed: &Testbed, folder: &Path) -> Result<Self> {
         let program = super::product(&super::target_directory()?)?;
-        Tool::stillpoint(&program, folder, testbed).map(Self)
+        Tool::stillpoint(Kind::Pin, &program, folder, testbed).map(Self)
     }
 
     /// A backup, and the bytes of its files.

@@ -1,4 +1,5 @@
-//! The course of the measurement: the two by turns on one platform, which is as it was before each run.
+//! The course of the measurement: Stillpoint, the scripts and the bare stop and start by turns on one platform, which is as it was
+//! before each run.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -13,10 +14,14 @@ use super::platform::Platform;
 use super::sampler::Sampler;
 use super::tool::{Kind, Tool};
 use super::usage::{Looks, Usage, content};
-use super::{phases, report, say};
+use super::{Course, phases, report, say};
 
 /// What Stillpoint promises to stay below, in bytes (resident).
 pub(super) const MEMORY_LIMIT: u64 = 64 << 20;
+/// How much longer its clients may be down than those that are only stopped and started.
+const ABOVE_FLOOR: Duration = Duration::from_secs(3);
+/// How much of the scripts' time a backup may take.
+const OF_CLASSIC: f64 = 0.3;
 
 /// What a tool's runs were like.
 #[derive(Default)]
@@ -27,8 +32,13 @@ pub(super) struct Outcome {
 
 #[derive(Default)]
 pub(super) struct Results {
-    pub(super) stillpoint: Outcome,
+    pub(super) pin: Outcome,
+    pub(super) hold: Outcome,
+    /// One backup: for its memory.
+    pub(super) s3: Outcome,
     pub(super) classic: Outcome,
+    /// The clients' downtime if nothing is done between their stop and their start; one for each round.
+    pub(super) floor: Vec<Duration>,
     /// Whether what the store's container writes outside its volumes could be seen.
     pub(super) layer_seen: bool,
 }
@@ -36,73 +46,124 @@ pub(super) struct Results {
 impl Results {
     fn of(&mut self, kind: Kind) -> &mut Outcome {
         match kind {
-            Kind::Stillpoint => &mut self.stillpoint,
+            Kind::Pin => &mut self.pin,
+            Kind::Hold => &mut self.hold,
+            Kind::S3 => &mut self.s3,
             Kind::Classic => &mut self.classic,
         }
     }
 
-    /// The most that any of Stillpoint's backups took.
+    /// The most of all of Stillpoint's backups.
+    fn worst(&self, of: impl Fn(&Figures) -> u64) -> u64 {
+        let ours = [&self.pin, &self.hold, &self.s3];
+        ours.map(|outcome| outcome.backups.worst(&of))
+            .into_iter()
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// The most that any of them took.
     pub(super) fn worst_memory(&self) -> u64 {
-        self.stillpoint.backups.worst(|run| run.usage.memory)
+        self.worst(|run| run.usage.memory)
     }
 
-    /// The most that any of Stillpoint's backups put aside.
+    /// The most that any of them put aside.
     pub(super) fn worst_disk(&self) -> u64 {
-        self.stillpoint.backups.worst(|run| run.usage.disk)
+        self.worst(|run| run.usage.disk)
     }
 
-    /// The most that any of them put aside beyond what it had named before it stopped anything.
+    /// The most that any of them named before it stopped anything.
+    pub(super) fn most_named(&self) -> u64 {
+        self.worst(|run| run.named)
+    }
+
+    /// The most that any of them put aside beyond what it had named.
     fn worst_unnamed(&self) -> u64 {
-        let unnamed = |run: &Figures| run.usage.disk.saturating_sub(run.named);
-        self.stillpoint.backups.worst(unnamed)
+        self.worst(|run| run.usage.disk.saturating_sub(run.named))
+    }
+
+    /// The middle of all rounds.
+    pub(super) fn median_floor(&self) -> Duration {
+        let mut rounds = self.floor.clone();
+        rounds.sort_unstable();
+        rounds.get(rounds.len() / 2).copied().unwrap_or_default()
     }
 
     /// In sentences.
     pub(super) fn broken_limits(&self) -> Vec<String> {
-        let (memory, disk) = (self.worst_memory(), self.worst_unnamed());
-        let too_much = |what: &str, value: u64, limit: u64| {
+        let bytes = |what: &str, value: u64, limit: u64| {
             let sentence = format!("{what} {}, the limit is {}", report::bytes(value), report::bytes(limit));
             (value > limit).then_some(sentence)
         };
-        let memory = too_much("peak resident memory", memory, MEMORY_LIMIT);
-        memory
-            .into_iter()
-            .chain(too_much("temporary disk beyond what was named", disk, 0))
-            .collect()
+        let times = |what: &str, value: Duration, limit: Duration, why: &str| {
+            let (taken, limit_text) = (report::seconds(value), report::seconds(limit));
+            (value > limit).then(|| format!("{what} {taken}, the limit is {limit_text}: {why}"))
+        };
+        let (down, wall) = (
+            self.pin.backups.median(|run| run.downtime),
+            self.pin.backups.median(|run| run.wall),
+        );
+        let (floor, classic) = (self.median_floor(), self.classic.backups.median(|run| run.wall));
+        let broken = [
+            bytes("peak resident memory", self.worst_memory(), MEMORY_LIMIT),
+            bytes("temporary disk beyond what was named", self.worst_unnamed(), 0),
+            times(
+                "clients down",
+                down,
+                floor + ABOVE_FLOOR,
+                "a bare stop and start, and 3 s",
+            ),
+            times("wall time", wall, classic.mul_f64(OF_CLASSIC), "0.3 of the scripts'"),
+        ];
+        broken.into_iter().flatten().collect()
     }
 }
 
 pub(super) struct Contest<'a> {
     platform: Platform<'a>,
-    tools: [Tool; 2],
+    pin: Tool,
+    hold: Tool,
+    s3: Tool,
+    classic: Tool,
 }
 
 impl<'a> Contest<'a> {
     pub(super) fn new(testbed: &'a Testbed, program: &Path, bench: &Path) -> Result<Self> {
+        let stillpoint = |kind| Tool::stillpoint(kind, program, bench, testbed);
         Ok(Self {
             platform: Platform::new(testbed)?,
-            tools: [
-                Tool::stillpoint(program, bench, testbed)?,
-                Tool::classic(bench, testbed)?,
-            ],
+            pin: stillpoint(Kind::Pin)?,
+            hold: stillpoint(Kind::Hold)?,
+            s3: stillpoint(Kind::S3)?,
+            classic: Tool::classic(bench, testbed)?,
         })
     }
 
-    pub(super) fn hold(&self, rounds: u32, restores: u32) -> Result<Results> {
+    pub(super) fn hold(&self, Course { rounds, restores, .. }: Course) -> Result<Results> {
         let mut results = Results {
             layer_seen: self.platform.writable_layer()?.is_some(),
             ..Results::default()
         };
         for round in 1..=rounds {
-            for tool in &self.tools {
+            let floor = self.platform.floor()?;
+            say(&format!(
+                "bare stop and start {round} of {rounds}: {}",
+                report::seconds(floor)
+            ));
+            results.floor.push(floor);
+            for tool in [&self.pin, &self.hold, &self.classic] {
                 let run = self.backup(tool, round)?;
                 announce(tool, &format!("backup {round} of {rounds}"), &run);
                 results.of(tool.kind).backups.0.push(run);
             }
         }
+        let run = self.run(&self.s3, self.s3.backup(), "backup-1")?;
+        announce(&self.s3, "one backup", &run);
+        results.s3.backups.0.push(run);
         for round in 1..=restores {
-            for tool in &self.tools {
-                let run = self.restore(tool, round)?;
+            for tool in [&self.pin, &self.classic] {
+                let tick = results.of(tool.kind).backups.0.last().map_or(0, |run| run.tick);
+                let run = self.restore(tool, round, tick)?;
                 announce(tool, &format!("restore {round} of {restores}"), &run);
                 results.of(tool.kind).restores.0.push(run);
             }
@@ -117,11 +178,12 @@ impl<'a> Contest<'a> {
         Ok(figures)
     }
 
-    fn restore(&self, tool: &Tool, round: u32) -> Result<Figures> {
+    /// Of the last backup, which was made at that tick.
+    fn restore(&self, tool: &Tool, round: u32, tick: u64) -> Result<Figures> {
         let (backup, _) = tool.only_backup()?;
         let figures = self.run(tool, tool.restore(&backup), &format!("restore-{round}"))?;
         self.platform.settle()?;
-        self.platform.must_be_whole()?;
+        self.platform.must_show(tick)?;
         Ok(figures)
     }
 
@@ -139,9 +201,10 @@ impl<'a> Contest<'a> {
             size: 0,
             named: phases::spooled(&out),
             phases: match tool.kind {
-                Kind::Stillpoint => phases::of_events(&out),
                 Kind::Classic => phases::of_stamps(&out),
+                _ => phases::of_events(&out),
             },
+            tick: self.platform.stopped_after()?,
         })
     }
 }
@@ -186,9 +249,8 @@ mod tests {
 
     fn results(memory: u64, disk: u64) -> Results {
         let mut results = Results::default();
-        results.stillpoint.backups.0 = [(1, 0), (memory, disk)]
-            .map(|(memory, disk)| run(memory, disk + NAMED))
-            .into();
+        results.pin.backups.0 = vec![run(1, NAMED)];
+        results.s3.backups.0 = vec![run(memory, disk + NAMED)];
         results.classic.backups.0 = vec![run(u64::MAX, u64::MAX)];
         results
     }
@@ -207,7 +269,27 @@ mod tests {
             size: 0,
             named: NAMED,
             phases: Vec::new(),
+            tick: 0,
         }
+    }
+
+    #[test]
+    fn times_are_held_against_what_else_was_measured_in_the_same_run() {
+        let mut results = results(0, 0);
+        results.floor = [9, 4, 5].map(Duration::from_secs).into();
+        results.classic.backups.0[0].wall = Duration::from_secs(100);
+        results.pin.backups.0[0].downtime = Duration::from_secs(8);
+        results.pin.backups.0[0].wall = Duration::from_secs(30);
+        assert_eq!(results.broken_limits(), Vec::<String>::new());
+        results.pin.backups.0[0].downtime = Duration::from_millis(8_100);
+        results.pin.backups.0[0].wall = Duration::from_millis(30_100);
+        assert_eq!(
+            results.broken_limits(),
+            [
+                "clients down 8.1 s, the limit is 8.0 s: a bare stop and start, and 3 s",
+                "wall time 30.1 s, the limit is 30.0 s: 0.3 of the scripts'"
+            ]
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use stillpoint_testkit::testbed::Event;
 
-/// From the first client's end to the last client's start. Every client must have ended and started.
+/// From the moment at which the first client is told to stop to the last client's start. Every client must have ended and started.
 pub(super) fn downtime(events: &[Event], clients: &BTreeSet<String>) -> Result<Duration> {
     let ends = of(events, clients, "die");
     let starts = of(events, clients, "start");
@@ -17,7 +17,12 @@ pub(super) fn downtime(events: &[Event], clients: &BTreeSet<String>) -> Result<D
             "the clients are {clients:?}, but the engine reports that {services:?} {what}"
         );
     }
-    let first = ends.iter().map(|event| event.at).min().context("no client ended")?;
+    let told = of(events, clients, "kill");
+    let first = told
+        .iter()
+        .map(|event| event.at)
+        .min()
+        .context("no client was told to stop")?;
     let last = starts.iter().map(|event| event.at).max().context("no client started")?;
     Ok(Duration::from_nanos(last.saturating_sub(first)))
 }
@@ -44,16 +49,18 @@ mod tests {
     }
 
     #[test]
-    fn from_the_first_end_to_the_last_start_of_a_client() {
+    fn from_the_first_word_to_a_client_to_the_last_start_of_one() {
         let clients = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
         let mut events = vec![
-            event(5, "die", "store"),
+            event(5, "kill", "store"),
+            event(8, "kill", "a"),
+            event(9, "kill", "b"),
             event(10, "die", "b"),
             event(12, "die", "a"),
             event(50, "start", "b"),
         ];
         assert!(downtime(&events, &clients).is_err());
         events.extend([event(70, "start", "a"), event(90, "start", "store")]);
-        assert_eq!(downtime(&events, &clients).unwrap(), Duration::from_nanos(60));
+        assert_eq!(downtime(&events, &clients).unwrap(), Duration::from_nanos(62));
     }
 }

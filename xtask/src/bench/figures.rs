@@ -16,6 +16,8 @@ pub(super) struct Figures {
     /// Of Stillpoint: bytes that it said it would put aside for a while.
     pub(super) named: u64,
     pub(super) phases: Phases,
+    /// The tick after which the witness was last stopped: of a backup, what it holds.
+    pub(super) tick: u64,
 }
 
 /// The runs of one tool.
@@ -64,6 +66,7 @@ mod tests {
             size: 0,
             named: 0,
             phases: vec![("stop".to_owned(), Duration::from_secs(*wall))],
+            tick: 0,
         };
         Runs(walls.iter().map(run).collect())
     }

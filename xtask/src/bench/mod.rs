@@ -1,6 +1,7 @@
-//! `cargo xtask bench`: Stillpoint and the classic script (`benches/classic/`) on the same platform in the same run;
-//! and the S3 repository against the bare requests (`repository`).
-//! Times are figures, never limits: they are the machine's as much as the program's. Memory and temporary disk are limits.
+//! `cargo xtask bench`: Stillpoint, the classic script (`benches/classic/`) and a bare stop and start of the same clients on the same
+//! platform in the same run; and the S3 repository against the bare requests (`repository`).
+//! Times alone are figures: they are the machine's as much as the program's. Limits are memory, temporary disk, and times against
+//! each other.
 
 pub(crate) mod alone;
 mod contest;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use stillpoint_testkit::testbed::{Shape, Testbed, WitnessMode};
+use stillpoint_testkit::testbed::{Shape, Testbed};
 
 use contest::{Contest, Results};
 use platform::Setting;
@@ -41,18 +42,26 @@ pub(crate) struct Arguments {
     only: Option<Part>,
     #[command(flatten)]
     repository: repository::Arguments,
-    /// The size of the data: 1 is a few megabytes, 100 about 2 GB
-    #[arg(long, default_value_t = 100, env = "SCALE")]
-    scale: u32,
-    /// How many backups each of the two makes, by turns
+    /// The sizes of the data, each on a platform of its own: 1 is a few megabytes, 100 about 2 GB
+    #[arg(long = "scale", default_values_t = [10, 100], value_delimiter = ',', env = "SCALE")]
+    scales: Vec<u32>,
+    /// How many backups are made in each way, by turns
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// How many restores each of the two makes
+    /// How many restores Stillpoint and the scripts make each
     #[arg(long, default_value_t = 1)]
     restores: u32,
     /// The program to measure [default: `release/stillpoint` beside our own profile's directory]
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
+}
+
+/// What is done on one platform.
+#[derive(Clone, Copy, Debug)]
+struct Course {
+    scale: u32,
+    rounds: u32,
+    restores: u32,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -67,34 +76,57 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn on_platform(arguments: &Arguments, program: &Path, folder: &Path) -> Result<()> {
-    let (setting, results) = measure(arguments, program, folder)?;
-    let report = report::write(&setting, &results);
+    let (mut reports, mut broken) = (Vec::new(), Vec::new());
+    for scale in &arguments.scales {
+        let course = Course {
+            scale: *scale,
+            rounds: arguments.rounds,
+            restores: arguments.restores,
+        };
+        let (setting, results) = measure(course, program, folder)?;
+        let report = report::write(&setting, &results);
+        println!("\n{report}");
+        reports.push(report);
+        let limits = results.broken_limits().into_iter();
+        broken.extend(limits.map(|limit| format!("scale {scale}: {limit}")));
+    }
     let path = folder.join("report.md");
-    fs::write(&path, &report).with_context(|| format!("cannot write {}", path.display()))?;
-    println!("\n{report}\nwritten to {}", path.display());
-    let broken = results.broken_limits();
+    fs::write(&path, reports.join("\n")).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("written to {}", path.display());
     if broken.is_empty() {
         return Ok(());
     }
     bail!("{}", broken.join("; "))
 }
 
-/// On a platform of its own, which is gone afterwards unless something failed.
-fn measure(arguments: &Arguments, program: &Path, folder: &Path) -> Result<(Setting, Results)> {
-    let testbed = Testbed::for_test("bench", Shape::Full)?.with_witness(WitnessMode::Auto);
+/// For the soak: backups of a platform of that scale, one in each way, and whether all limits were kept.
+pub(crate) fn large_platform(scale: u32) -> Result<(String, Vec<String>)> {
+    let course = Course {
+        scale,
+        rounds: 1,
+        restores: 0,
+    };
+    let target = target_directory()?;
+    let (setting, results) = measure(course, &product(&target)?, &target.join("bench"))?;
+    Ok((report::write(&setting, &results), results.broken_limits()))
+}
+
+/// On a platform of its own, which is gone afterwards unless something failed. Its witness ticks by itself.
+fn measure(course: Course, program: &Path, folder: &Path) -> Result<(Setting, Results)> {
+    let testbed = Testbed::for_test("bench", Shape::Full)?.auto();
     let mut outcome = None;
     clear(&folder.join("work"))?;
     testbed.examined(|testbed| {
         say(&format!(
             "{}: up and seeding, scale {}",
             testbed.project(),
-            arguments.scale
+            course.scale
         ));
         testbed.up()?;
-        testbed.seed(arguments.scale)?;
-        let setting = Setting::of(testbed, arguments, program)?;
+        testbed.seed(course.scale)?;
+        let setting = Setting::of(testbed, course, program)?;
         let contest = Contest::new(testbed, program, folder)?;
-        outcome = Some((setting, contest.hold(arguments.rounds, arguments.restores)?));
+        outcome = Some((setting, contest.hold(course)?));
         Ok(())
     })?;
     clear(&folder.join("work"))?;

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use stillpoint_testkit::testbed::{ContainerState, Status, Testbed};
 
-use super::Arguments;
+use super::Course;
+use super::downtime::downtime;
 
 /// The store whose container could write beside its volumes: the dumps are made in it.
 const POSTGRES: &str = "postgres-main";
-/// Stopped and started alone by both tools, and no clients.
+/// No clients. The scripts stop them, Stillpoint does not.
 const STORES: [&str; 3] = [POSTGRES, "valkey", "nats"];
 /// What both tools leave running, by the beginning of the service's name.
 const KEPT: [&str; 5] = ["backup-", "seaweedfs-", "etcd", "traefik", "oauth2proxy-"];
@@ -22,9 +23,7 @@ const SETTLE_LIMIT: Duration = Duration::from_mins(3);
 
 /// What the figures depend on.
 pub(super) struct Setting {
-    pub(super) scale: u32,
-    pub(super) rounds: u32,
-    pub(super) restores: u32,
+    pub(super) course: Course,
     pub(super) database_bytes: u64,
     pub(super) databases: usize,
     pub(super) valkey_bytes: u64,
@@ -34,13 +33,11 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    pub(super) fn of(testbed: &Testbed, arguments: &Arguments, program: &Path) -> Result<Self> {
+    pub(super) fn of(testbed: &Testbed, course: Course, program: &Path) -> Result<Self> {
         let bytes = testbed.psql("postgres", "select sum(pg_database_size(oid)) from pg_database")?;
         let engine = testbed.docker(&["version", "--format", "{{.Server.Version}}, client {{.Client.Version}}"])?;
         Ok(Self {
-            scale: arguments.scale,
-            rounds: arguments.rounds,
-            restores: arguments.restores,
+            course,
             database_bytes: bytes.parse().context("a server's size is no number")?,
             databases: testbed.databases()?.len(),
             valkey_bytes: in_volume(testbed, "valkey-data")?,
@@ -129,15 +126,44 @@ impl<'a> Platform<'a> {
         Ok(different.map(|was| was.service.clone()).collect())
     }
 
-    /// All ticks are there, the same everywhere: what was restored is from one point in time.
-    pub(super) fn must_be_whole(&self) -> Result<()> {
-        for (place, state) in self.testbed.witness()? {
-            ensure!(
-                state.is_whole(),
-                "after a restore the witness in {place} is not whole: {state:?}"
-            );
-        }
-        Ok(())
+    /// The tick after which the witness was last stopped.
+    pub(super) fn stopped_after(&self) -> Result<u64> {
+        let stop = self.testbed.witness_log_last_stop()?;
+        stop.context("the witness was never stopped in good order")
+    }
+
+    /// What was restored is that tick, in every store, and every tick before it.
+    pub(super) fn must_show(&self, tick: u64) -> Result<()> {
+        self.testbed.rest()?;
+        self.testbed.one_tick()?;
+        let resumed = self.testbed.witness_log_last_resume()?;
+        ensure!(
+            resumed == Some(tick),
+            "after a restore the witness resumed after tick {resumed:?}, and the backup is of {tick}"
+        );
+        self.testbed.go_on()
+    }
+
+    /// Stops the clients and starts them again, all at once and with nothing between: nobody can do that faster.
+    pub(super) fn floor(&self) -> Result<Duration> {
+        self.settle()?;
+        let events = self.testbed.events_recorder()?;
+        let ids: Vec<_> = self
+            .before
+            .iter()
+            .filter(|c| self.clients.contains(&c.service))
+            .collect();
+        let ids: Vec<&str> = ids.into_iter().map(|c| c.id.as_str()).collect();
+        self.testbed.docker(&[&["stop"], &ids[..]].concat())?;
+        std::thread::scope(|scope| {
+            let start = |id: &str| self.testbed.docker(&["start", id]);
+            let starting: Vec<_> = ids.iter().map(|id| scope.spawn(move || start(id))).collect();
+            starting.into_iter().try_for_each(|one| match one.join() {
+                Ok(started) => started.map(drop),
+                Err(_) => bail!("a thread that started a client panicked"),
+            })
+        })?;
+        downtime(&events.stop()?, &self.clients)
     }
 
     /// The directory that takes what the store's container writes outside its volumes; none where the engine does not tell.

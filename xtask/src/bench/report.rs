@@ -9,7 +9,7 @@ use super::platform::Setting;
 
 pub(super) fn write(setting: &Setting, results: &Results) -> String {
     let mut parts = vec![about(setting), backups(setting, results)];
-    if setting.restores > 0 {
+    if setting.course.restores > 0 {
         parts.push(restores(setting, results));
     }
     parts.push(verdict(results));
@@ -19,7 +19,7 @@ pub(super) fn write(setting: &Setting, results: &Results) -> String {
 fn about(setting: &Setting) -> String {
     format!(
         "Scale {}: PostgreSQL {} in {} databases, Valkey {}, NATS {}. {} cores. {}.\n",
-        setting.scale,
+        setting.course.scale,
         bytes(setting.database_bytes),
         setting.databases,
         bytes(setting.valkey_bytes),
@@ -30,33 +30,51 @@ fn about(setting: &Setting) -> String {
 }
 
 fn backups(setting: &Setting, results: &Results) -> String {
-    let (ours, classic) = (&results.stillpoint.backups, &results.classic.backups);
+    let (pin, hold, classic) = (&results.pin.backups, &results.hold.backups, &results.classic.backups);
     let layer = if results.layer_seen { "" } else { " (host only)" };
-    let mut rows = times(ours, classic);
-    rows.extend([
-        row("peak resident memory", ours, classic, |run| run.usage.memory, bytes),
-        row(
-            &format!("temporary disk{layer}"),
-            ours,
-            classic,
-            |run| run.usage.disk,
-            bytes,
-        ),
-        row("ledger, journal included", ours, classic, |run| run.usage.ledger, bytes),
-        row("size of the backup", ours, classic, |run| run.size, bytes),
-    ]);
-    let head = ["backup", "stillpoint", "classic", "stillpoint ÷ classic"];
+    let row = |name: &str, floor: &str, of: &dyn Fn(&Runs) -> (f64, String)| {
+        let [pin, hold, classic] = [pin, hold, classic].map(of);
+        let ratio = ratio(pin.0, classic.0);
+        vec![name.to_owned(), floor.to_owned(), pin.1, hold.1, classic.1, ratio]
+    };
+    let times = |of: fn(&Figures) -> Duration| {
+        move |runs: &Runs| {
+            let time = runs.median(of);
+            (time.as_secs_f64(), seconds(time))
+        }
+    };
+    let sizes = |of: fn(&Figures) -> u64| {
+        move |runs: &Runs| {
+            let size = runs.median(of);
+            (exact(size), bytes(size))
+        }
+    };
+    let floor = seconds(results.median_floor());
+    let rows = [
+        row("clients down", &floor, &times(|run| run.downtime)),
+        row("wall time", "", &times(|run| run.wall)),
+        row("CPU time of the machine", "", &times(|run| run.usage.processors)),
+        row("peak resident memory", "", &sizes(|run| run.usage.memory)),
+        row(&format!("temporary disk{layer}"), "", &sizes(|run| run.usage.disk)),
+        row("ledger, journal included", "", &sizes(|run| run.usage.ledger)),
+        row("size of the backup", "", &sizes(|run| run.size)),
+    ];
+    let head = ["backup", "floor", "pin", "hold", "classic", "pin ÷ classic"];
     format!(
-        "Medians of {} backups each, by turns:\n\n{}\n{}",
-        setting.rounds,
+        "Medians of {} backups each, by turns; the floor is a bare stop and start of the same clients:\n\n{}\n\
+         One backup into the platform's own object store (pin): clients down {}, in all {}, {} resident.\n\n{}",
+        setting.course.rounds,
         table(&head, &rows),
-        spent(ours, classic)
+        seconds(results.s3.backups.median(|run| run.downtime)),
+        seconds(results.s3.backups.median(|run| run.wall)),
+        bytes(results.s3.backups.median(|run| run.usage.memory)),
+        spent(&[("pin", pin), ("hold", hold), ("classic", classic)])
     )
 }
 
 /// Without temporary disk: a restore needs room in the store's own volume, which is not looked at.
 fn restores(setting: &Setting, results: &Results) -> String {
-    let (ours, classic) = (&results.stillpoint.restores, &results.classic.restores);
+    let (ours, classic) = (&results.pin.restores, &results.classic.restores);
     let mut rows = times(ours, classic);
     rows.push(row(
         "peak resident memory",
@@ -68,9 +86,9 @@ fn restores(setting: &Setting, results: &Results) -> String {
     let head = ["restore", "stillpoint", "classic", "stillpoint ÷ classic"];
     format!(
         "Medians of {} restores each:\n\n{}\n{}",
-        setting.restores,
+        setting.course.restores,
         table(&head, &rows),
-        spent(ours, classic)
+        spent(&[("stillpoint", ours), ("classic", classic)])
     )
 }
 
@@ -81,7 +99,7 @@ fn times(ours: &Runs, classic: &Runs) -> Vec<Vec<String>> {
         vec![name.to_owned(), seconds(ours), seconds(classic), ratio]
     };
     vec![
-        of("downtime of clients", |run| run.downtime),
+        of("clients down", |run| run.downtime),
         of("wall time", |run| run.wall),
         of("CPU time of the machine", |run| run.usage.processors),
     ]
@@ -93,13 +111,15 @@ fn row(name: &str, ours: &Runs, classic: &Runs, of: fn(&Figures) -> u64, text: f
     vec![name.to_owned(), text(ours), text(classic), ratio]
 }
 
-fn spent(ours: &Runs, classic: &Runs) -> String {
+fn spent(tools: &[(&str, &Runs)]) -> String {
+    let phases = tools
+        .iter()
+        .map(|(name, runs)| format!("- {name}: {}\n", list(&runs.phases())));
+    let each = tools.iter().map(|(name, runs)| format!("{name} {}", each(runs)));
     format!(
-        "Where the seconds go:\n- stillpoint: {}\n- classic: {}\n- downtime of each run: stillpoint {}; classic {}\n",
-        list(&ours.phases()),
-        list(&classic.phases()),
-        each(ours),
-        each(classic)
+        "Where the seconds go:\n{}- clients down in each run: {}\n",
+        phases.collect::<String>(),
+        each.collect::<Vec<_>>().join("; ")
     )
 }
 
@@ -121,7 +141,7 @@ fn verdict(results: &Results) -> String {
         bytes(results.worst_memory()),
         bytes(MEMORY_LIMIT),
         bytes(results.worst_disk()),
-        bytes(results.stillpoint.backups.worst(|run| run.named))
+        bytes(results.most_named())
     )
 }
 

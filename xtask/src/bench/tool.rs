@@ -1,4 +1,4 @@
-//! The two that are compared, as programs with arguments. What they are given is the same: a platform, a directory for backups, a
+//! What is compared, as programs with arguments. What they are given is the same: a platform, a directory for backups, a
 //! directory for temporary files. Nothing here measures.
 
 use std::fs;
@@ -6,16 +6,26 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use stillpoint_testkit::seaweed;
 use stillpoint_testkit::testbed::Testbed;
 
 use super::usage::Places;
 
-/// Which of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    Stillpoint,
+    /// Stillpoint as it comes: the clients run again while the stores are drained.
+    Pin,
+    /// The clients wait until the stores are drained.
+    Hold,
+    /// As it comes, its backups in the platform's own object store.
+    S3,
+    /// The scripts.
     Classic,
 }
+
+/// A name that means something in the platform's own network alone: it is reached through the engine.
+const S3_ENDPOINT: &str = "http://seaweedfs-s3:8333";
 
 pub(super) struct Tool {
     pub(super) kind: Kind,
@@ -29,14 +39,8 @@ pub(super) struct Tool {
 
 impl Tool {
     /// Works below `bench/work`, which the caller removes.
-    pub(super) fn stillpoint(program: &Path, bench: &Path, testbed: &Testbed) -> Result<Self> {
-        Self::new(
-            Kind::Stillpoint,
-            program.to_path_buf(),
-            bench,
-            testbed,
-            testbed.logins(),
-        )
+    pub(super) fn stillpoint(kind: Kind, program: &Path, bench: &Path, testbed: &Testbed) -> Result<Self> {
+        Self::new(kind, program.to_path_buf(), bench, testbed, testbed.logins())
     }
 
     /// The same.
@@ -85,7 +89,17 @@ impl Tool {
 
     pub(super) fn backup(&self) -> Command {
         match self.kind {
-            Kind::Stillpoint => self.command(&self.program, &["backup", "--json"]),
+            Kind::Pin => self.command(&self.program, &["backup", "--json", "--mode", "pin"]),
+            Kind::Hold => self.command(&self.program, &["backup", "--json", "--mode", "hold"]),
+            Kind::S3 => {
+                let mut command = self.command(&self.program, &["backup", "--json"]);
+                command
+                    .env_remove("STILLPOINT_REPOSITORY")
+                    .env("BACKUP_S3_ENDPOINT", S3_ENDPOINT)
+                    .env("BACKUP_S3_ACCESS_KEY_ID", seaweed::BACKUP.id)
+                    .env("BACKUP_S3_SECRET_ACCESS_KEY", seaweed::BACKUP.secret);
+                command
+            }
             Kind::Classic => {
                 let repository = self.repository();
                 let arguments = [&self.project, &*repository.to_string_lossy()];
@@ -96,7 +110,7 @@ impl Tool {
 
     pub(super) fn restore(&self, backup: &str) -> Command {
         match self.kind {
-            Kind::Stillpoint => self.command(
+            Kind::Pin | Kind::Hold | Kind::S3 => self.command(
                 &self.program,
                 &["restore", backup, "--confirm", backup, "--discard-old", "--json"],
             ),
@@ -129,7 +143,7 @@ impl Tool {
         fs::write(&path, out).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// The one backup that is there: its name and its directory.
+    /// The one backup that is there, of a tool that keeps it in a directory: its name and that directory.
     pub(super) fn only_backup(&self) -> Result<(String, PathBuf)> {
         let mut names = self.backups()?;
         let only = names.pop().filter(|_| names.is_empty());

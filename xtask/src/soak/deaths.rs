@@ -17,7 +17,7 @@ const WATCHDOG: Duration = Duration::from_mins(2);
 pub(super) fn soak(rounds: u32, seed: u64) -> Result<String> {
     let folder = folder("deaths")?;
     let mut report = String::new();
-    let outcome = Testbed::for_test("soak", Shape::Full)?.examined(|testbed| {
+    let outcome = Testbed::for_test("soak", Shape::Full)?.auto().examined(|testbed| {
         testbed.up_seeded()?;
         report = Soak::new(testbed, &folder)?.rounds(rounds, seed)?;
         Ok(())

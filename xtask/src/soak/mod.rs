@@ -4,6 +4,8 @@
 
 mod deaths;
 mod large;
+mod moments;
+mod restarts;
 mod sections;
 mod watermarks;
 
@@ -12,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::bench::repository;
+use crate::bench::{self, repository};
 
 /// What can be done by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -25,6 +27,12 @@ enum Part {
     Watermarks,
     /// Large stores
     Large,
+    /// Backups at random moments of a witness that ticks by itself, each of them restored
+    Moments,
+    /// Many deaths beside a client that is started again by its restart policy every few seconds
+    Restarts,
+    /// The benchmark with 20 GB
+    Downtime,
 }
 
 #[derive(Args)]
@@ -35,7 +43,7 @@ pub(crate) struct Arguments {
     /// The size of the large artifact, in GiB; the engine's disk must have room for it
     #[arg(long, default_value_t = 20)]
     artifact: u64,
-    /// How many runs are killed
+    /// How many runs are killed, and how many backups come at random moments
     #[arg(long, default_value_t = 30)]
     rounds: u32,
     /// The same seed kills at the same moments, as far as the machine is as fast
@@ -47,6 +55,9 @@ pub(crate) struct Arguments {
     /// Of the large stores, this alone
     #[arg(long, value_enum, value_name = "LOAD")]
     load: Option<large::Load>,
+    /// The size of the platform whose downtime is measured: 100 is about 2 GB
+    #[arg(long, default_value_t = 1_000)]
+    scale: u32,
     /// Also write the report here; what it says of parts that are not done now stays
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -55,7 +66,7 @@ pub(crate) struct Arguments {
 /// A part by its heading, and what does it.
 type Task = (Part, &'static str, fn(&Arguments) -> Result<String>);
 
-const TASKS: [Task; 4] = [
+const TASKS: [Task; 7] = [
     (Part::Deaths, "Deaths", |arguments| {
         deaths::soak(arguments.rounds, arguments.seed)
     }),
@@ -66,6 +77,13 @@ const TASKS: [Task; 4] = [
         watermarks::soak(arguments.standstills)
     }),
     (Part::Large, "Large stores", |arguments| large::soak(arguments.load)),
+    (Part::Moments, "Random moments", |arguments| {
+        moments::soak(arguments.rounds, arguments.seed)
+    }),
+    (Part::Restarts, "A client that restarts by itself", |arguments| {
+        restarts::soak(arguments.rounds, arguments.seed)
+    }),
+    (Part::Downtime, "20 GB", |arguments| downtime(arguments.scale)),
 ];
 
 /// What one part breaks does not keep the others from being done, nor from being reported.
@@ -84,6 +102,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     bail!("{}", broken.join("\n"))
+}
+
+/// A limit that is broken fails the part, and its figures are shown all the same.
+fn downtime(scale: u32) -> Result<String> {
+    let (report, broken) = bench::large_platform(scale)?;
+    if broken.is_empty() {
+        return Ok(report);
+    }
+    bail!("{}\n{report}", broken.join("; "))
 }
 
 fn tell(heading: &str, text: &str, report: Option<&Path>) -> Result<()> {

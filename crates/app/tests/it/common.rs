@@ -17,10 +17,15 @@ pub(crate) fn on_mini(name: &str, test: impl FnOnce(&Testbed, &Product) -> Resul
     on(name, Shape::Mini, test)
 }
 
-/// Runs a test on a platform with data in it.
+/// Runs a test on a platform with data in it. On one with all stores the witness ticks by itself, as a user's client would.
 pub(crate) fn on(name: &str, shape: Shape, test: impl FnOnce(&Testbed, &Product) -> Result<()>) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    Testbed::for_test(name, shape)?.examined(|testbed| {
+    let testbed = Testbed::for_test(name, shape)?;
+    let testbed = match shape {
+        Shape::Full | Shape::Stores => testbed.auto(),
+        _ => testbed,
+    };
+    testbed.examined(|testbed| {
         testbed.up_seeded()?;
         test(testbed, &Product::of(PROGRAM, folder.path(), testbed))
     })
@@ -110,10 +115,16 @@ touch /tmp/half-way";
 /// The stock `pg_restore`, in the place of one that a test has put before it.
 pub(crate) const STOCK_RESTORE: &str = "exec /usr/bin/pg_restore \"$@\"";
 
+/// A backup, the clients of which run again while its stores are drained.
+pub(crate) const PIN: [&str; 3] = ["backup", "--mode", "pin"];
+
+/// A backup, the clients of which stay down until its stores are drained.
+pub(crate) const HOLD: [&str; 3] = ["backup", "--mode", "hold"];
+
 /// Starts a backup that never gets past its first dump, and waits until it is in there.
-pub(crate) fn stuck_in_a_dump(testbed: &Testbed, product: &Product) -> Result<Running> {
+pub(crate) fn stuck_in_a_dump(testbed: &Testbed, product: &Product, backup: &[&str]) -> Result<Running> {
     replace_tool(testbed, "pg_dump", &format!("{HALF_A_DUMP}\nsleep 3600"))?;
-    let mut running = product.start(&["backup"])?;
+    let mut running = product.start(backup)?;
     half_way(testbed, &mut running)?;
     Ok(running)
 }

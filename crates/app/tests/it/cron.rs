@@ -1,7 +1,7 @@
 //! Jobs of `pg_cron` write from inside the server: a backup holds them off, and nothing of that stays. On a real
 //! engine.
 
-use crate::common::{half_way, hold_dumps, let_go, on_mini, until};
+use crate::common::{HOLD, half_way, hold_dumps, let_go, on_mini, until};
 use anyhow::Result;
 use stillpoint_testkit::testbed::Testbed;
 
@@ -32,7 +32,7 @@ fn a_job_that_is_due_while_the_server_is_copied_waits() -> Result<()> {
     on_mini("cron", |testbed, product| {
         schedule(testbed)?;
         hold_dumps(testbed)?;
-        let mut running = product.start(&["backup"])?;
+        let mut running = product.start(&HOLD)?;
         half_way(testbed, &mut running)?;
         until("the job waits", || Ok(testbed.psql("postgres", WAITING)? == "1"))?;
         let ticked = testbed.psql("dagster", "select count(*) from ticked")?;

@@ -1,7 +1,7 @@
 //! A backup that fails: the clients run again, the store and the cause are named, and nothing
 //! incomplete is listed. On the real engine. A store that dies and a run that is cancelled: `conformance`.
 
-use crate::common::{HALF_A_DUMP, is_back, nothing_runs, on_mini, replace_tool, standing, stuck_in_a_dump};
+use crate::common::{HALF_A_DUMP, HOLD, PIN, is_back, nothing_runs, on_mini, replace_tool, standing, stuck_in_a_dump};
 use anyhow::Result;
 use stillpoint_testkit::product::{Product, Ran};
 use stillpoint_testkit::proxy::Proxy;
@@ -45,13 +45,16 @@ fn a_dump_that_fails_after_writing_bytes_fails_the_backup() -> Result<()> {
 fn a_cut_stream_fails_the_backup() -> Result<()> {
     on_mini("cut", |testbed, product| {
         let before = standing(testbed)?;
-        let proxy = Proxy::start()?;
-        let through = product.clone().with("DOCKER_HOST", proxy.address());
-        let running = stuck_in_a_dump(testbed, &through)?;
-        proxy.cut_upgraded();
-        failed(running.end()?, &["store postgres-main", "was cut"], product)?;
-        is_back(testbed, &before)?;
-        nothing_runs(testbed)
+        for mode in [PIN, HOLD] {
+            let proxy = Proxy::start()?;
+            let through = product.clone().with("DOCKER_HOST", proxy.address());
+            let running = stuck_in_a_dump(testbed, &through, &mode)?;
+            proxy.cut_upgraded();
+            failed(running.end()?, &["store postgres-main", "was cut"], product)?;
+            is_back(testbed, &before)?;
+            nothing_runs(testbed)?;
+        }
+        Ok(())
     })
 }
 
@@ -81,7 +84,7 @@ fn a_killed_backup_is_recovered_by_the_next_one_or_by_command() -> Result<()> {
     on_mini("killed", |testbed, product| {
         let before = standing(testbed)?;
         for recovery in [["containers", "start"], ["backup", "--json"]] {
-            let running = stuck_in_a_dump(testbed, product)?;
+            let running = stuck_in_a_dump(testbed, product, &HOLD)?;
             running.kill_all()?;
             assert_eq!(
                 testbed.state("webapp")?.status,

@@ -4,11 +4,13 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 use stillpoint_testkit::product::Product;
+use stillpoint_testkit::rounds::Random;
+use stillpoint_testkit::rounds::restarts::{self, Death};
 use stillpoint_testkit::testbed::{Shape, Status, Testbed};
 
 use crate::common::{
-    STOCK_RESTORE, half_way, has_claim, is_back, nothing_runs, on, on_mini, replace_tool, standing, stuck_in_a_dump,
-    until,
+    HALF_A_DUMP, HOLD, PIN, STOCK_RESTORE, half_way, has_claim, is_back, nothing_runs, on, on_mini, powers,
+    replace_tool, standing, stuck_in_a_dump, until,
 };
 
 const STOCK_DUMP: &str = "exec /usr/bin/pg_dump \"$@\"";
@@ -25,7 +27,7 @@ fn step(name: &'static str, of: &'static str) -> impl Fn(&Value) -> bool {
 fn the_watchdog_brings_the_platform_back_by_itself() -> Result<()> {
     on_mini("watchdog", |testbed, product| {
         let before = standing(testbed)?;
-        stuck_in_a_dump(testbed, product)?.kill()?;
+        stuck_in_a_dump(testbed, product, &HOLD)?.kill()?;
         until("the watchdog has brought the platform back", || {
             Ok(!has_claim(testbed)? && standing(testbed)? == before)
         })?;
@@ -61,7 +63,7 @@ fn after_a_kill_at_any_point_everything_is_as_before() -> Result<()> {
             }
             recovered(testbed, product, &before).with_context(|| format!("killed {point}"))?;
         }
-        stuck_in_a_dump(testbed, product)?.kill_all()?;
+        stuck_in_a_dump(testbed, product, &HOLD)?.kill_all()?;
         recovered(testbed, product, &before).context("killed in a dump")
     })
 }
@@ -86,6 +88,61 @@ fn recovered(testbed: &Testbed, product: &Product, before: &[(String, Status, u6
     Ok(())
 }
 
+/// The clients have started again and their work goes on: a recovery must know that, and only end what the run has left in the stores.
+#[test]
+fn a_kill_while_stores_drain_touches_nothing_but_what_drains_them() -> Result<()> {
+    on("drainkill", Shape::Stores, |testbed, product| {
+        for both in [true, false] {
+            replace_tool(testbed, "pg_dump", &format!("{HALF_A_DUMP}\nsleep 3600"))?;
+            let mut running = product.start(&[&PIN[..], &["--json"]].concat())?;
+            running.until("the clients have started", step("step_ended", "start"))?;
+            half_way(testbed, &mut running)?;
+            testbed.await_ticks(1)?;
+            let draining = testbed.containers()?;
+            if both {
+                running.kill_all()?;
+            } else {
+                running.kill()?;
+            }
+            until("nobody is at work on the platform", || {
+                Ok(product.run(&["containers", "recover"])?.code == Some(0) && !has_claim(testbed)?)
+            })?;
+            // Started when it was started then, restarted as often: nobody has stopped or started it since.
+            assert_eq!(testbed.containers()?, draining, "both killed: {both}");
+            assert_eq!(testbed.siblings()?, Vec::<String>::new());
+            nothing_runs(testbed)?;
+            testbed.await_ticks(1)?;
+            assert_eq!(product.backups()?, Vec::<String>::new());
+        }
+        replace_tool(testbed, "pg_dump", STOCK_DUMP)?;
+        product.backup().map(drop)
+    })
+}
+
+/// `make soak` does it thirty times.
+#[test]
+fn a_client_that_restarts_by_itself_is_never_left_down() -> Result<()> {
+    on("restless", Shape::Restless, |testbed, product| {
+        let mut random = Random::by_the_clock();
+        let seed = random.seed();
+        for round in 0..3 {
+            // Whatever the moment: once the client is started by its policy between what the run has read and what it stops.
+            let mut death = Death::at_random(&mut random);
+            death.revived |= round == 0;
+            restarts::die(testbed, product, death).with_context(|| format!("seed {seed}, round {round}"))?;
+        }
+        let before = testbed.containers()?;
+        let mut events = testbed.events_recorder()?;
+        product.backup()?;
+        restarts::runs_again(testbed, &before)?;
+        assert!(
+            powers(events.so_far()?, restarts::RESTLESS).contains(&"start"),
+            "it is taken for stopped by its operator"
+        );
+        events.stop().map(drop)
+    })
+}
+
 #[test]
 fn a_claim_that_is_pruned_during_a_run_is_made_again_or_made_up_for() -> Result<()> {
     on_mini("pruned", |testbed, product| {
@@ -95,7 +152,7 @@ fn a_claim_that_is_pruned_during_a_run_is_made_again_or_made_up_for() -> Result<
                     touch /tmp/half-way; until [ -e /tmp/go ]; do sleep 0.1; done; exec /usr/bin/pg_dump \"$@\"";
         replace_tool(testbed, "pg_dump", gate)?;
         let store = testbed.container("postgres-main")?;
-        let mut running = product.start(&["backup"])?;
+        let mut running = product.start(&HOLD)?;
         half_way(testbed, &mut running)?;
         testbed.docker(&["rm", &claim])?;
         testbed.docker(&["exec", &store, "touch", "/tmp/go"])?;
@@ -106,7 +163,7 @@ fn a_claim_that_is_pruned_during_a_run_is_made_again_or_made_up_for() -> Result<
         is_back(testbed, &before)?;
 
         testbed.docker(&["exec", &store, "rm", "-f", "/tmp/go", "/tmp/half-way"])?;
-        let running = stuck_in_a_dump(testbed, product)?;
+        let running = stuck_in_a_dump(testbed, product, &HOLD)?;
         testbed.docker(&["rm", &claim])?;
         running.kill_all()?;
         product.run(&["containers", "recover"])?.must_end_with(0)?;
@@ -171,7 +228,7 @@ fn two_platforms_never_touch_each_other() -> Result<()> {
             let (first_before, second_before) = (standing(first)?, standing(second)?);
             of_second.backup()?;
             let events = second.events_recorder()?;
-            stuck_in_a_dump(first, of_first)?.kill_all()?;
+            stuck_in_a_dump(first, of_first, &HOLD)?.kill_all()?;
             of_second.run(&["containers", "recover"])?.must_end_with(0)?;
             assert_eq!(
                 first.state("webapp")?.status,

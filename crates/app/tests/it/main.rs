@@ -11,6 +11,7 @@ mod errors;
 mod faults;
 mod kills;
 mod logins;
+mod moments;
 mod nats;
 mod neighbours;
 mod page;

@@ -11,7 +11,7 @@ use stillpoint_testkit::s3_proxy::{Match, Rule, S3Proxy, What};
 use stillpoint_testkit::seaweed::{BACKUP, Seaweed, prefix};
 use stillpoint_testkit::testbed::{Shape, Status, Testbed};
 
-use crate::common::{PROGRAM, half_way, hold_dumps, is_back, let_go, on_mini, standing};
+use crate::common::{HOLD, PROGRAM, half_way, hold_dumps, is_back, let_go, on_mini, standing};
 
 /// Hashes do not compress: 19 MB of them are uploaded in several parts.
 const NOISE: &str = "create table noise as select sha512(g::text::bytea) a, sha512((-g)::text::bytea) b, \
@@ -299,7 +299,7 @@ fn a_server_that_dies_in_the_middle_of_a_drain_keeps_the_clients_down_no_longer_
             let proxy = S3Proxy::start(&server.endpoint())?;
             let product = product.clone().in_s3(&proxy.endpoint(), BACKUP, &prefix);
             hold_dumps(testbed)?;
-            let mut running = product.start(&["backup"])?;
+            let mut running = product.start(&HOLD)?;
             half_way(testbed, &mut running)?;
             server.kill()?;
             // Nobody listens any more. (Without the proxy nobody would answer to the address either, which takes longer.)

@@ -59,6 +59,8 @@ struct Scene<'a> {
 
 fn on_scene(name: &str, test: impl FnOnce(&Scene<'_>) -> Result<()>) -> Result<()> {
     on(name, Shape::Full, |testbed, product| {
+        // What is there at a moment holds the tick: it must be known.
+        testbed.rest()?;
         testbed.tick()?;
         testbed.psql("postgres", "create database unwatched")?;
         testbed.psql("unwatched", "create table t as select 1 a")?;

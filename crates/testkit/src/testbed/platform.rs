@@ -1,6 +1,5 @@
 //! One testbed: a Compose project of its own, brought up, used and taken down by a test or a task.
 
-use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,12 +10,11 @@ use super::docker::{Docker, LONG};
 use super::events::Events;
 use super::nats::Nats;
 use super::stores::{self, PASSWORDS, Store};
-use super::witness::{self, WitnessState};
 use super::{ContainerState, Status, Truth, beside, containers, dump, nats, owner, places, reap, seed, truth, wreck};
 use crate::seaweed;
 
 const STORE: &str = "postgres-main";
-const WITNESS: &str = "witness";
+pub(super) const WITNESS: &str = "witness";
 const OBJECT_STORE: &str = "seaweedfs-s3";
 
 /// How much of `testbed/compose.yaml` is started.
@@ -32,13 +30,15 @@ pub enum Shape {
     Nats,
     /// All stores, `webapp`, `witness`.
     Stores,
+    /// `postgres-main`, `webapp`, `witness`, and `restless`, which ends and is started again by its policy every few seconds.
+    Restless,
 }
 
 impl Shape {
-    fn stores(self) -> &'static [Store] {
+    pub(super) fn stores(self) -> &'static [Store] {
         match self {
             Self::Full | Self::Stores => &[Store::Postgres, Store::Valkey, Store::Nats],
-            Self::Mini => &[Store::Postgres],
+            Self::Mini | Self::Restless => &[Store::Postgres],
             Self::Valkey => &[Store::Valkey],
             Self::Nats => &[Store::Nats],
         }
@@ -46,7 +46,11 @@ impl Shape {
 
     fn services(self) -> impl Iterator<Item = &'static str> {
         const OTHERS: &[&str] = &[OBJECT_STORE, "etcd", "traefik", "worker-paused", "stubborn", "reports"];
-        let others = if self == Self::Full { OTHERS } else { &[] };
+        let others = match self {
+            Self::Full => OTHERS,
+            Self::Restless => &["restless"],
+            _ => &[],
+        };
         let stores = self.stores().iter().map(|store| store.service());
         stores.chain(["webapp", WITNESS]).chain(others.iter().copied())
     }
@@ -73,17 +77,20 @@ fn in_parallel(stores: &[Store], act: impl Fn(Store) -> Result<()> + Sync) -> Re
 /// When the witness ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WitnessMode {
-    /// By itself, about once a second.
+    /// By itself, a tick and then a pause of [`INTERVAL`] seconds; also by [`Testbed::tick`].
     Auto,
     /// Only by [`Testbed::tick`].
     Command,
 }
 
+/// The pause of a witness that ticks by itself, in seconds: about as long as a tick, so that half of all moments lie within one.
+const INTERVAL: &str = "0.2";
+
 /// A platform under a project name of its own. Everything it makes carries its owner's label; only [`Testbed::down`] removes it.
 #[derive(Debug, Clone)]
 pub struct Testbed {
     project: String,
-    shape: Shape,
+    pub(super) shape: Shape,
     witness: WitnessMode,
     owner: String,
 }
@@ -118,6 +125,12 @@ impl Testbed {
     pub fn with_witness(mut self, mode: WitnessMode) -> Self {
         self.witness = mode;
         self
+    }
+
+    /// The same platform with a witness that ticks by itself, as a user's client would; before [`Testbed::up`].
+    #[must_use]
+    pub fn auto(self) -> Self {
+        self.with_witness(WitnessMode::Auto)
     }
 
     /// The Compose project's name.
@@ -206,6 +219,7 @@ impl Testbed {
             .args(args)
             .env("STILLPOINT_TESTBED_OWNER", &self.owner)
             .env("WITNESS_MODE", mode)
+            .env("WITNESS_INTERVAL", INTERVAL)
             .env("WITNESS_STORES", self.shape.witnessed());
         PASSWORDS
             .into_iter()
@@ -346,52 +360,6 @@ impl Testbed {
             }
         })
         .with_context(|| format!("cannot wreck {}", self.project))
-    }
-
-    /// One tick into every store; its number.
-    pub fn tick(&self) -> Result<u64> {
-        let said = self.docker(&["exec", &self.container(WITNESS)?, "tick"])?;
-        said.trim()
-            .parse()
-            .with_context(|| format!("the witness's tick said {said:?}"))
-    }
-
-    /// What the stores themselves show of the witness, by `<service>/<database or account>`.
-    pub fn witness(&self) -> Result<BTreeMap<String, WitnessState>> {
-        let mut all = BTreeMap::new();
-        for store in self.shape.stores() {
-            let container = self.container(store.service())?;
-            let states = match store {
-                Store::Postgres => witness::in_postgres(&container, &self.databases()?)?,
-                Store::Valkey => witness::in_valkey(&container)?,
-                Store::Nats => witness::in_nats(&container)?,
-            };
-            let named = |(place, state)| (format!("{}/{place}", store.service()), state);
-            all.extend(states.into_iter().map(named));
-        }
-        Ok(all)
-    }
-
-    /// The tick after which the witness last stopped in good order: what a backup taken at that standstill must hold.
-    pub fn witness_log_last_stop(&self) -> Result<Option<u64>> {
-        Ok(witness::last_number_after(&self.witness_log()?, "stopped after tick "))
-    }
-
-    /// The tick that all stores agreed on when the witness last started: what a restore brought back.
-    pub fn witness_log_last_resume(&self) -> Result<Option<u64>> {
-        Ok(witness::last_number_after(&self.witness_log()?, "resumed after tick "))
-    }
-
-    /// What the witness has said since it was made.
-    pub fn witness_log(&self) -> Result<String> {
-        self.docker(&["logs", &self.container(WITNESS)?])
-    }
-
-    /// The witness itself waits, with a limit, until it has found its place in every store.
-    fn await_witness(&self) -> Result<()> {
-        self.docker(&["exec", &self.container(WITNESS)?, "witness-ready"])
-            .map(drop)
-            .context("the witness does not get ready")
     }
 
     /// Records what the engine reports about this project, from now on.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -28,6 +28,20 @@ impl WitnessState {
     pub fn is_whole(&self) -> bool {
         self.count == self.last && self.proofs_ok
     }
+}
+
+/// The tick that all places show, each of them whole.
+pub(super) fn one_tick(places: &BTreeMap<String, WitnessState>) -> Result<u64> {
+    let (_, first) = places.first_key_value().context("there is no witness")?;
+    let one = |state: &WitnessState| state.is_whole() && state.last == first.last;
+    if places.values().all(one) {
+        return Ok(first.last);
+    }
+    let shown = places.iter().map(|(place, state)| {
+        let whole = if state.is_whole() { "" } else { " (NOT WHOLE)" };
+        format!("{place}: tick {}{whole}", state.last)
+    });
+    bail!("not one point in time: {}", shown.collect::<Vec<_>>().join(", "))
 }
 
 const TABLE: &str = "select to_regclass('public.witness') is not null as found \\gset
@@ -118,7 +132,7 @@ fn of_stream(nats: &mut Nats) -> Result<WitnessState> {
 /// The number in the last line that begins with `words`.
 pub(super) fn last_number_after(log: &str, words: &str) -> Option<u64> {
     let rest = log.lines().rev().find_map(|line| line.strip_prefix(words))?;
-    rest.split_whitespace().next()?.parse().ok()
+    rest.split([' ', ',']).next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -127,10 +141,29 @@ mod tests {
 
     #[test]
     fn the_last_stop_counts() {
-        let log = "resumed after tick 0 in 5 places\ntick 1\nstopped after tick 1\nresumed after tick 1 in 5 places\ntick 2\nstopped after tick 2\nresumed after tick 2 in 5 places\ntick 3\n";
+        let log = "resumed after tick 0 in 5 places\ntick 1\nstopped after tick 1, told between ticks\nresumed after tick 1 in 5 places\ntick 2\nstopped after tick 2\nresumed after tick 2 in 5 places\ntick 3\n";
         assert_eq!(last_number_after(log, "stopped after tick "), Some(2));
         assert_eq!(last_number_after(log, "resumed after tick "), Some(2));
         assert_eq!(last_number_after("tick 1\n", "stopped after tick "), None);
+    }
+
+    fn shown(last: u64) -> WitnessState {
+        WitnessState {
+            last,
+            count: last,
+            proofs_ok: true,
+        }
+    }
+
+    #[test]
+    fn a_torn_tick_is_told_by_the_places_that_show_it() {
+        let places = |valkey| BTreeMap::from([("nats/APP".to_owned(), shown(17)), ("valkey/0".to_owned(), valkey)]);
+        assert_eq!(one_tick(&places(shown(17))).unwrap(), 17);
+        let torn = one_tick(&places(shown(18))).unwrap_err().to_string();
+        assert_eq!(torn, "not one point in time: nats/APP: tick 17, valkey/0: tick 18");
+        let gap = WitnessState { count: 16, ..shown(17) };
+        assert!(one_tick(&places(gap)).unwrap_err().to_string().contains("NOT WHOLE"));
+        assert!(one_tick(&BTreeMap::new()).is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 # Every database that the seed made has a table witness(n, proof): one row per tick, never changed.
 
 export PGHOST=${WITNESS_POSTGRES_HOST:-} PGUSER=${WITNESS_POSTGRES_USER:-} PGPASSWORD=${WITNESS_POSTGRES_PASSWORD:-}
-export PGCONNECT_TIMEOUT=3 PGDATABASE=postgres PGOPTIONS='-c statement_timeout=5000 -c client_min_messages=warning'
+export PGCONNECT_TIMEOUT=3 PGDATABASE=postgres PGOPTIONS='-c statement_timeout=15000 -c client_min_messages=warning'
 
 # Names hold spaces and quotes: one per line, and only ever passed on as a psql variable or an environment value.
 postgres_databases() {

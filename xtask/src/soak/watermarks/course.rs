@@ -11,6 +11,9 @@ use super::super::program;
 use super::seen::Seen;
 use super::window::Window;
 
+/// The clients stay down until the last byte: a standstill that is long enough for much to happen inside.
+const HOLD: [&str; 3] = ["backup", "--mode", "hold"];
+
 /// The database in which something happens.
 const DATABASE: &str = "langfuse";
 
@@ -84,7 +87,7 @@ impl<'a> Course<'a> {
         self.testbed.psql(DATABASE, include_str!("renew.sql"))?;
         self.testbed.beside("nats", include_str!("renew.sh"))?;
         self.testbed.beside("valkey", include_str!("renew.valkey.sh"))?;
-        let ran = self.product.run(&["backup", "--json"])?;
+        let ran = self.product.run(&[&HOLD[..], &["--json"]].concat())?;
         if ran.code != Some(0) {
             let last = ran.out.lines().last().unwrap_or_default();
             bail!("exit code {:?}: {last} {}", ran.code, ran.err.trim());
@@ -96,7 +99,7 @@ impl<'a> Course<'a> {
     fn void(&self, (store, deed, words): (&str, &str, &str)) -> Result<()> {
         let script = format!("while :; do {deed}; sleep 0.1; done >/dev/null 2>&1");
         let writer = self.testbed.outsider(&script)?;
-        let ran = self.product.run(&["backup"])?;
+        let ran = self.product.run(&HOLD)?;
         self.testbed.docker(&["rm", "--force", &writer])?;
         ran.must_end_with(1)
             .and_then(|ran| ran.must_say(&format!("somebody wrote into store {store} inside the standstill")))

@@ -16,11 +16,13 @@ use course::Course;
 pub(super) fn soak(backups: u32) -> Result<String> {
     let folder = folder("watermarks")?;
     let mut report = None;
-    let outcome = Testbed::for_test("harmless", Shape::Stores)?.examined(|testbed| {
-        testbed.up_seeded()?;
-        report = Some(Course::begin(testbed, &folder)?.hold(backups)?);
-        Ok(())
-    });
+    let outcome = Testbed::for_test("harmless", Shape::Stores)?
+        .auto()
+        .examined(|testbed| {
+            testbed.up_seeded()?;
+            report = Some(Course::begin(testbed, &folder)?.hold(backups)?);
+            Ok(())
+        });
     std::fs::remove_dir_all(&folder)?;
     outcome?;
     match report {

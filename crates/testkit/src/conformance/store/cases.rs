@@ -1,17 +1,20 @@
-//! The ten cases. Each says what the product must do and what must have become of the data; that nothing else was
+//! The cases. Each says what the product must do and what must have become of the data; that nothing else was
 //! touched is asserted after each of them by the suite.
 
 use std::cell::OnceCell;
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, anyhow, ensure};
-use serde_json::Value;
+use anyhow::{Context, Error, Result, anyhow, ensure};
 
 use super::scene::{Scene, says};
-use crate::testbed::Testbed;
+use crate::rounds::{Random, moments};
 
 pub(super) type Case = fn(&Scene) -> Result<()>;
+
+/// The clients run again while the store is drained.
+const PIN: &[&str] = &["--mode", "pin"];
+/// They wait until it is.
+const HOLD: &[&str] = &["--mode", "hold"];
 
 pub(super) const ON_AN_EMPTY_SERVER: [(&str, Case); 3] = [
     ("empty", empty),
@@ -19,15 +22,19 @@ pub(super) const ON_AN_EMPTY_SERVER: [(&str, Case); 3] = [
     ("wrong credential", wrong_credential),
 ];
 
-pub(super) const ON_A_SEEDED_SERVER: [(&str, Case); 8] = [
+pub(super) const ON_A_SEEDED_SERVER: [(&str, Case); 9] = [
     ("awkward names and content", awkward),
     ("restore over existing data", over_existing_data),
     ("restore twice", twice),
     ("damaged artifact", damaged),
     ("capture while a writer writes", while_a_writer_writes),
+    ("writes while draining are not in the backup", written_while_draining),
     ("dies while draining", dies_while_draining),
     ("cancel while draining", cancelled_while_draining),
-    ("a writer from outside while draining", intruded_while_draining),
+    (
+        "a writer from outside inside the standstill",
+        intruded_inside_the_standstill,
+    ),
 ];
 
 fn empty(scene: &Scene) -> Result<()> {
@@ -96,39 +103,33 @@ fn twice(scene: &Scene) -> Result<()> {
     scene.is_as(made)
 }
 
-/// A client that writes as fast as it can until the stop begins: the backup holds all that it wrote before, and nothing
-/// that it writes afterwards. It has finished its last write then: clients and stores are stopped together, which cuts
-/// a write to several databases.
+/// A client that writes by itself, until it is stopped and as soon as it is back, while the store is drained: the backup holds all
+/// that it wrote before, to the end of what it was doing when it was told to stop, and nothing that it wrote afterwards.
 fn while_a_writer_writes(scene: &Scene) -> Result<()> {
-    let before = scene.testbed.tick()?;
-    let writing = AtomicBool::new(true);
-    let ran = std::thread::scope(|scope| {
-        let writer = scope.spawn(|| tick_while(&writing, scene.testbed));
-        // Nothing is stopped before the claim is there, and that takes the engine longer than the signal.
-        let claims = |event: &Value| event["event"] == "step_began" && event["step"] == "claim";
-        let ran = scene.product.interfered_at("the claim", claims, |_| {
-            writing.store(false, Ordering::Relaxed);
-            writer.join().map_err(|_| anyhow!("the writer panicked"))?
-        });
-        writing.store(false, Ordering::Relaxed);
-        ran
-    })?;
-    let summary = ran.must_end_with(0)?.summary()?;
-    let id = summary["manifest"]["id"].as_str().context("no backup")?;
-    let stopped = scene
-        .testbed
-        .witness_log_last_stop()?
-        .context("the writer was never stopped")?;
-    ensure!(stopped > before, "nobody wrote before the stop");
-    ensure!(scene.tick_again()? > stopped, "nothing was written since");
-    scene.restore(id)?;
-    scene.shows_tick(stopped)
+    let mut random = Random::by_the_clock();
+    scene.testbed.go_on()?;
+    let moment = moments::back_up(scene.testbed, &scene.product, "pin", &mut random)?;
+    moments::must_be_one(scene.testbed, &scene.product, &moment)
 }
 
-fn tick_while(writing: &AtomicBool, testbed: &Testbed) -> Result<()> {
-    while writing.load(Ordering::Relaxed) {
-        testbed.tick()?;
-    }
+/// The point in time is the pin: what clients write while the store is drained belongs to the next backup.
+fn written_while_draining(scene: &Scene) -> Result<()> {
+    scene.bulky_artifact()?;
+    let pinned = scene.testbed.truth()?;
+    let differences = || Ok::<_, Error>(pinned.differences(&scene.testbed.truth()?));
+    let ran = scene.half_way(PIN, |_| scene.subject.intrude(scene.testbed).map(drop))?;
+    let summary = ran.must_end_with(0)?.summary()?;
+    ensure!(
+        !differences()?.is_empty(),
+        "nothing was written while the store was drained"
+    );
+    scene.restore(summary["manifest"]["id"].as_str().context("no backup")?)?;
+    let differences = differences()?;
+    ensure!(
+        differences.is_empty(),
+        "other data than at the pin:\n{}",
+        differences.join("\n")
+    );
     Ok(())
 }
 
@@ -152,26 +153,38 @@ fn damaged(scene: &Scene) -> Result<()> {
 }
 
 fn dies_while_draining(scene: &Scene) -> Result<()> {
-    let listed = scene.product.backups()?;
-    let killing = OnceCell::new();
-    let ran = scene.half_way(|_| killing.set(scene.kill_store()?).map_err(|_| anyhow!("killed twice")))?;
-    let killed = killing.into_inner().context("nothing was killed")?.join();
-    killed.map_err(|_| anyhow!("the killer panicked"))??;
-    says(&ran.must_end_with(1)?, &format!("store {}", scene.service()))?;
-    scene.lists(&listed)
+    [PIN, HOLD].into_iter().try_for_each(|mode| {
+        let listed = scene.product.backups()?;
+        let killing = OnceCell::new();
+        let ran = scene.half_way(mode, |_| {
+            killing.set(scene.kill_store()?).map_err(|_| anyhow!("killed twice"))
+        })?;
+        let killed = killing.into_inner().context("nothing was killed")?.join();
+        killed.map_err(|_| anyhow!("the killer panicked"))??;
+        says(&ran.must_end_with(1)?, &format!("store {}", scene.service()))?;
+        scene.lists(&listed)?;
+        // A run has stopped no store and starts none: whoever has killed it starts it again.
+        scene.testbed.docker(&["start", &scene.store])?;
+        scene.answers()?;
+        scene.nothing_is_left().with_context(|| format!("{mode:?}"))
+    })
 }
 
 fn cancelled_while_draining(scene: &Scene) -> Result<()> {
-    let listed = scene.product.backups()?;
-    let ran = scene.half_way(|running| running.signal("INT"))?;
-    says(&ran.must_end_with(130)?, "interrupted")?;
-    scene.lists(&listed)
+    [PIN, HOLD].into_iter().try_for_each(|mode| {
+        let listed = scene.product.backups()?;
+        let ran = scene.half_way(mode, |running| running.signal("INT"))?;
+        says(&ran.must_end_with(130)?, "interrupted")?;
+        scene.lists(&listed)?;
+        scene.nothing_is_left().with_context(|| format!("{mode:?}"))
+    })
 }
 
-fn intruded_while_draining(scene: &Scene) -> Result<()> {
+/// The marks are compared at the end of the standstill: where the clients stay down, that is after the last byte.
+fn intruded_inside_the_standstill(scene: &Scene) -> Result<()> {
     let listed = scene.product.backups()?;
     let mut words = "";
-    let ran = scene.half_way(|_| {
+    let ran = scene.half_way(HOLD, |_| {
         words = scene.subject.intrude(scene.testbed)?;
         Ok(())
     })?;

@@ -75,28 +75,15 @@ impl<'a> Scene<'a> {
     }
 
     /// Fails unless the witness has written so many ticks, whole, everywhere in the store.
-    pub(super) fn shows_tick(&self, tick: u64) -> Result<()> {
-        for (place, witness) in self.testbed.witness()? {
-            let is_that = witness.is_whole() && witness.last == tick;
-            ensure!(is_that, "{place} shows {witness:?}, not tick {tick}");
-        }
+    fn shows_tick(&self, tick: u64) -> Result<()> {
+        let shown = self.testbed.one_tick()?;
+        ensure!(shown == tick, "the store shows tick {shown}, not {tick}");
         Ok(())
     }
 
     fn tick(&self) -> Result<u64> {
         let states = self.testbed.witness()?;
         Ok(states.values().map(|witness| witness.last).max().unwrap_or(0))
-    }
-
-    /// A tick of a witness that was started a moment ago: until then the engine runs nothing in its container.
-    pub(super) fn tick_again(&self) -> Result<u64> {
-        let begun = Instant::now();
-        loop {
-            match self.testbed.tick() {
-                Err(_) if begun.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(100)),
-                ticked => return ticked,
-            }
-        }
     }
 
     pub(super) fn try_restore(&self, id: &str) -> Result<Ran> {
@@ -127,13 +114,13 @@ impl<'a> Scene<'a> {
 
     /// A backup of much data, and a deed when its first bytes have come. The product stands still meanwhile
     /// (SIGSTOP), so that the deed is done half-way however long it takes.
-    pub(super) fn half_way(&self, deed: impl FnOnce(&Running) -> Result<()>) -> Result<Ran> {
+    pub(super) fn half_way(&self, arguments: &[&str], deed: impl FnOnce(&Running) -> Result<()>) -> Result<Ran> {
         let artifact = self.bulky_artifact()?;
-        self.product.interfered(artifact, deed)
+        self.product.interfered_with(arguments, artifact, deed)
     }
 
     /// Made once, by the first case that wants it.
-    fn bulky_artifact(&self) -> Result<&'static str> {
+    pub(super) fn bulky_artifact(&self) -> Result<&'static str> {
         if let Some(artifact) = self.bulk.get() {
             return Ok(artifact);
         }
