@@ -15,7 +15,10 @@ mod options;
 mod pin;
 mod preflight;
 mod rdb;
+mod reader;
 mod restore;
+mod savable;
+mod saves;
 mod session;
 mod structure;
 mod versions;
@@ -111,6 +114,8 @@ struct ValkeyStore {
 struct Known {
     layout: Layout,
     version: Version,
+    /// A stop loses what was written since the last save.
+    forgetful: bool,
 }
 
 #[async_trait]
