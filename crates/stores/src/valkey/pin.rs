@@ -1,7 +1,7 @@
 //! The pin: a save of our own, whose file is open before anybody can put another in its place. The
 //! state in an RDB file is that of the moment at which the server forked for it: from then on clients may run.
 //!
-//! Nobody is kept from saving (see `docs/adr/0010`): what is open stays the same file, whoever renames what over its
+//! Nobody is kept from saving (see `docs/adr/0010` and `0018`): what is open stays the same file, whoever renames what over its
 //! name. That it is ours is asked right after it was opened, while the clients are down.
 
 use std::time::Duration;
