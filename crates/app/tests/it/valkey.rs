@@ -336,7 +336,7 @@ fn without_append_only_files_and_without_a_password() -> Result<()> {
     )
 }
 
-/// What a server has in memory alone is backed up without its stop; a restore stops it, and has it saved before that.
+/// What a server has in memory alone is backed up without its stop; a restore, which stops it, wants it saved.
 #[test]
 fn what_is_in_memory_alone_is_backed_up_and_not_lost_by_a_restore() -> Result<()> {
     on_cache(
@@ -351,6 +351,9 @@ fn what_is_in_memory_alone_is_backed_up_and_not_lost_by_a_restore() -> Result<()
             cache.wreck()?;
             cache.fill("since then")?;
             let since = cache.truth()?;
+            cache.restore(&backup)?.must_end_with(13)?.must_say("in memory alone")?;
+            assert_eq!(cache.began(&cache.id)?, began, "the server was stopped");
+            cache.cli(&["SAVE"])?;
             cache
                 .product
                 .run(&["restore", &backup, "--confirm", &backup])?
@@ -402,7 +405,9 @@ fn clients_run_and_write_while_the_fork_writes_its_dump() -> Result<()> {
             said["event"] == "step_ended" && said["step"] == "start"
         })?;
         is_running(cache, "app")?;
-        cache.fill("second")?;
+        cache.cli(&["SET", "plain", "second"])?;
+        cache.cli(&["-n", "15", "DEL", "hash"])?;
+        cache.cli(&["-n", "3", "SET", "new", "second"])?;
         let saves = cache.persistence()?;
         assert!(
             saves.contains("rdb_bgsave_in_progress:1"),
@@ -427,6 +432,7 @@ fn a_fork_that_is_ended_makes_no_backup() -> Result<()> {
         cache.fill("first")?;
         let (settings, before) = (cache.settings()?, standing(cache.testbed)?);
         for deed in ["FLUSHALL", "kill"] {
+            cache.wreck()?;
             cache.fill("again")?;
             cache.save_slowly("100000")?;
             let mut running = cache.product.start(&["backup", "--json"])?;

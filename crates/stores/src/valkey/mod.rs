@@ -114,8 +114,6 @@ struct ValkeyStore {
 struct Known {
     layout: Layout,
     version: Version,
-    /// A stop loses what was written since the last save.
-    forgetful: bool,
 }
 
 #[async_trait]

@@ -112,6 +112,13 @@ impl ValkeyStore {
     pub(super) async fn fits(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
         let session = self.open(cx).await?;
         let known = self.learn(&session, record).await?;
+        let unsaved = Info::ask(&session, Some("persistence")).await?;
+        if forgetful(&session).await? && unsaved.number("rdb_changes_since_last_save") > 0 {
+            return Err(self.unfit(
+                "it keeps its data in memory alone, and the stop of a restore would lose what no save holds: stop its \
+                 clients and let it `SAVE`, or restart it if its data may go, and restore again",
+            ));
+        }
         let bytes = record.artifacts.iter().map(|artifact| artifact.size).sum();
         self.must_take(cx, &known.layout, bytes).await
     }
@@ -141,12 +148,7 @@ impl ValkeyStore {
                 missing.join(", ")
             )));
         }
-        let forgetful = forgetful(session).await?;
-        let known = Known {
-            layout,
-            version,
-            forgetful,
-        };
+        let known = Known { layout, version };
         Ok(self.known.get_or_init(|| known).clone())
     }
 

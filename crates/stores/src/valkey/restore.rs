@@ -13,15 +13,14 @@ use super::drain::RDB;
 use super::info::Info;
 use super::layout::Layout;
 use super::rdb::{Check, Format};
-use super::session::Session;
 use super::structure::{CHECK_RDB, verdict};
-use super::{Known, ValkeyStore, aside, saves};
+use super::{Known, ValkeyStore, aside};
 use crate::toolbox::{Doing, collect, damaged, feed_watched, finished};
 
 /// What is done in a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Running: learn where its data lies, and have it written down.
+    /// Running: learn where its data lies.
     Learn,
     /// Stopped: put the dump in its place.
     Place,
@@ -41,11 +40,10 @@ impl Stage {
 
 impl ValkeyStore {
     /// What a restore does. Where the data lies was learned before the stop, unless an earlier restore
-    /// stands unfinished: then nothing was asked, and the server has to be started for it. One that would lose
-    /// data by its stop is worked on before it, too.
+    /// stands unfinished: then nothing was asked, and the server has to be started for it.
     pub(super) fn stages(&self) -> &'static [Stage] {
         self.stages.get_or_init(|| {
-            if self.known.get().is_some_and(|known| !known.forgetful) {
+            if self.known.get().is_some() {
                 &[Stage::Place, Stage::See]
             } else {
                 &[Stage::Learn, Stage::Place, Stage::See]
@@ -63,8 +61,7 @@ impl ValkeyStore {
         match self.stages().get(stage) {
             Some(Stage::Learn) => {
                 let session = self.open(cx).await?;
-                let known = self.learn(&session, record).await?;
-                keep(cx, &session, &known).await
+                self.learn(&session, record).await.map(drop)
             }
             Some(Stage::Place) => self.place(cx, record, artifacts).await,
             Some(Stage::See) => self.see(cx).await,
@@ -159,15 +156,6 @@ impl ValkeyStore {
         let session = self.open(cx).await?;
         Ok(self.must_be_supported(&session).await?.1)
     }
-}
-
-/// Has a server write down what its stop would lose: it is to be set aside, and may be put back.
-async fn keep(cx: &Cx, session: &Session, known: &Known) -> Result<(), StoreError> {
-    let info = Info::ask(session, Some("persistence")).await?;
-    if known.forgetful && info.number("rdb_changes_since_last_save") > 0 {
-        saves::save(cx, session).await?;
-    }
-    Ok(())
 }
 
 #[async_trait]

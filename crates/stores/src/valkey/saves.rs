@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 use stillpoint_core::engine::limits::LOOK_EVERY;
-use stillpoint_core::ports::{Cx, StoreError, within};
+use stillpoint_core::ports::{Cx, StoreError};
 
 use super::access::server;
 use super::info::Info;
 use super::session::{Session, Trouble, items, text};
-use crate::toolbox::{BY_SIZE, guarded};
+use crate::toolbox::guarded;
 
 /// `ok`, or `err` after a save that failed.
 pub(super) const STATUS: &str = "rdb_last_bgsave_status";
@@ -81,19 +81,6 @@ pub(super) async fn begin(cx: &Cx, session: &Session) -> Result<(Save, Timestamp
         }
         guarded(cx, "waiting", cx.clock.sleep(LOOK_EVERY)).await?;
     }
-}
-
-/// Has the server write all of its data into its dump.
-pub(super) async fn save(cx: &Cx, session: &Session) -> Result<(), StoreError> {
-    within(&*cx.clock, BY_SIZE, "saving", async {
-        begin(cx, session).await?;
-        // Another that came after ours holds as much.
-        match idle(cx, session).await?.text(STATUS) {
-            "ok" => Ok(()),
-            _ => Err(failed()),
-        }
-    })
-    .await?
 }
 
 /// Waits until no child of the server writes files, and returns what it says then.
