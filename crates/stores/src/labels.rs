@@ -25,7 +25,7 @@ pub struct Key {
 }
 
 /// Every setting of a store, whatever its kind; a kind's page in `docs/stores/` says what they mean to it.
-pub const KEYS: [Key; 11] = [
+pub const KEYS: [Key; 12] = [
     shown("user"),
     secret("password"),
     secret("token"),
@@ -33,6 +33,7 @@ pub const KEYS: [Key; 11] = [
     secret("creds"),
     shown("accounts"),
     shown("port"),
+    shown("max_blocked_seconds"),
     // No secret, but nothing to be shown either: pages of letters, which stand in a file.
     secret("tls_ca"),
     secret("tls_cert"),

@@ -2,6 +2,7 @@
 
 use stillpoint_core::engine::backup::Sealed;
 use stillpoint_core::errors::Exit;
+use stillpoint_core::manifest::CLIENTS_WAITED;
 use stillpoint_core::operations::Operations;
 
 use super::{look_at_labels, order};
@@ -58,6 +59,14 @@ fn summary(sealed: &Sealed) {
         manifest.artifacts().count(),
         words::local(manifest.id.timestamp()),
     ));
+    for store in &manifest.stores {
+        if let Some(waited) = store.facts.get(CLIENTS_WAITED) {
+            print::line(&format!(
+                "Clients of {} waited while it was copied: {waited}.",
+                store.name
+            ));
+        }
+    }
     for degraded in &sealed.degraded {
         print::line(&format!("The backup is good, but {degraded}."));
     }

@@ -247,6 +247,10 @@ pub trait Pinned: Send {
     /// Whether clients must stay down until it is drained.
     fn needs_standstill(&self) -> bool;
 
+    /// The marks of all stores have been compared: nothing needs to be kept from writing any more. Called before the
+    /// clients start.
+    async fn marks_compared(&mut self) {}
+
     /// Streams the pinned state into the sink. Nothing is recorded of a drain that failed.
     async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<StoreRecord, StoreError>;
 
