@@ -46,6 +46,7 @@ pub(crate) async fn operations(config: &Config) -> Result<Local, Failure> {
         processors: std::thread::available_parallelism().map_or(1, usize::from),
         version: VERSION.to_owned(),
         keep: wired.keep,
+        standstill: config.standstill,
         retention: config.retention,
         lease: config.lease,
     }))

@@ -170,7 +170,7 @@ pub trait Listener: Send + Sync {
     fn hear(&self, event: &Event);
 }
 
-/// The mouth of one run.
+/// Reports the events of one run.
 #[derive(Clone)]
 pub struct Reporter {
     run: RunId,

@@ -41,6 +41,8 @@ pub struct Workload {
     pub stop_grace: Option<Duration>,
     /// The engine removes it when it ends: it could never be started again.
     pub auto_remove: bool,
+    /// The container, by id or name, whose network it uses in place of one of its own: without that one it has none.
+    pub network_of: Option<String>,
     /// All labels.
     pub labels: BTreeMap<String, String>,
     /// Its environment; may hold secrets.
@@ -50,6 +52,11 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// Whether it is the container of this id or name.
+    pub fn is_container(&self, id_or_name: &str) -> bool {
+        self.id.as_str() == id_or_name || self.container == id_or_name
+    }
+
     /// Whether the others of its platform reach it by this name: its service's, or its container's, which also
     /// tells one replica from another.
     pub fn is_called(&self, host: &str) -> bool {

@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use stillpoint_core::manifest::Mode;
 use stillpoint_core::names::{StoreKind, StoreName};
 use stillpoint_core::ports::{Kind, Store, StoreError};
 use stillpoint_core::workload::Workload;
@@ -25,7 +26,7 @@ pub struct Key {
 }
 
 /// Every setting of a store, whatever its kind; a kind's page in `docs/stores/` says what they mean to it.
-pub const KEYS: [Key; 12] = [
+pub const KEYS: [Key; 13] = [
     shown("user"),
     secret("password"),
     secret("token"),
@@ -34,6 +35,7 @@ pub const KEYS: [Key; 12] = [
     shown("accounts"),
     shown("port"),
     shown("max_blocked_seconds"),
+    shown("mode"),
     // No secret, but nothing to be shown either: pages of letters, which stand in a file.
     secret("tls_ca"),
     secret("tls_cert"),
@@ -135,6 +137,17 @@ impl Kind for WithLabels {
         self.plain.recognises(workload)
     }
 
+    fn mode(&self, name: &StoreName, workload: &Workload) -> Result<Option<Mode>, StoreError> {
+        let settings = settings(&self.above, name, workload);
+        let set = settings(&variable(name.as_str(), "MODE"));
+        let mode = set.map(|mode| mode.expose_secret().parse());
+        mode.transpose().map_err(|wrong| {
+            StoreError::Unfit(format!(
+                "{name}: mode: {wrong}: set it in [stores.{name}], or by its label"
+            ))
+        })
+    }
+
     fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
         let settings = settings(&self.above, &name, workload);
         (self.make)(settings).store(name, workload)
@@ -143,7 +156,6 @@ impl Kind for WithLabels {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use secrecy::ExposeSecret;
     use stillpoint_core::workload::Environment;
     use stillpoint_testkit::World;
     use stillpoint_testkit::fakes::Container;

@@ -83,6 +83,7 @@ methods! {
     AsidePutBack = "aside.put_back",
     AsideDiscard = "aside.discard",
     CopiedKeepOnly = "copied.keep_only",
+    PinnedMarksCompared = "pinned.marks_compared",
     PinnedDrain = "pinned.drain",
     PinnedRelease = "pinned.release",
 }

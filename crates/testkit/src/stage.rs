@@ -13,7 +13,7 @@ use stillpoint_core::engine::restore::undo::Undone;
 use stillpoint_core::engine::restore::{Rehearsed, Restored, Selection};
 use stillpoint_core::engine::start::Degraded;
 use stillpoint_core::errors::{Error, Exit};
-use stillpoint_core::manifest::Manifest;
+use stillpoint_core::manifest::{Manifest, Mode};
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Backups, Operations, Order, Restore, Scope, Terms};
 use stillpoint_core::ports::Clock;
@@ -150,7 +150,13 @@ impl World {
     /// Makes a backup.
     pub async fn backup(&self) -> Told<Sealed> {
         let operations = self.operations();
-        self.run(|order| operations.backup(order)).await
+        self.run(|order| operations.backup(None, order)).await
+    }
+
+    /// Makes a backup during whose drains every client stays down.
+    pub async fn backup_on_hold(&self) -> Told<Sealed> {
+        let operations = self.operations();
+        self.run(|order| operations.backup(Some(Mode::Hold), order)).await
     }
 
     /// Restores a backup.

@@ -45,6 +45,7 @@ pub(super) fn workload(act: &Act, found: ContainerInspectResponse) -> Result<Opt
         restart_count: count(found.restart_count),
         exit_code: exit_code(act, &state)?,
         stop_grace: stop_grace(&config),
+        network_of: network_of(found.host_config.as_ref()),
         auto_remove: found.host_config.and_then(|host| host.auto_remove).unwrap_or_default(),
         image: config.image.unwrap_or_default(),
         labels: labels.into_iter().collect(),
@@ -74,6 +75,12 @@ fn restart(host: Option<&HostConfig>) -> RestartPolicy {
         name: name.filter(|name| !name.is_empty()).unwrap_or_else(|| "no".to_owned()),
         retries: policy.and_then(|policy| policy.maximum_retry_count).unwrap_or_default(),
     }
+}
+
+/// The container whose network it uses: `container:<id>`, which is what Compose makes of `service:<name>`.
+fn network_of(host: Option<&HostConfig>) -> Option<String> {
+    let mode = host?.network_mode.as_deref()?;
+    mode.strip_prefix("container:").map(ToOwned::to_owned)
 }
 
 /// A policy in the engine's words; one that the engine does not know is none.

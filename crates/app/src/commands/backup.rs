@@ -2,7 +2,7 @@
 
 use stillpoint_core::engine::backup::Sealed;
 use stillpoint_core::errors::Exit;
-use stillpoint_core::manifest::CLIENTS_WAITED;
+use stillpoint_core::manifest::{CLIENTS_WAITED, Mode};
 use stillpoint_core::operations::Operations;
 
 use super::{look_at_labels, order};
@@ -15,25 +15,36 @@ use crate::wiring;
 /// Back up the platform at one point in time
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// How the clients are kept away while the stores are copied
-    #[arg(long, value_enum, default_value_t)]
-    mode: Mode,
+    /// When the clients start again [default: `pin`, or what BACKUP_MODE says]
+    #[arg(long, value_enum)]
+    mode: Option<When>,
 }
 
-#[derive(clap::ValueEnum, Clone, Copy, Debug, Default)]
-enum Mode {
-    /// Clients stay down until every store is copied
-    #[default]
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+enum When {
+    /// As soon as every store's point in time is fixed: they run while the stores are copied
+    Pin,
+    /// When the last byte was read
     Hold,
 }
 
+impl From<When> for Mode {
+    fn from(when: When) -> Self {
+        match when {
+            When::Pin => Self::Pin,
+            When::Hold => Self::Hold,
+        }
+    }
+}
+
 pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
-    let Mode::Hold = args.mode;
     let operations = wiring::operations(config).await?;
     look_at_labels(config, &operations).await;
     let watchdog = Watchdog::start(config);
     let display = Display::start(config.json);
-    let sealed = operations.backup(order(config, &display)).await;
+    let sealed = operations
+        .backup(args.mode.map(Mode::from), order(config, &display))
+        .await;
     display.finish();
     watchdog.dismiss();
     let sealed = sealed?;
@@ -59,6 +70,9 @@ fn summary(sealed: &Sealed) {
         manifest.artifacts().count(),
         words::local(manifest.id.timestamp()),
     ));
+    if let Some(window) = &manifest.standstill {
+        print::line(&format!("Clients were down for {}.", words::span(window.down())));
+    }
     for store in &manifest.stores {
         if let Some(waited) = store.facts.get(CLIENTS_WAITED) {
             print::line(&format!(

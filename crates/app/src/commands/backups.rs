@@ -92,7 +92,7 @@ fn list(backups: &Backups) {
             backup
                 .manifest
                 .standstill
-                .map_or_else(String::new, |window| words::between(window.stopping, window.ended)),
+                .map_or_else(String::new, |window| words::span(window.down())),
             verified(backup),
             remark(backup),
         ]);
@@ -141,10 +141,7 @@ fn show(manifest: &Manifest) {
         manifest.stillpoint
     ));
     if let Some(window) = manifest.standstill {
-        print::line(&format!(
-            "Clients down {}",
-            words::between(window.stopping, window.ended)
-        ));
+        print::line(&format!("Clients down {}", words::span(window.down())));
     }
     for store in &manifest.stores {
         print::line(&format!(

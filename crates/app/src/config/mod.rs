@@ -17,6 +17,7 @@ mod s3;
 mod settings;
 mod show;
 mod similar;
+mod standstill;
 mod stores;
 mod surroundings;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::engine::plan::Plan;
+use stillpoint_core::engine::site::StandstillRules;
 use stillpoint_core::names::Project;
 use stillpoint_core::retention::Policy;
 use stillpoint_stores::Setting;
@@ -61,10 +63,11 @@ const CONFIG: Key = Key {
 
 /// Every key of every owner.
 fn keys() -> Vec<&'static Key> {
-    let owners: [&'static [Key]; 6] = [
+    let owners: [&'static [Key]; 7] = [
         &platform::KEYS,
         &repository::KEYS,
         &s3::KEYS,
+        &standstill::KEYS,
         &retention::KEYS,
         &verify::KEYS,
         &[CONFIG],
@@ -79,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) platform: Platform,
     /// How long a silent writer keeps others away from the repository.
     pub(crate) lease: Duration,
+    /// How backups keep clients away.
+    pub(crate) standstill: StandstillRules,
     /// How long backups stay.
     pub(crate) retention: Policy,
     /// What is verified without being asked for.
@@ -107,6 +112,7 @@ impl Config {
         Ok(Self {
             platform: platform::read(&settings),
             lease: repository::lease(&settings)?,
+            standstill: standstill::read(&settings)?,
             retention: retention::read(&settings)?,
             verify: verify::read(&settings)?,
             json: options.json,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use stillpoint_core::events::{Kind, Step};
+use stillpoint_core::events::{Kind, Step, millis};
 
 /// `1.4 MiB`.
 pub(crate) fn bytes(count: u64) -> String {
@@ -19,9 +19,13 @@ pub(crate) fn local(moment: Timestamp) -> String {
         .to_string()
 }
 
-/// `01:07`, from one moment to the next.
-pub(crate) fn between(from: Timestamp, to: Timestamp) -> String {
-    clock(to.duration_since(from).unsigned_abs())
+/// `7.4 s`, or from a minute on `01:07`.
+pub(crate) fn span(span: Duration) -> String {
+    if span < Duration::from_mins(1) {
+        seconds(millis(span))
+    } else {
+        clock(span)
+    }
 }
 
 /// `01:07`.
@@ -82,21 +86,21 @@ pub(crate) fn sentence(kind: &Kind) -> Option<String> {
 
 fn doing(step: Step) -> &'static str {
     match step {
-        Step::Preflight => "looking whether it can succeed",
-        Step::Verify => "reading the backup and comparing it with its manifest",
-        Step::Claim => "taking the platform",
-        Step::Stop => "stopping",
-        Step::Pin => "fixing the point in time",
-        Step::Drain => "copying the stores",
-        Step::Copy => "copying what is about to be replaced",
-        Step::Load => "loading the stores",
+        Step::Preflight => "preflight",
+        Step::Verify => "verifying the backup",
+        Step::Claim => "claiming the platform",
+        Step::Stop => "stopping clients",
+        Step::Pin => "pinning stores",
+        Step::Drain => "draining stores",
+        Step::Copy => "copying data that is about to be replaced",
+        Step::Load => "loading stores",
         Step::PutBack => "putting the old data back",
-        Step::Compare => "comparing what is there with what was backed up",
-        Step::LogIn => "trying the logins that clients hold",
-        Step::Start => "starting what ran",
-        Step::Seal => "sealing the backup",
+        Step::Compare => "comparing inventories",
+        Step::LogIn => "trying the clients' logins",
+        Step::Start => "starting clients",
+        Step::Seal => "sealing",
         Step::Discard => "freeing the data that was replaced",
-        Step::Prune => "deleting what retention lets go",
-        Step::Adopt => "reading and describing what others made",
+        Step::Prune => "applying retention",
+        Step::Adopt => "adopting",
     }
 }

@@ -114,12 +114,17 @@ impl Backups {
 
     /// The size of the newest complete backup; none if there is none.
     pub async fn last_size(&self) -> Result<Option<u64>, RepositoryError> {
+        Ok(self.newest().await?.map(|manifest| manifest.size()))
+    }
+
+    /// The newest complete backup.
+    pub async fn newest(&self) -> Result<Option<Manifest>, RepositoryError> {
         let names = self.repository.directories().await?;
         let mut ids: Vec<BackupId> = names.iter().filter_map(|name| name.parse().ok()).collect();
         ids.sort();
         for id in ids.into_iter().rev() {
             match self.manifest(id).await {
-                Ok(manifest) if manifest.safety_of.is_none() => return Ok(Some(manifest.size())),
+                Ok(manifest) if manifest.safety_of.is_none() => return Ok(Some(manifest)),
                 Err(ReadError::Repository(error)) => return Err(error),
                 Ok(_) | Err(_) => {}
             }

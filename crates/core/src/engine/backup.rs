@@ -1,14 +1,16 @@
-//! The backup, from the first look to the seal. Read [`backup`] as a table of contents.
+//! The backup, from the first look to the seal. Read [`backup`] and then [`Backup::carry_out`] as tables of contents.
 //!
-//! Whatever happens, what ran runs again: nothing between a standstill's begin and its end returns
-//! early.
+//! No store is stopped: clients stop, every store is pinned while it runs, the clients start again, and the pinned stores
+//! are drained. Whatever happens, what ran runs again: nothing between a standstill's begin and its end returns early.
 
-mod capture;
+mod drain;
+mod manifest;
+mod pin;
+mod preflight;
 pub(super) mod room;
 
-use std::collections::BTreeSet;
-
-use futures::future::join_all;
+use futures::channel::oneshot;
+use futures::future::{join, join_all};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -18,22 +20,24 @@ use super::plan::Plan;
 use super::platform::Platform;
 use super::prune;
 use super::recovery;
-use super::site::{Refused, Run, Site};
-use super::standstill::{Ended, Standstill};
-use super::start::Degraded;
-use crate::backups::{Lease, LeaseError};
-use crate::errors::{Error, PreflightError, RunFailure};
-use crate::events::{Kind, Step};
-use crate::manifest::{FORMAT, Manifest, Mode, RunRecord};
+use super::site::{Run, Site};
+use super::standstill::Standstill;
+use super::start::{Degraded, once_each};
+use crate::backups::Lease;
+use crate::errors::{Error, RunFailure};
+use crate::events::Step;
+use crate::manifest::{FORMAT, Manifest, Mode, RunRecord, StoreRecord};
 use crate::names::BackupId;
 use crate::ports::journal::Phase;
-use crate::ports::power::{Intent, Job};
-use crate::ports::store::Preflight;
+use crate::ports::power::Intent;
 use crate::ports::{Cx, within};
 use crate::sink::Sink;
-use crate::workload::State;
 
-use capture::{Captured, capture};
+use drain::Drains;
+use manifest::of_lease;
+use pin::Pins;
+
+pub(super) use manifest::make_count;
 
 /// A backup that counts.
 #[derive(Debug, Serialize)]
@@ -44,13 +48,20 @@ pub struct Sealed {
     pub degraded: Vec<Degraded>,
 }
 
-/// Backs up the platform. The caller holds its lock.
-pub async fn backup(site: &Site, run: &Run, held: &Held, platform: &Platform) -> Result<Sealed, Error> {
-    let plan = Plan::new(platform, Job::BackupJob);
-    let id = BackupId::at(run.began);
+/// Backs up the platform; `mode` is the operator's word for this run. The caller holds the platform's lock.
+pub async fn backup(
+    site: &Site,
+    run: &Run,
+    held: &Held,
+    platform: &Platform,
+    mode: Option<Mode>,
+) -> Result<Sealed, Error> {
+    let plan = Plan::of_backup(platform, mode.unwrap_or(site.standstill.mode));
     // Before the preflight: whoever comes after a death must know of its processes and its canary.
-    let intent = site.intend(held, run, &plan, id).await?;
-    let ready = run.report.step(Step::Preflight, preflight(site, run, platform, &plan));
+    let intent = site.intend(held, run, &plan, BackupId::at(run.began)).await?;
+    let ready = run
+        .report
+        .step(Step::Preflight, preflight::check(site, run, platform, &plan));
     let lease = match ready.await {
         Ok(lease) => lease,
         Err(refused) => {
@@ -62,19 +73,35 @@ pub async fn backup(site: &Site, run: &Run, held: &Held, platform: &Platform) ->
         }
     };
     let (guarded, lost) = run.guarded();
-    let work = Box::pin(claimed(site, &guarded, platform, &plan, &intent, &lease));
-    let outcome = lease.keep(&lost, work).await;
-    let Claimed { outcome, holds } = outcome;
+    let backup = Backup {
+        site,
+        run: &guarded,
+        platform,
+        plan: &plan,
+        intent: &intent,
+        lease: &lease,
+    };
+    let claimed = lease.keep(&lost, Box::pin(backup.claimed())).await;
     // After a success too: an upload that was begun twice, because an answer got lost, is there once too often.
     let tidy = site.tidy(run, intent.backup).await;
     // A run that left something behind stays open: the next one finds it and removes what is left.
     if tidy {
         site.note(run, &intent, Phase::Closed).await;
     }
-    if holds {
+    if claimed.holds {
         site.release_claim(run, &intent).await;
     }
-    outcome
+    claimed.outcome
+}
+
+/// A backup that holds the repository.
+struct Backup<'a> {
+    site: &'a Site,
+    run: &'a Run,
+    platform: &'a Platform,
+    plan: &'a Plan,
+    intent: &'a Intent,
+    lease: &'a Lease,
 }
 
 /// What became of a run that held the repository.
@@ -84,243 +111,207 @@ struct Claimed {
     holds: bool,
 }
 
-async fn claimed(site: &Site, run: &Run, platform: &Platform, plan: &Plan, intent: &Intent, lease: &Lease) -> Claimed {
-    let ready = async {
-        run.check()?;
-        run.report.step(Step::Claim, site.claim(run, intent)).await
-    };
-    if let Err(error) = ready.await {
-        let outcome = Err(error);
-        return Claimed { outcome, holds: false };
-    }
-    let outcome = record(site, run, platform, plan, intent, lease).await;
-    if let Ok(sealed) = &outcome {
-        prune::after_backup(site, run, lease, &sealed.manifest).await;
-    }
-    Claimed { outcome, holds: true }
-}
-
-/// Nothing is stopped before this has passed, and the repository is ours.
-async fn preflight(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> Result<Lease, Refused> {
-    stores_run(plan)?;
-    plan.warnings().for_each(|warning| run.report.warn(warning));
-    let cx = site.cx(run);
-    let looks = join_all(platform.stores.values().map(|store| store.preflight(&cx))).await;
-    run.check()?;
-    let looks: Result<Vec<Preflight>, _> = looks.into_iter().collect();
-    let looks = looks.map_err(PreflightError::Store)?;
-    looks
-        .iter()
-        .flat_map(|look| &look.warnings)
-        .for_each(|warning| run.report.warn(warning));
-    room::must_spool(
-        site,
-        run,
-        platform.stores.values().map(|store| store.name()).zip(&looks),
-    )
-    .await?;
-    let live = looks.iter().map(|look| look.bytes).sum();
-    let lease = site.enter(run, &plan.platform).await?;
-    let fits = async {
-        let canary = site.backups.canary(run.report.run().as_str()).await;
-        canary.map_err(|cause| site.unfit(cause))?;
-        let last = site.backups.last_size().await.map_err(|cause| site.unfit(cause))?;
-        room::must_suffice(site, run, last, live).await?;
-        run.check()
-    };
-    match fits.await {
-        Ok(()) => Ok(lease),
-        Err(error) => {
-            let tidy = site.tidy(run, BackupId::at(run.began)).await;
-            Err(Refused { error, tidy })
-        }
-    }
-}
-
-/// A dump needs a server that runs: one that is down would be missing from the backup.
-fn stores_run(plan: &Plan) -> Result<(), PreflightError> {
-    for entry in &plan.entries {
-        if let (Some(store), false) = (entry.store(), entry.workload.state == State::Running) {
-            let state = entry.workload.state.to_string();
-            return Err(PreflightError::StoreDown {
-                store: store.clone(),
-                state,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Opens the backup's directory and either seals it or says that it failed.
-async fn record(
-    site: &Site,
-    run: &Run,
-    platform: &Platform,
-    plan: &Plan,
-    intent: &Intent,
-    lease: &Lease,
-) -> Result<Sealed, Error> {
-    let id = intent.backup;
-    let first = RunRecord {
-        format: FORMAT,
-        platform: platform.name.clone(),
-        run: run.report.run().clone(),
-        host: site.host.clone(),
-        process: site.process,
-        began: run.began,
-    };
-    let begun = site.backups.begin(id, &first, &run.report).await;
-    let sink = begun.map_err(|cause| Error::Repository {
-        place: site.backups.place(),
-        cause,
-    })?;
-    let (mut captured, ended) = stand_still(site, run, platform, plan, intent, &sink).await;
-    if let (Some(RunFailure::Interrupted), Some(lost)) = (&captured.failure, lease.lost().await) {
-        captured.failure = Some(of_lease(site, lost));
-    }
-    let manifest = manifest(site, run, plan, id, &captured, &ended);
-    let failed = captured.failure.is_some();
-    let sealed = seal(site, run, lease, &manifest, captured.failure).await;
-    // After the seal: the backup is safe before the last health check has passed.
-    let mut degraded = ended.degraded;
-    degraded.extend(site.hands(run).confirm(&ended.targets).await);
-    if failed {
-        find_out_deaths(site, run, platform).await;
-        degraded.extend(kept_too(site, run, intent).await);
-    }
-    let degraded = once_each(degraded);
-    if degraded.is_empty() {
-        site.note(run, intent, Phase::Verified).await;
-    }
-    match sealed {
-        Ok(()) => Ok(Sealed { manifest, degraded }),
-        Err(cause) => Err(Error::Run {
-            cause: Box::new(cause),
-            degraded,
-        }),
-    }
-}
-
-/// What made the run fail may have been the death of a store. The engine may call it running for a moment more, so
-/// the store itself is asked: one that does not answer is given the time in which its death is noticed.
-async fn find_out_deaths(site: &Site, run: &Run, platform: &Platform) {
-    let cx = Cx {
-        cancel: CancellationToken::new(),
-        ..site.cx(run)
-    };
-    let asked = join_all(platform.stores.values().map(|store| store.ready(&cx)));
-    drop(within(&*site.clock, DEATH_NOTICED, "every store answering", asked).await);
-}
-
-/// What made the run fail may have taken down more than the run had stopped: an engine that died took
-/// the kept containers with it.
-async fn kept_too(site: &Site, run: &Run, intent: &Intent) -> Vec<Degraded> {
-    match recovery::recover(&site.hands(run), intent).await {
-        Ok(degraded) => degraded,
-        Err(error) => {
-            run.report
-                .warn(format!("whether everything runs again could not be seen: {error}"));
-            Vec::new()
-        }
-    }
-}
-
-/// Stops, captures, starts. The only part in which the platform is down.
-async fn stand_still(
-    site: &Site,
-    run: &Run,
-    platform: &Platform,
-    plan: &Plan,
-    intent: &Intent,
-    sink: &Sink,
-) -> (Captured, Ended) {
-    let begun = run
-        .report
-        .step(Step::Stop, Standstill::begin(site.hands(run), plan))
-        .await;
-    let (captured, standstill) = match begun {
-        Ok(standstill) => {
-            site.keep_claim(run, intent).await;
-            let captured = capture(site, run, platform, plan, &standstill, sink).await;
-            (captured, standstill)
-        }
-        Err(broken) => (Captured::failed(broken.cause.into()), broken.standstill),
-    };
-    site.keep_claim(run, intent).await;
-    site.note(run, intent, Phase::Undoing).await;
-    (captured, standstill.end_as_step(run).await)
-}
-
-/// A workload that did not start is not healthy either: its first cause is the one that tells.
-pub(super) fn once_each(mut degraded: Vec<Degraded>) -> Vec<Degraded> {
-    let mut seen = BTreeSet::new();
-    degraded.retain(|entry| seen.insert(entry.workload.clone()));
-    degraded
-}
-
-/// Makes the backup count, or says why it does not and describes what there is of it.
-async fn seal(
-    site: &Site,
-    run: &Run,
-    lease: &Lease,
-    manifest: &Manifest,
+/// What the standstill yielded.
+struct Stood {
+    /// Stores that were drained inside it.
+    records: Vec<StoreRecord>,
+    /// Why the backup has failed, if it has.
     failure: Option<RunFailure>,
-) -> Result<(), RunFailure> {
-    let sealed = match failure {
-        None => run.report.step(Step::Seal, make_count(site, lease, manifest)).await,
-        Some(failure) => Err(failure),
-    };
-    match &sealed {
-        Ok(()) => run.report.tell(Kind::Sealed { backup: manifest.id }),
-        Err(failure) => describe(site, run, manifest, failure).await,
-    }
-    sealed
+    /// From when to when it lasted.
+    window: Option<crate::manifest::Standstill>,
 }
 
-/// A run that was frozen, and whose lease somebody has taken over since, must not seal.
-pub(super) async fn make_count(site: &Site, lease: &Lease, manifest: &Manifest) -> Result<(), RunFailure> {
-    lease.renew().await.map_err(|cause| of_lease(site, cause))?;
-    let sealed = site.backups.seal(manifest).await;
-    sealed.map_err(|cause| RunFailure::Repository {
-        place: site.backups.place(),
-        cause,
-    })
-}
-
-fn of_lease(site: &Site, cause: LeaseError) -> RunFailure {
-    let place = site.backups.place();
-    match cause {
-        LeaseError::Repository(cause) => RunFailure::Repository { place, cause },
-        cause => RunFailure::Lease { place, cause },
+impl Stood {
+    fn unknown() -> Self {
+        Self {
+            records: Vec::new(),
+            failure: Some(RunFailure::Interrupted),
+            window: None,
+        }
     }
 }
 
-async fn describe(site: &Site, run: &Run, manifest: &Manifest, failure: &RunFailure) {
-    let partial = Manifest {
-        failure: Some(failure.to_string()),
-        ..manifest.clone()
-    };
-    if let Err(error) = site.backups.seal_partial(&partial).await {
-        run.report
-            .warn(format!("what the failed run left could not be described: {error}"));
+impl Backup<'_> {
+    async fn claimed(&self) -> Claimed {
+        let ready = async {
+            self.run.check()?;
+            let claim = self.site.claim(self.run, self.intent);
+            self.run.report.step(Step::Claim, claim).await
+        };
+        if let Err(error) = ready.await {
+            let outcome = Err(error);
+            return Claimed { outcome, holds: false };
+        }
+        let outcome = self.carry_out().await;
+        if let Ok(sealed) = &outcome {
+            prune::after_backup(self.site, self.run, self.lease, &sealed.manifest).await;
+        }
+        Claimed { outcome, holds: true }
     }
-}
 
-fn manifest(site: &Site, run: &Run, plan: &Plan, id: BackupId, captured: &Captured, ended: &Ended) -> Manifest {
-    Manifest {
-        format: FORMAT,
-        stillpoint: site.version.clone(),
-        id,
-        platform: plan.platform.clone(),
-        run: run.report.run().clone(),
-        mode: Mode::Hold,
-        began: run.began,
-        sealed: site.clock.now(),
-        standstill: Some(ended.window),
-        workloads: plan.records(),
-        stores: captured.records.clone(),
-        adopted: false,
-        safety_of: None,
-        failure: None,
+    async fn carry_out(&self) -> Result<Sealed, Error> {
+        // The backup's directory.
+        let sink = self.open_directory().await?;
+        // Stop the clients.
+        let begun = Standstill::begin(self.site.hands(self.run), self.plan);
+        let begun = self.run.report.step(Step::Stop, begun).await;
+        // Pin every store, and see that nobody wrote meanwhile.
+        let (standstill, pinned) = match begun {
+            Ok(standstill) => {
+                self.site.keep_claim(self.run, self.intent).await;
+                let pinned = self.pin(&standstill).await;
+                (standstill, pinned)
+            }
+            Err(broken) => (broken.standstill, Err(broken.cause.into())),
+        };
+        // Start the clients, as soon as no store needs them down; drain the stores, and seal.
+        let (pins, failure) = pinned.map_or_else(|failure| (Pins::new(), Some(failure)), |pins| (pins, None));
+        let (holding, running) = self.split(pins);
+        let (stood, stands) = oneshot::channel();
+        let waits = holding.is_empty();
+        let back = self.bring_back(standstill, holding, failure, &sink, stood);
+        let drained = self.drain_and_seal(running, waits, &sink, stands);
+        let (back, (manifest, sealed)) = join(back, drained).await;
+        // See that what ran is back.
+        let degraded = self.confirm(back, sealed.is_err()).await;
+        match sealed {
+            Ok(()) => Ok(Sealed { manifest, degraded }),
+            Err(cause) => Err(Error::Run {
+                cause: Box::new(cause),
+                degraded,
+            }),
+        }
+    }
+
+    async fn open_directory(&self) -> Result<Sink, Error> {
+        let site = self.site;
+        let first = RunRecord {
+            format: FORMAT,
+            platform: self.platform.name.clone(),
+            run: self.run.report.run().clone(),
+            host: site.host.clone(),
+            process: site.process,
+            began: self.run.began,
+        };
+        let begun = site.backups.begin(self.intent.backup, &first, &self.run.report).await;
+        begun.map_err(|cause| Error::Repository {
+            place: site.backups.place(),
+            cause,
+        })
+    }
+
+    /// Those that must be drained while the clients are down, and the others.
+    fn split(&self, pins: Pins) -> (Pins, Pins) {
+        let holds = |pin: &pin::Pin| pin.pinned.needs_standstill() || self.plan.holds(pin.store.name());
+        pins.into_iter().partition(holds)
+    }
+
+    /// Drains what needs the standstill, and ends it. What it yielded is sent as soon as the clients were started; whether
+    /// they are well is awaited afterwards. Returns what is not as it was.
+    async fn bring_back(
+        &self,
+        standstill: Standstill,
+        holding: Pins,
+        failure: Option<RunFailure>,
+        sink: &Sink,
+        stood: oneshot::Sender<Stood>,
+    ) -> Vec<Degraded> {
+        let mut drains = Drains {
+            failure,
+            ..Drains::default()
+        };
+        if !holding.is_empty() {
+            drains = self.drain_in(&standstill, holding, sink).await;
+        }
+        self.site.keep_claim(self.run, self.intent).await;
+        self.site.note(self.run, self.intent, Phase::Undoing).await;
+        let ended = standstill.end_as_step(self.run).await;
+        let Drains { records, failure } = drains;
+        let is_well = failure.is_none();
+        // Whoever waits for it lives as long as we do.
+        let _ = stood.send(Stood {
+            records,
+            failure,
+            window: Some(ended.window),
+        });
+        let confirmed = self.site.hands(self.run).confirm(&ended.targets).await;
+        let degraded = once_each([ended.degraded, confirmed].concat());
+        if is_well && degraded.is_empty() {
+            self.site.note(self.run, self.intent, Phase::Verified).await;
+        }
+        degraded
+    }
+
+    /// Drains the stores that do not keep the clients down, and makes the backup count. Under pin the drains begin when
+    /// the clients were started; beside others that keep the clients down they begin at once.
+    async fn drain_and_seal(
+        &self,
+        running: Pins,
+        waits: bool,
+        sink: &Sink,
+        stands: oneshot::Receiver<Stood>,
+    ) -> (Manifest, Result<(), RunFailure>) {
+        let (drains, stood) = if waits {
+            let stood = stands.await;
+            (self.drain_beside(running, sink).await, stood)
+        } else {
+            join(self.drain_beside(running, sink), stands).await
+        };
+        let Stood {
+            records,
+            failure,
+            window,
+        } = stood.unwrap_or_else(|_| Stood::unknown());
+        let records = [records, drains.records].concat();
+        // What broke the standstill tells more than what came of it.
+        let failure = match failure.or(drains.failure) {
+            Some(RunFailure::Interrupted) => Some(self.why_interrupted().await),
+            failure => failure,
+        };
+        let manifest = self.describe(records, window);
+        let sealed = self.seal(&manifest, failure).await;
+        (manifest, sealed)
+    }
+
+    /// A run whose lease was lost is ended as by its operator.
+    async fn why_interrupted(&self) -> RunFailure {
+        let lost = self.lease.lost().await;
+        lost.map_or(RunFailure::Interrupted, |lost| of_lease(self.site, lost))
+    }
+
+    /// Returns what is not as it was. What made a run fail may have taken down more than the run had stopped.
+    async fn confirm(&self, mut degraded: Vec<Degraded>, failed: bool) -> Vec<Degraded> {
+        if failed {
+            self.find_out_deaths().await;
+            degraded.extend(self.kept_too().await);
+            degraded = once_each(degraded);
+            if degraded.is_empty() {
+                self.site.note(self.run, self.intent, Phase::Verified).await;
+            }
+        }
+        degraded
+    }
+
+    /// What made the run fail may have been the death of a store. The engine may call it running for a moment more, so
+    /// the store itself is asked: one that does not answer is given the time in which its death is noticed.
+    async fn find_out_deaths(&self) {
+        let cx = Cx {
+            cancel: CancellationToken::new(),
+            ..self.site.cx(self.run)
+        };
+        let asked = join_all(self.platform.stores.values().map(|store| store.ready(&cx)));
+        drop(within(&*self.site.clock, DEATH_NOTICED, "every store answering", asked).await);
+    }
+
+    /// An engine that died took stores and kept containers with it.
+    async fn kept_too(&self) -> Vec<Degraded> {
+        match recovery::recover(&self.site.hands(self.run), self.intent).await {
+            Ok(degraded) => degraded,
+            Err(error) => {
+                let said = format!("whether everything runs again could not be seen: {error}");
+                self.run.report.warn(said);
+                Vec::new()
+            }
+        }
     }
 }

@@ -14,6 +14,22 @@ pub const STORE_STOP_GRACE: Duration = Duration::from_mins(2);
 /// of a large server takes minutes.
 pub const STORE_READY: Duration = Duration::from_mins(10);
 
+/// How long a store may take to answer a question: its preflight, its marks, who is connected. Longer than any wait of a
+/// store's own for one answer.
+pub const STORE_ANSWERS: Duration = Duration::from_mins(10);
+
+/// How long clients may be down for a backup, unless told otherwise. Not where they wait until stores are drained.
+pub const STANDSTILL: Duration = Duration::from_mins(10);
+
+/// How long one store's pin may take where the standstill itself has no limit.
+pub const PIN: Duration = Duration::from_hours(1);
+
+/// How long one store's drain may take. A stream that stands still ends much earlier: [`STREAM_IDLE`].
+pub const DRAIN: Duration = Duration::from_hours(24);
+
+/// How long a call that was told to stop may take to do so: what it has started in a container gets 10 s.
+pub const CALL_ENDS: Duration = Duration::from_mins(1);
+
 /// How long a workload that was healthy may take to become so again.
 pub const HEALTHY_AGAIN: Duration = Duration::from_mins(3);
 

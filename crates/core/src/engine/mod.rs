@@ -5,6 +5,7 @@
 
 pub mod backup;
 pub mod claim;
+mod deadline;
 pub mod keep;
 pub mod limits;
 mod marked_shell;

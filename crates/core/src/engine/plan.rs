@@ -8,8 +8,9 @@ use crate::engine::keep::Keep;
 use crate::engine::limits::{CLIENT_STOP_GRACE, STORE_STOP_GRACE};
 use crate::engine::platform::Platform;
 use crate::engine::unprotected;
-use crate::manifest::WorkloadRecord;
+use crate::manifest::{Mode, StoreRecord, Took, WorkloadRecord};
 use crate::names::{Project, StoreName};
+use crate::ports::Footing;
 use crate::ports::power::{Job, Recorded};
 use crate::workload::{Health, State, Workload};
 
@@ -24,6 +25,8 @@ pub struct Plan {
     pub entries: Vec<Entry>,
     /// What is never stopped, also if it appears later.
     pub keep: Keep,
+    /// How a backup keeps the clients away, for every store that says nothing itself.
+    pub mode: Mode,
 }
 
 /// The plan for one workload.
@@ -37,8 +40,21 @@ pub struct Entry {
     pub action: Action,
     /// Why.
     pub reason: String,
-    /// It is started alone inside the standstill.
-    pub alone: bool,
+    /// The run works on it: a store that is pinned, loaded, or put back.
+    pub worked_on: bool,
+    /// How a backup takes it, if it is a store.
+    pub capture: Option<Capture>,
+}
+
+/// How a backup takes one store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// Whether the clients wait until it is drained.
+    pub mode: Mode,
+    /// In which state it is pinned.
+    pub footing: Footing,
+    /// How long it took the last time; none if nobody knows.
+    pub expected: Option<Took>,
 }
 
 /// What a workload is to the platform.
@@ -62,6 +78,25 @@ pub enum Action {
 }
 
 impl Plan {
+    /// The plan of a backup of the platform in this mode.
+    pub fn of_backup(platform: &Platform, mode: Mode) -> Self {
+        let mut plan = Self::new(platform, Job::BackupJob);
+        plan.mode = mode;
+        for entry in &mut plan.entries {
+            let store = platform.stores.get(&entry.workload.address);
+            entry.capture = store.map(|store| Capture {
+                mode: platform.mode(&entry.workload.address).unwrap_or(mode),
+                footing: store.pin_footing(),
+                expected: None,
+            });
+            if let (Some(capture), Action::Leave, State::Running) = (&entry.capture, entry.action, entry.workload.state)
+            {
+                entry.reason = capture.to_string();
+            }
+        }
+        plan
+    }
+
     /// The plan of `job` for the platform.
     pub fn new(platform: &Platform, job: Job) -> Self {
         let entries = platform
@@ -74,7 +109,32 @@ impl Plan {
             job,
             entries,
             keep: platform.keep.clone(),
+            mode: Mode::default(),
         }
+    }
+
+    /// Notes how long each store took in an earlier backup.
+    pub fn expect(&mut self, earlier: &[StoreRecord]) {
+        for entry in &mut self.entries {
+            let Role::Store(name) = &entry.role else { continue };
+            let record = earlier.iter().find(|record| record.name == *name);
+            if let (Some(capture), Some(took)) = (&mut entry.capture, record.and_then(|record| record.took)) {
+                capture.expected = Some(took);
+            }
+        }
+    }
+
+    /// Whether a store's clients wait until it is drained.
+    pub fn holds(&self, store: &StoreName) -> bool {
+        let entry = self.entries.iter().find(|entry| entry.store() == Some(store));
+        let capture = entry.and_then(|entry| entry.capture);
+        capture.is_some_and(|capture| capture.mode == Mode::Hold)
+    }
+
+    /// Whether the clients wait for any store's drain.
+    pub fn holds_any(&self) -> bool {
+        let mut captures = self.entries.iter().filter_map(|entry| entry.capture);
+        captures.any(|capture| capture.mode == Mode::Hold)
     }
 
     /// The same, with these stores alone worked on: the others are stopped with the rest.
@@ -82,8 +142,8 @@ impl Plan {
     pub fn replacing(mut self, stores: &BTreeSet<StoreName>) -> Self {
         for entry in &mut self.entries {
             let left_out = entry.store().is_some_and(|store| !stores.contains(store));
-            if left_out && entry.alone {
-                entry.alone = false;
+            if left_out && entry.worked_on {
+                entry.worked_on = false;
                 "stopped with the rest, its data stays as it is".clone_into(&mut entry.reason);
             }
         }
@@ -128,6 +188,14 @@ impl Entry {
         }
     }
 
+    /// What it gets to stop, whether or not it is stopped with the others.
+    pub fn grace(&self) -> Duration {
+        match self.action {
+            Action::Stop(grace) => grace,
+            Action::Leave => grace(&self.workload, self.store().is_some()),
+        }
+    }
+
     fn recorded(&self) -> Recorded {
         Recorded {
             address: self.workload.address.clone(),
@@ -140,7 +208,7 @@ impl Entry {
                 Action::Stop(grace) => Some(grace.as_secs()),
                 Action::Leave => None,
             },
-            alone: self.alone,
+            alone: self.worked_on,
         }
     }
 
@@ -156,6 +224,30 @@ impl Entry {
             reason: self.reason.clone(),
         }
     }
+}
+
+impl std::fmt::Display for Capture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let pinned = match self.footing {
+            Footing::Running => "pinned while it runs",
+            Footing::Frozen => "paused for its pin",
+            Footing::Stopped => "stopped alone for its pin",
+        };
+        let drained = match self.mode {
+            Mode::Pin => "copied while the clients run again",
+            Mode::Hold => "copied before the clients start",
+        };
+        write!(f, "a store: {pinned}, {drained}")?;
+        match self.expected {
+            Some(Took { pin, drain }) => write!(f, " (last time {} and {})", seconds(pin), seconds(drain)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn seconds(millis: u64) -> String {
+    let tenths = millis.div_ceil(100);
+    format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
 impl std::fmt::Display for Role {
@@ -185,7 +277,7 @@ fn entry(platform: &Platform, workload: &Workload, job: Job) -> Entry {
         (None, Some(_)) => Role::Kept,
         (None, None) => Role::Client,
     };
-    let alone = store.is_some();
+    let worked_on = store.is_some();
     let (action, reason) = match kept {
         Some(reason) => (Action::Leave, reason),
         None => managed(workload, store.is_some(), job),
@@ -195,7 +287,8 @@ fn entry(platform: &Platform, workload: &Workload, job: Job) -> Entry {
         role,
         action,
         reason,
-        alone,
+        worked_on,
+        capture: None,
     }
 }
 
@@ -205,6 +298,9 @@ fn managed(workload: &Workload, is_store: bool, job: Job) -> (Action, String) {
     }
     match workload.state {
         State::Created | State::Exited => (Action::Leave, "does not run".to_owned()),
+        State::Running | State::Paused if job == Job::BackupJob && is_store => {
+            (Action::Leave, "a store: it is pinned while it runs".to_owned())
+        }
         // A stop would lose the memory for whose sake somebody froze it.
         State::Paused if job == Job::BackupJob => (Action::Leave, "paused: frozen, it cannot write".to_owned()),
         State::Running | State::Paused => (Action::Stop(grace(workload, is_store)), why(is_store, job).to_owned()),
@@ -218,7 +314,7 @@ fn grace(workload: &Workload, is_store: bool) -> Duration {
 
 fn why(is_store: bool, job: Job) -> &'static str {
     match (is_store, job) {
-        (true, Job::BackupJob) => "started alone for its dump, with every client down",
+        (true, Job::BackupJob) => "a store: it is pinned while it runs",
         (true, Job::FullRestoreJob) => "started alone, its data is replaced",
         (true, Job::UndoJob) => "started alone, its old data is put back",
         (true, Job::DiscardJob) => "old data is freed beside it",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::engine::keep::Keep;
-use crate::manifest::StoreRecord;
+use crate::manifest::{Mode, StoreRecord};
 use crate::names::{Address, Project, StoreName};
 use crate::ports::{Kind, Store, StoreError};
 use crate::workload::{State, Workload};
@@ -19,6 +19,8 @@ pub struct Platform {
     pub workloads: Vec<Workload>,
     /// The stores among them.
     pub stores: BTreeMap<Address, Arc<dyn Store>>,
+    /// How a backup keeps clients away for stores whose settings say so.
+    pub modes: BTreeMap<Address, Mode>,
     /// What is never stopped.
     pub keep: Keep,
 }
@@ -30,6 +32,11 @@ impl Platform {
         let store = self.stores.values().find(same)?;
         let runs = |workload: &Workload| workload.id == *store.workload() && workload.state == State::Running;
         self.workloads.iter().any(runs).then_some(store)
+    }
+
+    /// How a backup keeps clients away for this store, if its settings say so.
+    pub fn mode(&self, address: &Address) -> Option<Mode> {
+        self.modes.get(address).copied()
     }
 
     /// What a store's workload does.
@@ -97,11 +104,12 @@ pub fn find(
         .collect();
     mine.sort_by(|a, b| a.address.cmp(&b.address));
     let keep = keep.within(&mine);
-    let stores = open_stores(&mine, kinds, &keep)?;
+    let (stores, modes) = open_stores(&mine, kinds, &keep)?;
     Ok(Platform {
         name,
         workloads: mine,
         stores,
+        modes,
         keep,
     })
 }
@@ -137,21 +145,25 @@ fn kind_of<'a>(workload: &Workload, kinds: &'a [Arc<dyn Kind>], keep: &Keep) -> 
     kinds.iter().find(|kind| kind.recognises(workload))
 }
 
+/// Stores by their address.
+type Stores = BTreeMap<Address, Arc<dyn Store>>;
+
 fn open_stores(
     workloads: &[Workload],
     kinds: &[Arc<dyn Kind>],
     keep: &Keep,
-) -> Result<BTreeMap<Address, Arc<dyn Store>>, StoreError> {
-    let mut stores = BTreeMap::new();
+) -> Result<(Stores, BTreeMap<Address, Mode>), StoreError> {
+    let (mut stores, mut modes) = (Stores::new(), BTreeMap::new());
     for workload in workloads {
         if let Some(kind) = kind_of(workload, kinds, keep) {
-            stores.insert(
-                workload.address.clone(),
-                kind.store(store_name(&workload.address), workload)?,
-            );
+            let (address, name) = (&workload.address, store_name(&workload.address));
+            if let Some(mode) = kind.mode(&name, workload)? {
+                modes.insert(address.clone(), mode);
+            }
+            stores.insert(address.clone(), kind.store(name, workload)?);
         }
     }
-    Ok(stores)
+    Ok((stores, modes))
 }
 
 /// A store is called after its service; further replicas carry their number.

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::backup::once_each;
-use super::start::{Degraded, Hands, Target, targets};
+use super::start::{Degraded, Hands, Target, once_each, targets};
 use crate::backups::Backups;
 use crate::errors::Error;
 use crate::names::BackupId;

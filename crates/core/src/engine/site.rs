@@ -14,7 +14,7 @@ use super::start::Hands;
 use crate::backups::{Backups, Damage, Holder, Lease, LeaseError};
 use crate::errors::{Error, PreflightError};
 use crate::events::{Reporter, Step};
-use crate::manifest::{Manifest, StoreRecord};
+use crate::manifest::{Manifest, Mode, StoreRecord};
 use crate::names::{BackupId, Project, RunId};
 use crate::ports::{Catalog, Clock, Cx, Journal, Kind, Locks, Power, Reach, RepositoryError, Shell, Spool, StoreError};
 use crate::retention::{CLOCK_TOLERANCE, Policy};
@@ -52,10 +52,21 @@ pub struct Site {
     pub version: String,
     /// What is never stopped.
     pub keep: Keep,
+    /// How backups keep clients away, and for how long at most.
+    pub standstill: StandstillRules,
     /// How long backups stay.
     pub retention: Policy,
     /// How long the repository stays ours without a renewal.
     pub lease: Duration,
+}
+
+/// How backups keep clients away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StandstillRules {
+    /// For every store and run that says nothing else.
+    pub mode: Mode,
+    /// For how long at most; none: [`super::limits::STANDSTILL`], and no limit where the clients wait for a drain.
+    pub max: Option<Duration>,
 }
 
 /// Why a run may not begin, and whether it has left nothing behind.
@@ -80,7 +91,7 @@ impl<E: Into<Error>> From<E> for Refused {
 pub struct Run {
     /// When it began.
     pub began: Timestamp,
-    /// Its mouth, which knows its id.
+    /// Reports events with the run's id.
     pub report: Reporter,
     /// Ends it early: what was done is undone.
     pub cancel: CancellationToken,

@@ -1,8 +1,10 @@
-//! The standstill: what is managed stops in parallel, nothing of it runs until the end, and what ran
-//! before runs again. The only holder of [`crate::ports::Power`].
+//! The standstill: clients stop, dependants first; nothing of them runs until the end, and what ran before runs again.
+//! A restore stops the stores too, after the clients. The only holder of [`crate::ports::Power`].
 //!
 //! A standstill that was begun, wholly or in part, must be ended by [`Standstill::end`] or left on
 //! purpose by [`Standstill::leave_stopped`].
+
+mod check;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -15,20 +17,23 @@ use jiff::Timestamp;
 use super::plan::{Action, Entry, Plan};
 use super::site::Run;
 use super::start::{Degraded, Hands, Target};
+use super::waves::stop_waves;
 use crate::events::{Kind, Step, millis};
 use crate::manifest;
 use crate::names::{Address, StoreName};
 use crate::ports::power::Stopped;
 use crate::ports::{EngineError, Footing, Store};
-use crate::workload::{RestartPolicy, State, Workload};
+use crate::workload::{RestartPolicy, Workload};
 
 /// A platform that stands still.
 pub struct Standstill {
     hands: Hands,
     /// What was stopped, as it was before.
     stopped: Vec<Managed>,
-    /// Stores that the run itself has started inside the standstill, as it last left them.
-    alone: Mutex<BTreeMap<StoreName, Alone>>,
+    /// Every store of the plan, as it was before.
+    stores: BTreeMap<StoreName, Managed>,
+    /// Stores that the run itself has started, stopped or paused, as it last left them.
+    moved: Mutex<BTreeMap<StoreName, Moved>>,
     stopping: Timestamp,
     began: Timestamp,
     clock: Duration,
@@ -36,9 +41,9 @@ pub struct Standstill {
     holds_down: bool,
 }
 
-/// A store that was started alone, and may have been stopped again.
+/// A store whose state the run has changed.
 #[derive(Clone, Copy)]
-struct Alone {
+struct Moved {
     footing: Footing,
     started_at: Option<Timestamp>,
 }
@@ -77,17 +82,22 @@ pub enum StandstillError {
         /// Which.
         store: StoreName,
     },
-    /// A store could not be started alone.
-    #[error("{store} could not be started for its dump: {cause}")]
-    NotStarted {
+    /// A store could not be brought into the state in which it is worked on.
+    #[error("{store} could not be {doing}: {cause}")]
+    NotBrought {
         /// Which.
         store: StoreName,
+        /// `started` or `paused`.
+        doing: &'static str,
         /// Why.
         cause: EngineError,
     },
     /// Something ran that should not have: the point in time is void.
     #[error("the point in time is void: {}", .0.join("; "))]
     Void(Vec<String>),
+    /// It took longer than it may.
+    #[error("the standstill has lasted {} s, its limit: the clients were started again before every store was pinned", .0.as_secs())]
+    TooLong(Duration),
     /// The engine did not tell.
     #[error("the standstill could not be checked: {0}")]
     Unknown(EngineError),
@@ -114,15 +124,20 @@ pub struct Ended {
 }
 
 impl Standstill {
-    /// Stops everything that the plan says, in parallel.
+    /// Stops everything that the plan says: clients before stores, in each what depends on others first.
     pub async fn begin(hands: Hands, plan: &Plan) -> Result<Self, Box<Broken>> {
         let entries: Vec<&Entry> = plan.stopped().collect();
         hands.report.tell(Kind::ClientsGoDown {
             workloads: entries.len(),
         });
+        let stores = plan.entries.iter().filter_map(|entry| {
+            let store = entry.store()?.clone();
+            Some((store, Managed::of(entry)))
+        });
         let mut standstill = Self {
             stopped: entries.iter().map(|entry| Managed::of(entry)).collect(),
-            alone: Mutex::default(),
+            stores: stores.collect(),
+            moved: Mutex::default(),
             stopping: hands.clock.now(),
             began: hands.clock.now(),
             clock: hands.clock.elapsed(),
@@ -142,9 +157,22 @@ impl Standstill {
         if self.holds_down {
             self.hold_down().await?;
         }
-        let stops = join_all(entries.iter().map(|entry| self.stop(entry))).await;
-        stops.into_iter().collect::<Result<(), _>>()?;
+        let (stores, clients): (Vec<&Entry>, Vec<&Entry>) =
+            entries.iter().copied().partition(|entry| entry.store().is_some());
+        for entries in [clients, stores] {
+            self.stop_in_waves(&entries).await?;
+        }
         self.look_at_stopped().await
+    }
+
+    /// Each wave stops side by side, and the next begins when all of it has stopped. The first that fails ends it.
+    async fn stop_in_waves(&self, entries: &[&Entry]) -> Result<(), StandstillError> {
+        let workloads: Vec<&Workload> = entries.iter().map(|entry| &entry.workload).collect();
+        for wave in stop_waves(&workloads) {
+            let stops = join_all(wave.into_iter().map(|index| self.stop(entries[index]))).await;
+            stops.into_iter().collect::<Result<(), _>>()?;
+        }
+        Ok(())
     }
 
     /// A reboot must not start clients on data that is half replaced: from now on nothing but a
@@ -212,18 +240,25 @@ impl Standstill {
         }
     }
 
-    /// Brings one store into the state in which it is to be worked on. What was started so stays up until
-    /// the end, or until it is brought down again.
+    /// How long it has lasted, from the first stop.
+    pub fn lasted(&self) -> Duration {
+        self.hands.clock.elapsed().saturating_sub(self.clock)
+    }
+
+    /// Brings one store into the state in which it is to be worked on. It stays there until it is brought elsewhere, or
+    /// until the end.
     pub async fn bring(&self, store: &dyn Store, footing: Footing) -> Result<(), StandstillError> {
         match footing {
             Footing::Running => self.start_alone(store).await,
-            Footing::Stopped => self.stop_again(store).await,
+            Footing::Frozen => self.freeze(store).await,
+            Footing::Stopped => self.stop_alone(store).await,
         }
     }
 
     async fn start_alone(&self, store: &dyn Store) -> Result<(), StandstillError> {
-        let failed = |cause| StandstillError::NotStarted {
+        let failed = |cause| StandstillError::NotBrought {
             store: store.name().clone(),
+            doing: "started",
             cause,
         };
         self.hands.power.start(store.workload()).await.map_err(failed)?;
@@ -232,12 +267,26 @@ impl Standstill {
         Ok(())
     }
 
-    async fn stop_again(&self, store: &dyn Store) -> Result<(), StandstillError> {
+    /// What it was noted as before the pause is what it is brought back to after a death in between.
+    async fn freeze(&self, store: &dyn Store) -> Result<(), StandstillError> {
+        let failed = |cause| StandstillError::NotBrought {
+            store: store.name().clone(),
+            doing: "paused",
+            cause,
+        };
+        self.hands.power.pause(store.workload()).await.map_err(failed)?;
+        let now = self.hands.catalog.inspect(store.workload()).await.map_err(failed)?;
+        self.note(store, Footing::Frozen, now.started_at);
+        Ok(())
+    }
+
+    async fn stop_alone(&self, store: &dyn Store) -> Result<(), StandstillError> {
         let name = store.name();
-        let Some(managed) = self.stopped.iter().find(|managed| managed.store.as_ref() == Some(name)) else {
+        let (Some(managed), false) = (self.stores.get(name), self.is_kept(name)) else {
             return Err(StandstillError::Kept { store: name.clone() });
         };
-        if !self.lock().contains_key(name) {
+        let is_stopped = self.stopped.iter().any(|stopped| stopped.store.as_ref() == Some(name));
+        if is_stopped && !self.lock().contains_key(name) {
             // It has not been started since everything was stopped.
             return Ok(());
         }
@@ -245,12 +294,8 @@ impl Standstill {
             workload: managed.was.address.clone(),
             cause,
         };
-        let stopped = self
-            .hands
-            .power
-            .stop(store.workload(), managed.grace)
-            .await
-            .map_err(failed)?;
+        let stopped = self.hands.power.stop(store.workload(), managed.grace).await;
+        let stopped = stopped.map_err(failed)?;
         let now = self.hands.catalog.inspect(store.workload()).await.map_err(failed)?;
         self.note(store, Footing::Stopped, now.started_at);
         match stopped {
@@ -262,76 +307,53 @@ impl Standstill {
         }
     }
 
+    /// A restore finds a store that it may not stop only now.
+    fn is_kept(&self, name: &StoreName) -> bool {
+        self.holds_down && !self.stopped.iter().any(|managed| managed.store.as_ref() == Some(name))
+    }
+
     fn note(&self, store: &dyn Store, footing: Footing, started_at: Option<Timestamp>) {
-        self.lock().insert(store.name().clone(), Alone { footing, started_at });
+        self.lock().insert(store.name().clone(), Moved { footing, started_at });
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<StoreName, Alone>> {
-        self.alone.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Checks that since the begin nothing ran but the stores that we started. To be called after
-    /// the last byte was read: an engine restart revives `restart: always` containers silently.
-    pub async fn unbroken(&self, plan: &Plan) -> Result<(), StandstillError> {
-        let now = self.hands.catalog.workloads().await.map_err(StandstillError::Unknown)?;
-        let mine = now.iter().filter(|workload| workload.address.project == plan.platform);
-        let breaches: Vec<String> = mine.filter_map(|workload| self.breach(plan, workload)).collect();
-        let breaches: Vec<String> = breaches.into_iter().chain(self.vanished(&now)).collect();
-        if breaches.is_empty() {
-            Ok(())
-        } else {
-            Err(StandstillError::Void(breaches))
-        }
-    }
-
-    /// Whoever removes a container inside the standstill may have run it before.
-    fn vanished(&self, now: &[Workload]) -> Vec<String> {
-        let is_there = |managed: &&Managed| now.iter().any(|workload| workload.address == managed.was.address);
-        let gone = self.stopped.iter().filter(|managed| !is_there(managed));
-        gone.map(|managed| format!("{} vanished inside the standstill", managed.was.address))
-            .collect()
-    }
-
-    fn breach(&self, plan: &Plan, now: &Workload) -> Option<String> {
-        let address = &now.address;
-        if let Some(managed) = self.stopped.iter().find(|managed| managed.was.address == *address) {
-            return managed.breach(now, &self.lock());
-        }
-        let planned = plan.entries.iter().find(|entry| entry.workload.address == *address);
-        match planned {
-            Some(entry) if entry.role == super::plan::Role::Kept => None,
-            Some(entry) if entry.workload.started_at == now.started_at && !(now.state == State::Running) => None,
-            Some(_) => Some(format!("{address} was started by somebody inside the standstill")),
-            None if plan.keep.reason(now).is_some() => None,
-            None if now.state == State::Created => None,
-            None => Some(format!("{address} appeared inside the standstill")),
-        }
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<StoreName, Moved>> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the standstill: what ran runs again, what was paused is paused again.
     pub async fn end(self) -> Ended {
         let ended = self.hands.clock.now();
-        let targets: Vec<Target> = self
-            .stopped
-            .into_iter()
-            .map(|managed| Target {
-                policy_changed: self.holds_down && managed.was.restart != RestartPolicy::never(),
-                was: managed.was,
-            })
-            .collect();
+        let targets = self.targets();
         let degraded = self.hands.start(&targets).await;
-        let down = self.hands.clock.elapsed().saturating_sub(self.clock);
-        self.hands.report.tell(Kind::ClientsAreBack { millis: millis(down) });
+        let back = self.hands.clock.now();
+        self.hands.report.tell(Kind::ClientsAreBack {
+            millis: millis(self.lasted()),
+        });
         let window = manifest::Standstill {
             stopping: self.stopping,
             began: self.began,
             ended,
+            back: Some(back),
         };
         Ended {
             window,
             degraded,
             targets,
         }
+    }
+
+    /// What was stopped, and what the run has brought elsewhere and not back.
+    fn targets(&self) -> Vec<Target> {
+        let moved = self.lock().clone();
+        let stopped = |name: &StoreName| self.stopped.iter().any(|managed| managed.store.as_ref() == Some(name));
+        let away = |name: &StoreName| moved.get(name).is_some_and(|moved| moved.footing != Footing::Running);
+        let stores = self.stores.iter().filter(|(name, _)| !stopped(name) && away(name));
+        let all = self.stopped.iter().chain(stores.map(|(_, managed)| managed));
+        all.map(|managed| Target {
+            policy_changed: self.holds_down && managed.was.restart != RestartPolicy::never(),
+            was: managed.was.clone(),
+        })
+        .collect()
     }
 
     /// Ends the standstill as a step of the run.
@@ -360,35 +382,8 @@ impl Managed {
         Self {
             was: entry.workload.clone(),
             store: entry.store().cloned(),
-            grace: match entry.action {
-                Action::Stop(grace) => grace,
-                Action::Leave => Duration::ZERO,
-            },
+            grace: entry.grace(),
             started_at: entry.workload.started_at,
         }
-    }
-
-    fn breach(&self, now: &Workload, alone: &BTreeMap<StoreName, Alone>) -> Option<String> {
-        let ours = self.store.as_ref().and_then(|store| alone.get(store));
-        let address = &self.was.address;
-        match ours {
-            Some(alone) if alone.is_met(now) => None,
-            Some(_) => Some(format!(
-                "{address} was started or stopped by somebody while it was worked on"
-            )),
-            None if !now.state.is_up() && now.started_at == self.started_at && now.id == self.was.id => None,
-            None => Some(format!("{address} ran inside the standstill")),
-        }
-    }
-}
-
-impl Alone {
-    /// Nobody else has started or stopped it since.
-    fn is_met(self, now: &Workload) -> bool {
-        let as_left = match self.footing {
-            Footing::Running => now.state == State::Running,
-            Footing::Stopped => !now.state.is_up(),
-        };
-        as_left && now.started_at == self.started_at
     }
 }

@@ -1,6 +1,7 @@
 //! Bringing workloads back to what they were: in waves, each awaited as far as the next needs it,
 //! failures collected so that one that does not come back never keeps another down.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use futures::future::join_all;
 use serde::Serialize;
 
 use super::limits::{ENGINE_BACK, ENGINE_LOOK, HEALTHY_AGAIN, LOOK_EVERY, START_AGAIN};
-use super::waves::waves;
+use super::waves::start_waves;
 use crate::events::{Kind, Reporter};
 use crate::names::{Address, WorkloadId};
 use crate::ports::power::Intent;
@@ -52,13 +53,20 @@ impl fmt::Display for Degraded {
     }
 }
 
+/// A workload that did not start is not healthy either: its first cause is the one that tells.
+pub(super) fn once_each(mut degraded: Vec<Degraded>) -> Vec<Degraded> {
+    let mut seen = BTreeSet::new();
+    degraded.retain(|entry| seen.insert(entry.workload.clone()));
+    degraded
+}
+
 impl Hands {
     /// Starts the targets, pauses again what was paused, and returns those that failed. Returns when
     /// every process runs; [`Hands::confirm`] awaits their health.
     pub async fn start(&self, targets: &[Target]) -> Vec<Degraded> {
         let workloads: Vec<&Workload> = targets.iter().map(|target| &target.was).collect();
         let mut degraded = Vec::new();
-        for wave in waves(&workloads) {
+        for wave in start_waves(&workloads) {
             let started = join_all(wave.members.iter().map(|&i| self.start_one(&targets[i]))).await;
             let awaited = join_all(wave.awaited.iter().map(|&i| self.healthy(&targets[i]))).await;
             degraded.extend(started.into_iter().chain(awaited).filter_map(Result::err));

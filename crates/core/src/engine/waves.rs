@@ -1,4 +1,6 @@
-//! The order in which workloads start: those that others depend on first. Pure.
+//! The order in which workloads stop and start: Compose's `depends_on`, and the network of another container. Pure.
+//!
+//! A start begins with what others depend on, a stop with what nobody depends on, as Compose does both.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +9,7 @@ use crate::workload::Workload;
 /// Written by Compose on every container: `db:service_healthy:false,cache:service_started:true`.
 const DEPENDS_ON: &str = "com.docker.compose.depends_on";
 
-/// One wave: it starts when every earlier wave has.
+/// One wave of a start: it begins when every earlier wave has started.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wave {
     /// Indices of the workloads that start together.
@@ -16,39 +18,83 @@ pub(super) struct Wave {
     pub(super) awaited: Vec<usize>,
 }
 
-/// Splits the workloads into waves. Dependencies on services outside the set count as met.
-pub(super) fn waves(workloads: &[&Workload]) -> Vec<Wave> {
-    let needs: Vec<BTreeMap<&str, &str>> = workloads.iter().map(|workload| dependencies(workload)).collect();
-    let mut left: BTreeSet<usize> = (0..workloads.len()).collect();
+/// Splits the workloads into the waves of a start. Dependencies on workloads outside the set count as met.
+pub(super) fn start_waves(workloads: &[&Workload]) -> Vec<Wave> {
+    let order = levels(&needs(workloads));
+    let mut later: BTreeSet<usize> = (0..workloads.len()).collect();
     let mut waves = Vec::new();
-    while !left.is_empty() {
-        let waiting: BTreeSet<&str> = left.iter().map(|&i| workloads[i].address.service.as_str()).collect();
-        let free = |i: &usize| {
-            needs[*i]
-                .keys()
-                .all(|service| *service == workloads[*i].address.service || !waiting.contains(service))
-        };
-        let mut members: Vec<usize> = left.iter().copied().filter(free).collect();
-        if members.is_empty() {
-            // A circle, which Compose refuses: better started in any order than not at all.
-            members = left.iter().copied().collect();
-        }
+    for members in order {
         for member in &members {
-            left.remove(member);
+            later.remove(member);
         }
-        let awaited = members
-            .iter()
-            .copied()
-            .filter(|&m| must_be_healthy(workloads[m], &left, &needs))
-            .collect();
-        waves.push(Wave { members, awaited });
+        let awaited = members.iter().copied();
+        let awaited = awaited.filter(|&member| must_be_healthy(workloads, member, &later));
+        waves.push(Wave {
+            awaited: awaited.collect(),
+            members,
+        });
     }
     waves
 }
 
-fn must_be_healthy(workload: &Workload, left: &BTreeSet<usize>, needs: &[BTreeMap<&str, &str>]) -> bool {
-    left.iter()
-        .any(|&later| needs[later].get(workload.address.service.as_str()) == Some(&"service_healthy"))
+/// Splits the workloads into the waves of a stop, as indices: a workload stops when everything that depends on it has
+/// stopped.
+pub(super) fn stop_waves(workloads: &[&Workload]) -> Vec<Vec<usize>> {
+    let mut needed_by = vec![BTreeSet::new(); workloads.len()];
+    for (workload, needs) in needs(workloads).iter().enumerate() {
+        for &need in needs {
+            needed_by[need].insert(workload);
+        }
+    }
+    levels(&needed_by)
+}
+
+/// For each workload those of the set that it needs.
+fn needs(workloads: &[&Workload]) -> Vec<BTreeSet<usize>> {
+    let indices = |is_it: &dyn Fn(&Workload) -> bool, own: usize| -> Vec<usize> {
+        let all = workloads.iter().enumerate();
+        let found = all.filter(|(index, other)| *index != own && is_it(other));
+        found.map(|(index, _)| index).collect()
+    };
+    let of = |(own, workload): (usize, &&Workload)| {
+        let services = dependencies(workload);
+        let same = |other: &Workload| other.address.service == workload.address.service;
+        let depends = |other: &Workload| services.contains_key(other.address.service.as_str()) && !same(other);
+        let network = |other: &Workload| {
+            workload
+                .network_of
+                .as_deref()
+                .is_some_and(|used| other.is_container(used))
+        };
+        let needed = indices(&|other| depends(other) || network(other), own);
+        needed.into_iter().collect()
+    };
+    workloads.iter().enumerate().map(of).collect()
+}
+
+/// Levels of a graph: each holds what waits for nothing but earlier levels.
+fn levels(waits_for: &[BTreeSet<usize>]) -> Vec<Vec<usize>> {
+    let mut left: BTreeSet<usize> = (0..waits_for.len()).collect();
+    let mut levels = Vec::new();
+    while !left.is_empty() {
+        let free = left.iter().copied().filter(|&i| waits_for[i].is_disjoint(&left));
+        let mut level: Vec<usize> = free.collect();
+        if level.is_empty() {
+            // A circle, which Compose refuses: better in any order than not at all.
+            level = left.iter().copied().collect();
+        }
+        for member in &level {
+            left.remove(member);
+        }
+        levels.push(level);
+    }
+    levels
+}
+
+fn must_be_healthy(workloads: &[&Workload], member: usize, later: &BTreeSet<usize>) -> bool {
+    let service = workloads[member].address.service.as_str();
+    let mut later = later.iter();
+    later.any(|&later| dependencies(workloads[later]).get(service) == Some(&"service_healthy"))
 }
 
 /// The services that the workload depends on, each with what it asks of it.
@@ -88,41 +134,63 @@ mod tests {
             exit_code: None,
             stop_grace: None,
             auto_remove: false,
+            network_of: None,
             labels: [(DEPENDS_ON.to_owned(), depends_on.to_owned())].into(),
             environment: Environment::default(),
             command: CommandLine::default(),
         }
     }
 
-    fn members(workloads: &[Workload]) -> Vec<Vec<usize>> {
-        waves(&workloads.iter().collect::<Vec<_>>())
-            .into_iter()
-            .map(|wave| wave.members)
-            .collect()
-    }
-
-    #[test]
-    fn what_others_need_starts_first() {
-        let all = [
+    fn chain() -> [Workload; 4] {
+        [
             workload("web", "api:service_started:false"),
             workload("api", "db:service_healthy:true,gone:service_started:false"),
             workload("db", ""),
             workload("lone", ""),
-        ];
-        assert_eq!(members(&all), [vec![2, 3], vec![1], vec![0]]);
-        let awaited: Vec<Vec<usize>> = waves(&all.iter().collect::<Vec<_>>())
-            .into_iter()
-            .map(|wave| wave.awaited)
-            .collect();
+        ]
+    }
+
+    fn starts(workloads: &[Workload]) -> Vec<Vec<usize>> {
+        let waves = start_waves(&workloads.iter().collect::<Vec<_>>());
+        waves.into_iter().map(|wave| wave.members).collect()
+    }
+
+    fn stops(workloads: &[Workload]) -> Vec<Vec<usize>> {
+        stop_waves(&workloads.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_others_need_starts_first() {
+        let all = chain();
+        assert_eq!(starts(&all), [vec![2, 3], vec![1], vec![0]]);
+        let waves = start_waves(&all.iter().collect::<Vec<_>>());
+        let awaited: Vec<Vec<usize>> = waves.into_iter().map(|wave| wave.awaited).collect();
         assert_eq!(awaited, [vec![2], vec![], vec![]]);
     }
 
     #[test]
-    fn a_circle_starts_all_the_same() {
+    fn what_nobody_needs_stops_first_and_waits_for_nobody() {
+        assert_eq!(stops(&chain()), [vec![0, 3], vec![1], vec![2]]);
+        let unlabelled = [workload("a", ""), workload("b", "")];
+        assert_eq!(stops(&unlabelled), [vec![0, 1]], "no labels: all at once");
+    }
+
+    #[test]
+    fn whoever_uses_anothers_network_depends_on_it() {
+        let mut sidecar = workload("sidecar", "");
+        sidecar.network_of = Some("vpn".into());
+        let all = [sidecar, workload("vpn", "")];
+        assert_eq!(starts(&all), [vec![1], vec![0]]);
+        assert_eq!(stops(&all), [vec![0], vec![1]]);
+    }
+
+    #[test]
+    fn a_circle_stops_and_starts_all_the_same() {
         let all = [
             workload("a", "b:service_started:false"),
             workload("b", "a:service_started:false"),
         ];
-        assert_eq!(members(&all), [vec![0, 1]]);
+        assert_eq!(starts(&all), [vec![0, 1]]);
+        assert_eq!(stops(&all), [vec![0, 1]]);
     }
 }

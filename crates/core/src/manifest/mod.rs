@@ -7,6 +7,9 @@ mod inventory;
 mod watermark;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -63,13 +66,36 @@ pub struct Manifest {
     pub failure: Option<String>,
 }
 
-/// How a run keeps the clients away while stores are copied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// How long a run keeps the clients away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Clients stay down until every store is drained.
+    /// Clients start again when every store is pinned, and run while the stores are drained.
     #[default]
+    Pin,
+    /// Clients stay down until the last byte was read.
     Hold,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(match self {
+            Self::Pin => "pin",
+            Self::Hold => "hold",
+        })
+    }
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "pin" => Ok(Self::Pin),
+            "hold" => Ok(Self::Hold),
+            other => Err(format!("`{other}` is neither `pin` nor `hold`")),
+        }
+    }
 }
 
 /// The window in which no client ran.
@@ -82,6 +108,17 @@ pub struct Standstill {
     pub began: Timestamp,
     /// The first client was about to be started.
     pub ended: Timestamp,
+    /// The last client had been started; none where nobody noted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Timestamp>,
+}
+
+impl Standstill {
+    /// How long clients were down: from the first stop to the last start.
+    pub fn down(&self) -> Duration {
+        let back = self.back.unwrap_or(self.ended);
+        back.duration_since(self.stopping).unsigned_abs()
+    }
 }
 
 /// What the plan said about one workload.
@@ -120,12 +157,25 @@ pub struct StoreRecord {
     pub artifacts: Vec<Artifact>,
     /// What was in it.
     pub inventory: Inventory,
+    /// How long its pin and its drain took; none where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took: Option<Took>,
     /// The marks of client writes around its pin; none where nobody looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermarks: Option<Watermarks>,
     /// What this kind of store needs to know for a restore; its page in the docs lists the names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
+}
+
+/// How long the work on one store took, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Took {
+    /// To fix its point in time.
+    pub pin: u64,
+    /// To stream it into the repository.
+    pub drain: u64,
 }
 
 /// One object of a backup.

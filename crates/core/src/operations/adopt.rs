@@ -102,6 +102,7 @@ fn empty(store: &dyn Store) -> StoreRecord {
         pinned: jiff::Timestamp::UNIX_EPOCH,
         artifacts: Vec::new(),
         inventory: Inventory::default(),
+        took: None,
         watermarks: None,
         facts: BTreeMap::new(),
     }

@@ -3,9 +3,15 @@
 use crate::engine::backup::{self, Sealed};
 use crate::engine::site::{Run, Site};
 use crate::errors::Error;
+use crate::manifest::Mode;
 use crate::names::Project;
 
-pub(super) async fn backup(site: &Site, run: &Run, wanted: Option<&Project>) -> Result<Sealed, Error> {
+pub(super) async fn backup(
+    site: &Site,
+    run: &Run,
+    wanted: Option<&Project>,
+    mode: Option<Mode>,
+) -> Result<Sealed, Error> {
     let found = site.platform(wanted).await?;
     let held = site.lock(&found.name).await?;
     if let Some(unfinished) = site.heal(&held, run).await? {
@@ -13,5 +19,5 @@ pub(super) async fn backup(site: &Site, run: &Run, wanted: Option<&Project>) -> 
     }
     // Listed again: healing may have started what was down.
     let platform = site.platform(Some(&found.name)).await?;
-    backup::backup(site, run, &held, &platform).await
+    backup::backup(site, run, &held, &platform, mode).await
 }

@@ -10,7 +10,12 @@ use crate::names::Project;
 use crate::ports::power::Job;
 
 pub(super) async fn plan(site: &Site, wanted: Option<&Project>) -> Result<Plan, Error> {
-    Ok(Plan::new(&site.platform(wanted).await?, Job::BackupJob))
+    let mut plan = Plan::of_backup(&site.platform(wanted).await?, site.standstill.mode);
+    // A plan is shown also while the repository does not answer.
+    if let Ok(Some(newest)) = site.backups.newest().await {
+        plan.expect(&newest.stores);
+    }
+    Ok(plan)
 }
 
 /// The operator's word: also what a restore stopped on purpose is started, and a claim made from

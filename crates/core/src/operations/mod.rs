@@ -26,7 +26,7 @@ use crate::engine::restore::{Rehearsed, Restored};
 use crate::engine::site::{Run, Site};
 use crate::errors::Error;
 use crate::events::{Listener, Reporter};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Mode};
 use crate::names::{BackupId, Project, RunId, escape};
 
 /// What can be asked of Stillpoint. `Local` does it in this process; a client of a running daemon
@@ -36,8 +36,8 @@ pub trait Operations: Send + Sync {
     /// What a backup would do with each workload.
     async fn plan(&self, platform: Option<&Project>) -> Result<Plan, Error>;
 
-    /// Makes a backup.
-    async fn backup(&self, order: Order) -> Result<Sealed, Error>;
+    /// Makes a backup; `mode` overrides how clients are kept away.
+    async fn backup(&self, mode: Option<Mode>, order: Order) -> Result<Sealed, Error>;
 
     /// Overwrites the platform's data with a backup's.
     async fn restore(&self, what: Restore, order: Order) -> Result<Restored, Error>;
@@ -124,8 +124,8 @@ impl Operations for Local {
         containers::plan(&self.site, platform).await
     }
 
-    async fn backup(&self, order: Order) -> Result<Sealed, Error> {
-        backup::backup(&self.site, &self.run(&order), order.platform.as_ref()).await
+    async fn backup(&self, mode: Option<Mode>, order: Order) -> Result<Sealed, Error> {
+        backup::backup(&self.site, &self.run(&order), order.platform.as_ref(), mode).await
     }
 
     async fn restore(&self, what: Restore, order: Order) -> Result<Restored, Error> {

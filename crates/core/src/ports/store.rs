@@ -1,11 +1,13 @@
 //! A store: something stateful whose data is backed up. The engine decides when; a store only knows
 //! how. It is handed a [`Cx`] with which nothing can be stopped or started.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +15,7 @@ use super::{Clock, EngineError, MayBeCancelled, Overdue, Reach, RepositoryError,
 use crate::backups::{Artifacts, Damage};
 use crate::events::Reporter;
 use crate::logins::Login;
-use crate::manifest::{Inventory, StoreRecord, Watermark};
+use crate::manifest::{Artifact, Inventory, Mode, StoreRecord, Took, Watermark, Watermarks};
 use crate::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use crate::sink::Sink;
 use crate::workload::Workload;
@@ -25,6 +27,11 @@ pub trait Kind: Send + Sync {
 
     /// Whether a workload is a store of this kind, from its image, environment and labels alone.
     fn recognises(&self, workload: &Workload) -> bool;
+
+    /// How a backup keeps clients away for this store, if its own settings say so.
+    fn mode(&self, _name: &StoreName, _workload: &Workload) -> Result<Option<Mode>, StoreError> {
+        Ok(None)
+    }
 
     /// The store that the workload is.
     fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError>;
@@ -67,8 +74,10 @@ pub struct Preflight {
 /// In which state a store is worked on. The engine brings it there, with every client down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Footing {
-    /// Started alone, and answering.
+    /// It runs and answers.
     Running,
+    /// Paused: its memory stays, it executes nothing and answers nobody.
+    Frozen,
     /// Stopped: its files are at rest.
     Stopped,
 }
@@ -140,18 +149,25 @@ pub trait Store: Send + Sync {
     /// accepted, tools there. Writes nothing.
     async fn preflight(&self, cx: &Cx) -> Result<Preflight, StoreError>;
 
-    /// Marks what clients have written so far. Taken when the store runs alone, before the first pin.
+    /// Marks what clients have written so far. Taken when every client is down, before the first pin.
     async fn watermark(&self, cx: &Cx) -> Result<Watermark, StoreError>;
 
-    /// What clients have written since, as seen after the last byte was read. Vacuum, expiry, saves,
-    /// checkpoints and our own work are no client writes; where a mark has moved for such a reason, the
-    /// store finds out.
+    /// What clients have written since, as seen after the last pin (under hold, once more after the last byte was read).
+    /// Vacuum, expiry, saves, checkpoints and our own work are no client writes; where a mark has moved for such a
+    /// reason, the store finds out.
     async fn writes_since(&self, cx: &Cx, before: &Watermark) -> Result<Written, StoreError>;
 
     /// Who is connected now, apart from us, in words. For the message when something was written.
     async fn visitors(&self, cx: &Cx) -> Result<Vec<String>, StoreError>;
 
-    /// Fixes the store's point in time. On an error nothing is left behind.
+    /// The state in which [`Store::pin`] wants the store. Any other than running is brought about for this store alone,
+    /// after all others were pinned, and undone right after its pin.
+    fn pin_footing(&self) -> Footing {
+        Footing::Running
+    }
+
+    /// Fixes the store's point in time, while every client is down; what clients write afterwards is not in it, whatever
+    /// they do. Should take seconds: the clients wait for it. On an error nothing is left behind.
     async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError>;
 
     /// Looks, while the platform runs, whether this record can be restored here. Writes nothing.
@@ -241,18 +257,51 @@ pub trait Copied: Send + Sync {
     async fn keep_only(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError>;
 }
 
+/// What was drained of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// The server's version, in its own words.
+    pub version: String,
+    /// When its point in time was fixed.
+    pub pinned: Timestamp,
+    /// Its artifacts, in the order in which the manifest is to list them.
+    pub artifacts: Vec<Artifact>,
+    /// What was in it at that point in time.
+    pub inventory: Inventory,
+    /// What a restore needs to know; the store's page in the docs lists the names.
+    pub facts: BTreeMap<String, String>,
+}
+
+impl Drained {
+    /// What the manifest says of the store.
+    pub fn record(self, store: &dyn Store, took: Option<Took>, watermarks: Option<Watermarks>) -> StoreRecord {
+        StoreRecord {
+            name: store.name().clone(),
+            kind: store.kind(),
+            version: self.version,
+            pinned: self.pinned,
+            artifacts: self.artifacts,
+            inventory: self.inventory,
+            took,
+            watermarks,
+            facts: self.facts,
+        }
+    }
+}
+
 /// A store whose point in time is fixed.
 #[async_trait]
 pub trait Pinned: Send {
     /// Whether clients must stay down until it is drained.
     fn needs_standstill(&self) -> bool;
 
-    /// The marks of all stores have been compared: nothing needs to be kept from writing any more. Called before the
-    /// clients start.
+    /// Every store is pinned, and nobody has written meanwhile: what kept writers out only until now may let them in.
+    /// Called at most once, before the clients start.
     async fn marks_compared(&mut self) {}
 
-    /// Streams the pinned state into the sink. Nothing is recorded of a drain that failed.
-    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<StoreRecord, StoreError>;
+    /// Streams the pinned state into the sink, while clients run, unless [`Pinned::needs_standstill`]. Nothing is
+    /// recorded of a drain that failed.
+    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError>;
 
     /// Lets go of the point in time and of all that holds it. Called on every way out, also after a
     /// failed drain; may be repeated.

@@ -163,6 +163,7 @@ async fn the_manifest_says_what_it_said() -> anyhow::Result<()> {
         stopping: at("2026-11-25T16:10:17.243231424Z")?,
         began: at("2026-11-25T16:10:20.491345738Z")?,
         ended: at("2026-11-25T16:10:22.330246458Z")?,
+        back: None,
     };
     assert_eq!(standstill, Some(stood));
     the_workloads_are_those(&workloads);

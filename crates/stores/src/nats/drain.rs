@@ -8,8 +8,9 @@ use async_compression::tokio::bufread::GzipEncoder;
 use futures::future::join;
 use jiff::Timestamp;
 use serde_json::json;
-use stillpoint_core::manifest::{Artifact, Inventory, StoreRecord};
-use stillpoint_core::names::{ArtifactName, StoreKind, StoreName};
+use stillpoint_core::manifest::{Artifact, Inventory};
+use stillpoint_core::names::{ArtifactName, StoreName};
+use stillpoint_core::ports::store::Drained;
 use stillpoint_core::ports::{Cx, StoreError};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 use tokio::io::{AsyncRead, BufReader, DuplexStream, duplex};
@@ -21,7 +22,7 @@ use super::intake::{Kept, keep, piece};
 use super::link::Link;
 use super::order::origins_first;
 use super::streams::{Consumer, Stream};
-use super::{KIND, NatsStore, inventory};
+use super::{NatsStore, inventory};
 use crate::toolbox::{cancellable, guarded};
 
 /// What an artifact of this kind holds.
@@ -78,15 +79,12 @@ impl NatsStore {
         sink: &Sink,
         version: &str,
         at: Timestamp,
-    ) -> Result<StoreRecord, StoreError> {
-        let mut record = StoreRecord {
-            name: self.name.clone(),
-            kind: StoreKind::new(KIND),
+    ) -> Result<Drained, StoreError> {
+        let mut record = Drained {
             version: version.to_owned(),
             pinned: at,
             artifacts: Vec::new(),
             inventory: Inventory::default(),
-            watermarks: None,
             facts: std::collections::BTreeMap::new(),
         };
         let mut replicas = 1;

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use stillpoint_core::manifest::StoreRecord;
+use stillpoint_core::ports::store::Drained;
 use stillpoint_core::ports::{Cx, Pinned, StoreError};
 use stillpoint_core::sink::Sink;
 
@@ -36,7 +36,7 @@ impl Pinned for PinnedServer {
         true
     }
 
-    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<StoreRecord, StoreError> {
+    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         self.store.drain_all(cx, sink, &self.version, self.at).await
     }
 

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use futures::future::join;
-use stillpoint_core::manifest::{Artifact, CLIENTS_WAITED, Inventory, StoreRecord};
-use stillpoint_core::names::{ArtifactName, StoreKind};
+use stillpoint_core::manifest::{Artifact, CLIENTS_WAITED, Inventory};
+use stillpoint_core::names::ArtifactName;
+use stillpoint_core::ports::store::Drained;
 use stillpoint_core::ports::{Cx, Process, StoreError, together};
 use stillpoint_core::sink::Sink;
 use stillpoint_pg::Session;
@@ -17,7 +18,7 @@ use super::extensions::{EXTENSIONS, VERSIONS};
 use super::pin::{PinnedDatabase, PinnedServer};
 use super::preflight::BYTES;
 use super::tools::{Compression, Tool};
-use super::{KIND, PostgresStore, globals, inventory, queue, sequences, waiting};
+use super::{PostgresStore, globals, inventory, queue, sequences, waiting};
 use crate::toolbox::{Doing, end, opened, stream_out};
 
 /// What an artifact of this kind holds.
@@ -25,7 +26,7 @@ pub(super) const GLOBALS: &str = "globals";
 pub(super) const DATABASE: &str = "database";
 
 /// What became of one database.
-struct Drained {
+struct Dumped {
     artifacts: Vec<Artifact>,
     counted: Counted,
 }
@@ -38,7 +39,7 @@ struct Counted {
 }
 
 impl PinnedServer {
-    pub(super) async fn drain_all(&mut self, cx: &Cx, sink: &Sink) -> Result<StoreRecord, StoreError> {
+    pub(super) async fn drain_all(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         let compression = self.store.probe_tools(cx).await?;
         let mut artifacts = vec![self.drain_globals(cx, sink).await?];
         let store = &self.store;
@@ -59,14 +60,11 @@ impl PinnedServer {
         artifacts.sort_by(|a, b| (&a.of, &a.name).cmp(&(&b.of, &b.name)));
         let waited = waiting::told(&self.watch.end().await).map(|told| (CLIENTS_WAITED.to_owned(), told));
         let facts = facts(&extensions, bytes).into_iter();
-        Ok(StoreRecord {
-            name: self.store.name.clone(),
-            kind: StoreKind::new(KIND),
+        Ok(Drained {
             version: self.version.clone(),
             pinned: self.at,
             artifacts,
             inventory,
-            watermarks: None,
             facts: facts.chain(self.tablespaces.clone()).chain(waited).collect(),
         })
     }
@@ -103,7 +101,7 @@ impl PostgresStore {
         sink: &Sink,
         database: &mut PinnedDatabase,
         compression: Compression,
-    ) -> Result<Drained, StoreError> {
+    ) -> Result<Dumped, StoreError> {
         let counting = Cx {
             cancel: cx.cancel.child_token(),
             ..cx.clone()
@@ -120,7 +118,7 @@ impl PostgresStore {
         counted.inventory.extend(sequences);
         let beside = self.drain_sequences(cx, sink, &database.sequences, &database.name);
         let artifacts = [dumped].into_iter().chain(beside.await?).collect();
-        Ok(Drained { artifacts, counted })
+        Ok(Dumped { artifacts, counted })
     }
 
     /// Starts a dump and returns when its first bytes are there. It then holds its own locks and has read every

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use stillpoint_core::manifest::StoreRecord;
+use stillpoint_core::ports::store::Drained;
 use stillpoint_core::ports::{Cx, Pinned, StoreError, together};
 use stillpoint_core::sink::Sink;
 use stillpoint_pg::{PgError, Session};
@@ -132,7 +132,7 @@ impl Pinned for PinnedServer {
         }
     }
 
-    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<StoreRecord, StoreError> {
+    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         let drained = self.drain_all(cx, sink).await;
         // What broke is a consequence of what was let go.
         drained.map_err(|error| self.watch.gave_way().unwrap_or(error))

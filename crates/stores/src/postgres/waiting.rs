@@ -107,8 +107,13 @@ pub(super) struct Watch {
 impl Watch {
     /// Begins to watch.
     pub(super) fn begin(store: &PostgresStore, cx: &Cx, limit: Duration) -> Self {
-        let (seen, stop) = (Arc::new(Mutex::new(Seen::default())), cx.cancel.child_token());
-        let task = watch(store.clone(), cx.clone(), limit, seen.clone(), stop.clone());
+        // A pin's own end of time is none of the watch's.
+        let (seen, stop) = (Arc::new(Mutex::new(Seen::default())), CancellationToken::new());
+        let cx = Cx {
+            cancel: stop.clone(),
+            ..cx.clone()
+        };
+        let task = watch(store.clone(), cx, limit, seen.clone(), stop.clone());
         Self {
             store: store.name.clone(),
             limit,

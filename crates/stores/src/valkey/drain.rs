@@ -1,16 +1,17 @@
 //! The drain: the dump that the pin has open goes into the repository as it is, checked on its way.
 
-use stillpoint_core::manifest::{Artifact, StoreRecord};
-use stillpoint_core::names::{ArtifactName, StoreKind};
+use stillpoint_core::manifest::Artifact;
+use stillpoint_core::names::ArtifactName;
+use stillpoint_core::ports::store::Drained;
 use stillpoint_core::ports::{Cx, StoreError};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 
 use futures::future::join;
 
 use super::pin::{CATTING, PinnedServer, READING};
+use super::preflight;
 use super::rdb::{Check, Sound};
 use super::versions::MAGIC;
-use super::{KIND, preflight};
 use crate::toolbox::stream_out_watched;
 
 /// What the artifact holds.
@@ -20,7 +21,7 @@ pub(super) const RDB: &str = "rdb";
 pub(super) const SUFFIX: &str = ".rdb";
 
 impl PinnedServer {
-    pub(super) async fn drain_dump(&mut self, cx: &Cx, sink: &Sink) -> Result<StoreRecord, StoreError> {
+    pub(super) async fn drain_dump(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         // The server's own tool reads the file as well, at the same time.
         let path = self.layout.path();
         let store = self.store.clone();
@@ -65,20 +66,17 @@ impl PinnedServer {
         }
     }
 
-    fn record(&self, artifact: Artifact, sound: Sound) -> StoreRecord {
+    fn record(&self, artifact: Artifact, sound: Sound) -> Drained {
         let facts = [
             self.version.fact(),
             (MAGIC.to_owned(), sound.format.to_string()),
             (preflight::MODULES.to_owned(), self.modules.join(", ")),
         ];
-        StoreRecord {
-            name: self.store.name.clone(),
-            kind: StoreKind::new(KIND),
+        Drained {
             version: self.version.number.clone(),
             pinned: self.at,
             artifacts: vec![artifact],
             inventory: self.inventory.clone(),
-            watermarks: None,
             facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
         }
     }

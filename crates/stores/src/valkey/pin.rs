@@ -7,7 +7,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use stillpoint_core::engine::limits::LOOK_EVERY;
-use stillpoint_core::manifest::{Inventory, StoreRecord};
+use stillpoint_core::manifest::Inventory;
+use stillpoint_core::ports::store::Drained;
 use stillpoint_core::ports::{Command, Cx, Pinned, Process, StoreError, within};
 use stillpoint_core::sink::Sink;
 
@@ -189,7 +190,7 @@ impl Pinned for PinnedServer {
         false
     }
 
-    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<StoreRecord, StoreError> {
+    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         self.drain_dump(cx, sink).await
     }
 

@@ -125,6 +125,7 @@ mod tests {
             pinned: jiff::Timestamp::UNIX_EPOCH,
             artifacts: Vec::new(),
             inventory: stillpoint_core::manifest::Inventory::default(),
+            took: None,
             watermarks: None,
             facts: [version.fact(), (MAGIC.to_owned(), magic.to_owned())].into(),
         }

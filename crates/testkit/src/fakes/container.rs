@@ -9,6 +9,11 @@ use stillpoint_core::names::{Address, Project, WorkloadId};
 use stillpoint_core::ports::store::{Old, Passwords};
 use stillpoint_core::workload::{CommandLine, Environment, Health, RestartPolicy, State, Workload};
 
+use super::tools::to_text;
+
+/// The same for stores that are pinned while they are paused.
+pub(super) const FROZEN_IMAGE: &str = "registry.example/frozenstore:1";
+
 /// The image by which the fake kind knows its stores.
 pub(super) const STORE_IMAGE: &str = "registry.example/fakestore:1";
 
@@ -50,6 +55,10 @@ pub struct Data {
     pub aside: Option<BTreeMap<String, u64>>,
     /// How many hold its point in time.
     pub pins: usize,
+    /// The rows at that point in time.
+    pub pinned: Option<BTreeMap<String, u64>>,
+    /// How many of those who hold it need every client down.
+    pub holds: usize,
     /// The users whom it does not let in.
     pub locked_out: BTreeSet<String>,
     /// What the last load was told to do about passwords, unless that was put back.
@@ -118,6 +127,20 @@ impl Container {
         let mut store = Self::store(service, rows);
         store.workload.image = COLD_IMAGE.into();
         store
+    }
+
+    /// A store like [`Container::store`] that is paused for its pin.
+    pub fn frozen_store(service: &str, rows: &[(&str, u64)]) -> Self {
+        let mut store = Self::store(service, rows);
+        store.workload.image = FROZEN_IMAGE.into();
+        store
+    }
+
+    /// With the network of another container in place of one of its own.
+    #[must_use]
+    pub fn in_network_of(mut self, service: &str) -> Self {
+        self.workload.network_of = Some(service.to_owned());
+        self
     }
 
     /// The same in another state.
@@ -240,6 +263,11 @@ impl Container {
         self.workload.started_at = Some(now);
     }
 
+    /// Its rows at the point in time that somebody holds.
+    pub(super) fn pinned_rows(&self) -> Option<String> {
+        self.data.as_ref()?.pinned.as_ref().map(to_text)
+    }
+
     /// Its server takes connections.
     pub(super) fn answers(&self, now: Timestamp) -> bool {
         let since = self.workload.started_at;
@@ -268,6 +296,7 @@ fn workload(service: &str) -> Workload {
         exit_code: None,
         stop_grace: None,
         auto_remove: false,
+        network_of: None,
         labels: BTreeMap::new(),
         environment: Environment::default(),
         command: CommandLine::default(),

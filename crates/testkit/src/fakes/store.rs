@@ -9,16 +9,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use stillpoint_core::backups::{ArtifactError, Artifacts, Damage};
 use stillpoint_core::logins::Login;
-use stillpoint_core::manifest::{Artifact, Inventory, StoreRecord, Watermark};
+use stillpoint_core::manifest::{Artifact, Inventory, Mode, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Aside, Copied, Old, Passwords, Preflight, Source, WayBack, Written};
+use stillpoint_core::ports::store::{Aside, Copied, Drained, Old, Passwords, Preflight, Source, WayBack, Written};
 use stillpoint_core::ports::{Command, Control, Cx, EngineError, Footing, Kind, Pinned, Process, Store, StoreError};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
-use stillpoint_core::workload::Workload;
+use stillpoint_core::workload::{State, Workload};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
-use super::container::{COLD_IMAGE, Data, STORE_IMAGE};
-use super::tools::from_text;
+use super::container::{COLD_IMAGE, Data, FROZEN_IMAGE, STORE_IMAGE};
+use super::tools::{Rows, from_text};
 use super::world::World;
 
 const PORT: u16 = 1;
@@ -43,7 +43,12 @@ impl Kind for FakeKind {
     }
 
     fn recognises(&self, workload: &Workload) -> bool {
-        [STORE_IMAGE, COLD_IMAGE].contains(&workload.image.as_str())
+        [STORE_IMAGE, COLD_IMAGE, FROZEN_IMAGE].contains(&workload.image.as_str())
+    }
+
+    fn mode(&self, _name: &StoreName, workload: &Workload) -> Result<Option<Mode>, StoreError> {
+        let mode = workload.labels.get("stillpoint.mode").map(|mode| mode.parse());
+        mode.transpose().map_err(StoreError::Unfit)
     }
 
     fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
@@ -52,16 +57,20 @@ impl Kind for FakeKind {
             name,
             id: workload.id.clone(),
             cold: workload.image == COLD_IMAGE,
+            frozen: workload.image == FROZEN_IMAGE,
         }))
     }
 }
 
+#[derive(Clone)]
 struct FakeStore {
     world: World,
     name: StoreName,
     id: WorkloadId,
     /// Its data is replaced while it is stopped, and it cannot set the old aside.
     cold: bool,
+    /// It is paused for its pin.
+    frozen: bool,
 }
 
 impl FakeStore {
@@ -74,11 +83,7 @@ impl FakeStore {
         let mut told = Vec::new();
         let read = cx.cancel.run_until_cancelled(stream.read_to_end(&mut told)).await;
         read.ok_or(StoreError::Cancelled)?.map_err(|error| self.cut(&error))?;
-        let mut inventory = Inventory::default();
-        for (table, count) in from_text(&told) {
-            inventory.exact(table, count);
-        }
-        Ok(inventory)
+        Ok(counted(from_text(&told)))
     }
 
     fn cut(&self, error: &std::io::Error) -> StoreError {
@@ -141,6 +146,14 @@ impl FakeStore {
         }
         ended(&mut *process.control, "load").await
     }
+}
+
+fn counted(rows: Rows) -> Inventory {
+    let mut inventory = Inventory::default();
+    for (table, count) in rows {
+        inventory.exact(table, count);
+    }
+    inventory
 }
 
 fn damaged(error: ArtifactError) -> StoreError {
@@ -223,16 +236,28 @@ impl Store for FakeStore {
         Ok(vec!["somebody".into()])
     }
 
+    fn pin_footing(&self) -> Footing {
+        if self.frozen { Footing::Frozen } else { Footing::Running }
+    }
+
     async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
-        let inventory = self.ask(cx).await?;
-        self.data(|data| data.pins += 1)?;
+        // A store that is paused answers nobody.
+        let inventory = if self.frozen {
+            counted(self.data(|data| data.rows.clone())?)
+        } else {
+            self.ask(cx).await?
+        };
+        let state = self.world.with(&self.id, |container, now| container.look(now).state);
+        if self.frozen && state? != State::Paused {
+            self.world.violated(format!("{} is pinned while it runs", self.name));
+        }
+        self.data(|data| {
+            data.pins += 1;
+            data.holds += usize::from(self.cold);
+            data.pinned = Some(data.rows.clone());
+        })?;
         Ok(Box::new(FakePin {
-            store: Self {
-                world: self.world.clone(),
-                name: self.name.clone(),
-                id: self.id.clone(),
-                cold: self.cold,
-            },
+            store: self.clone(),
             inventory,
             held: true,
         }))
@@ -448,10 +473,10 @@ impl FakePin {
 #[async_trait]
 impl Pinned for FakePin {
     fn needs_standstill(&self) -> bool {
-        true
+        self.store.cold
     }
 
-    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<StoreRecord, StoreError> {
+    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         let store = &self.store;
         let name = ArtifactName::of(&[store.name.as_str(), "data.dump"]);
         let mut writer = sink.create(&store.name, name).await?;
@@ -460,14 +485,11 @@ impl Pinned for FakePin {
             return Err(error);
         }
         let artifact = writer.commit("data", None).await?;
-        Ok(StoreRecord {
-            name: store.name.clone(),
-            kind: kind(),
+        Ok(Drained {
             version: VERSION.into(),
             pinned: cx.clock.now(),
             artifacts: vec![artifact],
             inventory: self.inventory.clone(),
-            watermarks: None,
             facts: [].into(),
         })
     }
@@ -482,7 +504,13 @@ impl FakePin {
         let held = std::mem::take(&mut self.held);
         if held {
             // A store that is gone holds nothing either.
-            drop(self.store.data(|data| data.pins -= 1));
+            drop(self.store.data(|data| {
+                data.pins -= 1;
+                data.holds -= usize::from(self.store.cold);
+                if data.pins == 0 {
+                    data.pinned = None;
+                }
+            }));
         }
         held
     }

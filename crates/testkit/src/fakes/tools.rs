@@ -78,15 +78,15 @@ impl Shell for FakeTools {
         let origin = self.world.origin(workload);
         let told = self.world.with(origin.as_ref().unwrap_or(workload), |container, now| {
             let runs = origin.is_some() || container.look(now).state == State::Running;
-            runs.then(|| rows(container))
+            runs.then(|| (rows(container), container.pinned_rows()))
         })?;
-        let told = told.ok_or_else(|| EngineError::Refused {
+        let (told, pinned) = told.ok_or_else(|| EngineError::Refused {
             doing: format!("run {} in {workload}", command.program()),
             status: 409,
             message: "the container does not run".into(),
         })?;
         let (output, code) = match command.program() {
-            "dump" => (told, 0),
+            "dump" => (pinned.unwrap_or(told), 0),
             "load" | "check" => (String::new(), 0),
             _ => (String::new(), 127),
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use stillpoint_core::backups::Backups;
 use stillpoint_core::engine::keep::Keep;
-use stillpoint_core::engine::site::Site;
+use stillpoint_core::engine::site::{Site, StandstillRules};
 use stillpoint_core::names::{Project, WorkloadId};
 use stillpoint_core::operations::Local;
 use stillpoint_core::ports::power::Intent;
@@ -46,6 +46,8 @@ pub struct World {
     pub journal: FakeJournal,
     /// The host, as [`Site`] names it.
     pub host: String,
+    /// How backups keep clients away.
+    pub standstill: StandstillRules,
     /// The process that runs are made by, as [`Site`] names it.
     pub process: u32,
     state: Arc<Mutex<Inner>>,
@@ -73,6 +75,7 @@ impl World {
             locks: FakeLocks::default(),
             journal: FakeJournal::default(),
             host: HOST.into(),
+            standstill: StandstillRules::default(),
             process: 42,
             state: Arc::default(),
         };
@@ -133,6 +136,7 @@ impl World {
             keep: Keep::default(),
             retention: Policy::default(),
             lease: LEASE,
+            standstill: self.standstill,
         }
     }
 
@@ -402,15 +406,15 @@ impl World {
     pub(super) fn watch_start(&self, id: &WorkloadId) {
         let mut inner = self.lock();
         let is_store = |container: &Container| container.data.is_some();
-        let pinned = |container: &Container| container.data.as_ref().is_some_and(|data| data.pins > 0);
+        let holds = |container: &Container| container.data.as_ref().is_some_and(|data| data.holds > 0);
         let client = inner
             .containers
             .get(id.as_str())
             .is_some_and(|started| !is_store(started));
-        if client && inner.containers.values().any(pinned) {
+        if client && inner.containers.values().any(holds) {
             inner
                 .violations
-                .push(format!("{id} was started while a store was pinned"));
+                .push(format!("{id} was started while a store needed it down"));
         }
     }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::logins::Login;
-use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
+use stillpoint_core::manifest::{Inventory, Mode, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Aside, Copied, Old, Passwords, Preflight, Source, WayBack, Written};
+use stillpoint_core::ports::store::{Aside, Copied, Drained, Old, Passwords, Preflight, Source, WayBack, Written};
 use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::workload::Workload;
@@ -48,6 +48,10 @@ impl Kind for FaultyKind {
 
     fn recognises(&self, workload: &Workload) -> bool {
         self.port.recognises(workload)
+    }
+
+    fn mode(&self, name: &StoreName, workload: &Workload) -> Result<Option<Mode>, StoreError> {
+        self.port.mode(name, workload)
     }
 
     fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
@@ -105,6 +109,10 @@ impl Store for FaultyStore {
 
     async fn visitors(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
         self.pass(Method::StoreVisitors, cx, self.port.visitors(cx)).await
+    }
+
+    fn pin_footing(&self) -> Footing {
+        self.port.pin_footing()
     }
 
     async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
@@ -205,7 +213,14 @@ impl Pinned for FaultyPin {
         self.port.needs_standstill()
     }
 
-    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<StoreRecord, StoreError> {
+    async fn marks_compared(&mut self) {
+        let act = self.port.marks_compared();
+        self.faults
+            .pass_silently(Method::PinnedMarksCompared, &self.store, act)
+            .await;
+    }
+
+    async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         let cancel = Some((&cx.cancel, StoreError::Cancelled));
         let act = self.port.drain(cx, sink);
         self.faults

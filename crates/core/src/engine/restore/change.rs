@@ -3,11 +3,10 @@
 //! purpose, and its claim says what is to run again.
 
 use crate::backups::Lease;
-use crate::engine::backup::once_each;
 use crate::engine::plan::Plan;
 use crate::engine::site::{Run, Site};
 use crate::engine::standstill::{Broken, Ended, Standstill};
-use crate::engine::start::Degraded;
+use crate::engine::start::{Degraded, once_each};
 use crate::errors::{Error, RunFailure};
 use crate::events::Step;
 use crate::names::BackupId;

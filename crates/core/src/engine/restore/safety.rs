@@ -156,7 +156,7 @@ async fn drain(store: &dyn Store, cx: Cx, sink: &Sink) -> Result<StoreRecord, Ru
     let mut pinned = store.pin(&cx).await.map_err(failed)?;
     let drained = pinned.drain(&cx, sink).await;
     pinned.release().await;
-    drained.map_err(failed)
+    drained.map(|drained| drained.record(store, None, None)).map_err(failed)
 }
 
 fn manifest(change: &Change<'_>, id: BackupId, of: BackupId, stores: Vec<StoreRecord>) -> Manifest {

@@ -73,7 +73,7 @@ pub(super) async fn bring(
             .ready(cx)
             .await
             .map_err(|cause| RunFailure::of(store.name(), cause)),
-        Footing::Stopped => Ok(()),
+        Footing::Frozen | Footing::Stopped => Ok(()),
     }
 }
 

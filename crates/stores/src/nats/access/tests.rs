@@ -27,6 +27,7 @@ fn server(command: &[&str]) -> Workload {
         exit_code: None,
         stop_grace: None,
         auto_remove: false,
+        network_of: None,
         labels: BTreeMap::new(),
         environment: Environment::default(),
         command: CommandLine::new(command.iter().map(ToString::to_string)),
