@@ -8,7 +8,6 @@ mod copied;
 mod cron;
 mod damage;
 mod errors;
-mod faults;
 mod kills;
 mod logins;
 mod nats;

@@ -44,7 +44,9 @@ impl PinnedServer {
         let mut artifacts = vec![self.drain_globals(cx, sink).await?];
         let store = &self.store;
         let drain = |database, cx| async move { store.drain_and_count(&cx, sink, database, compression).await };
-        let (drained, failure) = together(cx, cx.processors, &mut self.databases, drain).await;
+        let databases = &mut self.databases;
+        let drains = |cx: Cx| async move { together(&cx, cx.processors, databases, drain).await };
+        let (drained, failure) = self.watch.unless_over(cx, drains).await;
         if let Some(failure) = failure {
             return Err(failure);
         }

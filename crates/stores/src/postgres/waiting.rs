@@ -101,6 +101,7 @@ pub(super) struct Watch {
     limit: Duration,
     seen: Arc<Mutex<Seen>>,
     stop: CancellationToken,
+    over: CancellationToken,
     task: Option<JoinHandle<()>>,
 }
 
@@ -113,12 +114,21 @@ impl Watch {
             cancel: stop.clone(),
             ..cx.clone()
         };
-        let task = watch(store.clone(), cx, limit, seen.clone(), stop.clone());
+        let over = CancellationToken::new();
+        let eye = Eye {
+            store: store.clone(),
+            cx,
+            limit,
+            seen: seen.clone(),
+            over: over.clone(),
+        };
+        let task = eye.watch(stop.clone());
         Self {
             store: store.name.clone(),
             limit,
             seen,
             stop,
+            over,
             task: Some(tokio::spawn(task)),
         }
     }
@@ -131,6 +141,22 @@ impl Watch {
             let _ = task.await;
         }
         locked(&self.seen).ended.clone()
+    }
+
+    /// Runs `act`, and tells it to stop once a database was let go: the backup has failed then.
+    pub(super) async fn unless_over<F: Future>(&self, cx: &Cx, act: impl FnOnce(Cx) -> F) -> F::Output {
+        let own = Cx {
+            cancel: cx.cancel.child_token(),
+            ..cx.clone()
+        };
+        let cancel = own.cancel.clone();
+        match select(pin!(act(own)), pin!(self.over.cancelled())).await {
+            Either::Left((output, _)) => output,
+            Either::Right(((), act)) => {
+                cancel.cancel();
+                act.await
+            }
+        }
     }
 
     /// Why a database was let go, if one was.
@@ -163,56 +189,64 @@ fn locked(seen: &Mutex<Seen>) -> std::sync::MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn watch(store: PostgresStore, cx: Cx, limit: Duration, seen: Arc<Mutex<Seen>>, stop: CancellationToken) {
-    let mut session = None;
-    loop {
-        let is_last = matches!(
-            select(pin!(stop.cancelled()), pin!(cx.clock.sleep(EVERY))).await,
-            Either::Left(_)
-        );
-        if is_last {
-            break;
-        }
-        if session.is_none() {
-            session = store.open(&cx, MAINTENANCE).await.ok();
-        }
-        let Some(open) = &session else { continue };
-        if look(&store.name, &cx, open, limit, &seen).await.is_err() {
-            // The server may be restarting. Its sessions are gone then, and so is the pin; another look tells.
-            session = None;
-        }
-    }
-    let at = cx.clock.elapsed();
-    let ended = locked(&seen).look(at, &[]);
-    tell(&store.name, &cx, &ended);
-    if let Some(session) = session {
-        session.close().await;
-    }
+/// What watches.
+struct Eye {
+    store: PostgresStore,
+    cx: Cx,
+    limit: Duration,
+    seen: Arc<Mutex<Seen>>,
+    over: CancellationToken,
 }
 
-async fn look(
-    store: &StoreName,
-    cx: &Cx,
-    session: &Session,
-    limit: Duration,
-    seen: &Mutex<Seen>,
-) -> Result<(), PgError> {
-    let rows = session.rows(STATEMENT, WAITING).await?;
-    let waiting: Vec<_> = rows.into_iter().filter_map(waiting).collect();
-    let at = cx.clock.elapsed();
-    let (ended, overdue) = {
-        let mut seen = locked(seen);
-        let ended = seen.look(at, &waiting);
-        let overdue = seen.overdue(at, limit);
-        if seen.gave_way.is_none() {
-            seen.gave_way.clone_from(&overdue);
+impl Eye {
+    async fn watch(self, stop: CancellationToken) {
+        let mut session = None;
+        while let Either::Right(_) = select(pin!(stop.cancelled()), pin!(self.cx.clock.sleep(EVERY))).await {
+            if session.is_none() {
+                session = self.store.open(&self.cx, MAINTENANCE).await.ok();
+            }
+            let Some(open) = &session else { continue };
+            if self.look(open).await.is_err() {
+                // The server may be restarting. Its sessions are gone then, and so is the pin; another look tells.
+                session = None;
+            }
         }
-        (ended, overdue)
-    };
-    tell(store, cx, &ended);
-    match overdue {
-        Some(waited) => let_go(session, &waited.database).await,
-        None => Ok(()),
+        let at = self.cx.clock.elapsed();
+        let ended = locked(&self.seen).look(at, &[]);
+        self.tell(&ended);
+        if let Some(session) = session {
+            session.close().await;
+        }
+    }
+
+    async fn look(&self, session: &Session) -> Result<(), PgError> {
+        let rows = session.rows(STATEMENT, WAITING).await?;
+        let waiting: Vec<_> = rows.into_iter().filter_map(waiting).collect();
+        let at = self.cx.clock.elapsed();
+        let (ended, overdue) = {
+            let mut seen = locked(&self.seen);
+            let ended = seen.look(at, &waiting);
+            let overdue = seen.overdue(at, self.limit);
+            if seen.gave_way.is_none() {
+                seen.gave_way.clone_from(&overdue);
+            }
+            (ended, overdue)
+        };
+        self.tell(&ended);
+        let Some(waited) = overdue else { return Ok(()) };
+        self.over.cancel();
+        let_go(session, &waited.database).await
+    }
+
+    fn tell(&self, ended: &[Waited]) {
+        for waited in ended {
+            self.cx.report.tell(Kind::ClientsWaited {
+                store: self.store.name.clone(),
+                database: waited.database.clone(),
+                millis: millis(waited.span),
+                statement: waited.statement.clone(),
+            });
+        }
     }
 }
 
@@ -232,22 +266,6 @@ fn waiting(row: Vec<Option<String>>) -> Option<(String, Duration, String)> {
     };
     let span = Duration::from_millis(span.parse().ok()?);
     Some((database, span, statement.unwrap_or_default()))
-}
-
-fn tell(store: &StoreName, cx: &Cx, ended: &[Waited]) {
-    for Waited {
-        database,
-        span,
-        statement,
-    } in ended
-    {
-        cx.report.tell(Kind::ClientsWaited {
-            store: store.clone(),
-            database: database.clone(),
-            millis: millis(*span),
-            statement: statement.clone(),
-        });
-    }
 }
 
 /// The fact of all that was waited; none if nothing was.
