@@ -28,11 +28,11 @@ fn schedule(testbed: &Testbed) -> Result<()> {
 }
 
 #[test]
-fn a_job_that_is_due_while_the_server_is_copied_waits() -> Result<()> {
+fn a_job_that_is_due_during_the_standstill_waits() -> Result<()> {
     on_mini("cron", |testbed, product| {
         schedule(testbed)?;
         hold_dumps(testbed)?;
-        let mut running = product.start(&["backup"])?;
+        let mut running = product.start(&["backup", "--mode", "hold"])?;
         half_way(testbed, &mut running)?;
         until("the job waits", || Ok(testbed.psql("postgres", WAITING)? == "1"))?;
         let ticked = testbed.psql("dagster", "select count(*) from ticked")?;

@@ -62,7 +62,10 @@ fn facts(testbed: &Testbed) -> Result<BTreeMap<String, String>> {
 fn client(testbed: &Testbed, statement: &str) -> Result<()> {
     let store = testbed.container("postgres-main")?;
     let psql = ["psql", "-U", "postgres", "-d", "langfuse", "-c", statement];
-    let all: Vec<&str> = ["exec", "-d", "-e", "PGAPPNAME=migration", &store].into_iter().chain(psql).collect();
+    let all: Vec<&str> = ["exec", "-d", "-e", "PGAPPNAME=migration", &store]
+        .into_iter()
+        .chain(psql)
+        .collect();
     testbed.docker(&all).map(drop)
 }
 
@@ -104,7 +107,9 @@ fn what_a_client_changes_while_it_is_dumped_neither_breaks_nor_empties_the_backu
 #[test]
 fn a_client_that_waits_too_long_goes_first() -> Result<()> {
     on_mini("givesway", |testbed, product| {
-        let product = product.clone().with("STILLPOINT_POSTGRES_MAIN_MAX_BLOCKED_SECONDS", "3");
+        let product = product
+            .clone()
+            .with("STILLPOINT_POSTGRES_MAIN_MAX_BLOCKED_SECONDS", "3");
         testbed.psql("langfuse", "create table waited (n int)")?;
         hold_dumps(testbed)?;
         let mut running = product.start(&["backup"])?;

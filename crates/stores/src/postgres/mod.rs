@@ -7,7 +7,7 @@
 mod access;
 mod admits;
 mod aside;
-mod batches;
+mod capacity;
 mod cron;
 mod drain;
 mod extensions;
