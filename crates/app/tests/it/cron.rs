@@ -28,7 +28,7 @@ fn schedule(testbed: &Testbed) -> Result<()> {
 }
 
 #[test]
-fn a_job_that_is_due_while_the_server_is_copied_waits() -> Result<()> {
+fn a_job_that_is_due_during_the_standstill_waits() -> Result<()> {
     on_mini("cron", |testbed, product| {
         schedule(testbed)?;
         hold_dumps(testbed)?;
