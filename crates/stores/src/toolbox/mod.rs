@@ -8,7 +8,9 @@ mod secret;
 mod wait;
 
 pub(crate) use names::{is_short_name, short_name};
-pub(crate) use pipe::{Doing, collect, damaged, end, feed, feed_watched, finished, stream_out, stream_out_watched};
+pub(crate) use pipe::{
+    Doing, collect, damaged, end, feed, feed_watched, finished, opened, stream_out, stream_out_watched,
+};
 pub(crate) use room::room;
 pub(crate) use secret::Secret;
 pub(crate) use wait::{BY_SIZE, cancellable, guarded};

@@ -1,6 +1,8 @@
 //! Bytes between a process in a container and the repository. Whatever goes wrong, the process is
 //! gone and no artifact exists when these return an error.
 
+use std::io::{Cursor, ErrorKind};
+
 use bytes::{Bytes, BytesMut};
 use futures::future::join;
 use stillpoint_core::backups::{ArtifactError, ArtifactReader};
@@ -81,6 +83,25 @@ async fn read(
     let read = guarded(cx, doing.what, output.read_buf(&mut piece)).await?;
     let length = read.map_err(|error| cut(doing, &error))?;
     Ok((length > 0).then(|| piece.freeze()))
+}
+
+/// Waits for the first bytes of a process's output, and puts them back before the rest. A process that
+/// ends without any is a failure.
+pub(crate) async fn opened(cx: &Cx, doing: Doing<'_>, mut process: Process) -> Result<Process, StoreError> {
+    match read(cx, doing, &mut process.output).await {
+        Ok(Some(head)) => {
+            process.output = Box::new(Cursor::new(head).chain(process.output));
+            Ok(process)
+        }
+        Ok(None) => {
+            ended(cx, doing, process.control, Ok(())).await?;
+            Err(cut(doing, &ErrorKind::UnexpectedEof.into()))
+        }
+        Err(error) => {
+            end(cx, doing, process).await;
+            Err(error)
+        }
+    }
 }
 
 /// Ends a process that is not wanted any more.
