@@ -57,13 +57,14 @@ fn manifest(number: u64) -> Result<Manifest> {
         id: BackupId::at(began),
         platform: Project::new("bench"),
         run: RunId::new(format!("{}-1", began.as_millisecond())),
-        mode: Mode::Hold,
+        mode: Mode::Pin,
         began,
         sealed: began,
         standstill: Some(Standstill {
             stopping: began,
             began,
             ended: began,
+            back: Some(began),
         }),
         workloads: (1..=WORKLOADS).map(workload).collect(),
         stores: vec![postgres(number, began)],
@@ -97,6 +98,7 @@ fn postgres(number: u64, pinned: Timestamp) -> StoreRecord {
         }
     }
     StoreRecord {
+        took: None,
         watermarks: None,
         name: StoreName::new("postgres-main"),
         kind: StoreKind::new("postgres"),
