@@ -57,7 +57,7 @@ fn manifest(number: u64) -> Result<Manifest> {
         id: BackupId::at(began),
         platform: Project::new("bench"),
         run: RunId::new(format!("{}-1", began.as_millisecond())),
-        mode: Mode::Hold,
+        mode: Mode::Pin,
         began,
         sealed: began,
         standstill: Some(Standstill {
