@@ -579,7 +579,7 @@ fn reading_saving_and_expiry_inside_the_standstill_are_no_writes() -> Result<()>
         cache.fill("x")?;
         cache.cli(&["SET", "passing", "by", "PX", "1"])?;
         let pins = |said: &Value| said["event"] == "step_began" && said["step"] == "pin";
-        let ran = cache.product.interfered_at("the pin", pins, |_| {
+        let ran = cache.product.interfered_at(&[], "the pin", pins, |_| {
             for reading in [
                 &["GET", "plain"][..],
                 &["GET", "passing"],
