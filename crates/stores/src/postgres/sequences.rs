@@ -175,7 +175,10 @@ mod tests {
         let sequences = [row("s.\"it's; a\"", "5", "t"), row("public.b", "-1", "f")];
         let script = script(&sequences, "we \"ird' db");
         assert!(script.starts_with("\\connect -reuse-previous=on \"dbname='we \"\"ird\\' db'\"\n"));
-        let texts: Vec<String> = statements(&script).iter().map(|one| one.text()).collect();
+        let texts: Vec<String> = statements(&script)
+            .iter()
+            .map(stillpoint_pg::script::Statement::text)
+            .collect();
         assert_eq!(
             texts.iter().map(|text| text.trim()).collect::<Vec<_>>(),
             ["SELECT pg_catalog.setval('s.\"it''s; a\"', 5, true),\n  pg_catalog.setval('public.b', -1, false)"]
