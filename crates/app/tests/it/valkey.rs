@@ -447,7 +447,7 @@ fn a_fork_that_is_ended_makes_no_backup() -> Result<()> {
             }
             let ran = running.end()?.must_end_with(1).context(deed)?;
             if deed == "kill" {
-                ran.must_say("the server could not save")?;
+                ran.must_print("the server could not save")?;
             }
             cache.save_slowly("0")?;
             assert_eq!(cache.product.backups()?, Vec::<String>::new(), "{deed}");
