@@ -22,7 +22,7 @@ down: setup ## Remove the demo's platform, and the engine if the demo started it
 test: setup ## All checks and tests, as CI runs them
 	@$(WITH_ENGINE) $(MAKE) --no-print-directory inside-test
 
-bench: setup ## Measure against the classic script (SCALE=100, about 2 GB) and bare S3
+bench: setup ## Measure against the classic script (SCALE=10,100: 0.2 and 2 GB) and bare S3
 	@$(WITH_ENGINE) $(MAKE) --no-print-directory inside-bench
 
 soak: setup ## Many deaths, many standstills, 20 GiB, large stores (two hours, not in CI); writes benches/soak.md

@@ -41,6 +41,11 @@ impl Subject for Nats {
         Ok("nats-jetstream-APP.tar.gz")
     }
 
+    /// It lies in the spool by then.
+    fn is_read_while_draining(&self) -> bool {
+        false
+    }
+
     fn intrude(&self, testbed: &Testbed) -> Result<&'static str> {
         testbed.beside(
             SERVICE,

@@ -12,7 +12,7 @@ mod traces;
 use anyhow::{Context, Result};
 
 use crate::testbed::{Shape, Testbed};
-use cases::{Case, ON_A_SEEDED_SERVER, ON_AN_EMPTY_SERVER};
+use cases::{Case, ON_A_SEEDED_SERVER, ON_AN_EMPTY_SERVER, WHILE_DRAINING};
 use scene::Scene;
 
 /// A kind of store, as the suite sees it.
@@ -29,6 +29,12 @@ pub trait Subject {
     /// Puts 16 MiB into the store that do not compress, so that a copy of it takes long enough to be met half-way.
     /// Returns the artifact that they come into.
     fn bulk(&self, testbed: &Testbed) -> Result<&'static str>;
+
+    /// Whether its server is read while it is drained. Where it is not, a pinned store may die without harm to the backup, unless
+    /// the clients wait: then it is asked again at the end.
+    fn is_read_while_draining(&self) -> bool {
+        true
+    }
 
     /// Writes once, as somebody whom nobody stops. Returns the words by which the product has to name what was written.
     /// May be called again.
@@ -52,6 +58,11 @@ macro_rules! store_conformance {
         fn every_case_on_a_seeded_server() -> anyhow::Result<()> {
             $crate::conformance::store::on_a_seeded_server(&$subject, $program)
         }
+
+        #[test]
+        fn every_case_while_draining() -> anyhow::Result<()> {
+            $crate::conformance::store::while_draining(&$subject, $program)
+        }
     };
 }
 
@@ -66,13 +77,22 @@ pub fn on_an_empty_server(subject: &dyn Subject, program: &str) -> Result<()> {
 
 /// The others, on one whose names and contents are as awkward as the store's format allows.
 pub fn on_a_seeded_server(subject: &dyn Subject, program: &str) -> Result<()> {
-    let testbed = Testbed::for_test(&format!("seeded-{}", subject.service()), subject.shape())?.auto();
+    seeded("seeded", subject, program, &ON_A_SEEDED_SERVER)
+}
+
+/// Those in which something happens in the middle of a backup.
+pub fn while_draining(subject: &dyn Subject, program: &str) -> Result<()> {
+    seeded("draining", subject, program, &WHILE_DRAINING)
+}
+
+fn seeded(name: &str, subject: &dyn Subject, program: &str, cases: &[(&str, Case)]) -> Result<()> {
+    let testbed = Testbed::for_test(&format!("{name}-{}", subject.service()), subject.shape())?.auto();
     testbed.examined(|testbed| {
         testbed.up_seeded()?;
         // Most cases must know the tick; one lets it go on.
         testbed.rest()?;
         testbed.tick()?;
-        all(subject, program, testbed, &ON_A_SEEDED_SERVER)
+        all(subject, program, testbed, cases)
     })
 }
 
