@@ -98,6 +98,17 @@ pub enum Kind {
         /// How many at most.
         bytes: u64,
     },
+    /// Clients had to wait for a store while it was copied.
+    ClientsWaited {
+        /// Which.
+        store: StoreName,
+        /// Where in it.
+        database: String,
+        /// How long, in milliseconds.
+        millis: u64,
+        /// With what, shortened and without what is quoted in it.
+        statement: String,
+    },
     /// The backup is complete: it counts from now on.
     Sealed {
         /// Its id.

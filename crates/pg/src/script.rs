@@ -56,6 +56,23 @@ pub fn statements(script: &str) -> Vec<Statement> {
     statements
 }
 
+/// A text of SQL without what is quoted in it, and without comments: `'…'` and a space stand for them.
+pub fn without_texts(script: &str) -> String {
+    let mut without = String::new();
+    let mut rest = script;
+    while !rest.is_empty() {
+        let (kind, length) = next(rest);
+        let (text, after) = rest.split_at(length);
+        without.push_str(match kind {
+            Kind::Text => "'…'",
+            Kind::Space => " ",
+            Kind::Word | Kind::Name | Kind::Sign => text,
+        });
+        rest = after;
+    }
+    without
+}
+
 impl Statement {
     fn of(tokens: &[Token]) -> Option<Self> {
         let is_space = |token: &Token| token.kind == Kind::Space;

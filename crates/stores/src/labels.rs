@@ -26,7 +26,7 @@ pub struct Key {
 }
 
 /// Every setting of a store, whatever its kind; a kind's page in `docs/stores/` says what they mean to it.
-pub const KEYS: [Key; 12] = [
+pub const KEYS: [Key; 13] = [
     shown("user"),
     secret("password"),
     secret("token"),
@@ -34,6 +34,7 @@ pub const KEYS: [Key; 12] = [
     secret("creds"),
     shown("accounts"),
     shown("port"),
+    shown("max_blocked_seconds"),
     shown("mode"),
     // No secret, but nothing to be shown either: pages of letters, which stand in a file.
     secret("tls_ca"),

@@ -2,7 +2,7 @@
 
 use stillpoint_core::engine::backup::Sealed;
 use stillpoint_core::errors::Exit;
-use stillpoint_core::manifest::Mode;
+use stillpoint_core::manifest::{CLIENTS_WAITED, Mode};
 use stillpoint_core::operations::Operations;
 
 use super::{look_at_labels, order};
@@ -72,6 +72,14 @@ fn summary(sealed: &Sealed) {
     ));
     if let Some(window) = &manifest.standstill {
         print::line(&format!("Clients were down for {}.", words::span(window.down())));
+    }
+    for store in &manifest.stores {
+        if let Some(waited) = store.facts.get(CLIENTS_WAITED) {
+            print::line(&format!(
+                "Clients of {} waited while it was copied: {waited}.",
+                store.name
+            ));
+        }
     }
     for degraded in &sealed.degraded {
         print::line(&format!("The backup is good, but {degraded}."));

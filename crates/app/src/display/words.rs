@@ -68,6 +68,15 @@ pub(crate) fn sentence(kind: &Kind) -> Option<String> {
         } => {
             format!("{store} needs up to {} in {place} while it is copied", bytes(*count))
         }
+        Kind::ClientsWaited {
+            store,
+            database,
+            millis,
+            statement,
+        } => format!(
+            "clients of {store} waited {} in database `{database}`: {statement}",
+            seconds(*millis)
+        ),
         Kind::Sealed { backup } => format!("sealed {backup}"),
         Kind::Deleted { backup } => format!("deleted {backup}"),
         Kind::Warning { message } => format!("warning: {message}"),

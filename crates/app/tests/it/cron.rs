@@ -1,5 +1,5 @@
-//! Jobs of `pg_cron` write from inside the server: a backup holds them off, and nothing of that stays. On a real
-//! engine.
+//! Jobs of `pg_cron` write from inside the server: held off until all stores are pinned, they run while it is dumped. On a
+//! real engine.
 
 use crate::common::{HOLD, half_way, hold_dumps, let_go, on_mini, until};
 use anyhow::Result;
@@ -28,7 +28,25 @@ fn schedule(testbed: &Testbed) -> Result<()> {
 }
 
 #[test]
-fn a_job_that_is_due_while_the_server_is_copied_waits() -> Result<()> {
+fn a_job_that_is_due_while_the_server_is_dumped_runs() -> Result<()> {
+    on_mini("cronpin", |testbed, product| {
+        schedule(testbed)?;
+        hold_dumps(testbed)?;
+        let mut running = product.start(&["backup"])?;
+        half_way(testbed, &mut running)?;
+        let ticked = testbed.psql("dagster", "select count(*) from ticked")?;
+        until("the job runs", || {
+            Ok(testbed.psql("dagster", "select count(*) from ticked")? != ticked)
+        })?;
+        let_go(testbed)?;
+        running.end()?.must_end_with(0)?;
+        assert_eq!(product.backups()?.len(), 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_job_that_is_due_during_the_standstill_waits() -> Result<()> {
     on_mini("cron", |testbed, product| {
         schedule(testbed)?;
         hold_dumps(testbed)?;

@@ -7,6 +7,7 @@ mod conformance;
 mod copied;
 mod cron;
 mod damage;
+mod ddl;
 mod errors;
 mod faults;
 mod kills;

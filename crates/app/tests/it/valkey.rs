@@ -37,10 +37,25 @@ struct Cache<'a> {
 
 /// Runs a test on a platform with one server that was started with these options.
 fn on_cache(name: &str, command: &[&str], test: impl FnOnce(&Cache) -> Result<()>) -> Result<()> {
+    on_cache_with(name, &[], command, test)
+}
+
+/// The same, with options of its container.
+fn on_cache_with(
+    name: &str,
+    options: &[&str],
+    command: &[&str],
+    test: impl FnOnce(&Cache) -> Result<()>,
+) -> Result<()> {
     let folder = tempfile::tempdir()?;
     Testbed::for_test(name, Shape::Mini)?.examined(|testbed| {
         testbed.guest("app", "IDLE", &[], &["term"])?;
-        let id = testbed.guest(SERVICE, "VALKEY", &["--restart=unless-stopped"], command)?;
+        let id = testbed.guest(
+            SERVICE,
+            "VALKEY",
+            &[&["--restart=unless-stopped"], options].concat(),
+            command,
+        )?;
         let product = Product::of(PROGRAM, folder.path(), testbed);
         let password = command
             .iter()
@@ -169,9 +184,33 @@ impl Cache<'_> {
             .run(&["restore", backup, "--confirm", backup, "--discard-old"])
     }
 
+    /// How long a save takes for each key, in microseconds.
+    fn save_slowly(&self, delay: &str) -> Result<()> {
+        self.cli(&["CONFIG", "SET", "rdb-key-save-delay", delay]).map(drop)
+    }
+
+    fn persistence(&self) -> Result<String> {
+        self.cli(&["INFO", "persistence"])
+    }
+
+    /// When a container was started.
+    fn began(&self, container: &str) -> Result<String> {
+        self.testbed
+            .docker(&["inspect", "--format", "{{.State.StartedAt}}", container])
+    }
+
+    /// A backup ends before it has stopped anything.
+    fn refused(&self, why: &str) -> Result<()> {
+        let client = format!("{}-app-1", self.testbed.project());
+        let began = (self.began(&client)?, self.began(&self.id)?);
+        self.product.run(&["backup"])?.must_end_with(12)?.must_say(why)?;
+        assert_eq!((self.began(&client)?, self.began(&self.id)?), began, "{why}");
+        Ok(())
+    }
+
     /// Puts a `cat` before the stock one that waits with the dump until [`Cache::let_go`].
     fn hold_dumps(&self) -> Result<()> {
-        let held = "case $1 in */dump.rdb) touch /tmp/half-way; until [ -e /tmp/go ]; do sleep 0.1; done ;; esac\nexec /usr/bin/cat \"$@\"";
+        let held = "case $# in 0) touch /tmp/half-way; until [ -e /tmp/go ]; do sleep 0.1; done ;; esac\nexec /usr/bin/cat \"$@\"";
         let script = format!("printf '%s\\n' '#!/bin/sh' '{held}' >/usr/local/bin/cat && chmod 755 /usr/local/bin/cat");
         self.exec(&["sh", "-c", &script]).map(drop)
     }
@@ -185,6 +224,15 @@ impl Cache<'_> {
     fn let_go(&self) -> Result<()> {
         self.exec(&["touch", "/tmp/go"]).map(drop)
     }
+}
+
+fn is_running(cache: &Cache, service: &str) -> Result<()> {
+    let all = cache.testbed.containers()?;
+    let runs = all
+        .iter()
+        .any(|one| one.service == service && one.status == Status::Running);
+    assert!(runs, "{service} does not run");
+    Ok(())
 }
 
 fn without_digits(word: &str) -> String {
@@ -288,21 +336,36 @@ fn without_append_only_files_and_without_a_password() -> Result<()> {
     )
 }
 
-/// The stop of a backup would lose all of it.
+/// What a server has in memory alone is backed up without its stop; a restore, which stops it, wants it saved.
 #[test]
-fn what_is_in_memory_alone_is_refused_before_anything_is_stopped() -> Result<()> {
+fn what_is_in_memory_alone_is_backed_up_and_not_lost_by_a_restore() -> Result<()> {
     on_cache(
         "vkmemory",
         &["--enable-debug-command", "local", "--save", ""],
         |cache| {
-            cache.fill("x")?;
-            let (truth, before) = (cache.truth()?, standing(cache.testbed)?);
+            cache.fill("first")?;
+            let (truth, before, began) = (cache.truth()?, standing(cache.testbed)?, cache.began(&cache.id)?);
+            let backup = cache.product.backup()?;
+            assert_eq!(cache.began(&cache.id)?, began, "the server was stopped");
+            assert_eq!(cache.truth()?, truth);
+            cache.wreck()?;
+            cache.fill("since then")?;
+            let since = cache.truth()?;
+            cache.restore(&backup)?.must_end_with(13)?.must_say("in memory alone")?;
+            assert_eq!(cache.began(&cache.id)?, began, "the server was stopped");
+            cache.cli(&["SAVE"])?;
             cache
                 .product
-                .run(&["backup"])?
-                .must_end_with(12)?
-                .must_say("in memory alone")?;
+                .run(&["restore", &backup, "--confirm", &backup])?
+                .must_end_with(0)?;
             assert_eq!(cache.truth()?, truth);
+            let project = cache.testbed.project();
+            cache
+                .product
+                .run(&["restore", "undo", "--confirm", project])?
+                .must_end_with(0)?;
+            cache.await_answer()?;
+            assert_eq!(cache.truth()?, since, "undone");
             is_back(cache.testbed, &before)
         },
     )
@@ -312,21 +375,202 @@ fn what_is_in_memory_alone_is_refused_before_anything_is_stopped() -> Result<()>
 fn a_save_of_somebody_else_is_waited_out_and_never_taken_for_ours() -> Result<()> {
     on_cache("vksave", &USUAL, |cache| {
         cache.fill("x")?;
-        cache.hold_dumps()?;
         let before = standing(cache.testbed)?;
-        let running = cache.product.start(&["backup"])?;
-        cache.half_way()?;
-        // It takes seconds: it still runs when ours could be read, and when the next of ours would begin.
-        cache.cli(&["CONFIG", "SET", "rdb-key-save-delay", "50000"])?;
+        // It takes seconds: it still runs when ours would begin.
+        cache.save_slowly("50000")?;
         cache.cli(&["BGSAVE"])?;
-        cache.cli(&["CONFIG", "SET", "rdb-key-save-delay", "0"])?;
-        cache.let_go()?;
+        let mut running = cache.product.start(&["backup", "--json"])?;
+        running.until("the pin", |said| said["event"] == "step_began" && said["step"] == "pin")?;
+        assert!(
+            cache.persistence()?.contains("rdb_bgsave_in_progress:1"),
+            "it ended too early"
+        );
+        cache.save_slowly("0")?;
         running.end()?.must_end_with(0)?;
-        // Ours that was not trusted, the other's, ours.
-        let saves = cache.cli(&["INFO", "persistence"])?;
-        assert!(saves.contains("rdb_saves:3"), "{saves}");
+        let saves = cache.persistence()?;
+        assert!(saves.contains("rdb_saves:2"), "{saves}");
         is_back(cache.testbed, &before)
     })
+}
+
+/// The fork is the point in time, and clients need not wait for its end.
+#[test]
+fn clients_run_and_write_while_the_fork_writes_its_dump() -> Result<()> {
+    on_cache("vkfork", &USUAL, |cache| {
+        cache.fill("first")?;
+        let (truth, before) = (cache.truth()?, standing(cache.testbed)?);
+        cache.save_slowly("100000")?;
+        let mut running = cache.product.start(&["backup", "--json"])?;
+        running.until("the start", |said| {
+            said["event"] == "step_ended" && said["step"] == "start"
+        })?;
+        is_running(cache, "app")?;
+        cache.cli(&["SET", "plain", "second"])?;
+        cache.cli(&["-n", "15", "DEL", "hash"])?;
+        cache.cli(&["-n", "3", "SET", "new", "second"])?;
+        let saves = cache.persistence()?;
+        assert!(
+            saves.contains("rdb_bgsave_in_progress:1"),
+            "the fork has ended: {saves}"
+        );
+        cache.save_slowly("0")?;
+        // As soon as ours has ended, others save what there is now.
+        until("another save", || Ok(cache.cli(&["SAVE"]).is_ok()))?;
+        running.end()?.must_end_with(0)?;
+        is_back(cache.testbed, &before)?;
+        let backup = cache.product.backups()?.pop().context("no backup")?;
+        cache.restore(&backup)?.must_end_with(0)?;
+        assert_eq!(cache.truth()?, truth);
+        is_back(cache.testbed, &before)
+    })
+}
+
+/// `FLUSHALL` ends a fork of the server: what it wrote by then is no dump.
+#[test]
+fn a_fork_that_is_ended_makes_no_backup() -> Result<()> {
+    on_cache("vkended", &USUAL, |cache| {
+        cache.fill("first")?;
+        let (settings, before) = (cache.settings()?, standing(cache.testbed)?);
+        for deed in ["FLUSHALL", "kill"] {
+            cache.wreck()?;
+            cache.fill("again")?;
+            cache.save_slowly("100000")?;
+            let mut running = cache.product.start(&["backup", "--json"])?;
+            running.until("the start", |said| {
+                said["event"] == "step_ended" && said["step"] == "start"
+            })?;
+            if deed == "kill" {
+                let kill = "set -- /data/temp-*.rdb; pid=${1#/data/temp-}; kill -9 \"${pid%.rdb}\"";
+                cache.exec(&["sh", "-c", kill])?;
+            } else {
+                cache.cli(&[deed])?;
+            }
+            let ran = running.end()?.must_end_with(1).context(deed)?;
+            if deed == "kill" {
+                ran.must_print("the server could not save")?;
+            }
+            cache.save_slowly("0")?;
+            assert_eq!(cache.product.backups()?, Vec::<String>::new(), "{deed}");
+            is_back(cache.testbed, &before).context(deed)?;
+            until("a save", || Ok(cache.cli(&["SAVE"]).is_ok()))?;
+            cache.is_clean(&settings).context(deed)?;
+        }
+        cache.product.backup().map(drop)
+    })
+}
+
+#[test]
+fn saves_of_others_between_the_fork_and_the_drain_change_nothing() -> Result<()> {
+    let options = [&USUAL[..], &["--enable-protected-configs", "local"]].concat();
+    on_cache("vkothers", &options, |cache| {
+        cache.fill("first")?;
+        let (truth, settings, before) = (cache.truth()?, cache.settings()?, standing(cache.testbed)?);
+        cache.hold_dumps()?;
+        let running = cache.product.start(&["backup"])?;
+        cache.half_way()?;
+        cache.wreck()?;
+        cache.cli(&["SAVE"])?;
+        cache.cli(&["CONFIG", "SET", "dbfilename", "other.rdb"])?;
+        cache.cli(&["SAVE"])?;
+        cache.cli(&["CONFIG", "SET", "dir", "/tmp"])?;
+        cache.cli(&["SET", "plain", "elsewhere"])?;
+        cache.cli(&["SAVE"])?;
+        cache.cli(&["CONFIG", "SET", "dir", "/data", "dbfilename", "dump.rdb"])?;
+        cache.exec(&["rm", "/data/dump.rdb", "/data/other.rdb", "/tmp/other.rdb"])?;
+        cache.let_go()?;
+        running.end()?.must_end_with(0)?;
+        is_back(cache.testbed, &before)?;
+        let backup = cache.product.backups()?.pop().context("no backup")?;
+        cache.restore(&backup)?.must_end_with(0)?;
+        assert_eq!(cache.truth()?, truth);
+        cache.is_clean(&settings)
+    })
+}
+
+/// A client of the platform that never rests, and a server that saves as often as it can.
+#[test]
+fn a_busy_server_that_always_saves_is_backed_up_as_it_was_in_the_pin() -> Result<()> {
+    on_cache("vkbusy", &["--save", "1 1"], |cache| {
+        // Each of its lives begins with a mark.
+        let write = "valkey-cli RPUSH log began && valkey-cli RPUSH log:copy began && exec valkey-cli -r -1 EVAL \
+             'local n = redis.call(\"INCR\", \"n\"); redis.call(\"RPUSH\", \"log\", n); redis.call(\"RPUSH\", \"log:copy\", n)' 0";
+        let network = format!("--network=container:{}", cache.id);
+        let options = ["--init", "--restart=unless-stopped", "--entrypoint=sh", &network];
+        cache.testbed.guest("writer", "VALKEY", &options, &["-c", write])?;
+        let second_life = || -> Result<String> {
+            let place = cache.cli(&["LPOS", "log", "began", "RANK", "2"])?;
+            Ok(place.trim().to_owned())
+        };
+        until("the writer writes", || Ok(cache.cli(&["GET", "n"])?.trim().len() > 3))?;
+        let before = standing(cache.testbed)?;
+        cache.product.run(&["backup"])?.must_end_with(0)?;
+        is_back(cache.testbed, &before)?;
+        until("the writer writes again", || Ok(!second_life()?.is_empty()))?;
+        let pinned = second_life()?;
+        let backup = cache.product.backups()?.pop().context("no backup")?;
+        cache.restore(&backup)?.must_end_with(0)?;
+        until("the writer writes again", || Ok(!second_life()?.is_empty()))?;
+        assert_eq!(
+            second_life()?,
+            pinned,
+            "writes that were in the pin, and those that came back"
+        );
+        let copy = cache.cli(&["LPOS", "log:copy", "began", "RANK", "2"])?;
+        assert_eq!(copy.trim(), pinned);
+        Ok(())
+    })
+}
+
+/// Clients are stopped only for a server that can save.
+#[test]
+fn a_server_that_cannot_save_is_told_before_anything_is_stopped() -> Result<()> {
+    on_cache("vkcannot", &USUAL, |cache| {
+        cache.fill("x")?;
+        cache.exec(&["sh", "-c", "chown root:root /data && chmod 755 /data"])?;
+        cache.refused("its user may not write to it")?;
+        assert!(cache.persistence()?.contains("rdb_last_bgsave_status:ok"));
+        cache.cli(&["BGSAVE"])?;
+        until("the save has failed", || {
+            Ok(cache.persistence()?.contains("rdb_last_bgsave_status:err"))
+        })?;
+        cache.exec(&["chown", "valkey:valkey", "/data"])?;
+        cache.refused("its last save failed")?;
+        cache.cli(&["SAVE"])?;
+        cache.product.backup()?;
+        // The group of the folder is one of the server's.
+        cache.exec(&["sh", "-c", "chown root:valkey /data && chmod 775 /data"])?;
+        cache.product.backup().map(drop)
+    })
+}
+
+#[test]
+fn folders_that_are_mounted_read_only_or_too_small_are_told_before_anything_is_stopped() -> Result<()> {
+    let small = ["--tmpfs=/small:size=256k,mode=1777"];
+    for (name, options, command, why) in [
+        (
+            "vkreadonly",
+            &["--read-only"][..],
+            &["--dir", "/var/tmp"][..],
+            "is mounted read-only",
+        ),
+        (
+            "vksmall",
+            &small,
+            &["--dir", "/small"],
+            "cannot save beside its last dump",
+        ),
+    ] {
+        on_cache_with(
+            name,
+            options,
+            &[command, &["--enable-debug-command", "local"]].concat(),
+            |cache| {
+                cache.cli(&["DEBUG", "POPULATE", "100000", "key", "64"])?;
+                cache.refused(why)
+            },
+        )?;
+    }
+    Ok(())
 }
 
 #[test]
@@ -334,14 +578,19 @@ fn reading_saving_and_expiry_inside_the_standstill_are_no_writes() -> Result<()>
     on_cache("vkreader", &USUAL, |cache| {
         cache.fill("x")?;
         cache.cli(&["SET", "passing", "by", "PX", "1"])?;
-        cache.hold_dumps()?;
-        let running = cache.product.start(&["backup"])?;
-        cache.half_way()?;
-        for reading in [&["GET", "plain"][..], &["BGSAVE"], &["CONFIG", "GET", "*"]] {
-            cache.cli(reading)?;
-        }
-        cache.let_go()?;
-        running.end()?.must_end_with(0).map(drop)
+        let pins = |said: &Value| said["event"] == "step_began" && said["step"] == "pin";
+        let ran = cache.product.interfered_at(&[], "the pin", pins, |_| {
+            for reading in [
+                &["GET", "plain"][..],
+                &["GET", "passing"],
+                &["SAVE"],
+                &["CONFIG", "GET", "*"],
+            ] {
+                cache.cli(reading)?;
+            }
+            Ok(())
+        })?;
+        ran.must_end_with(0).map(drop)
     })
 }
 

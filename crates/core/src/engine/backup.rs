@@ -166,7 +166,11 @@ impl Backup<'_> {
         };
         // Start the clients, as soon as no store needs them down; drain the stores, and seal.
         let (pins, failure) = pinned.map_or_else(|failure| (Pins::new(), Some(failure)), |pins| (pins, None));
-        let (holding, running) = self.split(pins);
+        let (holding, mut running) = self.split(pins);
+        // Those for which the clients wait keep writers out until they are drained.
+        for pin in &mut running {
+            pin.pinned.marks_compared().await;
+        }
         let (stood, stands) = oneshot::channel();
         let (started, starts) = oneshot::channel();
         let starts = holding.is_empty().then_some(starts);

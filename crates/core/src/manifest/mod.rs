@@ -24,6 +24,9 @@ use crate::workload::State;
 /// The format that this version writes and reads.
 pub const FORMAT: u32 = 1;
 
+/// The fact of a store's record that tells how long its clients waited while it was copied, and with what statement.
+pub const CLIENTS_WAITED: &str = "clients waited";
+
 /// What one backup holds and how it came about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -296,7 +296,7 @@ pub trait Pinned: Send {
     fn needs_standstill(&self) -> bool;
 
     /// Every store is pinned, and nobody has written meanwhile: what kept writers out only until now may let them in.
-    /// Called at most once, before the clients start.
+    /// Called at most once, before the clients start; never where the clients wait until it is drained.
     async fn marks_compared(&mut self) {}
 
     /// Streams the pinned state into the sink, while clients run, unless [`Pinned::needs_standstill`]. Nothing is

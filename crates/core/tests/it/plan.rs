@@ -92,11 +92,11 @@ async fn stores_get_two_minutes_to_stop_and_clients_what_they_ask_for() -> anyho
     world.add(Container::store("brief", &[]).asks_to_stop_within(Duration::from_secs(1)));
     world.add(Container::store("large", &[]).asks_to_stop_within(Duration::from_mins(9)));
     let plan = world.operations().plan(None).await?;
-    let graced = plan
+    let stoppable = plan
         .entries
         .iter()
         .filter(|entry| entry.workload.state == State::Running && entry.role != Role::Kept);
-    let graces: Vec<String> = graced
+    let graces: Vec<String> = stoppable
         .map(|entry| format!("{} {:?}", entry.workload.address, entry.grace()))
         .collect();
     assert_eq!(

@@ -1,6 +1,9 @@
 //! Who we are to the server and how we reach it: found in the container's environment, overridden
 //! by our own. Every connection of this store is opened here.
 
+use std::str::FromStr;
+use std::time::Duration;
+
 use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::engine::limits::{LOOK_EVERY, STORE_READY};
 use stillpoint_core::names::StoreName;
@@ -13,6 +16,9 @@ use crate::Setting;
 use crate::toolbox::{Secret, guarded};
 
 pub(super) const PORT: u16 = 5432;
+
+/// How long clients may wait for the locks of a backup, in seconds.
+const MAX_BLOCKED: u64 = 60;
 
 /// The database from which others are renamed, created and dropped: it exists on every server and
 /// nobody keeps data in it.
@@ -27,12 +33,16 @@ const SETTINGS: &str = "SET statement_timeout = 0; SET idle_in_transaction_sessi
 pub(super) struct Access {
     pub(super) user: String,
     password: Secret,
+    /// The port that the server listens on, over the network and by its socket.
+    pub(super) port: u16,
+    /// How long clients may wait for the locks of a backup.
+    pub(super) max_blocked: Duration,
     /// The variable that overrides the password.
     variable: String,
 }
 
 impl Access {
-    pub(super) fn of(store: &StoreName, workload: &Workload, setting: &Setting) -> Self {
+    pub(super) fn of(store: &StoreName, workload: &Workload, setting: &Setting) -> Result<Self, StoreError> {
         let own = |name: &str| workload.environment.get(name).cloned();
         let set = |what: &str| setting(&crate::variable(store.as_str(), what));
         let user = set("USER").or_else(|| own("POSTGRES_USER"));
@@ -42,12 +52,50 @@ impl Access {
             .or_else(|| Secret::in_file(own("POSTGRES_PASSWORD_FILE")))
             .unwrap_or(Secret::None);
         let user = user.map_or_else(|| "postgres".to_owned(), |user| user.expose_secret().to_owned());
-        Self {
+        let max_blocked = set("MAX_BLOCKED_SECONDS").map(|text| text.expose_secret().to_owned());
+        let max_blocked = number(store, "MAX_BLOCKED_SECONDS", max_blocked)?.unwrap_or(MAX_BLOCKED);
+        let port = set("PORT").map(|port| port.expose_secret().to_owned());
+        let port = port.or_else(|| port_of(workload));
+        Ok(Self {
             user,
             password,
+            port: number(store, "PORT", port)?.unwrap_or(PORT),
+            max_blocked: Duration::from_secs(max_blocked),
             variable: crate::variable(store.as_str(), "PASSWORD"),
-        }
+        })
     }
+}
+
+/// A setting that is a number.
+fn number<T: FromStr>(store: &StoreName, what: &str, set: Option<String>) -> Result<Option<T>, StoreError> {
+    let unfit = |text: &String| {
+        let variable = crate::variable(store.as_str(), what);
+        StoreError::Unfit(format!("{store}: `{text}` is no such number: set {variable} to one"))
+    };
+    set.map(|text| text.trim().parse().map_err(|_| unfit(&text)))
+        .transpose()
+}
+
+/// The port that the server was started with: its command line stands above its environment.
+fn port_of(workload: &Workload) -> Option<String> {
+    let words: Vec<&str> = workload.command.words().collect();
+    let told = words.iter().enumerate().filter_map(|(at, word)| {
+        let next = || words.get(at + 1).copied();
+        match *word {
+            "-p" | "--port" => next(),
+            "-c" | "--set" => next()?.strip_prefix("port="),
+            word => ["--port=", "-cport=", "-p"]
+                .iter()
+                .find_map(|option| word.strip_prefix(option)),
+        }
+    });
+    let told = told.map(|port| port.trim().to_owned()).next_back();
+    told.or_else(|| {
+        workload
+            .environment
+            .get("PGPORT")
+            .map(|port| port.expose_secret().to_owned())
+    })
 }
 
 impl PostgresStore {
@@ -74,7 +122,7 @@ impl PostgresStore {
             reach: cx.reach.clone(),
             clock: cx.clock.clone(),
             workload: self.workload.clone(),
-            port: PORT,
+            port: self.access.port,
             login,
             options,
         })
@@ -169,6 +217,8 @@ pub(super) fn server(doing: impl Into<String>, error: PgError) -> StoreError {
 mod tests {
     use secrecy::ExposeSecret;
 
+    use stillpoint_core::workload::CommandLine;
+
     use super::*;
     use crate::labels::tests::{container, settings_of};
 
@@ -176,13 +226,36 @@ mod tests {
     fn login(labels: &[(&str, &str)], above: &[(&'static str, &'static str)]) -> (String, String) {
         let environment = ["POSTGRES_USER=own", "POSTGRES_PASSWORD=own"];
         let workload = container(labels, &environment);
-        let access = Access::of(&StoreName::new("db"), &workload, &settings_of(&workload, above));
+        let access = Access::of(&StoreName::new("db"), &workload, &settings_of(&workload, above)).unwrap();
         let password = match access.password {
             Secret::None => "none".to_owned(),
             Secret::Known(password) => password.expose_secret().to_owned(),
             Secret::InFile(path) => format!("file {}", path.expose_secret()),
         };
         (access.user, password)
+    }
+
+    #[test]
+    fn the_port_is_found_where_the_server_was_told_it() {
+        let port = |command: &[&str], environment: &[&str], labels: &[(&str, &str)]| {
+            let mut workload = container(labels, environment);
+            workload.command = CommandLine::new(command.iter().map(|word| (*word).to_owned()));
+            let access = Access::of(&StoreName::new("db"), &workload, &settings_of(&workload, &[]));
+            access.map(|access| access.port).ok()
+        };
+        assert_eq!(port(&["postgres"], &[], &[]), Some(5432));
+        for command in [
+            &["postgres", "-p", "5433"][..],
+            &["postgres", "-p5433"],
+            &["postgres", "--port=5433"],
+            &["postgres", "-c", "fsync=off", "-c", "port=5433"],
+        ] {
+            assert_eq!(port(command, &["PGPORT=1"], &[]), Some(5433), "{command:?}");
+        }
+        assert_eq!(port(&["postgres"], &["PGPORT=5434"], &[]), Some(5434));
+        let label = [("stillpoint.port", "5435")];
+        assert_eq!(port(&["postgres", "-p", "5433"], &[], &label), Some(5435));
+        assert_eq!(port(&[], &[], &[("stillpoint.port", "none")]), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use stillpoint_pg::quote::ident;
 use stillpoint_pg::{Endpoint, Login, PgError};
 
 use super::PostgresStore;
-use super::access::{PORT, server};
+use super::access::server;
 
 impl PostgresStore {
     /// In the database that the login names, or the one of its user's name, which is libpq's default.
@@ -20,7 +20,7 @@ impl PostgresStore {
             reach: cx.reach.clone(),
             clock: cx.clock.clone(),
             workload: self.workload.clone(),
-            port: login.port.unwrap_or(PORT),
+            port: login.port.unwrap_or(self.access.port),
             login: Login {
                 user: user.clone(),
                 password: login.password.clone(),

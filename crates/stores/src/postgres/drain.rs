@@ -2,57 +2,72 @@
 //! snapshot while it is dumped. As many databases at once as there are processors: the dump itself keeps
 //! one busy, and the largest comes first, so that none is left alone at the end.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use futures::future::join;
-use stillpoint_core::manifest::{Artifact, Inventory};
+use stillpoint_core::manifest::{Artifact, CLIENTS_WAITED, Inventory};
 use stillpoint_core::names::ArtifactName;
 use stillpoint_core::ports::store::Drained;
-use stillpoint_core::ports::{Cx, StoreError, together};
+use stillpoint_core::ports::{Cx, Process, StoreError, together};
 use stillpoint_core::sink::Sink;
+use stillpoint_pg::Session;
+use tokio_util::sync::CancellationToken;
 
 use super::extensions::{EXTENSIONS, VERSIONS};
 use super::pin::{PinnedDatabase, PinnedServer};
 use super::preflight::BYTES;
 use super::tools::{Compression, Tool};
-use super::{globals, inventory};
-use crate::toolbox::{Doing, stream_out};
+use super::{PostgresStore, globals, inventory, queue, sequences, waiting};
+use crate::toolbox::{Doing, end, opened, stream_out};
 
 /// What an artifact of this kind holds.
 pub(super) const GLOBALS: &str = "globals";
 pub(super) const DATABASE: &str = "database";
 
+/// What became of one database.
+struct Dumped {
+    artifacts: Vec<Artifact>,
+    counted: Counted,
+}
+
+/// What the holder of a database finds out while it is dumped.
+struct Counted {
+    inventory: Inventory,
+    extensions: BTreeSet<(String, String)>,
+    bytes: u64,
+}
+
 impl PinnedServer {
-    pub(super) async fn drain_all(&self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
+    pub(super) async fn drain_all(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         let compression = self.store.probe_tools(cx).await?;
         let mut artifacts = vec![self.drain_globals(cx, sink).await?];
-        let mut inventory = Inventory::default();
-        let drain = |database, cx| async move { self.drain_and_count(&cx, sink, database, compression).await };
-        let (drained, failure) = together(cx, cx.processors, &self.databases, drain).await;
+        let store = &self.store;
+        let drain = |database, cx| async move { store.drain_and_count(&cx, sink, database, compression).await };
+        let databases = &mut self.databases;
+        let drains = |cx: Cx| async move { together(&cx, cx.processors, databases, drain).await };
+        let (drained, failure) = self.watch.unless_over(cx, drains).await;
         if let Some(failure) = failure {
             return Err(failure);
         }
-        for (artifact, counts) in drained {
-            artifacts.push(artifact);
-            inventory.extend(counts);
+        let mut inventory = Inventory::default();
+        let (mut extensions, mut bytes) = (BTreeSet::new(), 0);
+        for one in drained {
+            artifacts.extend(one.artifacts);
+            inventory.extend(one.counted.inventory);
+            extensions.extend(one.counted.extensions);
+            bytes += one.counted.bytes;
         }
         // Whichever was the largest today, the manifest lists them alike every day.
         artifacts.sort_by(|a, b| (&a.of, &a.name).cmp(&(&b.of, &b.name)));
-        let extensions = inventory::extensions(cx, &self.databases).await?;
-        let mut names: Vec<&str> = extensions.iter().map(|(name, _)| name.as_str()).collect();
-        names.dedup();
-        let versions: Vec<String> = extensions.iter().map(|(name, is)| format!("{name} {is}")).collect();
-        let bytes = inventory::bytes(cx, &self.databases).await?;
-        let facts = [
-            (EXTENSIONS.to_owned(), names.join(", ")),
-            (VERSIONS.to_owned(), versions.join(", ")),
-            (BYTES.to_owned(), bytes.to_string()),
-        ];
+        let waited = waiting::told(&self.watch.end().await).map(|told| (CLIENTS_WAITED.to_owned(), told));
+        let facts = facts(&extensions, bytes).into_iter();
         Ok(Drained {
             version: self.version.clone(),
             pinned: self.at,
             artifacts,
             inventory,
-            facts: facts.into_iter().chain(self.tablespaces.clone()).collect(),
+            facts: facts.chain(self.tablespaces.clone()).chain(waited).collect(),
         })
     }
 
@@ -67,48 +82,111 @@ impl PinnedServer {
             }
         }
     }
+}
 
-    /// Dumps and counts at once, both in the pinned snapshot. A dump that fails ends the count.
+fn facts(extensions: &BTreeSet<(String, String)>, bytes: u64) -> [(String, String); 3] {
+    let mut names: Vec<&str> = extensions.iter().map(|(name, _)| name.as_str()).collect();
+    names.dedup();
+    let versions: Vec<String> = extensions.iter().map(|(name, is)| format!("{name} {is}")).collect();
+    [
+        (EXTENSIONS.to_owned(), names.join(", ")),
+        (VERSIONS.to_owned(), versions.join(", ")),
+        (BYTES.to_owned(), bytes.to_string()),
+    ]
+}
+
+impl PostgresStore {
+    /// Dumps and counts, both in the pinned snapshot. A dump that fails ends the count.
     async fn drain_and_count(
         &self,
         cx: &Cx,
         sink: &Sink,
-        database: &PinnedDatabase,
+        database: &mut PinnedDatabase,
         compression: Compression,
-    ) -> Result<(Artifact, Inventory), StoreError> {
+    ) -> Result<Dumped, StoreError> {
         let counting = Cx {
             cancel: cx.cancel.child_token(),
             ..cx.clone()
         };
+        let process = self.start_dump(cx, database, compression).await?;
         let dump = async {
-            let dumped = self.drain_database(cx, sink, database, compression).await;
+            let dumped = self.drain_dump(cx, sink, &database.name, process).await;
             dumped.inspect_err(|_| counting.cancel.cancel())
         };
-        let (dumped, counted) = join(dump, inventory::count(&counting, &database.session, &database.name)).await;
-        Ok((dumped?, counted?))
+        let holder = database.holder.take();
+        let (dumped, counted) = join(dump, count(&counting, holder, &database.name)).await;
+        let (dumped, mut counted) = (dumped?, counted?);
+        let sequences = sequences::counted(&database.sequences, &database.name);
+        counted.inventory.extend(sequences);
+        let beside = self.drain_sequences(cx, sink, &database.sequences, &database.name);
+        let artifacts = [dumped].into_iter().chain(beside.await?).collect();
+        Ok(Dumped { artifacts, counted })
     }
 
-    async fn drain_database(
+    /// Starts a dump and returns when its first bytes are there. It then holds its own locks and has read every
+    /// definition and every sequence: only rows are left.
+    async fn start_dump(
         &self,
         cx: &Cx,
-        sink: &Sink,
         database: &PinnedDatabase,
         compression: Compression,
-    ) -> Result<Artifact, StoreError> {
+    ) -> Result<Process, StoreError> {
         let snapshot = format!("--snapshot={}", database.snapshot);
         let arguments = ["-Fc", "--no-password", compression.option(), &snapshot];
-        let process = self
-            .store
-            .start(cx, Tool::Dump, &database.name, &arguments, false)
-            .await?;
-        let name = ArtifactName::of(&[self.store.name.as_str(), &format!("{}.dump", database.name)]);
-        let writer = sink.create(&self.store.name, name).await?;
+        let process = self.start(cx, Tool::Dump, &database.name, &arguments, false).await?;
         let what = format!("dumping database `{}`", database.name);
-        let doing = Doing {
-            what: &what,
-            tool: Tool::Dump.program(),
+        let begun = CancellationToken::new();
+        let open = async {
+            let opened = opened(cx, dumping(&what), process).await;
+            begun.cancel();
+            opened
         };
-        let writer = stream_out(cx, doing, process, writer).await?;
-        Ok(writer.commit(DATABASE, Some(&database.name)).await?)
+        match &database.holder {
+            Some(holder) => join(open, queue::let_pass(cx, holder, &begun)).await.0,
+            None => open.await,
+        }
     }
+
+    async fn drain_dump(&self, cx: &Cx, sink: &Sink, database: &str, process: Process) -> Result<Artifact, StoreError> {
+        let what = format!("dumping database `{database}`");
+        let name = ArtifactName::of(&[self.name.as_str(), &format!("{database}.dump")]);
+        let writer = match sink.create(&self.name, name).await {
+            Ok(writer) => writer,
+            Err(error) => {
+                end(cx, dumping(&what), process).await;
+                return Err(error.into());
+            }
+        };
+        let writer = stream_out(cx, dumping(&what), process, writer).await?;
+        Ok(writer.commit(DATABASE, Some(database)).await?)
+    }
+}
+
+fn dumping(what: &str) -> Doing<'_> {
+    Doing {
+        what,
+        tool: Tool::Dump.program(),
+    }
+}
+
+/// Counts on the holder's session, which has everything locked already: the dump holds its own locks by then, but a
+/// session that came anew would have to queue behind whoever waits for them. The holder ends with the count.
+async fn count(cx: &Cx, holder: Option<Session>, database: &str) -> Result<Counted, StoreError> {
+    let Some(holder) = holder else {
+        return Err(StoreError::Unfit(format!("database `{database}` is pinned no more")));
+    };
+    let counted = async {
+        Ok(Counted {
+            inventory: inventory::count(cx, &holder, database).await?,
+            extensions: inventory::extensions(cx, &holder).await?,
+            bytes: inventory::bytes(cx, &holder).await?,
+        })
+    };
+    let counted = counted.await;
+    match &counted {
+        Ok(_) => holder.close().await,
+        // A count that was told to stop may still run.
+        Err(_) => holder.abort().await,
+    }
+    counted
 }

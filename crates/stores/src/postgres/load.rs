@@ -10,6 +10,7 @@ use stillpoint_pg::Session;
 use super::access::{MAINTENANCE, server};
 use super::drain::{DATABASE, GLOBALS};
 use super::passwords::Roles;
+use super::sequences::SEQUENCES;
 use super::tools::Tool;
 use super::{PostgresStore, globals};
 use crate::toolbox::{BY_SIZE, Doing, cancellable, damaged, feed};
@@ -25,7 +26,13 @@ impl PostgresStore {
         let mut databases: Vec<&Artifact> = record.artifacts.iter().filter(|one| one.content == DATABASE).collect();
         // The largest first, so that none is left alone at the end.
         databases.sort_by_key(|artifact| std::cmp::Reverse(artifact.size));
-        let load = |artifact, cx| async move { self.load_database(&cx, artifact, artifacts).await };
+        let beside = |database: &Artifact| {
+            let is_it = |one: &&Artifact| one.content == SEQUENCES && one.of == database.of;
+            record.artifacts.iter().find(is_it)
+        };
+        let databases = databases.into_iter().map(|database| (database, beside(database)));
+        let load =
+            |(database, sequences), cx| async move { self.load_database(&cx, database, sequences, artifacts).await };
         let (_, failure) = together(cx, cx.processors, databases, load).await;
         failure.map_or(Ok(()), Err)
     }
@@ -38,6 +45,8 @@ impl PostgresStore {
                     let roles = Roles::of(cx, session, &self.name, source.passwords).await?;
                     globals::replay(cx, session, &globals::unpack(&packed)?, &roles).await?;
                 }
+                // They are set when their database was loaded.
+                (SEQUENCES, Some(_)) => {}
                 (DATABASE, Some(name)) => self.make_room(cx, session, name).await?,
                 (content, _) => {
                     return Err(StoreError::Unfit(format!(
@@ -61,7 +70,13 @@ impl PostgresStore {
 
     /// `-C` makes the database with its owner, settings, rights and comment; `--exit-on-error`
     /// because `pg_restore` otherwise goes on after errors.
-    async fn load_database(&self, cx: &Cx, artifact: &Artifact, artifacts: &Artifacts) -> Result<(), StoreError> {
+    async fn load_database(
+        &self,
+        cx: &Cx,
+        artifact: &Artifact,
+        sequences: Option<&Artifact>,
+        artifacts: &Artifacts,
+    ) -> Result<(), StoreError> {
         let name = artifact.of.as_deref().unwrap_or_default();
         let reader = artifacts.open(&self.name, artifact).await.map_err(damaged)?;
         let arguments = ["--create", "--exit-on-error", "--no-password", "--dbname", MAINTENANCE];
@@ -77,6 +92,9 @@ impl PostgresStore {
             reader,
         )
         .await?;
+        if let Some(sequences) = sequences {
+            self.set_sequences(cx, sequences, artifacts, name).await?;
+        }
         self.analyse(cx, name).await
     }
 

@@ -7,19 +7,25 @@
 mod access;
 mod admits;
 mod aside;
+mod capacity;
+mod cron;
 mod drain;
 mod extensions;
 mod globals;
 mod holders;
 mod inventory;
 mod load;
+mod locks;
 mod passwords;
 mod pin;
 mod preflight;
+mod queue;
 mod quiet;
+mod sequences;
 mod structure;
 mod tablespaces;
 mod tools;
+mod waiting;
 mod watermark;
 mod way;
 
@@ -79,7 +85,7 @@ impl Kind for Postgres {
     }
 
     fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
-        let access = Access::of(&name, workload, &self.setting);
+        let access = Access::of(&name, workload, &self.setting)?;
         Ok(Arc::new(PostgresStore {
             name,
             workload: workload.id.clone(),

@@ -1,34 +1,31 @@
-//! The pin: per database one transaction that exports its snapshot and locks every table against
-//! rewriting. Without the locks a TRUNCATE between snapshot and dump yields an empty table and exit
-//! code 0; a snapshot lives only as long as its transaction (manual §9.28.5 and `pg_dump --snapshot`).
+//! The pin: per database one transaction, its holder, that exports its snapshot, reads its sequences and locks everything
+//! that a dump reads against being changed. Without the locks a TRUNCATE between snapshot and dump yields an empty table
+//! and exit code 0; a snapshot lives only as long as its transaction (manual §9.28.5 and `pg_dump --snapshot`).
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::future::try_join_all;
 use jiff::Timestamp;
 use stillpoint_core::ports::store::Drained;
-use stillpoint_core::ports::{Cx, Pinned, StoreError};
+use stillpoint_core::ports::{Cx, Pinned, StoreError, together};
 use stillpoint_core::sink::Sink;
 use stillpoint_pg::{PgError, Session};
 
 use super::access::{MAINTENANCE, server};
+use super::locks::{lock_all, lock_failed};
+use super::sequences::{self, Sequence};
+use super::waiting::Watch;
 use super::{PostgresStore, tablespaces};
 use crate::toolbox::is_short_name;
 
-/// How long one statement of the pin may take; its locks wait at most a minute by themselves.
-const STATEMENT: Duration = Duration::from_mins(2);
+/// How long one statement of the pin may take.
+pub(super) const STATEMENT: Duration = Duration::from_mins(2);
 
-const TABLES: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c \
-    JOIN pg_namespace n ON n.oid = c.relnamespace \
-    WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1";
+/// How many databases are pinned at a time: a server with many should not have to let all in at once.
+const AT_ONCE: usize = 8;
 
-/// What `pg_cron` writes before it begins a job, where a database has it. A lock that keeps writers out and lets
-/// readers in holds its jobs off; it goes with the session, and no setting is changed.
-const CRON: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c \
-    JOIN pg_namespace n ON n.oid = c.relnamespace \
-    JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e' \
-    JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_cron' WHERE c.relname = 'job_run_details'";
+/// Clients are down: what cannot be locked at once is held by somebody who does not belong here.
+const PATIENCE: &str = "SET LOCAL lock_timeout = '20s'";
 
 /// A pinned server.
 pub(super) struct PinnedServer {
@@ -39,18 +36,22 @@ pub(super) struct PinnedServer {
     /// The fact of its tablespaces.
     pub(super) tablespaces: Option<(String, String)>,
     pub(super) databases: Vec<PinnedDatabase>,
+    pub(super) watch: Watch,
 }
 
-/// A pinned database. Its snapshot lives as long as its session.
+/// A pinned database. Its snapshot lives as long as its holder.
 pub(super) struct PinnedDatabase {
     pub(super) name: String,
     pub(super) snapshot: String,
-    pub(super) session: Session,
+    pub(super) sequences: Vec<Sequence>,
+    /// None once its dump can do without.
+    pub(super) holder: Option<Session>,
+    /// What holds the jobs of `pg_cron` off.
+    cron: Option<Session>,
 }
 
 impl PostgresStore {
-    /// Pins every database at once. Sessions of a pin that fails are dropped, which ends their
-    /// transactions.
+    /// Pins every database. Sessions of a pin that fails are dropped, which ends their transactions.
     pub(super) async fn hold(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
         let session = self.open(cx, MAINTENANCE).await?;
         let names = databases(&session).await;
@@ -58,28 +59,37 @@ impl PostgresStore {
         let tablespaces = tablespaces::fact(cx, &session).await;
         session.close().await;
         let (names, version) = (names?, version.map_err(|error| server("pinning", error))?);
+        let tablespaces = tablespaces?;
         let globals = self.dump_globals(cx).await?;
-        let databases = try_join_all(names.into_iter().map(|name| self.hold_database(cx, name))).await?;
+        let hold = |name, cx| async move { self.hold_database(&cx, name).await };
+        let (databases, failure) = together(cx, AT_ONCE, names, hold).await;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
         Ok(Box::new(PinnedServer {
             store: self.clone(),
             version,
             at: cx.clock.now(),
             globals,
-            tablespaces: tablespaces?,
+            tablespaces,
             databases,
+            watch: Watch::begin(self, cx, self.access.max_blocked),
         }))
     }
 
     async fn hold_database(&self, cx: &Cx, name: String) -> Result<PinnedDatabase, StoreError> {
-        let session = self.open(cx, &name).await?;
-        let snapshot = snapshot(&session)
-            .await
-            .map_err(|error| server(format!("pinning database `{name}`"), error))?;
-        Ok(PinnedDatabase {
-            name,
-            snapshot,
-            session,
-        })
+        let holder = self.open(cx, &name).await?;
+        let cron = self.hold_cron_off(cx, &holder, &name).await?;
+        match fix(&holder).await {
+            Ok((snapshot, sequences)) => Ok(PinnedDatabase {
+                name,
+                snapshot,
+                sequences,
+                holder: Some(holder),
+                cron,
+            }),
+            Err(error) => Err(lock_failed(&holder, &name, error).await),
+        }
     }
 }
 
@@ -97,23 +107,15 @@ pub(super) async fn databases(session: &Session) -> Result<Vec<String>, StoreErr
     Ok(names.into_iter().filter(|name| !is_short_name(name)).collect())
 }
 
-async fn snapshot(session: &Session) -> Result<String, PgError> {
-    session
+/// The sequences are read after the snapshot was taken: whatever happens, they are not behind the rows in it.
+async fn fix(holder: &Session) -> Result<(String, Vec<Sequence>), PgError> {
+    holder
         .run(STATEMENT, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .await?;
-    let snapshot = session.value(STATEMENT, "SELECT pg_export_snapshot()").await?;
-    let tables = session.column(STATEMENT, TABLES).await?;
-    lock(session, &tables, "ACCESS SHARE").await?;
-    lock(session, &session.column(STATEMENT, CRON).await?, "EXCLUSIVE").await?;
-    Ok(snapshot)
-}
-
-async fn lock(session: &Session, tables: &[String], mode: &str) -> Result<(), PgError> {
-    if tables.is_empty() {
-        return Ok(());
-    }
-    let lock = format!("LOCK TABLE {} IN {mode} MODE", tables.join(", "));
-    session.run(STATEMENT, &lock).await
+    let snapshot = holder.value(STATEMENT, "SELECT pg_export_snapshot()").await?;
+    holder.run(STATEMENT, PATIENCE).await?;
+    lock_all(holder).await?;
+    Ok((snapshot, sequences::read(holder).await?))
 }
 
 #[async_trait]
@@ -122,13 +124,26 @@ impl Pinned for PinnedServer {
         false
     }
 
+    async fn marks_compared(&mut self) {
+        for database in &mut self.databases {
+            if let Some(cron) = database.cron.take() {
+                cron.close().await;
+            }
+        }
+    }
+
     async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
-        self.drain_all(cx, sink).await
+        let drained = self.drain_all(cx, sink).await;
+        // What broke is a consequence of what was let go.
+        drained.map_err(|error| self.watch.gave_way().unwrap_or(error))
     }
 
     async fn release(&mut self) {
-        for database in self.databases.drain(..) {
-            database.session.abort().await;
+        for mut database in self.databases.drain(..) {
+            for session in [database.holder.take(), database.cron.take()].into_iter().flatten() {
+                session.abort().await;
+            }
         }
+        self.watch.end().await;
     }
 }

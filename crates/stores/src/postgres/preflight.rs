@@ -38,6 +38,7 @@ impl PostgresStore {
                 .await
                 .map_err(|error| server("looking", error))
         };
+        self.must_have_capacity(cx, session).await?;
         let bytes = format!("SELECT sum(pg_database_size(oid)) FROM pg_database WHERE {BACKED_UP}");
         let bytes = ask(bytes).await?;
         Ok(Preflight {

@@ -8,8 +8,9 @@ use stillpoint_core::ports::{Cx, StoreError};
 
 use super::access::MAINTENANCE;
 use super::drain::{DATABASE, GLOBALS};
+use super::sequences::SEQUENCES;
 use super::tools::Tool;
-use super::{PostgresStore, globals};
+use super::{PostgresStore, globals, sequences};
 use crate::toolbox::{Doing, damaged, feed};
 
 /// The last words of `pg_dumpall`: without them it died.
@@ -29,6 +30,7 @@ impl PostgresStore {
         for artifact in &record.artifacts {
             let read = match artifact.content.as_str() {
                 GLOBALS => self.read_globals(artifact, artifacts).await,
+                SEQUENCES => self.read_sequences(artifact, artifacts).await,
                 _ => self.read_dump(cx, artifact, artifacts).await,
             };
             match read {
@@ -47,6 +49,10 @@ impl PostgresStore {
             return Ok(());
         }
         Err(StoreError::Damaged("it ends before the end of the dump".to_owned()))
+    }
+
+    async fn read_sequences(&self, artifact: &Artifact, artifacts: &Artifacts) -> Result<(), StoreError> {
+        sequences::is_whole(&self.read(artifact, artifacts).await?)
     }
 
     async fn read_dump(&self, cx: &Cx, artifact: &Artifact, artifacts: &Artifacts) -> Result<(), StoreError> {
@@ -71,6 +77,9 @@ pub(super) fn recognise(store: &StoreName, name: &ArtifactName) -> Option<(Strin
     if file == GLOBALS_FILE {
         return Some((GLOBALS.to_owned(), None));
     }
+    if let Some(database) = file.strip_suffix(sequences::FILE).filter(|name| !name.contains('/')) {
+        return Some((SEQUENCES.to_owned(), Some(unescape(database)?)));
+    }
     let database = file.strip_suffix(DUMP).filter(|database| !database.contains('/'))?;
     Some((DATABASE.to_owned(), Some(unescape(database)?)))
 }
@@ -89,6 +98,10 @@ mod tests {
         assert_eq!(
             known("pg/we%20ird.dump"),
             Some(("database".into(), Some("we ird".into())))
+        );
+        assert_eq!(
+            known("pg/x.sequences.sql.gz"),
+            Some(("sequences".into(), Some("x".into())))
         );
         for name in [
             "pg/notes.txt",

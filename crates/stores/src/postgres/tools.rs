@@ -59,6 +59,7 @@ impl PostgresStore {
         let mut command = Command::new(argv)
             .env("PGUSER", self.access.user.as_str().into())
             .env("PGDATABASE", database.into())
+            .env("PGPORT", self.access.port.to_string().into())
             .env("PGOPTIONS", self.options(cx).await?.into());
         if let Some(password) = self.password(cx).await? {
             command = command.env("PGPASSWORD", password);

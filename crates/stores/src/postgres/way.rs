@@ -52,6 +52,7 @@ impl PostgresStore {
         let mut command = Command::new(PSQL)
             .env("PGUSER", self.access.user.as_str().into())
             .env("PGDATABASE", database.into())
+            .env("PGPORT", self.access.port.to_string().into())
             .env("PGOPTIONS", options.into())
             .env("PGAPPNAME", "stillpoint".into())
             .env("PGCLIENTENCODING", "UTF8".into())

@@ -87,22 +87,14 @@ pub(super) fn unsupported(info: &Info) -> Option<String> {
     None
 }
 
-/// Why a stop of this server loses what was written; none if it keeps it. A backup stops stores before it
-/// starts them alone.
-pub(super) async fn forgetful(session: &Session) -> Result<Option<String>, StoreError> {
+/// Whether a stop of this server loses what was written since its last save.
+pub(super) async fn forgetful(session: &Session) -> Result<bool, StoreError> {
     let mut settings = Vec::new();
     for name in ["appendonly", "save", "shutdown-on-sigterm"] {
         let setting = session.setting(name).await;
         settings.push(setting.map_err(|trouble| server(format!("asking for the server's setting `{name}`"), trouble))?);
     }
-    Ok(match &settings[..] {
-        [aof, save, at_stop] if !outlives_a_stop(aof, save, at_stop) => Some(
-            "it keeps its data in memory alone, and the stop of a backup would lose them: set `save` or `appendonly`, or \
-             label it stillpoint.kind=none if they may go"
-                .to_owned(),
-        ),
-        _ => None,
-    })
+    Ok(matches!(&settings[..], [aof, save, at_stop] if !outlives_a_stop(aof, save, at_stop)))
 }
 
 /// Manual: SHUTDOWN, and `shutdown-on-sigterm` in `valkey.conf`. Servers before version 7 know only the default.
@@ -117,6 +109,7 @@ fn outlives_a_stop(aof: &str, save: &str, at_stop: &str) -> bool {
 struct Mount {
     place: String,
     kind: String,
+    read_only: bool,
 }
 
 /// The mount on which a folder lies: the one whose place is the longest part of its path.
@@ -124,12 +117,18 @@ fn mount_of(mounts: &str, folder: &str) -> Option<Mount> {
     let mounts = mounts.lines().filter_map(|line| {
         let mut words = line.split(' ').skip(1);
         let (place, kind) = (words.next()?.replace("\\040", " "), words.next()?.to_owned());
-        Some(Mount { place, kind })
+        let read_only = words.next()?.split(',').any(|option| option == "ro");
+        Some(Mount { place, kind, read_only })
     });
     let above = |place: &str| place == "/" || folder == place || folder.starts_with(&format!("{place}/"));
     mounts
         .filter(|mount| above(&mount.place))
         .max_by_key(|mount| mount.place.len())
+}
+
+/// Whether nobody can write into the folder.
+pub(super) fn is_read_only(mounts: &str, folder: &str) -> bool {
+    mount_of(mounts, folder).is_some_and(|mount| mount.read_only)
 }
 
 /// Why files could not be put into the folder while the container is stopped; none if they can.
@@ -190,6 +189,13 @@ mod tests {
         }
         assert!(out_of_reach(MOUNTS, "/database").unwrap().contains("no volume"));
         assert!(out_of_reach(MOUNTS, "/data/fast").unwrap().contains("in memory"));
+    }
+
+    #[test]
+    fn a_read_only_mount_is_told_from_one_that_is_written_to() {
+        let mounts = format!("{MOUNTS}/dev/vda1 /data/fixed ext4 relatime,ro 0 0\n");
+        assert!(is_read_only(&mounts, "/data/fixed") && is_read_only(&mounts, "/data/fixed/deep"));
+        assert!(!is_read_only(&mounts, "/data") && !is_read_only(&mounts, "/elsewhere"));
     }
 
     #[test]

@@ -23,15 +23,15 @@ impl ValkeyStore {
     pub(super) async fn look_at_server(&self, cx: &Cx) -> Result<Preflight, StoreError> {
         let session = self.open(cx).await?;
         let (info, layout) = self.must_be_supported(&session).await?;
-        if let Some(why) = forgetful(&session).await? {
-            return Err(self.unfit(&why));
-        }
         self.must_be_allowed(&session).await?;
-        self.run(cx, "looking for tools", &[CAT, "/dev/null"]).await?;
+        self.must_have_tools(cx).await?;
+        let tight = self.must_be_able_to_save(cx, &info, &layout).await?;
+        let mut warnings = self.warnings(cx, &info, &layout).await?;
+        warnings.extend(tight);
         Ok(Preflight {
             version: Version::of(&info).number,
             bytes: info.number("used_memory"),
-            warnings: self.warnings(cx, &info, &layout).await?,
+            warnings,
             spool: 0,
         })
     }
@@ -61,9 +61,6 @@ impl ValkeyStore {
 
     async fn warnings(&self, cx: &Cx, info: &Info, layout: &Layout) -> Result<Vec<String>, StoreError> {
         let mut warnings = Vec::new();
-        if info.text("rdb_last_bgsave_status") == "err" {
-            warnings.push(format!("{}: its last save failed: its log says why", self.name));
-        }
         if self.may_not_fork(cx, info).await? {
             warnings.push(format!(
                 "{}: the host does not overcommit memory, and a save of so much data may fail: set \
@@ -115,6 +112,13 @@ impl ValkeyStore {
     pub(super) async fn fits(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
         let session = self.open(cx).await?;
         let known = self.learn(&session, record).await?;
+        let unsaved = Info::ask(&session, Some("persistence")).await?;
+        if forgetful(&session).await? && unsaved.number("rdb_changes_since_last_save") > 0 {
+            return Err(self.unfit(
+                "it keeps its data in memory alone, and the stop of a restore would lose what no save holds: stop its \
+                 clients and let it `SAVE`, or restart it if its data may go, and restore again",
+            ));
+        }
         let bytes = record.artifacts.iter().map(|artifact| artifact.size).sum();
         self.must_take(cx, &known.layout, bytes).await
     }

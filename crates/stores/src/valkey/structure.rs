@@ -4,13 +4,13 @@
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::manifest::{Artifact, StoreRecord};
 use stillpoint_core::names::{ArtifactName, StoreName};
-use stillpoint_core::ports::{Command, Cx, Process, StoreError};
+use stillpoint_core::ports::{Command, Cx, StoreError};
 
 use super::ValkeyStore;
 use super::drain::{RDB, SUFFIX};
 use super::rdb::{Check, Sound};
 use super::versions::MAGIC;
-use crate::toolbox::{Doing, damaged, feed_watched, finished};
+use crate::toolbox::{Doing, damaged, feed_watched};
 
 /// Reads the file `$1` with whatever tool is there, and says on the error output what it finds. Without
 /// one it reads nothing but its input.
@@ -28,21 +28,6 @@ const CHECKING: Doing<'_> = Doing {
 };
 
 impl ValkeyStore {
-    /// Has the server's own tool read a file in its container, where there is one.
-    pub(super) async fn prove(&self, cx: &Cx, path: &str) -> Result<(), StoreError> {
-        let process = self.check_rdb(cx, path, false).await?;
-        match finished(cx, CHECKING, process).await {
-            Err(StoreError::Tool { code, .. }) if NO_PROGRAM.contains(&code) => Ok(()),
-            other => other,
-        }
-    }
-
-    async fn check_rdb(&self, cx: &Cx, path: &str, input: bool) -> Result<Process, StoreError> {
-        let mut command = Command::new(["sh", "-c", CHECK_RDB, "sh", path]);
-        command.input = input;
-        Ok(cx.shell.exec(&self.workload, command).await?)
-    }
-
     pub(super) async fn read_along(
         &self,
         cx: &Cx,
@@ -69,7 +54,8 @@ impl ValkeyStore {
         artifacts: &Artifacts,
     ) -> Result<(), StoreError> {
         let reader = artifacts.open(&self.name, artifact).await.map_err(damaged)?;
-        let process = self.check_rdb(cx, "/dev/stdin", true).await?;
+        let command = Command::new(["sh", "-c", CHECK_RDB, "sh", "/dev/stdin"]).with_input();
+        let process = cx.shell.exec(&self.workload, command).await?;
         let mut check = Check::new();
         let fed = feed_watched(cx, CHECKING, process, reader, &mut |piece| check.take(piece)).await;
         match fed {

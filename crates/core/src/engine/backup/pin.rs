@@ -67,12 +67,7 @@ impl Backup<'_> {
             failed => failed,
         };
         match pinned {
-            Ok(()) => {
-                for pin in &mut pins {
-                    pin.pinned.marks_compared().await;
-                }
-                Ok(pins)
-            }
+            Ok(()) => Ok(pins),
             Err(failure) => {
                 release(&cx, &mut pins).await;
                 Err(failure)
