@@ -76,7 +76,12 @@ fn any_damage_is_named_before_anything_is_stopped() -> Result<()> {
         assert!(artifacts.len() >= 6, "only {artifacts:?}");
         for name in &artifacts {
             let others = fs::read(other.join(name))?;
-            for (what, harm) in HARMS {
+            let same = others == fs::read(folder.join(name))?;
+            // Sequences that nobody has used in between are saved alike: that swap harms nothing.
+            for (what, harm) in HARMS
+                .into_iter()
+                .filter(|(what, _)| !(same && what.starts_with("swapped")))
+            {
                 scene.harmed(name, &format!("{name} {what}"), harm, &others)?;
             }
         }

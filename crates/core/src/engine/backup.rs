@@ -22,7 +22,7 @@ use super::prune;
 use super::recovery;
 use super::site::{Run, Site};
 use super::standstill::Standstill;
-use super::start::{Degraded, once_each};
+use super::start::{Degraded, once_each, settled};
 use crate::backups::Lease;
 use crate::errors::{Error, RunFailure};
 use crate::events::Step;
@@ -241,7 +241,7 @@ impl Backup<'_> {
             window: Some(ended.window),
         });
         let confirmed = self.site.hands(self.run).confirm(&ended.targets).await;
-        let degraded = once_each([ended.degraded, confirmed].concat());
+        let degraded = settled(ended.degraded, confirmed);
         if is_well && degraded.is_empty() {
             self.site.note(self.run, self.intent, Phase::Verified).await;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::start::{Degraded, Hands, Target, once_each, targets};
+use super::start::{Degraded, Hands, Target, once_each, settled, targets};
 use crate::backups::Backups;
 use crate::errors::Error;
 use crate::names::BackupId;
@@ -80,8 +80,8 @@ pub async fn recover(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Er
     tell_others(hands, &others).await;
     finish_stops(hands, intent, &now).await;
     let mut degraded = hands.put_policies_back(&others).await;
-    degraded.extend(hands.start(&ours).await);
-    degraded.extend(hands.confirm(&ours).await);
+    let started = hands.start(&ours).await;
+    degraded.extend(settled(started, hands.confirm(&ours).await));
     Ok(once_each(degraded))
 }
 

@@ -60,6 +60,13 @@ pub(super) fn once_each(mut degraded: Vec<Degraded>) -> Vec<Degraded> {
     degraded
 }
 
+/// What is not as it was once everything was confirmed. A start that failed and was made up for since is none of it.
+pub(super) fn settled(started: Vec<Degraded>, confirmed: Vec<Degraded>) -> Vec<Degraded> {
+    let mut first = started;
+    first.retain(|entry| confirmed.iter().any(|other| other.workload == entry.workload));
+    once_each([first, confirmed].concat())
+}
+
 impl Hands {
     /// Starts the targets, pauses again what was paused, and returns those that failed. Returns when
     /// every process runs; [`Hands::confirm`] awaits their health.
@@ -206,8 +213,19 @@ impl Hands {
         }
     }
 
+    /// An engine that is being restarted is waited for here too: what it took down is to run again.
     async fn look(&self, target: &Target) -> Result<Workload, String> {
-        self.look_up(target).await.map_err(|error| error.to_string())
+        let began = self.clock.elapsed();
+        loop {
+            match self.look_up(target).await {
+                Err(EngineError::Unreachable { .. } | EngineError::Cut { .. })
+                    if self.clock.elapsed().saturating_sub(began) < ENGINE_BACK =>
+                {
+                    self.clock.sleep(ENGINE_LOOK).await;
+                }
+                looked => return looked.map_err(|error| error.to_string()),
+            }
+        }
     }
 
     async fn look_up(&self, target: &Target) -> Result<Workload, EngineError> {

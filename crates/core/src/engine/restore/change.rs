@@ -6,7 +6,7 @@ use crate::backups::Lease;
 use crate::engine::plan::Plan;
 use crate::engine::site::{Run, Site};
 use crate::engine::standstill::{Broken, Ended, Standstill};
-use crate::engine::start::{Degraded, once_each};
+use crate::engine::start::{Degraded, settled};
 use crate::errors::{Error, RunFailure};
 use crate::events::Step;
 use crate::names::BackupId;
@@ -89,7 +89,7 @@ impl Change<'_> {
     /// left in the repository, the next run, which finds this one open, removes it.
     pub(super) async fn close(&self, ended: Ended, tidy: bool) -> Vec<Degraded> {
         let confirmed = self.site.hands(self.run).confirm(&ended.targets).await;
-        let degraded = once_each(ended.degraded.into_iter().chain(confirmed).collect());
+        let degraded = settled(ended.degraded, confirmed);
         if degraded.is_empty() {
             self.site.note(self.run, self.intent, Phase::Verified).await;
         }
