@@ -36,14 +36,10 @@ fn everything_is_as_before_after_the_engine_died_in_the_middle() -> Result<()> {
         let clean_backup = product.backup()?;
         hang("pg_dump", &testbed, folder.path())?;
 
-        let deaths: [(Death, &str); 3] = [
-            (SecondEngine::kill, "hold"),
-            (SecondEngine::shut_down, "hold"),
-            // The clients run again by then.
-            (SecondEngine::kill, "pin"),
-        ];
-        for (death, mode) in deaths {
-            let running = product.start(&["backup", "--mode", mode])?;
+        let deaths: [Death; 2] = [SecondEngine::kill, SecondEngine::shut_down];
+        for death in deaths {
+            forget_half_way(&testbed)?;
+            let running = product.start(&["backup", "--mode", "hold"])?;
             half_way(&testbed)?;
             death(engine)?;
             engine.start_again()?;
@@ -85,6 +81,7 @@ fn stopped_on_purpose_across_a_reboot(
     };
     let (before, policies) = (of_others(testbed)?, policies(testbed)?);
     hang("pg_restore", testbed, folder)?;
+    forget_half_way(testbed)?;
     let running = product.start(&["restore", backup, "--confirm", backup])?;
     half_way(testbed)?;
     running.kill_all()?;
@@ -127,6 +124,12 @@ fn hang(tool: &str, testbed: &Testbed, folder: &std::path::Path) -> Result<()> {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
     let target = format!("{}:/usr/local/bin/{tool}", testbed.container("postgres-main")?);
     testbed.docker(&["cp", &path.to_string_lossy(), &target]).map(drop)
+}
+
+/// Dumps go on side by side: a later one may have said that it is half-way after anybody looked.
+fn forget_half_way(testbed: &Testbed) -> Result<()> {
+    let store = testbed.container("postgres-main")?;
+    testbed.docker(&["exec", &store, "rm", "-f", "/tmp/half-way"]).map(drop)
 }
 
 fn half_way(testbed: &Testbed) -> Result<()> {
