@@ -745,7 +745,7 @@ async fn interrupted_and_not_all_back_is_not_undone() {
         .on(Method::ProcessOutput)
         .of("db")
         .meets(move || interrupt.cancel());
-    world.faults.on(Method::PowerStart).of("web").fails();
+    world.faults.on(Method::PowerStart).of("web").always().fails();
     let told = world.backup().await;
     assert_eq!(told.exit(), Exit::RecoveryIncomplete);
     assert_eq!(told.degraded(), ["web"]);
