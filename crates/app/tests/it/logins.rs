@@ -14,9 +14,7 @@ fn a_client_that_the_restore_locks_out_is_named_and_runs() -> Result<()> {
         let before = standing(testbed)?;
         testbed.tick()?;
         let backup = product.backup()?;
-        let good = product
-            .restore(&backup)?
-            .must_say("trying the clients' logins")?;
+        let good = product.restore(&backup)?.must_say("trying the clients' logins")?;
         assert!(!good.err.contains("the login in"), "{}", good.err);
 
         testbed.psql("postgres", "alter role openwebui nologin")?;

@@ -138,7 +138,7 @@ async fn what_was_removed_since_is_told_and_does_not_block_for_ever() -> anyhow:
 #[tokio::test(start_paused = true)]
 async fn the_claim_is_kept_while_something_does_not_come_back() -> anyhow::Result<()> {
     let world = died_while_draining().await?;
-    world.faults.on(Method::PowerStart).of("api").fails();
+    world.faults.on(Method::PowerStart).of("api").always().fails();
     let told = world.backup().await;
     assert_eq!(told.exit(), Exit::RecoveryIncomplete);
     assert_eq!(told.degraded(), ["api"]);
@@ -149,6 +149,7 @@ async fn the_claim_is_kept_while_something_does_not_come_back() -> anyhow::Resul
         Some(&State::Running),
         "one never keeps another down"
     );
+    world.faults.reset();
     world.wait_a_minute().await;
     assert_eq!(world.backup().await.exit(), Exit::Ok);
     Ok(())

@@ -407,7 +407,7 @@ async fn what_cannot_be_stopped_in_the_end_is_named() -> anyhow::Result<()> {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_start_is_named_and_the_data_is_good() -> anyhow::Result<()> {
     let (world, id) = backed_up().await?;
-    world.faults.on(Method::PowerStart).of("web").fails();
+    world.faults.on(Method::PowerStart).of("web").always().fails();
     let told = world.restore(id).await;
     assert_eq!(told.exit(), Exit::Degraded);
     assert_eq!(told.degraded(), ["web"]);
