@@ -168,9 +168,7 @@ impl Backup<'_> {
         let (pins, failure) = pinned.map_or_else(|failure| (Pins::new(), Some(failure)), |pins| (pins, None));
         let (holding, mut running) = self.split(pins);
         // Those for which the clients wait keep writers out until they are drained.
-        for pin in &mut running {
-            pin.pinned.marks_compared().await;
-        }
+        pin::let_writers_in(&self.site.cx(self.run), &mut running).await;
         let (stood, stands) = oneshot::channel();
         let (started, starts) = oneshot::channel();
         let starts = holding.is_empty().then_some(starts);

@@ -24,6 +24,9 @@ pub const STANDSTILL: Duration = Duration::from_mins(10);
 /// How long one store's pin may take where the standstill itself has no limit.
 pub const PIN: Duration = Duration::from_hours(1);
 
+/// How long a store may take to let writers in again while the clients wait.
+pub const LETS_IN: Duration = Duration::from_secs(10);
+
 /// How long one store's drain may take. A stream that stands still ends much earlier: [`STREAM_IDLE`].
 pub const DRAIN: Duration = Duration::from_hours(7 * 24);
 

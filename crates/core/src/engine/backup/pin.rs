@@ -9,7 +9,7 @@ use futures::future::{Either, select};
 
 use super::Backup;
 use crate::engine::deadline::{asked, bounded};
-use crate::engine::limits::{CALL_ENDS, PIN, STANDSTILL};
+use crate::engine::limits::{CALL_ENDS, LETS_IN, PIN, STANDSTILL};
 use crate::engine::site::Run;
 use crate::engine::standstill::{Standstill, StandstillError};
 use crate::errors::RunFailure;
@@ -232,6 +232,17 @@ async fn named(cx: &Cx, store: &dyn Store, moved: Vec<String>) -> RunFailure {
         store: store.name().clone(),
         moved,
         visitors: visitors.unwrap_or_default(),
+    }
+}
+
+/// Tells stores that the marks were compared. The clients wait for it, so one that does not come to an end is left to
+/// the release of its pin.
+pub(super) async fn let_writers_in(cx: &Cx, pins: &mut Pins) {
+    for pin in pins {
+        let what = format!("letting writers into {} again", pin.store.name());
+        if let Err(overdue) = within(&*cx.clock, LETS_IN, &what, pin.pinned.marks_compared()).await {
+            cx.report.warn(overdue.to_string());
+        }
     }
 }
 
