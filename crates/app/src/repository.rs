@@ -10,7 +10,8 @@ use stillpoint_adapters::repository::{Deferred, LocalRepository};
 use stillpoint_core::engine::keep::Keep;
 use stillpoint_core::engine::platform;
 use stillpoint_core::names::Project;
-use stillpoint_core::ports::{Catalog, Kind, Repository, RepositoryError};
+use stillpoint_core::ports::{Catalog, Repository, RepositoryError};
+use stillpoint_core::stores::Kind;
 
 /// What the default prefix is found by.
 pub(crate) struct Platform {

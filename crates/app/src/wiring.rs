@@ -14,7 +14,8 @@ use stillpoint_core::engine::site::Site;
 use stillpoint_core::errors::Error;
 use stillpoint_core::operations::Local;
 
-use stillpoint_core::ports::{EngineError, Kind, Repository, RepositoryError};
+use stillpoint_core::ports::{EngineError, Repository, RepositoryError};
+use stillpoint_core::stores::Kind;
 
 use crate::config::{self, Config};
 use crate::failure::Failure;

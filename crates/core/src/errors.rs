@@ -11,7 +11,8 @@ use crate::names::{BackupId, Project, RunId, StoreName};
 use crate::ports::journal::JournalError;
 use crate::ports::lock::LockError;
 use crate::ports::power::{Intent, Job};
-use crate::ports::{EngineError, MayBeCancelled, RepositoryError, StoreError};
+use crate::ports::{EngineError, RepositoryError};
+use crate::stores::{MayBeCancelled, StoreError};
 
 /// Why a job did not do what it was to do.
 #[derive(Debug, thiserror::Error)]

@@ -16,4 +16,5 @@ pub mod operations;
 pub mod ports;
 pub mod retention;
 pub mod sink;
+pub mod stores;
 pub mod workload;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::manifest::Mode;
 use stillpoint_core::names::{StoreKind, StoreName};
-use stillpoint_core::ports::{Kind, Store, StoreError};
+use stillpoint_core::stores::{Kind, Store, StoreError};
 use stillpoint_core::workload::Workload;
 
 use crate::{Setting, variable};

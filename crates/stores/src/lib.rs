@@ -10,7 +10,7 @@ pub mod valkey;
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use stillpoint_core::ports::Kind;
+use stillpoint_core::stores::Kind;
 use stillpoint_core::workload::Workload;
 
 /// Where a store's settings come from beside what it finds out by itself, by the name of the variable that

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use stillpoint_core::ports::journal::JournalError;
 use stillpoint_core::ports::lock::LockError;
-use stillpoint_core::ports::{EngineError, RepositoryError, SpoolError, StoreError};
+use stillpoint_core::ports::{EngineError, RepositoryError, SpoolError};
+use stillpoint_core::stores::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use crate::calls::{Call, Method};

@@ -7,9 +7,9 @@ use stillpoint_core::engine::restore::undo::Undone;
 use stillpoint_core::engine::restore::{HeldLogin, Rehearsed, Restored, Selection};
 use stillpoint_core::engine::start::Degraded;
 use stillpoint_core::errors::{Error, Exit};
+use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{BackupId, Project, StoreName};
 use stillpoint_core::operations::{Operations, Order, Restore, Terms};
-use stillpoint_core::ports::store::Passwords;
 
 use super::{order, table};
 use crate::config::Config;

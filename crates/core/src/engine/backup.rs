@@ -30,8 +30,9 @@ use crate::manifest::{FORMAT, Manifest, Mode, RunRecord, StoreRecord};
 use crate::names::BackupId;
 use crate::ports::journal::Phase;
 use crate::ports::power::Intent;
-use crate::ports::{Cx, within};
+use crate::ports::within;
 use crate::sink::Sink;
+use crate::stores::Cx;
 
 use drain::Drains;
 use manifest::of_lease;

@@ -14,11 +14,11 @@ use super::site::{Run, Site};
 use super::start::Degraded;
 use crate::errors::Error;
 use crate::events::Step;
+use crate::logins::Passwords;
 use crate::names::{BackupId, Project};
 use crate::ports::Guard;
 use crate::ports::journal::{OpenRun, Phase};
 use crate::ports::power::{Claim, Intent, Job};
-use crate::ports::store::Passwords;
 
 /// Older than this, what a dead run had stopped may have been left down by its operator on purpose.
 const FRESH: Duration = Duration::from_hours(24);

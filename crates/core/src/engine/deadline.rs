@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures::future::{Either, select};
 
 use super::limits::{CALL_ENDS, STORE_ANSWERS};
-use crate::ports::{Cx, Overdue, StoreError, within};
+use crate::ports::{Overdue, within};
+use crate::stores::{Cx, StoreError};
 
 /// Runs a call that only asks the store something, with the limit of such calls.
 pub(super) async fn asked<T, F: Future<Output = Result<T, StoreError>>>(

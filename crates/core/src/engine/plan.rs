@@ -10,8 +10,8 @@ use crate::engine::platform::Platform;
 use crate::engine::unprotected;
 use crate::manifest::{Mode, StoreRecord, Took, WorkloadRecord};
 use crate::names::{Project, StoreName};
-use crate::ports::Footing;
 use crate::ports::power::{Compose, Job, Recorded};
+use crate::stores::Footing;
 use crate::workload::{Health, State, Workload};
 
 /// A plan for one platform.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::engine::keep::Keep;
 use crate::manifest::{Mode, StoreRecord};
 use crate::names::{Address, Project, StoreName};
-use crate::ports::{Kind, Store, StoreError};
+use crate::stores::{Kind, Store, StoreError};
 use crate::workload::{State, Workload};
 
 /// A platform with all its workloads, as last listed.

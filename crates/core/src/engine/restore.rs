@@ -33,12 +33,12 @@ use super::start::Degraded;
 use crate::backups::{Artifacts, Lease};
 use crate::errors::{Error, RunFailure};
 use crate::events::Step;
+use crate::logins::Passwords;
 use crate::manifest::{Manifest, StoreRecord};
 use crate::names::{BackupId, StoreName};
 use crate::ports::journal::{Loaded, Phase};
 use crate::ports::power::{Intent, Job};
-use crate::ports::store::{Passwords, Source};
-use crate::ports::{Cx, Footing, Store, together};
+use crate::stores::{Cx, Footing, Source, Store, together};
 use crate::workload::Workload;
 
 use change::Change;

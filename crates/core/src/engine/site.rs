@@ -16,8 +16,9 @@ use crate::errors::{Error, PreflightError};
 use crate::events::{Reporter, Step};
 use crate::manifest::{Manifest, Mode, StoreRecord};
 use crate::names::{BackupId, Project, RunId};
-use crate::ports::{Catalog, Clock, Cx, Journal, Kind, Locks, Power, Reach, RepositoryError, Shell, Spool, StoreError};
+use crate::ports::{Catalog, Clock, Journal, Locks, Power, Reach, RepositoryError, Shell, Spool};
 use crate::retention::{CLOCK_TOLERANCE, Policy};
+use crate::stores::{Cx, Kind, StoreError};
 
 /// The wired world.
 #[derive(Clone)]

@@ -21,8 +21,9 @@ use super::waves::stop_waves;
 use crate::events::{Kind, Step, millis};
 use crate::manifest;
 use crate::names::{Address, StoreName};
+use crate::ports::EngineError;
 use crate::ports::power::Stopped;
-use crate::ports::{EngineError, Footing, Store};
+use crate::stores::{Footing, Store};
 use crate::workload::{RestartPolicy, Workload};
 
 /// A platform that stands still.

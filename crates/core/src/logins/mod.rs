@@ -5,6 +5,7 @@
 //! Never here: what stands in a file that a variable names, which lies in the client's container. Nothing here
 //! shows a secret.
 
+mod passwords;
 mod sets;
 mod url;
 
@@ -13,6 +14,8 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::workload::Environment;
+
+pub use passwords::Passwords;
 
 /// What a client says to a store to be let in.
 #[derive(Clone, Default)]

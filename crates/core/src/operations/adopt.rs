@@ -9,7 +9,7 @@ use crate::errors::Error;
 use crate::events::Step;
 use crate::manifest::{Artifact, FORMAT, Inventory, Manifest, Mode, StoreRecord};
 use crate::names::{ArtifactName, BackupId, Project};
-use crate::ports::{Store, StoreError};
+use crate::stores::{Store, StoreError};
 
 pub(super) async fn adopt(
     site: &Site,

@@ -9,11 +9,11 @@ use crate::engine::restore::undo::{self, Undone};
 use crate::engine::restore::{self, Rehearsed, Restored, Selection, Wanted};
 use crate::engine::site::{Run, Site};
 use crate::errors::Error;
+use crate::logins::Passwords;
 use crate::manifest::Manifest;
 use crate::names::{BackupId, Project, StoreName};
 use crate::ports::journal::Loaded;
 use crate::ports::power::{Intent, Job};
-use crate::ports::store::Passwords;
 
 /// What is to be restored.
 #[derive(Clone, Debug)]

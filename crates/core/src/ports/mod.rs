@@ -14,8 +14,6 @@ pub mod reach;
 pub mod repository;
 pub mod shell;
 pub mod spool;
-pub mod store;
-pub mod together;
 
 pub use catalog::Catalog;
 pub use clock::{Clock, Overdue, within};
@@ -27,5 +25,3 @@ pub use reach::{ByteStream, Forward, Reach};
 pub use repository::{Key, Repository, RepositoryError, Upload};
 pub use shell::{Command, Control, Exit, Process, Shell};
 pub use spool::{Spool, SpoolError, SpoolFile};
-pub use store::{Cx, Footing, Kind, Pinned, Store, StoreError};
-pub use together::{MayBeCancelled, together};

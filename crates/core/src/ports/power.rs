@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::EngineError;
-use super::store::Passwords;
+use crate::logins::Passwords;
 use crate::names::{Address, BackupId, Project, RunId, WorkloadId};
 use crate::workload::{RestartPolicy, State};
 

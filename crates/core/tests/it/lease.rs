@@ -11,15 +11,13 @@ use stillpoint_core::backups::Backups;
 use stillpoint_core::errors::Exit;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Operations, Order};
-use stillpoint_core::ports::Clock;
+use stillpoint_core::ports::{Clock, RepositoryError};
 use stillpoint_testkit::fakes::Container;
 use stillpoint_testkit::fakes::world::LEASE;
 use stillpoint_testkit::faults::Gate;
 use stillpoint_testkit::sample::{self, PLATFORM};
 use stillpoint_testkit::stage::{Degrades, Told};
 use stillpoint_testkit::{Failure, Method, World};
-
-use stillpoint_core::ports::RepositoryError;
 
 const LEASE_KEY: &str = ".stillpoint/lease.json";
 

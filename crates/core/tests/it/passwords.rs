@@ -2,10 +2,10 @@
 
 use stillpoint_core::engine::restore::{Restored, Selection};
 use stillpoint_core::errors::{Error, Exit};
+use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::Terms;
 use stillpoint_core::ports::power::Intent;
-use stillpoint_core::ports::store::Passwords;
 use stillpoint_testkit::stage::Told;
 use stillpoint_testkit::{Method, World, sample};
 

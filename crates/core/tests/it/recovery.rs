@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use stillpoint_core::engine::backup::Sealed;
 use stillpoint_core::errors::{Error, Exit};
+use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{BackupId, Project, RunId};
 use stillpoint_core::ports::power::{Intent, Job};
-use stillpoint_core::ports::store::Passwords;
 use stillpoint_core::workload::State;
 use stillpoint_testkit::fakes::Container;
 use stillpoint_testkit::sample::{self, MANAGED, PLATFORM, RESTORED};

@@ -1,7 +1,7 @@
 //! Trying the logins that clients hold: by name and password, or by a token, which URLs have in the name's place.
 
 use stillpoint_core::logins;
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 
 use super::NatsStore;
 use super::access::{Login, Proof};

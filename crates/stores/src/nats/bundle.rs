@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use stillpoint_core::backups::{ArtifactError, Artifacts};
 use stillpoint_core::manifest::Artifact;
 use stillpoint_core::names::StoreName;
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tar::{Builder, EntryType, Header};
 use tokio_util::io::StreamReader;

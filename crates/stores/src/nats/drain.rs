@@ -9,9 +9,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use stillpoint_core::manifest::{Artifact, Inventory};
 use stillpoint_core::names::{ArtifactName, StoreName};
-use stillpoint_core::ports::store::Drained;
-use stillpoint_core::ports::{Cx, StoreError, together};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
+use stillpoint_core::stores::{Cx, Drained, StoreError, together};
 use tokio::io::{AsyncRead, BufReader, DuplexStream, duplex};
 use tokio_util::task::AbortOnDropHandle;
 

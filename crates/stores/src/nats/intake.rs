@@ -6,8 +6,9 @@ use std::io;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use stillpoint_core::ports::SpoolError;
 use stillpoint_core::ports::spool::SpoolFile;
-use stillpoint_core::ports::{Cx, SpoolError, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio_util::task::AbortOnDropHandle;
 

@@ -3,7 +3,7 @@
 //! consumers that it removes when they are idle are estimates: after a restore they may well differ.
 
 use stillpoint_core::manifest::{Count, Inventory, StoreRecord};
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 
 use super::NatsStore;
 use super::access::Login;

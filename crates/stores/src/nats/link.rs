@@ -13,7 +13,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use stillpoint_core::engine::limits::{LOOK_EVERY, STORE_READY};
 use stillpoint_core::ports::reach::Forward;
-use stillpoint_core::ports::{Cx, EngineError, StoreError, within};
+use stillpoint_core::ports::{EngineError, within};
+use stillpoint_core::stores::{Cx, StoreError};
 use tokio::sync::watch;
 
 use super::NatsStore;

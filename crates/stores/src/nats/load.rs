@@ -11,8 +11,7 @@ use async_trait::async_trait;
 use serde_json::json;
 use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::{Artifact, StoreRecord};
-use stillpoint_core::ports::store::Copied;
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Copied, Cx, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::NatsStore;

@@ -2,7 +2,8 @@
 //! Read-only, and not there on every server.
 
 use serde_json::Value;
-use stillpoint_core::ports::{Cx, EngineError, StoreError};
+use stillpoint_core::ports::EngineError;
+use stillpoint_core::stores::{Cx, StoreError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::NatsStore;

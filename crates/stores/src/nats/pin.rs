@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use stillpoint_core::ports::store::Drained;
-use stillpoint_core::ports::{Cx, Pinned, SpoolError, StoreError, together};
+use stillpoint_core::ports::SpoolError;
 use stillpoint_core::sink::Sink;
+use stillpoint_core::stores::{Cx, Drained, Pinned, StoreError, together};
 
 use super::NatsStore;
 use super::access::Login;

@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use stillpoint_core::manifest::{Artifact, StoreRecord};
-use stillpoint_core::ports::store::Preflight;
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, Preflight, StoreError};
 
 use super::NatsStore;
 use super::access::Login;

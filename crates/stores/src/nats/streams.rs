@@ -2,7 +2,7 @@
 //! of it, and what of it holds still while nobody writes.
 
 use serde_json::{Value, json};
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 
 use super::link::Link;
 

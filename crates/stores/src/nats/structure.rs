@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::manifest::{Artifact, Inventory, StoreRecord};
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 
 use super::NatsStore;
 use super::access::{Login, Proof};

@@ -9,7 +9,7 @@ use async_nats::Subscriber;
 use bytes::Bytes;
 use futures::StreamExt;
 use serde_json::{Value, json};
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::intake::{Kept, piece, spool};

@@ -6,8 +6,7 @@
 use std::collections::BTreeMap;
 
 use stillpoint_core::manifest::Watermark;
-use stillpoint_core::ports::store::Written;
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError, Written};
 
 use super::NatsStore;
 use super::access::Login;

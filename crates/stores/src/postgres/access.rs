@@ -7,7 +7,8 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::engine::limits::{LOOK_EVERY, STORE_READY};
 use stillpoint_core::names::StoreName;
-use stillpoint_core::ports::{Cx, EngineError, StoreError, within};
+use stillpoint_core::ports::{EngineError, within};
+use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_core::workload::Workload;
 use stillpoint_pg::{Endpoint, Login, PgError, Session};
 

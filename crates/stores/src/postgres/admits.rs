@@ -2,7 +2,7 @@
 //! login is not what its clients hear.
 
 use stillpoint_core::logins;
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_pg::quote::ident;
 use stillpoint_pg::{Endpoint, Login, PgError};
 

@@ -5,8 +5,8 @@
 //! own name, it was closed to be set aside and is still the old one.
 
 use async_trait::async_trait;
-use stillpoint_core::ports::store;
-use stillpoint_core::ports::{Cx, Footing, StoreError};
+use stillpoint_core::stores;
+use stillpoint_core::stores::{Cx, Footing, StoreError};
 use stillpoint_pg::Session;
 use stillpoint_pg::quote::{ident, literal};
 
@@ -67,13 +67,13 @@ impl Old {
         }
     }
 
-    fn told(&self, is_there: bool) -> store::Old {
+    fn told(&self, is_there: bool) -> stores::Old {
         let what = match self {
             Self::There { aside, name } => format!("database `{name}` as `{aside}`"),
             Self::Closed { name } => format!("database `{name}`, closed"),
             Self::Absent { name } => format!("that there was no database `{name}`"),
         };
-        store::Old {
+        stores::Old {
             what,
             is_sole: self.is_sole(is_there),
         }
@@ -150,7 +150,7 @@ impl PostgresStore {
         Ok(())
     }
 
-    async fn discard_all(&self, cx: &Cx, session: &Session) -> Result<Vec<store::Old>, StoreError> {
+    async fn discard_all(&self, cx: &Cx, session: &Session) -> Result<Vec<stores::Old>, StoreError> {
         let mut left = Vec::new();
         for (old, is_there) in remembered_beside(cx, session).await? {
             match &old {
@@ -227,8 +227,8 @@ async fn forget(cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError
 }
 
 #[async_trait]
-impl store::Aside for PostgresStore {
-    async fn held(&self, cx: &Cx) -> Result<Vec<store::Old>, StoreError> {
+impl stores::Aside for PostgresStore {
+    async fn held(&self, cx: &Cx) -> Result<Vec<stores::Old>, StoreError> {
         let session = self.open(cx, MAINTENANCE).await?;
         let old = remembered_beside(cx, &session).await;
         let passwords = passwords::held(cx, &session).await;
@@ -252,7 +252,7 @@ impl store::Aside for PostgresStore {
         done
     }
 
-    async fn discard(&self, cx: &Cx) -> Result<Vec<store::Old>, StoreError> {
+    async fn discard(&self, cx: &Cx) -> Result<Vec<stores::Old>, StoreError> {
         let session = self.open(cx, MAINTENANCE).await?;
         let done = async {
             let left = self.discard_all(cx, &session).await?;

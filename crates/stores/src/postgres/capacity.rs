@@ -1,7 +1,7 @@
 //! Whether all databases can be pinned at once: each needs a connection until its dump has begun. Counted while the
 //! platform runs; where it cannot work, nothing is stopped.
 
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_pg::Session;
 
 use super::PostgresStore;

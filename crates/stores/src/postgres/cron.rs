@@ -1,7 +1,7 @@
 //! Jobs of `pg_cron` are writers inside the server. They are held off until the marks of all stores have been compared,
 //! by a lock in a session of its own: it goes with the session, and no setting is changed.
 
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_pg::Session;
 
 use super::PostgresStore;

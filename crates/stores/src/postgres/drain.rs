@@ -8,9 +8,9 @@ use bytes::Bytes;
 use futures::future::join;
 use stillpoint_core::manifest::{Artifact, CLIENTS_WAITED, Inventory};
 use stillpoint_core::names::ArtifactName;
-use stillpoint_core::ports::store::Drained;
-use stillpoint_core::ports::{Cx, Process, StoreError, together};
+use stillpoint_core::ports::Process;
 use stillpoint_core::sink::Sink;
+use stillpoint_core::stores::{Cx, Drained, StoreError, together};
 use stillpoint_pg::Session;
 use tokio_util::sync::CancellationToken;
 

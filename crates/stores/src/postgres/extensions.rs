@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use stillpoint_core::manifest::StoreRecord;
 use stillpoint_core::names::StoreName;
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_pg::Session;
 
 use super::access::server;

@@ -1,7 +1,7 @@
 //! What keeps a database from being dropped although nobody is connected to it. For databases whose data nobody needs any
 //! more.
 
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_pg::quote::{ident, literal};
 use stillpoint_pg::{PgError, Session};
 

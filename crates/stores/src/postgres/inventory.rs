@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use stillpoint_core::manifest::{Inventory, StoreRecord};
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_pg::Session;
 
 use super::PostgresStore;

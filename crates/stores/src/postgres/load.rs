@@ -3,8 +3,7 @@
 
 use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::Artifact;
-use stillpoint_core::ports::store::Source;
-use stillpoint_core::ports::{Cx, StoreError, together};
+use stillpoint_core::stores::{Cx, Source, StoreError, together};
 use stillpoint_pg::Session;
 
 use super::access::{MAINTENANCE, server};

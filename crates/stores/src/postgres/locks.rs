@@ -1,7 +1,7 @@
 //! The locks that keep everything a dump reads from being changed under it, and who it was that a lock could not be had
 //! for.
 
-use stillpoint_core::ports::StoreError;
+use stillpoint_core::stores::StoreError;
 use stillpoint_pg::{PgError, Session};
 
 use super::access::server;

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::StoreName;
-use stillpoint_core::ports::store::{self, Passwords};
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores;
+use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_pg::Session;
 use stillpoint_pg::quote::{ident, literal};
 use stillpoint_pg::script::Statement;
@@ -161,9 +162,9 @@ async fn remembered(cx: &Cx, session: &Session) -> Result<Vec<Old>, StoreError> 
 }
 
 /// What is remembered, in words. It is never the only one: the role has the backup's.
-pub(super) async fn held(cx: &Cx, session: &Session) -> Result<Vec<store::Old>, StoreError> {
+pub(super) async fn held(cx: &Cx, session: &Session) -> Result<Vec<stores::Old>, StoreError> {
     let old = remembered(cx, session).await?.into_iter();
-    let told = old.map(|old| store::Old {
+    let told = old.map(|old| stores::Old {
         what: format!("the password of role `{}` as that of `{}`", old.name, old.aside),
         is_sole: false,
     });

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use stillpoint_core::ports::store::Drained;
-use stillpoint_core::ports::{Cx, Pinned, StoreError, together};
 use stillpoint_core::sink::Sink;
+use stillpoint_core::stores::{Cx, Drained, Pinned, StoreError, together};
 use stillpoint_pg::{PgError, Session};
 
 use super::access::{MAINTENANCE, server};

@@ -1,8 +1,7 @@
 //! Looking, while the platform runs, whether a dump or a restore can succeed. Writes nothing.
 
 use stillpoint_core::manifest::StoreRecord;
-use stillpoint_core::ports::store::Preflight;
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, Preflight, StoreError};
 use stillpoint_pg::Session;
 
 use super::access::{MAINTENANCE, server};

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use stillpoint_core::ports::Cx;
+use stillpoint_core::stores::Cx;
 use stillpoint_pg::{PgError, Session};
 use tokio_util::sync::CancellationToken;
 

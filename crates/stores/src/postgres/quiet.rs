@@ -2,7 +2,7 @@
 //! set (`ALTER DATABASE … SET`, `ALTER ROLE … SET`), and which triggers stay silent. Given with the login: it stands
 //! above both, and a login trigger has run before the first statement.
 
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 
 use super::PostgresStore;
 use super::access::{MAINTENANCE, server};

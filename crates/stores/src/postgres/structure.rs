@@ -4,7 +4,7 @@
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::manifest::{Artifact, StoreRecord};
 use stillpoint_core::names::{ArtifactName, StoreName, unescape};
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 
 use super::access::MAINTENANCE;
 use super::drain::{DATABASE, GLOBALS};

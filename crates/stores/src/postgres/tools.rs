@@ -2,7 +2,8 @@
 //! passwords travel in the environment, never in the argument list: a database named `a=b` would
 //! be read as a connection string there (manual, `pg_dump -d`).
 
-use stillpoint_core::ports::{Command, Cx, Process, StoreError};
+use stillpoint_core::ports::{Command, Process};
+use stillpoint_core::stores::{Cx, StoreError};
 
 use super::PostgresStore;
 use super::access::MAINTENANCE;

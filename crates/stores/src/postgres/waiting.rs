@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use stillpoint_core::events::{Kind, millis};
 use stillpoint_core::names::StoreName;
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_pg::quote::literal;
 use stillpoint_pg::{PgError, Session};
 use tokio::task::JoinHandle;

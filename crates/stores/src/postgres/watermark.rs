@@ -7,8 +7,7 @@
 use std::time::Duration;
 
 use stillpoint_core::manifest::Watermark;
-use stillpoint_core::ports::store::Written;
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError, Written};
 use stillpoint_pg::Session;
 
 use super::PostgresStore;

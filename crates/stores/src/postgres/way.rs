@@ -2,7 +2,8 @@
 //! by its socket through its own psql. Tools are run by whichever user the socket lets in: the container's own, or
 //! the one whom the server runs as (peer authentication).
 
-use stillpoint_core::ports::{Command, Cx, StoreError};
+use stillpoint_core::ports::Command;
+use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_pg::{PSQL, PgError, Session};
 
 use super::PostgresStore;

@@ -7,8 +7,9 @@ use bytes::{Bytes, BytesMut};
 use futures::future::join;
 use stillpoint_core::backups::{ArtifactError, ArtifactReader};
 use stillpoint_core::ports::shell::{Control, Exit, Process};
-use stillpoint_core::ports::{Cx, EngineError, StoreError, within};
+use stillpoint_core::ports::{EngineError, within};
 use stillpoint_core::sink::ArtifactWriter;
+use stillpoint_core::stores::{Cx, StoreError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{BY_SIZE, cancellable, guarded};

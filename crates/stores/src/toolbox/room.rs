@@ -1,7 +1,8 @@
 //! Room for what a restore puts beside the present data, asked for in the store's own container.
 
 use stillpoint_core::names::WorkloadId;
-use stillpoint_core::ports::{Command, Cx, StoreError};
+use stillpoint_core::ports::Command;
+use stillpoint_core::stores::{Cx, StoreError};
 
 use super::{Doing, collect};
 

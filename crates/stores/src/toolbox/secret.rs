@@ -2,7 +2,8 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::names::WorkloadId;
-use stillpoint_core::ports::{Command, Cx, StoreError};
+use stillpoint_core::ports::Command;
+use stillpoint_core::stores::{Cx, StoreError};
 
 use super::{Doing, collect};
 

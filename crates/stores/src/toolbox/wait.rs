@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use stillpoint_core::ports::{Cx, StoreError, within};
+use stillpoint_core::ports::within;
+use stillpoint_core::stores::{Cx, StoreError};
 
 /// What takes as long as a store is large (an index, a count, a drop). Longer than any that is not
 /// stuck; [`stillpoint_core::engine::limits::STREAM_IDLE`] bounds everything that moves bytes.

@@ -4,7 +4,8 @@
 use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::engine::limits::{LOOK_EVERY, STORE_READY};
 use stillpoint_core::names::StoreName;
-use stillpoint_core::ports::{Cx, EngineError, Overdue, StoreError};
+use stillpoint_core::ports::{EngineError, Overdue};
+use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_core::workload::Workload;
 
 use super::ValkeyStore;

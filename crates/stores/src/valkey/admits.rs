@@ -1,7 +1,7 @@
 //! Trying the logins that clients hold.
 
 use stillpoint_core::logins;
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 
 use super::ValkeyStore;
 use super::access::server;

@@ -4,9 +4,9 @@
 use stillpoint_core::engine::limits::LOOK_EVERY;
 use stillpoint_core::manifest::Artifact;
 use stillpoint_core::names::ArtifactName;
-use stillpoint_core::ports::store::Drained;
-use stillpoint_core::ports::{Cx, StoreError, within};
+use stillpoint_core::ports::within;
 use stillpoint_core::sink::{ArtifactWriter, Sink};
+use stillpoint_core::stores::{Cx, Drained, StoreError};
 
 use super::info::Info;
 use super::pin::PinnedServer;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use stillpoint_core::ports::StoreError;
+use stillpoint_core::stores::StoreError;
 
 use super::access::server;
 use super::session::Session;

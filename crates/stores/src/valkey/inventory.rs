@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use redis::Value;
 use stillpoint_core::manifest::{Count, Inventory};
-use stillpoint_core::ports::StoreError;
+use stillpoint_core::stores::StoreError;
 
 use super::access::server;
 use super::info::{Info, part};

@@ -1,7 +1,8 @@
 //! Where the server keeps its data, as it tells itself: a folder, the dump in it, and the folder of
 //! its append-only files. Nothing of it is assumed, and what this store cannot restore is refused here.
 
-use stillpoint_core::ports::{Command, Cx, StoreError};
+use stillpoint_core::ports::Command;
+use stillpoint_core::stores::{Cx, StoreError};
 
 use super::access::server;
 use super::info::Info;

@@ -32,8 +32,7 @@ use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Preflight, Source, WayBack, Written};
-use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
+use stillpoint_core::stores::{Cx, Footing, Kind, Pinned, Preflight, Source, Store, StoreError, WayBack, Written};
 use stillpoint_core::workload::Workload;
 
 use crate::Setting;

@@ -9,9 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use stillpoint_core::manifest::Inventory;
-use stillpoint_core::ports::store::Drained;
-use stillpoint_core::ports::{Cx, Pinned, StoreError, within};
+use stillpoint_core::ports::within;
 use stillpoint_core::sink::Sink;
+use stillpoint_core::stores::{Cx, Drained, Pinned, StoreError};
 
 use super::info::Info;
 use super::layout::Layout;

@@ -2,8 +2,7 @@
 
 use redis::Value;
 use stillpoint_core::manifest::StoreRecord;
-use stillpoint_core::ports::store::Preflight;
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, Preflight, StoreError};
 
 use super::access::server;
 use super::info::Info;

@@ -6,7 +6,8 @@
 //! `go` brings its bytes. At the end of its input it ends by itself.
 
 use stillpoint_core::engine::limits::LOOK_EVERY;
-use stillpoint_core::ports::{Command, Cx, EngineError, Process, StoreError};
+use stillpoint_core::ports::{Command, EngineError, Process};
+use stillpoint_core::stores::{Cx, StoreError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::ValkeyStore;

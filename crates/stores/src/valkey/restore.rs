@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::{Artifact, StoreRecord};
 use stillpoint_core::names::WorkloadId;
-use stillpoint_core::ports::store::{Aside, Old};
-use stillpoint_core::ports::{Command, Cx, Footing, StoreError};
+use stillpoint_core::ports::Command;
+use stillpoint_core::stores::{Aside, Cx, Footing, Old, StoreError};
 
 use super::aside::Scripts;
 use super::drain::RDB;

@@ -1,7 +1,8 @@
 //! Whether the server can save, asked while the clients run: it forks for us only when they are down, and by then it
 //! is late to learn that its folder cannot be written to.
 
-use stillpoint_core::ports::{Command, Cx, StoreError};
+use stillpoint_core::ports::Command;
+use stillpoint_core::stores::{Cx, StoreError};
 
 use super::info::Info;
 use super::layout::{Layout, is_read_only};

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use stillpoint_core::engine::limits::LOOK_EVERY;
-use stillpoint_core::ports::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, StoreError};
 
 use super::access::server;
 use super::info::Info;

@@ -8,7 +8,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisError, Value};
 use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::names::WorkloadId;
-use stillpoint_core::ports::{Clock, Cx, EngineError, Overdue, within};
+use stillpoint_core::ports::{Clock, EngineError, Overdue, within};
+use stillpoint_core::stores::Cx;
 use tokio_util::task::AbortOnDropHandle;
 
 /// How long a login may take.

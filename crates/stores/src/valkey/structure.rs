@@ -4,7 +4,8 @@
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::manifest::{Artifact, StoreRecord};
 use stillpoint_core::names::{ArtifactName, StoreName};
-use stillpoint_core::ports::{Command, Cx, StoreError};
+use stillpoint_core::ports::Command;
+use stillpoint_core::stores::{Cx, StoreError};
 
 use super::ValkeyStore;
 use super::drain::{RDB, SUFFIX};

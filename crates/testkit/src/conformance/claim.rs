@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::{bail, ensure};
 use futures::future::join_all;
 use jiff::Timestamp;
+use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{Address, BackupId, Project, RunId, WorkloadId};
 use stillpoint_core::ports::power::{Claim, Intent, Job, Recorded};
-use stillpoint_core::ports::store::Passwords;
 use stillpoint_core::workload::{RestartPolicy, State};
 
 use super::power::Powers;

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{Address, Project, WorkloadId};
-use stillpoint_core::ports::store::{Old, Passwords};
+use stillpoint_core::stores::Old;
 use stillpoint_core::workload::{CommandLine, Environment, Health, RestartPolicy, State, Workload};
 
 use super::tools::to_text;

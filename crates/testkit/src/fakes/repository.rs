@@ -9,10 +9,9 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use stillpoint_core::ports::repository::{Entry, Object, Version};
-use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
+use stillpoint_core::ports::{Clock, Key, Repository, RepositoryError, Upload};
 
 use super::{FakeClock, lock};
-use stillpoint_core::ports::Clock;
 
 /// Objects by key. Clones share them.
 #[derive(Clone, Default)]

@@ -8,12 +8,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use stillpoint_core::backups::{ArtifactError, Artifacts, Damage};
-use stillpoint_core::logins::Login;
+use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Artifact, Inventory, Mode, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Aside, Copied, Drained, Old, Passwords, Preflight, Source, WayBack, Written};
-use stillpoint_core::ports::{Command, Control, Cx, EngineError, Footing, Kind, Pinned, Process, Store, StoreError};
+use stillpoint_core::ports::{Command, Control, EngineError, Process};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
+use stillpoint_core::stores::{
+    Aside, Copied, Cx, Drained, Footing, Kind, Old, Pinned, Preflight, Source, Store, StoreError, WayBack, Written,
+};
 use stillpoint_core::workload::{State, Workload};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
-use stillpoint_core::logins::Login;
+use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Inventory, Mode, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::ports::store::{Aside, Copied, Drained, Old, Passwords, Preflight, Source, WayBack, Written};
-use stillpoint_core::ports::{Cx, Footing, Kind, Pinned, Store, StoreError};
 use stillpoint_core::sink::Sink;
+use stillpoint_core::stores::{
+    Aside, Copied, Cx, Drained, Footing, Kind, Old, Pinned, Preflight, Source, Store, StoreError, WayBack, Written,
+};
 use stillpoint_core::workload::Workload;
 
 use super::Faults;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use stillpoint_adapters::spool::DiskSpool;
-use stillpoint_core::ports::store::{Passwords, Source};
-use stillpoint_core::ports::{Cx, Spool, StoreError};
+use stillpoint_core::logins::Passwords;
+use stillpoint_core::ports::Spool;
+use stillpoint_core::stores::{Cx, Source, StoreError};
 use stillpoint_testkit::disks::SmallDisk;
 use stillpoint_testkit::testbed::Testbed;
 use tokio_util::sync::CancellationToken;

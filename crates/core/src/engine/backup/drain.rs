@@ -11,8 +11,8 @@ use crate::engine::standstill::Standstill;
 use crate::errors::RunFailure;
 use crate::events::{Step, millis};
 use crate::manifest::{StoreRecord, Took, Watermarks};
-use crate::ports::{Cx, MayBeCancelled, together};
 use crate::sink::Sink;
+use crate::stores::{Cx, MayBeCancelled, together};
 
 /// What was drained, and the first failure.
 #[derive(Default)]

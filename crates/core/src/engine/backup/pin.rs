@@ -15,8 +15,8 @@ use crate::engine::standstill::{Standstill, StandstillError};
 use crate::errors::RunFailure;
 use crate::events::{Step, millis};
 use crate::manifest::Watermark;
-use crate::ports::store::Written;
-use crate::ports::{Cx, Footing, Pinned, Store, together, within};
+use crate::ports::within;
+use crate::stores::{Cx, Footing, Pinned, Store, Written, together};
 
 /// A store whose point in time is fixed.
 pub(super) struct Pin {

@@ -10,7 +10,7 @@ use crate::engine::platform::Platform;
 use crate::engine::site::{Refused, Run, Site};
 use crate::errors::PreflightError;
 use crate::names::BackupId;
-use crate::ports::store::Preflight;
+use crate::stores::Preflight;
 use crate::workload::State;
 
 /// Looks whether the backup can succeed, and enters the repository for it.

@@ -6,8 +6,7 @@ use crate::engine::site::{Run, Site};
 use crate::errors::{Error, PreflightError};
 use crate::events::Kind;
 use crate::names::StoreName;
-use crate::ports::StoreError;
-use crate::ports::store::Preflight;
+use crate::stores::{Preflight, StoreError};
 
 /// Of live data a dump has at least this part, in percent: indexes and free space are not dumped, the
 /// rest is compressed. Less room than that has never sufficed.

@@ -16,8 +16,8 @@ use crate::errors::Error;
 use crate::events::Step;
 use crate::manifest::Manifest;
 use crate::names::StoreName;
-use crate::ports::StoreError;
 use crate::ports::power::Intent;
+use crate::stores::StoreError;
 use crate::workload::State;
 
 /// What a restore goes by.

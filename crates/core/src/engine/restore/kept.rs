@@ -8,8 +8,7 @@ use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
 use crate::errors::Error;
 use crate::manifest::Manifest;
-use crate::ports::store::{Aside, Old, WayBack};
-use crate::ports::{Store, StoreError};
+use crate::stores::{Aside, Old, Store, StoreError, WayBack};
 use crate::workload::State;
 
 /// What a platform keeps of the data that a restore has replaced.

@@ -16,7 +16,8 @@ use crate::engine::start::Degraded;
 use crate::events::Step;
 use crate::logins::{self, Login};
 use crate::names::{Address, StoreName};
-use crate::ports::{Cx, Store, StoreError, within};
+use crate::ports::within;
+use crate::stores::{Cx, Store, StoreError};
 
 /// A login that a client holds, for the eyes of an operator.
 #[derive(Debug, Serialize)]

@@ -9,10 +9,10 @@ use super::{Selection, as_recorded, plan_of};
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
 use crate::errors::Error;
+use crate::logins::Passwords;
 use crate::manifest::{Manifest, WorkloadRecord};
 use crate::names::{BackupId, StoreKind, StoreName};
 use crate::ports::power::Intent;
-use crate::ports::store::Passwords;
 
 /// What a restore would do.
 #[derive(Debug, Serialize)]

@@ -16,9 +16,8 @@ use crate::events::Step;
 use crate::manifest::{FORMAT, Manifest, Mode, RunRecord, StoreRecord};
 use crate::names::BackupId;
 use crate::ports::power::{Intent, Job};
-use crate::ports::store::WayBack;
-use crate::ports::{Cx, Footing, Store, together};
 use crate::sink::Sink;
+use crate::stores::{Cx, Footing, Store, WayBack, together};
 
 /// Where a restore's copy stands: it follows from its claim, so that whoever takes the restore over finds it.
 pub(super) fn id_of(intent: &Intent) -> BackupId {

@@ -6,8 +6,7 @@ use futures::future::join_all;
 use crate::engine::standstill::Standstill;
 use crate::errors::RunFailure;
 use crate::manifest::StoreRecord;
-use crate::ports::store::{Aside, Source};
-use crate::ports::{Cx, Footing, Store, StoreError};
+use crate::stores::{Aside, Cx, Footing, Source, Store, StoreError};
 
 /// The work on one store.
 #[derive(Clone, Copy)]

@@ -19,12 +19,12 @@ use crate::engine::standstill::Standstill;
 use crate::engine::start::Degraded;
 use crate::errors::{Error, RunFailure};
 use crate::events::Step;
+use crate::logins::Passwords;
 use crate::manifest::{Manifest, StoreRecord};
 use crate::names::{Address, BackupId, StoreName};
 use crate::ports::journal::Loaded;
 use crate::ports::power::{Intent, Job};
-use crate::ports::store::{Passwords, Source, WayBack};
-use crate::ports::{Cx, Store, together};
+use crate::stores::{Cx, Source, Store, WayBack, together};
 
 /// A restore that was undone.
 #[derive(Debug, Serialize)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Managed, Moved, Standstill, StandstillError};
 use crate::engine::plan::{Plan, Role};
 use crate::names::{Address, StoreName};
-use crate::ports::Footing;
+use crate::stores::Footing;
 use crate::workload::{State, Workload};
 
 impl Standstill {

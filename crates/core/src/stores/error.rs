@@ -1,0 +1,77 @@
+//! What can go wrong in a store's call.
+
+use super::MayBeCancelled;
+use crate::names::StoreName;
+use crate::ports::{EngineError, Overdue, RepositoryError, SpoolError};
+
+/// Why a store's call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The server refused who we are.
+    #[error("{store} refused user `{user}`: {cause}")]
+    Credential {
+        /// The store.
+        store: StoreName,
+        /// The user we tried.
+        user: String,
+        /// The server's own words.
+        cause: String,
+        /// Where the credential came from, and how to give another.
+        remedy: String,
+    },
+    /// The server does not answer in time.
+    #[error("{store} does not answer: {cause}")]
+    Silent {
+        /// The store.
+        store: StoreName,
+        /// What was tried last.
+        cause: String,
+    },
+    /// The server answered with an error.
+    #[error("{doing}: {cause}")]
+    Server {
+        /// What was asked of it.
+        doing: String,
+        /// The server's own words.
+        cause: String,
+    },
+    /// A tool in the container failed.
+    #[error("{doing}: {tool} ended with exit code {code}: {errors}")]
+    Tool {
+        /// What it was to do.
+        doing: String,
+        /// The program.
+        tool: String,
+        /// Its exit code.
+        code: i64,
+        /// The end of its error output.
+        errors: String,
+    },
+    /// The backup cannot be restored into this server.
+    #[error("{0}")]
+    Unfit(String),
+    /// An artifact did not arrive as the manifest says.
+    #[error("{0}")]
+    Damaged(String),
+    /// The run was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// Nothing moved for too long.
+    #[error(transparent)]
+    Overdue(#[from] Overdue),
+    /// The spool failed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The repository failed.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+}
+
+impl MayBeCancelled for StoreError {
+    fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled)
+    }
+}

@@ -1,0 +1,25 @@
+//! A line of the registry.
+
+use std::sync::Arc;
+
+use super::{Store, StoreError};
+use crate::manifest::Mode;
+use crate::names::{StoreKind, StoreName};
+use crate::workload::Workload;
+
+/// A line of the registry: how to tell this kind of store, and how to make one.
+pub trait Kind: Send + Sync {
+    /// The kind's name: `postgres`.
+    fn kind(&self) -> StoreKind;
+
+    /// Whether a workload is a store of this kind, from its image, environment and labels alone.
+    fn recognises(&self, workload: &Workload) -> bool;
+
+    /// How a backup keeps clients away for this store, if its own settings say so.
+    fn mode(&self, _name: &StoreName, _workload: &Workload) -> Result<Option<Mode>, StoreError> {
+        Ok(None)
+    }
+
+    /// The store that the workload is.
+    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError>;
+}

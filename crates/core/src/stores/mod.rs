@@ -1,0 +1,20 @@
+//! A store: something stateful whose data is backed up. The engine decides when; a store only knows
+//! how. It is handed a [`Cx`] with which nothing can be stopped or started.
+//!
+//! Here stands what the engine asks of every kind of store; the kinds themselves live in a crate of their own.
+
+mod cx;
+mod error;
+mod kind;
+mod pinned;
+mod store;
+mod together;
+mod way_back;
+
+pub use cx::Cx;
+pub use error::StoreError;
+pub use kind::Kind;
+pub use pinned::{Drained, Pinned};
+pub use store::{Footing, Preflight, Source, Store, Written};
+pub use together::{MayBeCancelled, together};
+pub use way_back::{Aside, Copied, Old, WayBack};

@@ -1,0 +1,136 @@
+//! What the engine asks of a store, in the order in which it asks.
+
+use async_trait::async_trait;
+
+use super::{Cx, Pinned, StoreError, WayBack};
+use crate::backups::{Artifacts, Damage};
+use crate::logins::{Login, Passwords};
+use crate::manifest::{Inventory, StoreRecord, Watermark};
+use crate::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
+
+/// What a store's data is replaced by, and how.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// What the backup holds of the store.
+    pub record: &'a StoreRecord,
+    /// Its bytes.
+    pub artifacts: &'a Artifacts,
+    /// What becomes of passwords.
+    pub passwords: Passwords,
+}
+
+/// What a store tells about itself before anything is stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preflight {
+    /// The server's version, in its own words.
+    pub version: String,
+    /// Estimated bytes of live data.
+    pub bytes: u64,
+    /// Bytes that it spools at once, at most.
+    pub spool: u64,
+    /// What the operator should know but need not act on.
+    pub warnings: Vec<String>,
+}
+
+/// In which state a store is worked on. The engine brings it there, with every client down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Footing {
+    /// It runs and answers.
+    Running,
+    /// Paused: its memory stays, it executes nothing and answers nobody.
+    Frozen,
+    /// Stopped: its files are at rest.
+    Stopped,
+}
+
+/// What was written into a store since its watermark was taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The watermark now.
+    pub after: Watermark,
+    /// The client writes that were seen, in words; none if nothing was written.
+    pub moved: Vec<String>,
+}
+
+/// One store of the platform.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Its kind.
+    fn kind(&self) -> StoreKind;
+
+    /// Its name.
+    fn name(&self) -> &StoreName;
+
+    /// The container that serves it.
+    fn workload(&self) -> &WorkloadId;
+
+    /// Waits until the server answers in its own protocol; called after a start.
+    async fn ready(&self, cx: &Cx) -> Result<(), StoreError>;
+
+    /// Looks, while the platform runs, whether a backup can succeed: reachable, credentials
+    /// accepted, tools there. Writes nothing.
+    async fn preflight(&self, cx: &Cx) -> Result<Preflight, StoreError>;
+
+    /// Marks what clients have written so far. Taken when every client is down, before the first pin.
+    async fn watermark(&self, cx: &Cx) -> Result<Watermark, StoreError>;
+
+    /// What clients have written since, as seen after the last pin (under hold, once more after the last byte was read).
+    /// Vacuum, expiry, saves, checkpoints and our own work are no client writes; where a mark has moved for such a
+    /// reason, the store finds out.
+    async fn writes_since(&self, cx: &Cx, before: &Watermark) -> Result<Written, StoreError>;
+
+    /// Who is connected now, apart from us, in words. For the message when something was written.
+    async fn visitors(&self, cx: &Cx) -> Result<Vec<String>, StoreError>;
+
+    /// The state in which [`Store::pin`] wants the store. Any other than running is brought about for this store alone,
+    /// after all others were pinned, and undone right after its pin.
+    fn pin_footing(&self) -> Footing {
+        Footing::Running
+    }
+
+    /// Fixes the store's point in time, while every client is down; what clients write afterwards is not in it, whatever
+    /// they do. Should take seconds: the clients wait for it. On an error nothing is left behind.
+    async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError>;
+
+    /// Looks, while the platform runs, whether this record can be restored here. Writes nothing.
+    async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError>;
+
+    /// Reads the record's artifacts with the store's own tools to their ends, whatever their hashes say,
+    /// and returns what is wrong with them. Writes nothing.
+    async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError>;
+
+    /// What an object of a backup is, by its name alone: what [`Artifact::content`] and
+    /// [`Artifact::of`] say of it. None: none of this store's artifacts.
+    ///
+    /// [`Artifact::content`]: crate::manifest::Artifact::content
+    /// [`Artifact::of`]: crate::manifest::Artifact::of
+    fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)>;
+
+    /// The stages of a restore: for each, in this order, the engine brings the store into the state and
+    /// calls [`Store::restore`]. Asked once, after [`Store::examine`], which is left out where an earlier
+    /// restore stands unfinished.
+    fn restore_stages(&self) -> Vec<Footing>;
+
+    /// One stage, by its index, of replacing the store's data by the source's. Stages that failed
+    /// before can be repeated from the first: what they left is replaced. [`Store::way_back`] says where the
+    /// old data is meanwhile.
+    async fn restore(&self, cx: &Cx, stage: usize, source: Source<'_>) -> Result<(), StoreError>;
+
+    /// What a restore does about the passwords of those who log in, in words; none: the store holds none.
+    fn passwords(&self, _passwords: Passwords) -> Option<String> {
+        None
+    }
+
+    /// Counts what is in the store now, in the units of the record's inventory.
+    async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError>;
+
+    /// Tries a login that a client holds, in the store's own protocol, from here, and does nothing else: it starts
+    /// no process, and no session is left, also if it is dropped. [`StoreError::Credential`] says that the server lets
+    /// in nobody who comes with it, and how to mend that; after any other error it could not be tried: the server is
+    /// silent, lets nobody in from here, or wants more than a name and a password. May be called while the platform
+    /// runs.
+    async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError>;
+
+    /// How the data is had back that [`Store::restore`] replaces.
+    fn way_back(&self) -> WayBack<'_>;
+}
