@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use stillpoint_core::errors::{Class, Error, Exit};
+use stillpoint_core::engine::errors::{Class, Error, Exit};
 
 use crate::display::print;
 

@@ -1,5 +1,5 @@
 //! `stillpoint`, the program: reads the command line, wires the ports, calls one use case, shows its
-//! events, and ends with the exit code of the table in `stillpoint_core::errors`.
+//! events, and ends with the exit code of the table in `stillpoint_core::engine::errors`.
 //!
 //! No rule lives here: what may be stopped, overwritten or counted is decided in the core.
 

@@ -9,9 +9,9 @@ use stillpoint_adapters::lock::FileLocks;
 use stillpoint_adapters::repository::s3::S3Settings;
 use stillpoint_adapters::spool::DiskSpool;
 use stillpoint_core::backups::Backups;
+use stillpoint_core::engine::errors::Error;
 use stillpoint_core::engine::keep::Keep;
 use stillpoint_core::engine::site::Site;
-use stillpoint_core::errors::Error;
 use stillpoint_core::operations::Local;
 
 use stillpoint_core::ports::{EngineError, Repository, RepositoryError};

@@ -7,7 +7,6 @@
 
 pub mod backups;
 pub mod engine;
-pub mod errors;
 pub mod events;
 pub mod logins;
 pub mod manifest;

@@ -1,6 +1,6 @@
 //! `stillpoint adopt`.
 
-use stillpoint_core::errors::Exit;
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::Operations;
 

@@ -1,7 +1,7 @@
 //! `stillpoint backup`.
 
 use stillpoint_core::engine::backup::Sealed;
-use stillpoint_core::errors::Exit;
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::manifest::{CLIENTS_WAITED, Mode};
 use stillpoint_core::operations::Operations;
 

@@ -1,7 +1,7 @@
 //! `stillpoint backups ls`, `show`, `protect` and `unprotect`.
 
 use comfy_table::CellAlignment;
-use stillpoint_core::errors::Exit;
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Backup, Backups, Operations};

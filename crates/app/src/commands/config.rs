@@ -1,8 +1,8 @@
 //! `stillpoint config show` and `check`.
 
 use serde_json::json;
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::engine::plan::Plan;
-use stillpoint_core::errors::Exit;
 use stillpoint_core::operations::Operations;
 
 use super::{table, warn_of_labels};

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::engine::plan::{Action, Plan};
-use stillpoint_core::errors::{Error, Exit};
 use stillpoint_core::operations::Operations;
 
 use super::{order, warn_of_labels};

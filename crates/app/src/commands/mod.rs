@@ -13,8 +13,8 @@ mod version;
 use clap::{Parser, Subcommand};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::engine::plan::Plan;
-use stillpoint_core::errors::Exit;
 use stillpoint_core::operations::{Operations, Order};
 
 use crate::config::Config;

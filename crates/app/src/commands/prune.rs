@@ -1,7 +1,7 @@
 //! `stillpoint prune`.
 
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::engine::prune::Pruned;
-use stillpoint_core::errors::Exit;
 use stillpoint_core::operations::Operations;
 
 use super::{order, table};

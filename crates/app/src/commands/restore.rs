@@ -2,11 +2,11 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
+use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::engine::restore::discard::Discarded;
 use stillpoint_core::engine::restore::undo::Undone;
 use stillpoint_core::engine::restore::{HeldLogin, Rehearsed, Restored, Selection};
 use stillpoint_core::engine::start::Degraded;
-use stillpoint_core::errors::{Error, Exit};
 use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{BackupId, Project, StoreName};
 use stillpoint_core::operations::{Operations, Order, Restore, Terms};

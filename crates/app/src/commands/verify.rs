@@ -1,6 +1,6 @@
 //! `stillpoint verify`.
 
-use stillpoint_core::errors::{Error, Exit};
+use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Checked, Operations, Scope, Verification};
 

@@ -1,6 +1,6 @@
 //! `stillpoint version`.
 
-use stillpoint_core::errors::Exit;
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::manifest::FORMAT;
 
 use crate::display::print;

@@ -7,7 +7,6 @@ mod drain;
 mod manifest;
 mod pin;
 mod preflight;
-pub(super) mod room;
 
 use futures::channel::oneshot;
 use futures::future::{join, join_all};
@@ -20,11 +19,12 @@ use super::plan::Plan;
 use super::platform::Platform;
 use super::prune;
 use super::recovery;
+use super::seal::of_lease;
 use super::site::{Run, Site};
 use super::standstill::Standstill;
 use super::start::{Degraded, once_each, settled};
 use crate::backups::Lease;
-use crate::errors::{Error, RunFailure};
+use crate::engine::errors::{Error, RunFailure};
 use crate::events::Step;
 use crate::manifest::{FORMAT, Manifest, Mode, RunRecord, StoreRecord};
 use crate::names::BackupId;
@@ -35,10 +35,7 @@ use crate::sink::Sink;
 use crate::stores::Cx;
 
 use drain::Drains;
-use manifest::of_lease;
 use pin::Pins;
-
-pub(super) use manifest::make_count;
 
 /// A backup that counts.
 #[derive(Debug, Serialize)]
@@ -231,7 +228,7 @@ impl Backup<'_> {
         self.site.note(self.run, self.intent, Phase::Undoing).await;
         // Whoever waits for these lives as long as we do.
         let begun = || started.send(()).unwrap_or_default();
-        let ended = standstill.end_as_step(self.run, begun).await;
+        let ended = standstill.end_as_step(begun).await;
         let Drains { records, failure } = drains;
         let is_well = failure.is_none();
         let _ = stood.send(Stood {

@@ -6,6 +6,8 @@
 pub mod backup;
 pub mod claim;
 mod deadline;
+pub mod errors;
+mod healing;
 pub mod keep;
 pub mod limits;
 mod marked_shell;
@@ -14,6 +16,8 @@ pub mod platform;
 pub mod prune;
 pub mod recovery;
 pub mod restore;
+mod room;
+mod seal;
 pub mod site;
 pub mod standstill;
 pub mod start;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::site::{Run, Site};
 use crate::backups::{Lease, Order};
-use crate::errors::Error;
+use crate::engine::errors::Error;
 use crate::events::{Kind, Step};
 use crate::manifest::Manifest;
 use crate::names::{BackupId, Project};

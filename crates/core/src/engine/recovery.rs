@@ -5,18 +5,37 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
+use super::site::{Run, Site};
 use super::start::{Degraded, Hands, Target, once_each, settled, targets};
 use crate::backups::Backups;
-use crate::errors::Error;
+use crate::engine::errors::Error;
 use crate::names::BackupId;
 use crate::ports::Shell;
 use crate::ports::power::{Intent, Job, Recorded};
 use crate::workload::Workload;
 
+impl Site {
+    /// Ends what a dead run has left running or unfinished; returns whether nothing of it is left.
+    pub async fn reap(&self, run: &Run, intent: &Intent) -> bool {
+        reap(&self.hands(run), &*self.shell, &self.backups, intent).await
+    }
+
+    /// The tools of a dead run may still be writing to the stores that would be loaded.
+    pub(super) async fn must_reap(&self, run: &Run, unfinished: Option<&Intent>) -> Result<(), Error> {
+        match unfinished {
+            Some(dead) if !self.reap(run, dead).await => {
+                let left = format!("what run {} has left behind could not be ended", dead.run);
+                Err(Error::RestoreRefused(vec![left]))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Ends what the dead run left running inside stores, and removes what it left unfinished in the
 /// repository. What cannot be reaped is told: it must not keep the platform down. Returns whether
 /// nothing is left.
-pub async fn reap(hands: &Hands, shell: &dyn Shell, backups: &Backups, intent: &Intent) -> bool {
+async fn reap(hands: &Hands, shell: &dyn Shell, backups: &Backups, intent: &Intent) -> bool {
     let stores = intent.workloads.iter().filter(|entry| entry.worked_on);
     let reaped = join_all(stores.map(|entry| shell.reap(&entry.id, &intent.run))).await;
     let left = reaped

@@ -9,6 +9,7 @@ pub mod discard;
 mod examine;
 mod kept;
 mod logins;
+mod pairs;
 mod rehearse;
 mod safety;
 mod selection;
@@ -18,8 +19,6 @@ pub mod undo;
 pub use logins::HeldLogin;
 pub use rehearse::{Rehearsed, Replaced, rehearse};
 pub use selection::Selection;
-
-use std::collections::BTreeSet;
 
 use serde::Serialize;
 use tokio::sync::Mutex;
@@ -31,19 +30,19 @@ use super::site::{Run, Site};
 use super::standstill::{Ended, Standstill};
 use super::start::Degraded;
 use crate::backups::{Artifacts, Lease};
-use crate::errors::{Error, RunFailure};
+use crate::engine::errors::{Error, RunFailure};
 use crate::events::Step;
 use crate::logins::Passwords;
-use crate::manifest::{Manifest, StoreRecord};
+use crate::manifest::Manifest;
 use crate::names::{BackupId, StoreName};
 use crate::ports::journal::{Loaded, Phase};
-use crate::ports::power::{Intent, Job};
+use crate::ports::power::Intent;
 use crate::stores::{Cx, Footing, Source, Store, together};
-use crate::workload::Workload;
 
 use change::Change;
 use examine::Examined;
 use logins::Logins;
+use pairs::{Pair, as_recorded, plan_of};
 use task::{Task, Work, compare_all};
 
 /// A restore that succeeded.
@@ -85,7 +84,7 @@ pub async fn restore(
     wanted: &Wanted<'_>,
     unfinished: Option<&Intent>,
 ) -> Result<Restored, Error> {
-    must_reap(site, run, unfinished).await?;
+    site.must_reap(run, unfinished).await?;
     let platform = as_recorded(platform, unfinished);
     let Examined { pairs, logins } =
         examine::examine(site, run, &platform, wanted.manifest, wanted.selection, unfinished).await?;
@@ -127,39 +126,6 @@ pub async fn restore(
         }),
         Err(error) => Err(change.fail(error).await),
     }
-}
-
-/// The tools of a dead run may still be writing to the stores that would be loaded.
-async fn must_reap(site: &Site, run: &Run, unfinished: Option<&Intent>) -> Result<(), Error> {
-    match unfinished {
-        Some(dead) if !site.reap(run, dead).await => {
-            let left = format!("what run {} has left behind could not be ended", dead.run);
-            Err(Error::RestoreRefused(vec![left]))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A store with what the backup holds of it.
-type Pair<'a> = (&'a dyn Store, &'a StoreRecord);
-
-/// Everything is stopped, whatever is restored: no client may meet data of which half is old.
-fn plan_of(platform: &Platform, pairs: &[Pair<'_>]) -> Plan {
-    let stores = pairs.iter().map(|(store, _)| store.name().clone()).collect();
-    Plan::new(platform, Job::FullRestoreJob).replacing(&stores)
-}
-
-/// What an unfinished restore had stopped is planned as what it was before that restore.
-fn as_recorded(mut platform: Platform, unfinished: Option<&Intent>) -> Platform {
-    let recorded = unfinished.map_or(&[][..], |intent| &intent.workloads);
-    for entry in recorded {
-        let here = |workload: &&mut Workload| workload.address == entry.address;
-        if let Some(workload) = platform.workloads.iter_mut().find(here) {
-            workload.state = entry.state;
-            workload.restart = entry.restart.clone();
-        }
-    }
-    platform
 }
 
 /// The stores whose old data has to be copied first. An earlier attempt that has sealed its copy may have
@@ -301,9 +267,4 @@ async fn load(
         cx.report.warn(error.to_string());
     }
     Ok(())
-}
-
-/// The names of the stores of some tasks.
-fn names(tasks: &[Task<'_>]) -> BTreeSet<StoreName> {
-    tasks.iter().map(|task| task.store.name().clone()).collect()
 }

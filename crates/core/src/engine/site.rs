@@ -12,7 +12,7 @@ use super::marked_shell::MarkedShell;
 use super::platform::{self, Platform};
 use super::start::Hands;
 use crate::backups::{Backups, Damage, Holder, Lease, LeaseError};
-use crate::errors::{Error, PreflightError};
+use crate::engine::errors::{Error, PreflightError};
 use crate::events::{Reporter, Step};
 use crate::manifest::{Manifest, Mode, StoreRecord};
 use crate::names::{BackupId, Project, RunId};

@@ -15,7 +15,6 @@ use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::plan::{Action, Entry, Plan};
-use super::site::Run;
 use super::start::{Degraded, Hands, Target};
 use super::waves::stop_waves;
 use crate::events::{Kind, Step, millis};
@@ -359,8 +358,9 @@ impl Standstill {
     }
 
     /// Ends the standstill as a step of the run.
-    pub async fn end_as_step(self, run: &Run, then: impl FnOnce()) -> Ended {
-        let step = run.report.step(Step::Start, async { Ok(self.end(then).await) });
+    pub async fn end_as_step(self, then: impl FnOnce()) -> Ended {
+        let report = self.hands.report.clone();
+        let step = report.step(Step::Start, async { Ok(self.end(then).await) });
         let Ok::<_, Infallible>(ended) = step.await;
         ended
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::backups::{Damage, Lease};
+use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
-use crate::errors::Error;
 use crate::events::Step;
 use crate::manifest::{Artifact, FORMAT, Inventory, Manifest, Mode, StoreRecord};
 use crate::names::{ArtifactName, BackupId, Project};

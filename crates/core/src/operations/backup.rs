@@ -1,8 +1,8 @@
 //! Use case: make a backup.
 
 use crate::engine::backup::{self, Sealed};
+use crate::engine::errors::Error;
 use crate::engine::site::{Run, Site};
-use crate::errors::Error;
 use crate::manifest::Mode;
 use crate::names::Project;
 

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::engine::errors::Error;
 use crate::engine::plan::Plan;
 use crate::engine::site::{Run, Site};
-use crate::errors::Error;
 use crate::names::Project;
 use crate::ports::power::Job;
 

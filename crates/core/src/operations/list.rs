@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::backups::{Content, Verified};
+use crate::engine::errors::Error;
 use crate::engine::site::Site;
-use crate::errors::Error;
 use crate::manifest::Manifest;
 use crate::names::BackupId;
 

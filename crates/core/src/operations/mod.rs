@@ -19,13 +19,13 @@ pub use restore::{Restore, Terms};
 pub use verify::{Checked, Scope, Verification};
 
 use crate::engine::backup::Sealed;
+use crate::engine::errors::Error;
 use crate::engine::plan::Plan;
 use crate::engine::prune::Pruned;
 use crate::engine::restore::discard::Discarded;
 use crate::engine::restore::undo::Undone;
 use crate::engine::restore::{Rehearsed, Restored};
 use crate::engine::site::{Run, Site};
-use crate::errors::Error;
 use crate::events::{Listener, Reporter};
 use crate::manifest::{Manifest, Mode};
 use crate::names::{BackupId, Project, RunId, escape};

@@ -3,12 +3,12 @@
 
 use crate::backups::ReadError;
 use crate::engine::claim::Held;
+use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::restore::discard::{self, Discarded};
 use crate::engine::restore::undo::{self, Undone};
 use crate::engine::restore::{self, Rehearsed, Restored, Selection, Wanted};
 use crate::engine::site::{Run, Site};
-use crate::errors::Error;
 use crate::logins::Passwords;
 use crate::manifest::Manifest;
 use crate::names::{BackupId, Project, StoreName};

@@ -1,9 +1,9 @@
 //! Use cases around how long backups stay: delete what is old, keep one for ever, let it go again.
 
 use crate::backups::ReadError;
+use crate::engine::errors::Error;
 use crate::engine::prune::Pruned;
 use crate::engine::site::{Run, Site};
-use crate::errors::Error;
 use crate::events::Step;
 use crate::names::{BackupId, Project};
 

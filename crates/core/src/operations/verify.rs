@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use crate::backups::{Content, Outcome};
+use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
-use crate::errors::Error;
 use crate::manifest::Manifest;
 use crate::names::{BackupId, Project};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use stillpoint_core::backups::Content;
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::engine::site::StandstillRules;
-use stillpoint_core::errors::Exit;
 use stillpoint_core::events::{Kind, Step};
 use stillpoint_core::manifest::{Manifest, Mode};
 use stillpoint_core::names::BackupId;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
-use stillpoint_core::errors::{Error, Exit};
+use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Operations, Order, Scope, Verification};
 use stillpoint_testkit::{Recorder, World, sample};

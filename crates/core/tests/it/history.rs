@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
-use stillpoint_core::errors::Exit;
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::ports::Clock;
 use stillpoint_core::retention::Policy;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::SignedDuration;
 use stillpoint_core::backups::Backups;
-use stillpoint_core::errors::Exit;
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Operations, Order};
 use stillpoint_core::ports::{Clock, RepositoryError};

@@ -1,8 +1,8 @@
 //! The logins that clients hold are tried around a restore: what one of them loses by it is told with the client's
 //! name, and keeps nothing down.
 
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::engine::restore::{Restored, Selection};
-use stillpoint_core::errors::Exit;
 use stillpoint_core::events::{Kind, Step};
 use stillpoint_core::names::BackupId;
 use stillpoint_core::workload::State;

@@ -1,7 +1,7 @@
 //! What a restore does about passwords: the choice reaches every store, and whoever goes on with it keeps to it.
 
+use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::engine::restore::{Restored, Selection};
-use stillpoint_core::errors::{Error, Exit};
 use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::Terms;

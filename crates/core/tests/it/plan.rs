@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use stillpoint_core::engine::errors::Error;
 use stillpoint_core::engine::plan::{Plan, Role};
-use stillpoint_core::errors::Error;
 use stillpoint_core::names::Project;
 use stillpoint_core::operations::Operations;
 use stillpoint_core::workload::State;

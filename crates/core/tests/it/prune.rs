@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use stillpoint_core::backups::Content;
-use stillpoint_core::errors::Exit;
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::events::Kind;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::ports::Clock;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use stillpoint_core::engine::backup::Sealed;
-use stillpoint_core::errors::{Error, Exit};
+use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{BackupId, Project, RunId};
 use stillpoint_core::ports::power::{Intent, Job};

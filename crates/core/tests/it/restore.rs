@@ -1,7 +1,7 @@
 //! What a restore does to the platform and its data, one behaviour a test.
 
+use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::engine::restore::Restored;
-use stillpoint_core::errors::{Error, Exit};
 use stillpoint_core::events::{Kind, Step};
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::BackupId;

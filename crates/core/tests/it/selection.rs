@@ -1,7 +1,7 @@
 //! Restoring less than everything, and looking before restoring, one behaviour a test.
 
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::engine::restore::{Restored, Selection};
-use stillpoint_core::errors::Exit;
 use stillpoint_core::events::Kind;
 use stillpoint_core::names::{BackupId, StoreName};
 use stillpoint_testkit::fakes::Container;

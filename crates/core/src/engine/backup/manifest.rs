@@ -1,9 +1,8 @@
 //! What a backup says about itself, and the moment from which it counts.
 
 use super::Backup;
-use crate::backups::{Lease, LeaseError};
-use crate::engine::site::Site;
-use crate::errors::RunFailure;
+use crate::engine::errors::RunFailure;
+use crate::engine::seal::make_count;
 use crate::events::{Kind, Step};
 use crate::manifest::{FORMAT, Manifest, Standstill, StoreRecord};
 
@@ -62,22 +61,4 @@ fn in_order(mut stores: Vec<StoreRecord>, backup: &Backup<'_>) -> Vec<StoreRecor
     };
     stores.sort_by_key(place);
     stores
-}
-
-/// A run that was frozen, and whose lease somebody has taken over since, must not seal.
-pub(in crate::engine) async fn make_count(site: &Site, lease: &Lease, manifest: &Manifest) -> Result<(), RunFailure> {
-    lease.renew().await.map_err(|cause| of_lease(site, cause))?;
-    let sealed = site.backups.seal(manifest).await;
-    sealed.map_err(|cause| RunFailure::Repository {
-        place: site.backups.place(),
-        cause,
-    })
-}
-
-pub(super) fn of_lease(site: &Site, cause: LeaseError) -> RunFailure {
-    let place = site.backups.place();
-    match cause {
-        LeaseError::Repository(cause) => RunFailure::Repository { place, cause },
-        cause => RunFailure::Lease { place, cause },
-    }
 }

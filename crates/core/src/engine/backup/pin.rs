@@ -9,10 +9,10 @@ use futures::future::{Either, select};
 
 use super::Backup;
 use crate::engine::deadline::{asked, bounded};
+use crate::engine::errors::RunFailure;
 use crate::engine::limits::{CALL_ENDS, LETS_IN, PIN, STANDSTILL};
 use crate::engine::site::Run;
 use crate::engine::standstill::{Standstill, StandstillError};
-use crate::errors::RunFailure;
 use crate::events::{Step, millis};
 use crate::manifest::Watermark;
 use crate::ports::within;

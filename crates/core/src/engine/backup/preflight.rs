@@ -2,13 +2,13 @@
 
 use futures::future::join_all;
 
-use super::room;
 use crate::backups::Lease;
 use crate::engine::deadline::asked;
+use crate::engine::errors::PreflightError;
 use crate::engine::plan::Plan;
 use crate::engine::platform::Platform;
+use crate::engine::room;
 use crate::engine::site::{Refused, Run, Site};
-use crate::errors::PreflightError;
 use crate::names::BackupId;
 use crate::stores::Preflight;
 use crate::workload::State;

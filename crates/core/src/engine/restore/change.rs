@@ -3,11 +3,11 @@
 //! purpose, and its claim says what is to run again.
 
 use crate::backups::Lease;
+use crate::engine::errors::{Error, RunFailure};
 use crate::engine::plan::Plan;
 use crate::engine::site::{Run, Site};
 use crate::engine::standstill::{Broken, Ended, Standstill};
 use crate::engine::start::{Degraded, settled};
-use crate::errors::{Error, RunFailure};
 use crate::events::Step;
 use crate::names::BackupId;
 use crate::ports::journal::Phase;
@@ -56,7 +56,7 @@ impl Change<'_> {
         if self.is_taken_over() {
             return self.stay_down(standstill, cause).await;
         }
-        let ended = standstill.end_as_step(self.run, || {}).await;
+        let ended = standstill.end_as_step(|| {}).await;
         Error::Run {
             cause: Box::new(cause),
             degraded: ended.degraded,
@@ -82,7 +82,7 @@ impl Change<'_> {
     pub(super) async fn end(&self, standstill: Standstill) -> Ended {
         self.site.keep_claim(self.run, self.intent).await;
         self.site.note(self.run, self.intent, Phase::Undoing).await;
-        standstill.end_as_step(self.run, || {}).await
+        standstill.end_as_step(|| {}).await
     }
 
     /// Gives repository and platform free once all of it runs; returns what does not. If something of it is

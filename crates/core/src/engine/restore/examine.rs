@@ -7,12 +7,12 @@ use futures::future::join_all;
 
 use super::kept::Kept;
 use super::logins::Logins;
-use super::selection::Paired;
-use super::{Pair, Selection, plan_of};
+use super::pairs::{Pair, plan_of};
+use super::selection::{Paired, Selection};
 use crate::backups::Damage;
+use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
-use crate::errors::Error;
 use crate::events::Step;
 use crate::manifest::Manifest;
 use crate::names::StoreName;

@@ -3,10 +3,11 @@
 
 use futures::future::join_all;
 
-use super::{Pair, safety};
+use super::pairs::Pair;
+use super::safety;
+use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
-use crate::errors::Error;
 use crate::manifest::Manifest;
 use crate::stores::{Aside, Old, Store, StoreError, WayBack};
 use crate::workload::State;

@@ -9,7 +9,7 @@ use std::fmt;
 use futures::stream::{self, StreamExt};
 use serde::Serialize;
 
-use super::Pair;
+use super::pairs::Pair;
 use crate::engine::limits::{LOGIN, LOGINS_AT_ONCE};
 use crate::engine::plan::{Plan, Role};
 use crate::engine::start::Degraded;

@@ -5,10 +5,11 @@ use serde::Serialize;
 
 use super::examine::{Examined, examine};
 use super::logins::HeldLogin;
-use super::{Selection, as_recorded, plan_of};
+use super::pairs::{as_recorded, plan_of};
+use super::selection::Selection;
+use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
-use crate::errors::Error;
 use crate::logins::Passwords;
 use crate::manifest::{Manifest, WorkloadRecord};
 use crate::names::{BackupId, StoreKind, StoreName};

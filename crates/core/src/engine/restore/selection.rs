@@ -5,7 +5,7 @@ use crate::engine::platform::Platform;
 use crate::manifest::Manifest;
 use crate::names::StoreName;
 
-use super::Pair;
+use super::pairs::Pair;
 
 /// What the operator wants restored.
 #[derive(Clone, Debug, Default)]

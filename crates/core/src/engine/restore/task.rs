@@ -1,11 +1,14 @@
 //! What is done with one store while its data is replaced or put back, and doing it: the store is brought into
 //! the state that each stage wants, beside the other stores, and left running.
 
+use std::collections::BTreeSet;
+
 use futures::future::join_all;
 
+use crate::engine::errors::RunFailure;
 use crate::engine::standstill::Standstill;
-use crate::errors::RunFailure;
 use crate::manifest::StoreRecord;
+use crate::names::StoreName;
 use crate::stores::{Aside, Cx, Footing, Source, Store, StoreError};
 
 /// The work on one store.
@@ -92,4 +95,9 @@ pub(super) async fn compare_all(cx: &Cx, tasks: &[Task<'_>]) -> Result<(), RunFa
         })
     });
     join_all(counts).await.into_iter().collect()
+}
+
+/// The names of the stores of some tasks.
+pub(super) fn names(tasks: &[Task<'_>]) -> BTreeSet<StoreName> {
+    tasks.iter().map(|task| task.store.name().clone()).collect()
 }

@@ -8,16 +8,17 @@ use serde::Serialize;
 
 use super::change::Change;
 use super::kept::Kept;
-use super::task::{Task, Work, compare_all};
-use super::{as_recorded, must_reap, names, safety};
+use super::pairs::as_recorded;
+use super::safety;
+use super::task::{Task, Work, compare_all, names};
 use crate::backups::Artifacts;
 use crate::engine::claim::Held;
+use crate::engine::errors::{Error, RunFailure};
 use crate::engine::plan::Plan;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
 use crate::engine::standstill::Standstill;
 use crate::engine::start::Degraded;
-use crate::errors::{Error, RunFailure};
 use crate::events::Step;
 use crate::logins::Passwords;
 use crate::manifest::{Manifest, StoreRecord};
@@ -46,7 +47,7 @@ pub async fn undo(
     platform: Platform,
     unfinished: Option<&Intent>,
 ) -> Result<Undone, Error> {
-    must_reap(site, run, unfinished).await?;
+    site.must_reap(run, unfinished).await?;
     let platform = as_recorded(platform, unfinished);
     let copy = safety::find(site, &platform, unfinished).await?;
     let backup = copy.as_ref().map_or_else(|| BackupId::at(run.began), |copy| copy.id);

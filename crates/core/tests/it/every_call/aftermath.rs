@@ -4,7 +4,7 @@
 use std::future::Future;
 
 use stillpoint_core::backups::Backups;
-use stillpoint_core::errors::Error;
+use stillpoint_core::engine::errors::Error;
 use stillpoint_core::ports::journal::Phase;
 use stillpoint_core::ports::{Clock, Overdue, within};
 use stillpoint_core::workload::State;

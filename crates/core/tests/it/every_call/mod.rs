@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stillpoint_core::errors::Exit;
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::events::Kind;
 use stillpoint_core::names::{BackupId, Project};
 use stillpoint_testkit::fakes::Data;

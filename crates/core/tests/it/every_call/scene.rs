@@ -1,7 +1,7 @@
 //! The stages on which a trial plays, and what is run there.
 
+use stillpoint_core::engine::errors::Error;
 use stillpoint_core::engine::start::Degraded;
-use stillpoint_core::errors::Error;
 use stillpoint_core::manifest::Mode;
 
 use super::trial::{Next, Scene};

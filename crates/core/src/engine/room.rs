@@ -2,8 +2,8 @@
 //! and in the spool. The last backup of the platform tells best; the first one is guessed from the size of
 //! the live data.
 
+use crate::engine::errors::{Error, PreflightError};
 use crate::engine::site::{Run, Site};
-use crate::errors::{Error, PreflightError};
 use crate::events::Kind;
 use crate::names::StoreName;
 use crate::stores::{Preflight, StoreError};

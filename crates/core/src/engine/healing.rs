@@ -1,0 +1,167 @@
+//! What dead runs have left: whoever takes a platform first brings back what they left down, and ends what they
+//! left running or unfinished. A restore that died stays down: clients must not meet data of which half is old.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use super::claim::Held;
+use super::errors::Error;
+use super::platform;
+use super::recovery;
+use super::restore::{discard, undo};
+use super::site::{Run, Site};
+use super::start::Degraded;
+use crate::events::Step;
+use crate::ports::journal::{OpenRun, Phase};
+use crate::ports::power::{Intent, Job};
+
+/// Older than this, what a dead run had stopped may have been left down by its operator on purpose.
+const FRESH: Duration = Duration::from_hours(24);
+
+impl Site {
+    /// Brings back what a dead backup run left down, and gives its claim free. What a restore
+    /// stopped on purpose stays down: its intent is returned. Our lock proves the owner dead only
+    /// on our own host: a claim made from another one is respected.
+    pub async fn heal(&self, held: &Held, run: &Run) -> Result<Option<Intent>, Error> {
+        let Some(intent) = self.unfinished(held, run).await? else {
+            return Ok(None);
+        };
+        if intent.host != self.host {
+            return Err(Error::Held {
+                platform: held.platform.clone(),
+                by: Some(Box::new(intent)),
+            });
+        }
+        if intent.job.replaces_data() {
+            return Ok(Some(intent));
+        }
+        if intent.job == Job::DiscardJob {
+            self.finish_discard(held, run, &intent).await?;
+            return Ok(None);
+        }
+        let dead = &intent.run;
+        run.report.warn(format!(
+            "run {dead} died and left the platform down: it is brought back first"
+        ));
+        self.must_be_fresh(run, &intent).await?;
+        self.bring_back(held, run, &intent).await?;
+        self.await_stores(held, run).await?;
+        Ok(None)
+    }
+
+    /// Nothing was stopped, so nothing is brought back; but what was begun has no way back.
+    pub async fn finish_discard(&self, held: &Held, run: &Run, intent: &Intent) -> Result<(), Error> {
+        let platform = self.platform(Some(&held.platform)).await?;
+        if self.reap(run, intent).await {
+            discard::finish(self, run, &platform, intent).await
+        } else {
+            let left = format!("what run {} has left behind could not be ended", intent.run);
+            Err(Error::NotDiscarded(vec![left]))
+        }
+    }
+
+    /// Stores that were only just started do not answer at once. One that never does is not told
+    /// here: whoever asks it next will know more.
+    async fn await_stores(&self, held: &Held, run: &Run) -> Result<(), Error> {
+        let workloads = self.catalog.workloads().await?;
+        let mine = workloads
+            .into_iter()
+            .filter(|workload| workload.address.project == held.platform);
+        let Ok(platform) = platform::find(mine.collect(), &self.kinds, &self.keep, None) else {
+            return Ok(());
+        };
+        let cx = self.cx(run);
+        join_all(platform.stores.values().map(|store| store.ready(&cx))).await;
+        Ok(())
+    }
+
+    /// The intent of a run that did not come to its end: from the claim, or from the journal where
+    /// somebody removed the claim. A restore's claim is then made again: it says what is down on purpose.
+    pub async fn unfinished(&self, held: &Held, run: &Run) -> Result<Option<Intent>, Error> {
+        let claimed = self.power.claimed(&held.platform).await?;
+        let open = match (self.journal.open_runs(&held.platform).await, &claimed) {
+            (Ok(open), _) => open,
+            // Without either nobody knows whether what is down was stopped by a run or by its operator.
+            (Err(error), None) => return Err(error.into()),
+            (Err(error), Some(_)) => {
+                run.report
+                    .warn(format!("{error}; what is left to do is told by the engine alone"));
+                Vec::new()
+            }
+        };
+        if claimed.as_ref().is_some_and(|intent| intent.host != self.host) {
+            return Ok(claimed);
+        }
+        let by_journal = claimed.is_none();
+        let found = claimed.or_else(|| newest_that_acted(&open));
+        self.close_others(run, &open, found.as_ref()).await;
+        match found {
+            Some(intent) if by_journal && intent.job.replaces_data() => {
+                run.report.warn(format!(
+                    "the claim of run {} was removed by somebody; it is made again",
+                    intent.run
+                ));
+                self.make_claim(&intent).await?;
+                Ok(Some(intent))
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// Of dead runs that stopped nothing, or whose work was seen to be back, only leftovers remain.
+    async fn close_others(&self, run: &Run, open: &[OpenRun], found: Option<&Intent>) {
+        for OpenRun { intent, phase, .. } in open {
+            let other = found.is_none_or(|found| found.run != intent.run);
+            if !other || !self.reap(run, intent).await {
+                continue;
+            }
+            let undone = intent.job == Job::UndoJob && *phase == Phase::Verified;
+            if !undone || undo::forget_later(self, run, intent).await {
+                self.note(run, intent, Phase::Closed).await;
+            }
+        }
+    }
+
+    /// An old intent is acted upon only if nobody has touched anything since.
+    async fn must_be_fresh(&self, run: &Run, intent: &Intent) -> Result<(), Error> {
+        let age = run.began.duration_since(intent.since);
+        if age.unsigned_abs() <= FRESH {
+            return Ok(());
+        }
+        let touched = recovery::touched(&self.hands(run), intent).await?;
+        if touched.is_empty() {
+            return Ok(());
+        }
+        Err(Error::RecoveryIncomplete {
+            run: intent.run.clone(),
+            degraded: touched,
+        })
+    }
+
+    /// Starts what the intent's run had stopped, and ends its claim once all of it runs.
+    pub async fn bring_back(&self, held: &Held, run: &Run, intent: &Intent) -> Result<(), Error> {
+        let hands = self.hands(run);
+        let reaped = self.reap(run, intent).await;
+        let back = run.report.step(Step::Start, recovery::recover(&hands, intent));
+        let degraded: Vec<Degraded> = back.await?;
+        if !degraded.is_empty() {
+            return Err(Error::RecoveryIncomplete {
+                run: intent.run.clone(),
+                degraded,
+            });
+        }
+        self.note(run, intent, Phase::Verified).await;
+        // What could not be reaped keeps the run open: the next one tries again.
+        if reaped {
+            self.note(run, intent, Phase::Closed).await;
+        }
+        Ok(self.power.release(&held.platform).await?)
+    }
+}
+
+/// Of one that only planned nothing is down; of one that was seen to be back nothing is left to do.
+fn newest_that_acted(open: &[OpenRun]) -> Option<Intent> {
+    let acted = |open: &&OpenRun| (Phase::Acting..Phase::Verified).contains(&open.phase);
+    open.iter().rfind(acted).map(|open| open.intent.clone())
+}
