@@ -3,6 +3,7 @@
 
 mod bench;
 mod check;
+mod circles;
 mod demo;
 mod soak;
 mod testbed;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::circles;
+
 /// A file above this is two files; tests tell longer stories.
 const LONGEST_FILE: usize = 800;
 const LONGEST_TEST: usize = 1200;
@@ -35,6 +37,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         ));
     }
     wrong.extend(incomplete_stores(root)?);
+    wrong.extend(circles::find(root, &files)?);
     wrong.extend(stale_schema(root));
     if !wrong.is_empty() {
         bail!("not tidy:\n  {}", wrong.join("\n  "));
