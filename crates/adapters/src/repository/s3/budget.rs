@@ -31,8 +31,8 @@ pub(super) const BLOCK: usize = 64 << 10;
 /// Bytes of a block of a part that is larger than the budget.
 const LARGE_BLOCK: usize = 1 << 20;
 
-/// Blocks that parts may hold together, gathered or on their way: 40 MiB.
-const BLOCKS: usize = (40 << 20) / BLOCK;
+/// Blocks that parts may hold together, gathered or on their way: 16 MiB. The whole process is to stay below 64.
+const BLOCKS: usize = (16 << 20) / BLOCK;
 
 /// Blocks that the eldest part can always reach: 8 MiB.
 const FLOOR: usize = (8 << 20) / BLOCK;

@@ -16,8 +16,8 @@ pub(super) const LEAST: usize = 5 << 20;
 /// The full size of a part by its number, counted from 0; none after the last. It grows, so that an
 /// object can have more than 1 TiB, even if each part but the largest was sent at [`LEAST`].
 ///
-/// From about 109 GiB of an object on, a part is larger than the budget. Such a part is not counted
-/// there; only one at a time is gathered or on its way in the whole process, and costs 256 MiB.
+/// From about 47 GiB of an object on, a part is larger than the budget. Such a part is not counted
+/// there; only one at a time is gathered or on its way in the whole process, and costs 32 MiB, from 109 GiB on 256 MiB.
 pub(super) fn full_size(number: usize) -> Option<usize> {
     match number {
         ..2_000 => Some(8 << 20),
@@ -141,11 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn parts_outside_of_the_budget_begin_at_109_gib() {
+    fn parts_outside_of_the_budget_begin_at_46_gib() {
         let within: u64 = sizes()
             .take_while(|size| !is_oversize(*size))
             .map(|size| size as u64)
             .sum();
-        assert_eq!(within / GIB, 109);
+        assert_eq!(within / GIB, 46);
     }
 }
