@@ -15,6 +15,8 @@ use stillpoint_pg::Session;
 use tokio_util::sync::CancellationToken;
 
 use super::extensions::{EXTENSIONS, VERSIONS};
+use super::inventory::Counts;
+use super::left_out::{self, LEFT_OUT};
 use super::pin::{PinnedDatabase, PinnedServer};
 use super::preflight::BYTES;
 use super::tools::{Compression, Tool};
@@ -25,6 +27,9 @@ use crate::toolbox::{Doing, end, opened, stream_out};
 pub(super) const GLOBALS: &str = "globals";
 pub(super) const DATABASE: &str = "database";
 
+/// The fact that names the tables whose rows could not be counted, with the reason.
+const NOT_COUNTED: &str = "not counted";
+
 /// What became of one database.
 struct Dumped {
     artifacts: Vec<Artifact>,
@@ -33,7 +38,8 @@ struct Dumped {
 
 /// What the holder of a database finds out while it is dumped.
 struct Counted {
-    inventory: Inventory,
+    counts: Counts,
+    left_out: Vec<String>,
     extensions: BTreeSet<(String, String)>,
     bytes: u64,
 }
@@ -52,9 +58,12 @@ impl PinnedServer {
         }
         let mut inventory = Inventory::default();
         let (mut extensions, mut bytes) = (BTreeSet::new(), 0);
+        let (mut gaps, mut left_out) = (Vec::new(), self.template.iter().cloned().collect::<Vec<_>>());
         for one in drained {
             artifacts.extend(one.artifacts);
-            inventory.extend(one.counted.inventory);
+            inventory.extend(one.counted.counts.inventory);
+            gaps.extend(one.counted.counts.gaps);
+            left_out.extend(one.counted.left_out);
             extensions.extend(one.counted.extensions);
             bytes += one.counted.bytes;
         }
@@ -62,12 +71,25 @@ impl PinnedServer {
         artifacts.sort_by(|a, b| (&a.of, &a.name).cmp(&(&b.of, &b.name)));
         let waited = waiting::told(&self.watch.end().await).map(|told| (CLIENTS_WAITED.to_owned(), told));
         let facts = facts(&extensions, bytes).into_iter();
+        for gap in &gaps {
+            cx.report.warn(format!(
+                "{}: is in the backup and cannot be counted: {gap}",
+                self.store.name
+            ));
+        }
+        let named = [(NOT_COUNTED, gaps), (LEFT_OUT, left_out)].into_iter();
+        let named = named.filter(|(_, all)| !all.is_empty());
+        let named = named.map(|(fact, all)| (fact.to_owned(), all.join("; ")));
         Ok(Drained {
             version: self.version.clone(),
             pinned: self.at,
             artifacts,
             inventory,
-            facts: facts.chain(self.tablespaces.clone()).chain(waited).collect(),
+            facts: facts
+                .chain(self.tablespaces.clone())
+                .chain(waited)
+                .chain(named)
+                .collect(),
         })
     }
 
@@ -117,7 +139,7 @@ impl PostgresStore {
         let (dumped, counted) = join(dump, count(&counting, holder, &database.name)).await;
         let (dumped, mut counted) = (dumped?, counted?);
         let sequences = sequences::counted(&database.sequences, &database.name);
-        counted.inventory.extend(sequences);
+        counted.counts.inventory.extend(sequences);
         let beside = self.drain_sequences(cx, sink, &database.sequences, &database.name);
         let artifacts = [dumped].into_iter().chain(beside.await?).collect();
         Ok(Dumped { artifacts, counted })
@@ -177,7 +199,8 @@ async fn count(cx: &Cx, holder: Option<Session>, database: &str) -> Result<Count
     };
     let counted = async {
         Ok(Counted {
-            inventory: inventory::count(cx, &holder, database).await?,
+            counts: inventory::count(cx, &holder, database).await?,
+            left_out: left_out::of_database(cx, &holder, database).await?,
             extensions: inventory::extensions(cx, &holder).await?,
             bytes: inventory::bytes(cx, &holder).await?,
         })

@@ -3,11 +3,11 @@
 //! is computed anew by a restore, from tables that may have changed since it was last: its rows are shown and
 //! never compared.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stillpoint_core::manifest::{Inventory, StoreRecord};
 use stillpoint_core::stores::{Cx, StoreError};
-use stillpoint_pg::Session;
+use stillpoint_pg::{PgError, Session};
 
 use super::PostgresStore;
 use super::access::server;
@@ -15,9 +15,20 @@ use super::drain::DATABASE;
 use super::sequences;
 use crate::toolbox::{BY_SIZE, cancellable};
 
-const COUNTED: &str = "SELECT format('%I.%I', n.nspname, c.relname), c.relkind = 'm' FROM pg_class c \
+/// Each with the root that it is a partition of: rows may move among partitions when they are loaded (a hash of an enum
+/// differs from server to server), and `pg_dump` loads them by the root where they may. What `pg_repack` left behind is
+/// nobody's data.
+const COUNTED: &str = "WITH RECURSIVE up (leaf, root) AS (SELECT inhrelid, inhparent FROM pg_inherits \
+        JOIN pg_class ON oid = inhrelid WHERE relispartition \
+    UNION ALL SELECT leaf, inhparent FROM up JOIN pg_inherits ON inhrelid = root JOIN pg_class ON oid = root \
+        WHERE relispartition) \
+    SELECT format('%I.%I', n.nspname, c.relname), c.relkind = 'm', quote_ident(rn.nspname) || '.' || quote_ident(r.relname) \
+    FROM pg_class c \
     JOIN pg_namespace n ON n.oid = c.relnamespace \
+    LEFT JOIN up ON leaf = c.oid AND NOT EXISTS (SELECT FROM pg_class t WHERE t.oid = up.root AND t.relispartition) \
+    LEFT JOIN pg_class r ON r.oid = up.root LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace \
     WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' \
+    AND NOT (n.nspname = 'repack' AND c.relname ~ '^(log|table)_[0-9]+$') \
     AND NOT EXISTS (SELECT FROM pg_depend d \
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') ORDER BY 1";
 
@@ -30,37 +41,82 @@ const IN_USE: &str = "SELECT extname, extversion FROM pg_extension";
 /// A count locks the table's indexes too: after so many tables what was locked is let go.
 const AT_ONCE: usize = 50;
 
-/// Counts one database, in the snapshot of the session's transaction.
-pub(super) async fn count(cx: &Cx, session: &Session, database: &str) -> Result<Inventory, StoreError> {
+/// What was counted, and what could not be.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) inventory: Inventory,
+    /// Each with the reason. Its rows are in the dump all the same.
+    pub(super) gaps: Vec<String>,
+}
+
+/// What is counted of one database.
+struct Table {
+    name: String,
+    is_computed: bool,
+    /// What it is a partition of.
+    root: Option<String>,
+}
+
+impl Table {
+    fn of(row: Vec<Option<String>>) -> Option<Self> {
+        let [name, computed, root] = <[Option<String>; 3]>::try_from(row).ok()?;
+        Some(Self {
+            name: name?,
+            is_computed: computed? == "t",
+            root,
+        })
+    }
+}
+
+/// Counts one database, in the snapshot of the session's transaction, with the search path that its users have: an index
+/// on an expression is looked at for every query, and its functions may need that path.
+pub(super) async fn count(cx: &Cx, session: &Session, database: &str) -> Result<Counts, StoreError> {
     let failed = |error| server(format!("counting database `{database}`"), error);
     let ask = async |sql: &str| cancellable(cx, session.column(BY_SIZE, sql)).await?.map_err(failed);
-    let mut inventory = Inventory::default();
     let tables = cancellable(cx, session.rows(BY_SIZE, COUNTED)).await?.map_err(failed)?;
-    for (place, row) in tables.iter().enumerate() {
-        let [Some(table), Some(computed)] = row.as_slice() else {
-            continue;
+    let mut counts = Counts::default();
+    let mut roots: BTreeMap<String, u64> = BTreeMap::new();
+    ask("SET LOCAL search_path TO DEFAULT").await?;
+    ask("SAVEPOINT counted").await?;
+    for (place, table) in tables.into_iter().filter_map(Table::of).enumerate() {
+        if place % AT_ONCE == AT_ONCE - 1 {
+            ask("ROLLBACK TO SAVEPOINT counted").await?;
+        }
+        let Table {
+            name,
+            is_computed,
+            root,
+        } = table;
+        let sql = format!("SELECT pg_catalog.count(*) FROM ONLY {name}");
+        let rows = match cancellable(cx, session.column(BY_SIZE, &sql)).await? {
+            Ok(rows) => number(&rows),
+            Err(error @ PgError::Statement { .. }) => {
+                counts.gaps.push(format!("`{database}`: {name}: {error}"));
+                ask("ROLLBACK TO SAVEPOINT counted").await?;
+                continue;
+            }
+            Err(error) => return Err(failed(error)),
         };
-        if place % AT_ONCE == 0 {
-            let statement = if place == 0 {
-                "SAVEPOINT counted"
-            } else {
-                "ROLLBACK TO SAVEPOINT counted"
-            };
-            ask(statement).await?;
-        }
-        let rows = number(&ask(&format!("SELECT count(*) FROM ONLY {table}")).await?);
-        let name = format!("{database}: rows of {table}");
-        if computed == "t" {
-            inventory.estimate(name, rows);
-        } else {
-            inventory.exact(name, rows);
+        let line = format!("{database}: rows of {name}");
+        match root {
+            Some(root) => {
+                counts.inventory.estimate(line, rows);
+                *roots.entry(root).or_default() += rows;
+            }
+            None if is_computed => counts.inventory.estimate(line, rows),
+            None => counts.inventory.exact(line, rows),
         }
     }
-    if !tables.is_empty() {
-        ask("ROLLBACK TO SAVEPOINT counted").await?;
+    ask("ROLLBACK TO SAVEPOINT counted").await?;
+    ask("SET LOCAL search_path TO pg_catalog").await?;
+    for (root, rows) in roots {
+        counts
+            .inventory
+            .exact(format!("{database}: rows of {root}, all partitions"), rows);
     }
-    inventory.exact(format!("{database}: large objects"), number(&ask(LARGE_OBJECTS).await?));
-    Ok(inventory)
+    let large = number(&ask(LARGE_OBJECTS).await?);
+    counts.inventory.exact(format!("{database}: large objects"), large);
+    Ok(counts)
 }
 
 /// The server prints its own numbers: anything else cannot be.
@@ -86,14 +142,14 @@ pub(super) async fn bytes(cx: &Cx, session: &Session) -> Result<u64, StoreError>
 }
 
 /// Counts one database as it is, sequences and all.
-async fn count_now(cx: &Cx, session: &Session, database: &str) -> Result<Inventory, StoreError> {
+async fn count_now(cx: &Cx, session: &Session, database: &str) -> Result<Counts, StoreError> {
     let failed = |error| server(format!("counting database `{database}`"), error);
     let begun = session.run(cx.idle_limit, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     begun.await.map_err(failed)?;
-    let mut inventory = count(cx, session, database).await?;
+    let mut counts = count(cx, session, database).await?;
     let sequences = cancellable(cx, sequences::read(session)).await?.map_err(failed)?;
-    inventory.extend(sequences::counted(&sequences, database));
-    Ok(inventory)
+    counts.inventory.extend(sequences::counted(&sequences, database));
+    Ok(counts)
 }
 
 impl PostgresStore {
@@ -105,7 +161,14 @@ impl PostgresStore {
             let session = self.open(cx, name).await?;
             let counted = count_now(cx, &session, name).await;
             session.close().await;
-            inventory.extend(counted?);
+            let Counts {
+                inventory: counted,
+                gaps,
+            } = counted?;
+            inventory.extend(counted);
+            for gap in gaps {
+                cx.report.warn(format!("{}: cannot be counted: {gap}", self.name));
+            }
         }
         Ok(inventory)
     }

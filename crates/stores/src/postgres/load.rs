@@ -1,5 +1,7 @@
 //! The load: globals first, then each database from its dump, under its own name, with the old one
-//! set aside. May be repeated after a death at any point.
+//! set aside. Databases are loaded side by side and independently: what one of them cannot be loaded for keeps no other
+//! from being loaded. Those that failed are tried once more, when all others are there and as their own users would see
+//! them ([`reload`](super::reload)). May be repeated after a death at any point.
 
 use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::Artifact;
@@ -9,15 +11,25 @@ use stillpoint_pg::Session;
 use super::access::{MAINTENANCE, server};
 use super::drain::{DATABASE, GLOBALS};
 use super::passwords::Roles;
+use super::reload::Path;
 use super::sequences::SEQUENCES;
 use super::tools::Tool;
-use super::{PostgresStore, globals};
+use super::{PostgresStore, globals, left_out, repack};
 use crate::toolbox::{BY_SIZE, Doing, cancellable, damaged, feed};
+
+/// A database of the backup.
+#[derive(Clone, Copy)]
+pub(super) struct Dump<'a> {
+    pub(super) name: &'a str,
+    rows: &'a Artifact,
+    sequences: Option<&'a Artifact>,
+}
 
 impl PostgresStore {
     pub(super) async fn load_all(&self, cx: &Cx, source: Source<'_>) -> Result<(), StoreError> {
         let Source { record, artifacts, .. } = source;
         let session = self.open(cx, MAINTENANCE).await?;
+        left_out::tell(cx, record);
         let prepared = self.prepare(cx, &session, source).await;
         // `CREATE DATABASE` needs a template without visitors.
         session.close().await;
@@ -29,11 +41,35 @@ impl PostgresStore {
             let is_it = |one: &&Artifact| one.content == SEQUENCES && one.of == database.of;
             record.artifacts.iter().find(is_it)
         };
-        let databases = databases.into_iter().map(|database| (database, beside(database)));
-        let load =
-            |(database, sequences), cx| async move { self.load_database(&cx, database, sequences, artifacts).await };
-        let (_, failure) = together(cx, cx.processors, databases, load).await;
-        failure.map_or(Ok(()), Err)
+        let dumps = databases.into_iter().map(|dump| Dump {
+            name: dump.of.as_deref().unwrap_or_default(),
+            rows: dump,
+            sequences: beside(dump),
+        });
+        let dumps: Vec<Dump<'_>> = dumps.collect();
+        let load = |dump, cx| async move { self.load_first(&cx, dump, artifacts).await };
+        let (tried, failure) = together(cx, cx.processors, dumps.iter().copied(), load).await;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let failed = dumps.iter().zip(tried);
+        let again: Vec<_> = failed.filter_map(|(dump, error)| Some((*dump, error?))).collect();
+        self.load_again(cx, &again, artifacts).await?;
+        self.refresh_what_reads_others(cx, &dumps).await
+    }
+
+    /// A failure that may be of the dump's own making is returned as a success: it is tried once more.
+    async fn load_first(
+        &self,
+        cx: &Cx,
+        dump: Dump<'_>,
+        artifacts: &Artifacts,
+    ) -> Result<Option<StoreError>, StoreError> {
+        match self.load_database(cx, dump, artifacts, Path::None).await {
+            Ok(()) => Ok(None),
+            Err(error @ (StoreError::Tool { .. } | StoreError::Server { .. })) => Ok(Some(error)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn prepare(&self, cx: &Cx, session: &Session, source: Source<'_>) -> Result<(), StoreError> {
@@ -67,41 +103,94 @@ impl PostgresStore {
         Ok(whole)
     }
 
-    /// `-C` makes the database with its owner, settings, rights and comment; `--exit-on-error`
-    /// because `pg_restore` otherwise goes on after errors.
-    async fn load_database(
+    pub(super) async fn load_database(
         &self,
         cx: &Cx,
-        artifact: &Artifact,
-        sequences: Option<&Artifact>,
+        Dump { name, rows, sequences }: Dump<'_>,
         artifacts: &Artifacts,
+        path: Path,
     ) -> Result<(), StoreError> {
-        let name = artifact.of.as_deref().unwrap_or_default();
-        let reader = artifacts.open(&self.name, artifact).await.map_err(damaged)?;
-        let arguments = ["--create", "--exit-on-error", "--no-password", "--dbname", MAINTENANCE];
-        let process = self.start(cx, Tool::Restore, MAINTENANCE, &arguments, true).await?;
+        let reader = artifacts.open(&self.name, rows).await.map_err(damaged)?;
+        let process = self.start_load(cx, path).await?;
         let what = format!("loading database `{name}`");
-        feed(
-            cx,
-            Doing {
-                what: &what,
-                tool: Tool::Restore.program(),
-            },
-            process,
-            reader,
-        )
-        .await?;
+        let doing = Doing {
+            what: &what,
+            tool: Tool::Restore.program(),
+        };
+        feed(cx, doing, process, reader).await?;
         if let Some(sequences) = sequences {
             self.set_sequences(cx, sequences, artifacts, name).await?;
         }
-        self.analyse(cx, name).await
+        let session = self.open(cx, name).await?;
+        let finished = self.finish_database(cx, &session, name).await;
+        session.close().await;
+        finished
     }
 
-    /// Planner statistics are in no dump before PostgreSQL 18: without them the first queries crawl.
-    async fn analyse(&self, cx: &Cx, name: &str) -> Result<(), StoreError> {
-        let session = self.open(cx, name).await?;
-        let analysed = cancellable(cx, session.run(BY_SIZE, "ANALYZE")).await;
-        session.close().await;
-        analysed?.map_err(|error| server(format!("analysing database `{name}`"), error))
+    async fn finish_database(&self, cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
+        if repack::remove(cx, session).await? > 0 {
+            cx.report.warn(format!(
+                "{}: database `{name}`: what a killed pg_repack had left behind is not restored",
+                self.name
+            ));
+        }
+        self.tell_subscriptions(cx, session, name).await?;
+        self.analyse(cx, session, name).await
     }
+
+    /// They come back disabled, and what was published meanwhile is not fetched by itself.
+    async fn tell_subscriptions(&self, cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
+        let disabled = session.column(cx.idle_limit, SUBSCRIPTIONS).await;
+        let disabled = disabled.map_err(|error| server("looking for subscriptions", error))?;
+        if !disabled.is_empty() {
+            cx.report.warn(format!(
+                "{}: database `{name}`: subscriptions came back disabled, so that nothing is fetched twice: {}. Copy what is \
+                 missing, then `ALTER SUBSCRIPTION … ENABLE` and `ALTER SUBSCRIPTION … REFRESH PUBLICATION`",
+                self.name,
+                disabled.join(", ")
+            ));
+        }
+        Ok(())
+    }
+
+    /// Planner statistics are in no dump before PostgreSQL 18: without them the first queries crawl. They hold no data: what
+    /// cannot be analysed is told, and nothing waits for it.
+    async fn analyse(&self, cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
+        for failed in cancellable(cx, analyse(session)).await? {
+            cx.report.warn(format!(
+                "{}: database `{name}`: the planner has no statistics of {failed}; queries may be slow until ANALYZE succeeds",
+                self.name
+            ));
+        }
+        Ok(())
+    }
+}
+
+const SUBSCRIPTIONS: &str = "SELECT quote_ident(subname) FROM pg_subscription \
+    WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND NOT subenabled ORDER BY 1";
+
+/// What ANALYZE looks at, as the database's users would.
+const ANALYSED: &str = "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+    WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1";
+
+/// All at once, or, where one table cannot be analysed, one by one. Returns what could not be, with the reason.
+async fn analyse(session: &Session) -> Vec<String> {
+    let all = async {
+        session.run(BY_SIZE, "SET search_path TO DEFAULT").await?;
+        session.run(BY_SIZE, "ANALYZE").await
+    };
+    let Err(first) = all.await else {
+        return Vec::new();
+    };
+    let Ok(tables) = session.column(BY_SIZE, ANALYSED).await else {
+        return vec![format!("any table: {first}")];
+    };
+    let mut failed = Vec::new();
+    for table in tables {
+        if let Err(error) = session.run(BY_SIZE, &format!("ANALYZE {table}")).await {
+            failed.push(format!("{table}: {error}"));
+        }
+    }
+    failed
 }

@@ -14,8 +14,7 @@ use super::access::{MAINTENANCE, server};
 use super::locks::{lock_all, lock_failed};
 use super::sequences::{self, Sequence};
 use super::waiting::Watch;
-use super::{PostgresStore, tablespaces};
-use crate::toolbox::is_short_name;
+use super::{PostgresStore, left_out, tablespaces};
 
 /// How long one statement of the pin may take.
 pub(super) const STATEMENT: Duration = Duration::from_mins(2);
@@ -34,6 +33,8 @@ pub(super) struct PinnedServer {
     pub(super) globals: String,
     /// The fact of its tablespaces.
     pub(super) tablespaces: Option<(String, String)>,
+    /// What the template of new databases has that no dump holds.
+    pub(super) template: Option<String>,
     pub(super) databases: Vec<PinnedDatabase>,
     pub(super) watch: Watch,
 }
@@ -56,9 +57,10 @@ impl PostgresStore {
         let names = databases(&session).await;
         let version = session.value(STATEMENT, "SHOW server_version").await;
         let tablespaces = tablespaces::fact(cx, &session).await;
+        let template = left_out::of_template(cx, &session).await;
         session.close().await;
         let (names, version) = (names?, version.map_err(|error| server("pinning", error))?);
-        let tablespaces = tablespaces?;
+        let (tablespaces, template) = (tablespaces?, template?);
         let globals = self.dump_globals(cx).await?;
         let hold = |name, cx| async move { self.hold_database(&cx, name).await };
         let (databases, failure) = together(cx, AT_ONCE, names, hold).await;
@@ -71,6 +73,7 @@ impl PostgresStore {
             at: cx.clock.now(),
             globals,
             tablespaces,
+            template,
             databases,
             watch: Watch::begin(self, cx, self.access.max_blocked),
         }))
@@ -95,15 +98,11 @@ impl PostgresStore {
 /// What is backed up of `pg_database`. An interrupted `DROP DATABASE` leaves the limit -2: nobody can connect any more.
 pub(super) const BACKED_UP: &str = "datallowconn AND datconnlimit <> -2 AND NOT datistemplate";
 
-/// Every database that can be connected to, the largest first, but templates and what a restore has set
-/// aside.
+/// Every database that can be connected to, the largest first, but templates. What a restore has set aside is closed.
 pub(super) async fn databases(session: &Session) -> Result<Vec<String>, StoreError> {
     let sql = format!("SELECT datname FROM pg_database WHERE {BACKED_UP} ORDER BY pg_database_size(oid) DESC, datname");
-    let names = session
-        .column(STATEMENT, &sql)
-        .await
-        .map_err(|error| server("listing databases", error))?;
-    Ok(names.into_iter().filter(|name| !is_short_name(name)).collect())
+    let names = session.column(STATEMENT, &sql).await;
+    names.map_err(|error| server("listing databases", error))
 }
 
 /// The sequences are read after the snapshot was taken: whatever happens, they are not behind the rows in it.

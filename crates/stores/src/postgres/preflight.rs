@@ -14,9 +14,10 @@ pub(super) const BYTES: &str = "database bytes";
 
 /// The databases that are no part of a backup, with the reason; the server's own templates hold nobody's data.
 const LEFT_OUT: &str = "SELECT format('`%s` %s', datname, CASE WHEN datconnlimit = -2 THEN 'is left of an interrupted drop' \
-    WHEN datistemplate THEN 'is a template' ELSE 'takes no connections' END) FROM pg_database \
+    WHEN datistemplate THEN 'is a template' ELSE 'takes no connections' END) FROM pg_database d \
     WHERE (NOT datallowconn OR datconnlimit = -2 OR datistemplate) AND datname NOT IN ('template0', 'template1') \
-    AND datname !~ '^sp_[0-9a-f]{8}$' ORDER BY datname";
+    AND NOT EXISTS (SELECT FROM pg_db_role_setting s, unnest(s.setconfig) c WHERE s.setdatabase = d.oid \
+        AND s.setrole = 0 AND c LIKE 'stillpoint.true_name=%') ORDER BY datname";
 
 impl PostgresStore {
     pub(super) async fn look(&self, cx: &Cx) -> Result<Preflight, StoreError> {
@@ -81,7 +82,8 @@ impl PostgresStore {
                 self.name
             )
         });
-        Ok(closed.chain(set_aside).collect())
+        let left_out = self.warn_of_left_out(cx, session).await?;
+        Ok(closed.chain(set_aside).chain(left_out).collect())
     }
 
     /// Whether the record's dumps can be loaded into this server.
@@ -92,12 +94,17 @@ impl PostgresStore {
         fits
     }
 
+    /// The server's version, in its own words.
+    pub(super) async fn version(&self, cx: &Cx) -> Result<String, StoreError> {
+        let session = self.open(cx, MAINTENANCE).await?;
+        let version = version(cx, &session).await;
+        session.close().await;
+        version
+    }
+
     async fn compare(&self, cx: &Cx, session: &Session, record: &StoreRecord) -> Result<(), StoreError> {
         self.must_be_superuser(cx, session).await?;
-        let version = session
-            .value(cx.idle_limit, "SHOW server_version")
-            .await
-            .map_err(|error| server("looking", error))?;
+        let version = version(cx, session).await?;
         if major(&version) < major(&record.version) {
             return Err(StoreError::Unfit(format!(
                 "{}: the backup is of PostgreSQL {}, the server is the older {version}",
@@ -149,8 +156,13 @@ impl PostgresStore {
     }
 }
 
+async fn version(cx: &Cx, session: &Session) -> Result<String, StoreError> {
+    let version = session.value(cx.idle_limit, "SHOW server_version").await;
+    version.map_err(|error| server("asking for the version", error))
+}
+
 /// The major version: since 10 the number before the first dot.
-fn major(version: &str) -> u32 {
+pub(super) fn major(version: &str) -> u32 {
     let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().unwrap_or(0)
 }

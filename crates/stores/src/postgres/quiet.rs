@@ -27,7 +27,16 @@ impl PostgresStore {
 /// refresh of materialised views, with which a load ends. Before 17 they can be silenced only as a replica does, but for
 /// those that are `ENABLE ALWAYS`.
 fn options(version: u32) -> String {
-    let mut settings = vec!["default_transaction_read_only=off"];
+    // `role`: who logs in as a superuser is to stay one. `synchronous_commit`: what we write waits for no standby, of
+    // which there may be none left.
+    let mut settings = vec![
+        "default_transaction_isolation=read\\ committed",
+        "default_transaction_read_only=off",
+        "idle_in_transaction_session_timeout=0",
+        "role=none",
+        "statement_timeout=0",
+        "synchronous_commit=local",
+    ];
     if version >= 140_000 {
         // A server goes on computing for a client that has left, unless it looks.
         settings.extend(["idle_session_timeout=0", "client_connection_check_interval=5s"]);
@@ -49,7 +58,9 @@ mod tests {
     fn no_server_is_given_what_it_does_not_know() {
         assert_eq!(
             options(130_011),
-            "-c default_transaction_read_only=off -c session_replication_role=replica"
+            "-c default_transaction_isolation=read\\ committed -c default_transaction_read_only=off \
+             -c idle_in_transaction_session_timeout=0 -c role=none -c statement_timeout=0 -c synchronous_commit=local \
+             -c session_replication_role=replica"
         );
         assert!(
             options(150_018).contains("-c idle_session_timeout=0 -c client_connection_check_interval=5s -c session")

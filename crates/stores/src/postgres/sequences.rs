@@ -23,9 +23,11 @@ pub(super) const SEQUENCES: &str = "sequences";
 /// How such an artifact's name ends, after the name of its database.
 pub(super) const FILE: &str = ".sequences.sql.gz";
 
-/// The sequences whose values a dump holds: not those of an extension that has not asked for it.
+/// The sequences whose values a dump holds: not those of an extension that has not asked for it. What `pg_repack` left behind
+/// is not restored.
 const NAMES: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c \
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S' AND n.nspname !~ '^pg_' \
+    AND NOT (n.nspname = 'repack' AND c.relname ~ '^log_[0-9]+_id_seq$') \
     AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid \
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e' \
         AND d.refclassid = 'pg_extension'::regclass AND NOT c.oid = ANY(coalesce(e.extconfig, '{}'))) ORDER BY 1";

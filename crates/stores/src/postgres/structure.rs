@@ -8,6 +8,7 @@ use stillpoint_core::stores::{Cx, StoreError};
 
 use super::access::MAINTENANCE;
 use super::drain::{DATABASE, GLOBALS};
+use super::preflight::major;
 use super::sequences::SEQUENCES;
 use super::tools::Tool;
 use super::{PostgresStore, globals, sequences};
@@ -27,6 +28,7 @@ impl PostgresStore {
         artifacts: &Artifacts,
     ) -> Result<Vec<Damage>, StoreError> {
         let mut damage = Vec::new();
+        let needs_newer = major(&self.version(cx).await?) < major(&record.version);
         for artifact in &record.artifacts {
             let read = match artifact.content.as_str() {
                 GLOBALS => self.read_globals(artifact, artifacts).await,
@@ -36,7 +38,10 @@ impl PostgresStore {
             match read {
                 Ok(()) => {}
                 Err(StoreError::Damaged(what)) => damage.push(Damage::of(&self.name, &artifact.name, what)),
-                Err(error @ StoreError::Tool { .. }) => damage.push(Damage::of(&self.name, &artifact.name, error)),
+                Err(error @ StoreError::Tool { .. }) if !needs_newer => {
+                    damage.push(Damage::of(&self.name, &artifact.name, error));
+                }
+                Err(StoreError::Tool { .. }) => return Err(newer_tool(record)),
                 Err(error) => return Err(error),
             }
         }
@@ -66,6 +71,14 @@ impl PostgresStore {
         };
         feed(cx, doing, process, reader).await
     }
+}
+
+/// A tool that is older than what made a dump need not be able to read it: that says nothing of the dump.
+fn newer_tool(record: &StoreRecord) -> StoreError {
+    StoreError::Unfit(format!(
+        "the dumps are of PostgreSQL {} and need a pg_restore of that version or a newer one",
+        record.version
+    ))
 }
 
 /// What others have put there under this name, if it lies in the store's folder.

@@ -57,7 +57,23 @@ impl PostgresStore {
         input: bool,
     ) -> Result<Process, StoreError> {
         let argv = std::iter::once(tool.program()).chain(arguments.iter().copied());
-        let mut command = Command::new(argv)
+        let mut command = Command::new(argv);
+        // A dump in an archive stays in its database's encoding; globals are text that we read.
+        if let Tool::DumpAll = tool {
+            command = command.env("PGCLIENTENCODING", "UTF8".into());
+        }
+        self.run(cx, command, database, input).await
+    }
+
+    /// The same for a command line that holds such programs.
+    pub(super) async fn run(
+        &self,
+        cx: &Cx,
+        command: Command,
+        database: &str,
+        input: bool,
+    ) -> Result<Process, StoreError> {
+        let mut command = command
             .env("PGUSER", self.access.user.as_str().into())
             .env("PGDATABASE", database.into())
             .env("PGPORT", self.access.port.to_string().into())

@@ -1,6 +1,7 @@
 //! PostgreSQL on its real engine: at least one object of every class, on the newest server and on an older one, over
 //! what is there and on an empty server.
 
+mod awkward;
 mod differences;
 mod known;
 mod server;

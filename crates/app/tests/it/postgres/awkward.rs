@@ -1,0 +1,192 @@
+//! What a server may hold that a plain dump, our own sessions or a load stumble over: each is backed up and comes back, or is
+//! named. One server, one backup, one restore.
+
+use anyhow::{Context, Result};
+use stillpoint_testkit::product::Ran;
+
+use super::server::{Server, on_server};
+
+/// Each comes back as it was.
+const COMES_BACK: &str = r#"
+-- a database whose name looks like one that a restore has set aside
+create database sp_20261126;
+\connect sp_20261126
+create table kept (n integer);
+insert into kept select generate_series(1, 7);
+\connect postgres
+
+-- settings of roles and databases that our own sessions and tools must not take over
+create role app nologin;
+comment on role app is 'größe';
+create database latin encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0;
+create database set_oddly;
+alter database set_oddly set default_transaction_read_only = on;
+alter database set_oddly set search_path = odd, public;
+\connect latin
+comment on role app is 'größe';
+\connect set_oddly
+set default_transaction_read_only = off;
+create schema odd;
+create table odd.rows (n integer);
+insert into odd.rows select generate_series(1, 11);
+
+-- an index on an expression whose function calls another without its schema
+create database indexed;
+\connect indexed
+create function halved(n integer) returns integer immutable language sql as 'select n / 2';
+create function quartered(n integer) returns integer immutable language sql as 'select halved(halved(n))';
+create table numbers (n integer);
+insert into numbers select generate_series(1, 100);
+create index on numbers (quartered(n));
+create statistics fine on (quartered(n)), n from numbers;
+-- statistics that cannot be computed: ANALYZE fails, the data is good
+create table zeros (n integer);
+insert into zeros values (0);
+create statistics broken on (1 / n), n from zeros;
+
+-- rows move from partition to partition: the numbers of an enum's values hash otherwise in every server
+create database partitioned;
+\connect partitioned
+create type colour as enum ('red', 'green', 'blue', 'white', 'black', 'grey', 'pink', 'gold');
+create table paints (c colour, n integer) partition by hash (c);
+create table paints_0 partition of paints for values with (modulus 3, remainder 0);
+create table paints_1 partition of paints for values with (modulus 3, remainder 1);
+create table paints_2 partition of paints for values with (modulus 3, remainder 2) partition by range (n);
+create table paints_2_low partition of paints_2 for values from (0) to (50);
+create table paints_2_high partition of paints_2 for values from (50) to (101);
+insert into paints select c, n from unnest(enum_range(null::colour)) c, generate_series(1, 100) n;
+
+-- a CHECK that works only with the search path of the database's users
+create database checked;
+\connect checked
+create function positive(n integer) returns boolean language sql as 'select n > 0';
+create function guard(n integer) returns boolean language plpgsql as 'begin return positive(n); end';
+create table guarded (n integer check (guard(n)), t text default $$
+COPY nothing FROM stdin;
+SELECT pg_catalog.set_config('search_path', '', false);
+$$);
+insert into guarded select generate_series(1, 5);
+create table texts (t text);
+insert into texts values ('SELECT pg_catalog.set_config(''search_path'', '''', false);');
+
+-- a materialised view over another database of this server
+create role afar login superuser password 'x';
+create database remote;
+\connect remote
+create extension postgres_fdw;
+create server here foreign data wrapper postgres_fdw options (host '127.0.0.1', dbname 'sp_20261126');
+create user mapping for boss server here options (user 'afar', password 'x');
+create foreign table far (n integer) server here options (schema_name 'public', table_name 'kept');
+create materialized view near as select * from far;
+create materialized view nearer as select count(*) from near;
+"#;
+
+/// Each is named, and the rest comes back.
+const IS_NAMED: &str = r#"
+create database named;
+\connect named
+create extension hstore;
+create table unmarked (n integer);
+insert into unmarked select generate_series(1, 1000);
+alter extension hstore add table unmarked;
+create function pg_catalog.hidden() returns integer language sql as 'select 1';
+create schema repack;
+create table packed (id integer primary key, t text);
+insert into packed values (1, 'a');
+create type repack.pk_16500 as (id integer);
+create table repack.log_16500 (id bigserial primary key, pk repack.pk_16500, row packed);
+create function repack.repack_trigger() returns trigger language plpgsql as
+    $$ begin execute format('insert into repack.log_%s default values', tg_argv[0]); return new; end $$;
+create trigger repack_trigger after insert on packed for each row execute procedure repack.repack_trigger('16500');
+create publication there for table packed;
+create subscription feed connection 'dbname=nowhere' publication there with (connect = false, slot_name = none);
+\connect template1
+create table in_template (n integer);
+"#;
+
+/// The role that we log in as is another after the login, and in a hurry.
+const ODD_ROLE: &str = "
+alter role boss set role = 'app';
+alter role boss set statement_timeout = '1ms';
+alter role boss set default_transaction_isolation = 'serializable';
+";
+
+/// Undone for a session of the test.
+const EVEN: &str = "set role none; set statement_timeout = 0; set default_transaction_read_only = off;";
+
+const COUNTS: [(&str, &str, &str); 11] = [
+    ("sp_20261126", "select count(*) from kept", "7"),
+    ("set_oddly", "select count(*) from odd.rows", "11"),
+    ("indexed", "select count(*) from numbers where quartered(n) = 3", "4"),
+    ("indexed", "select count(*) from zeros", "1"),
+    ("partitioned", "select count(*) from paints", "800"),
+    ("partitioned", "select count(*) from paints where c = 'gold'", "100"),
+    ("checked", "select count(*) from guarded", "5"),
+    ("checked", "select length(t) from texts", "55"),
+    ("remote", "select count(*) from near", "7"),
+    ("remote", "select * from nearer", "7"),
+    ("named", "insert into packed values (2, 'b') returning id", "2"),
+];
+
+#[test]
+fn what_is_awkward_comes_back_or_is_named() -> Result<()> {
+    on_server("awkward", "POSTGRES", |server| {
+        server.psql(COMES_BACK)?;
+        server.psql(IS_NAMED)?;
+        server.psql(ODD_ROLE)?;
+        let backup = server.product.run(&["backup"])?.must_end_with(0)?;
+        is_named_before_the_stop(backup)?;
+        let id = server.product.backups()?.pop().context("there is no backup")?;
+        for database in [
+            "sp_20261126",
+            "set_oddly",
+            "indexed",
+            "partitioned",
+            "checked",
+            "remote",
+            "named",
+        ] {
+            wreck(server, database)?;
+        }
+        let restore = server
+            .product
+            .run(&["restore", &id, "--confirm", &id, "--discard-old"])?;
+        is_named_by_the_restore(restore.must_end_with(0)?)?;
+        for (database, query, expected) in COUNTS {
+            assert_eq!(in_database(server, database, query)?, expected, "{database}: {query}");
+        }
+        Ok(())
+    })
+}
+
+fn is_named_before_the_stop(backup: Ran) -> Result<()> {
+    backup
+        .must_say("`named`: rows of public.unmarked, which belong to extension `hstore`")?
+        .must_say("`named`: function hidden() in pg_catalog")?
+        .must_say("`template1`: table public.in_template")?
+        .must_say("a pg_repack that was killed has left its trigger on public.packed")?;
+    Ok(())
+}
+
+fn is_named_by_the_restore(restore: Ran) -> Result<()> {
+    restore
+        .must_say("the backup does not hold: `template1`: table public.in_template; `named`: rows of public.unmarked")?
+        .must_say("database `checked` was loaded with its own search path and after the others")?
+        .must_say("what a killed pg_repack had left behind is not restored")?
+        .must_say("subscriptions came back disabled, so that nothing is fetched twice: feed")?
+        .must_say("the planner has no statistics of public.zeros: division by zero")?;
+    Ok(())
+}
+
+/// What is in it is lost.
+fn wreck(server: &Server, database: &str) -> Result<()> {
+    server.psql(&format!(
+        "{EVEN}\ndrop database {database} with (force);\ncreate database {database};"
+    ))?;
+    Ok(())
+}
+
+fn in_database(server: &Server, database: &str, query: &str) -> Result<String> {
+    let said = server.psql(&format!("\\connect {database}\n{EVEN}\n{query}"))?;
+    Ok(said.trim().to_owned())
+}

@@ -1,0 +1,161 @@
+//! What a dump leaves out of a database, found by asking the database itself: rows of tables that belong to an extension which
+//! has not asked for them to be dumped, and what the server lets a superuser put where no dump looks. It is named before
+//! the stop, in the manifest, and by a restore.
+
+use std::collections::BTreeMap;
+
+use stillpoint_core::manifest::StoreRecord;
+use stillpoint_core::stores::{Cx, StoreError, together};
+use stillpoint_pg::{PgError, Session};
+
+use super::access::{MAINTENANCE, server};
+use super::pin::databases;
+use super::{PostgresStore, repack};
+use crate::toolbox::{BY_SIZE, cancellable};
+
+/// The fact that names what is not in the dumps, with the reason.
+pub(super) const LEFT_OUT: &str = "not in the dumps";
+
+/// Tables whose rows `pg_dump` skips: members of an extension that has not registered them (`pg_extension_config_dump`).
+const UNMARKED: &str = "SELECT format('%I.%I', n.nspname, c.relname), e.extname FROM pg_class c \
+    JOIN pg_namespace n ON n.oid = c.relnamespace \
+    JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e' \
+    JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid \
+    WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND NOT c.oid = ANY(coalesce(e.extconfig, '{}')) ORDER BY 1";
+
+/// What a superuser has put among the server's own things. Each query names it; 16384 is the first number that the server
+/// gives to what is not its own (`FirstNormalObjectId`).
+const AMONG_THE_SERVERS_OWN: [&str; 3] = [
+    "SELECT format('function %s in pg_catalog', p.oid::regprocedure) FROM pg_proc p \
+        WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend d \
+            WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e') ORDER BY 1",
+    "SELECT format('%s %s in pg_catalog', CASE c.relkind WHEN 'v' THEN 'view' ELSE 'table' END, c.relname) FROM pg_class c \
+        WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') \
+        AND NOT EXISTS (SELECT FROM pg_depend d \
+            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') ORDER BY 1",
+    "SELECT format('operator %s in the built-in family %s', o.amopopr::regoperator, f.opfname) FROM pg_amop o \
+        JOIN pg_opfamily f ON f.oid = o.amopfamily WHERE o.amopfamily < 16384 AND o.oid >= 16384 \
+        AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_depend m ON m.classid = d.refclassid AND m.objid = d.refobjid \
+            WHERE d.classid = 'pg_amop'::regclass AND d.objid = o.oid AND m.deptype = 'e') ORDER BY 1",
+];
+
+/// New databases are made from `template1`, and no dump looks into it.
+const IN_TEMPLATE: &str = "SELECT format('%s %s', CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialised view' \
+            WHEN 'S' THEN 'sequence' ELSE 'table' END, c.oid::regclass) FROM pg_class c \
+        WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND NOT EXISTS (SELECT FROM pg_depend d \
+            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('e', 'a', 'i')) \
+    UNION ALL SELECT 'extension ' || extname FROM pg_extension WHERE oid >= 16384 \
+    UNION ALL SELECT 'function ' || p.oid::regprocedure FROM pg_proc p WHERE p.oid >= 16384 \
+        AND NOT EXISTS (SELECT FROM pg_depend d \
+            WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e') \
+    UNION ALL SELECT 'schema ' || nspname FROM pg_namespace n WHERE oid >= 16384 AND nspname !~ '^pg_' \
+        AND NOT EXISTS (SELECT FROM pg_depend d \
+            WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e') \
+    UNION ALL SELECT 'setting ' || split_part(c, '=', 1) FROM pg_db_role_setting s, unnest(s.setconfig) c \
+        WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = 'template1') AND c NOT LIKE 'stillpoint.%' \
+    UNION ALL SELECT 'grants' FROM pg_database WHERE datname = 'template1' AND datacl IS NOT NULL \
+        AND datacl <> (SELECT datacl FROM pg_database WHERE datname = 'template0') ORDER BY 1";
+
+/// So many are named; of more, how many.
+const NAMED: usize = 10;
+
+/// What of this database no dump holds, in words.
+pub(super) async fn of_database(cx: &Cx, session: &Session, database: &str) -> Result<Vec<String>, StoreError> {
+    let failed = |error| server(format!("looking at what a dump of `{database}` leaves out"), error);
+    let found = cancellable(cx, find(session)).await?.map_err(failed)?;
+    Ok(found.into_iter().map(|what| format!("`{database}`: {what}")).collect())
+}
+
+async fn find(session: &Session) -> Result<Vec<String>, PgError> {
+    let mut found = Vec::new();
+    let mut of_extensions: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in session.rows(BY_SIZE, UNMARKED).await? {
+        let Ok([Some(table), Some(extension)]) = <[Option<String>; 2]>::try_from(row) else {
+            continue;
+        };
+        let holds_rows = format!("SELECT 1 FROM ONLY {table} LIMIT 1");
+        if !session.column(BY_SIZE, &holds_rows).await?.is_empty() {
+            of_extensions.entry(extension).or_default().push(table);
+        }
+    }
+    for (extension, tables) in of_extensions {
+        found.push(format!(
+            "rows of {}, which belong to extension `{extension}`",
+            named(&tables)
+        ));
+    }
+    for query in AMONG_THE_SERVERS_OWN {
+        let own = session.column(BY_SIZE, query).await?;
+        if !own.is_empty() {
+            found.push(named(&own));
+        }
+    }
+    Ok(found)
+}
+
+fn named(all: &[String]) -> String {
+    let first: Vec<&str> = all.iter().map(String::as_str).take(NAMED).collect();
+    match all.len().checked_sub(NAMED) {
+        None | Some(0) => first.join(", "),
+        Some(more) => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+/// What of `template1` no dump holds; the session is in it.
+pub(super) async fn of_template(cx: &Cx, session: &Session) -> Result<Option<String>, StoreError> {
+    let found = session.column(cx.idle_limit, IN_TEMPLATE).await;
+    let found = found.map_err(|error| server(format!("looking into `{MAINTENANCE}`"), error))?;
+    Ok((!found.is_empty()).then(|| format!("`{MAINTENANCE}`: {}", named(&found))))
+}
+
+/// A restore says it too: whoever reads that all is back must know what never was in the backup.
+pub(super) fn tell(cx: &Cx, record: &StoreRecord) {
+    if let Some(left_out) = record.facts.get(LEFT_OUT) {
+        let said = format!("{}: the backup does not hold: {left_out}", record.name);
+        cx.report.warn(said);
+    }
+}
+
+impl PostgresStore {
+    /// Looks into every database, one after the other: what is found is told before the stop.
+    pub(super) async fn warn_of_left_out(&self, cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
+        let mut found: Vec<String> = of_template(cx, session).await?.into_iter().collect();
+        let look = |name: String, cx: Cx| async move {
+            let session = self.open(&cx, &name).await?;
+            let found = async {
+                let repacked = repack::left_on(&cx, &session).await?;
+                Ok((of_database(&cx, &session, &name).await?, name, repacked))
+            };
+            let found = found.await;
+            session.close().await;
+            found
+        };
+        let (more, failure) = together(cx, cx.processors, databases(session).await?, look).await;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let mut repacked = Vec::new();
+        for (left_out, database, tables) in more {
+            found.extend(left_out);
+            repacked.extend(
+                tables
+                    .into_iter()
+                    .map(|table| format!("{}: {}", self.name, repack::told(&database, &table))),
+            );
+        }
+        let told = |what| format!("{}: is not in the backup, for pg_dump leaves it out: {what}", self.name);
+        Ok(found.into_iter().map(told).chain(repacked).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn a_long_list_is_cut_and_says_so() {
+        let all: Vec<String> = (1..=12).map(|n| format!("t{n}")).collect();
+        assert_eq!(named(&all), "t1, t2, t3, t4, t5, t6, t7, t8, t9, t10 and 2 more");
+        assert_eq!(named(&["a".to_owned()]), "a");
+    }
+}

@@ -1,0 +1,127 @@
+//! The second try of a load. A dump is loaded with an empty search path, whatever the database's users have: a CHECK, a generated
+//! column, a partition's key or an index whose function names another without its schema was served at the source and cannot be
+//! loaded that way. And what reads another database of the same server (`postgres_fdw`) cannot be computed before that one
+//! is there. So what failed is loaded once more, one database after the other, with the search path that the database
+//! itself says, when all others are there.
+
+use stillpoint_core::backups::Artifacts;
+use stillpoint_core::ports::{Command, Process};
+use stillpoint_core::stores::{Cx, StoreError};
+use stillpoint_pg::Session;
+
+use super::PostgresStore;
+use super::access::{MAINTENANCE, server};
+use super::load::Dump;
+use super::tools::Tool;
+use crate::toolbox::{BY_SIZE, cancellable};
+
+/// The search path while a database is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Path {
+    /// None, as every dump says: safe, and enough for nearly all.
+    None,
+    /// The database's own.
+    Own,
+}
+
+/// Replaces the line by which a dump empties the search path, wherever it is no row of a table. A dump that breaks must end as
+/// an error of the SQL that reads it: a pipe's end alone looks like the end of the data.
+const OWN_PATH: &str = r#"{ pg_restore --create --file=- || printf '\\.\nSELECT 1/0 AS "the dump could not be read";\n'; } | \
+    sed -e '/^COPY .* FROM stdin;$/,/^\\\.$/!s/^SELECT pg_catalog.set_config(.search_path., .., false);$/RESET search_path;/' | \
+    psql --no-psqlrc --quiet --no-password --set=ON_ERROR_STOP=1 --output=/dev/null"#;
+
+/// Filled materialised views that read foreign tables, by however many views between.
+const READS_OTHERS: &str = "WITH RECURSIVE reads (view, other) AS (SELECT r.ev_class, d.refobjid FROM pg_rewrite r \
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid \
+            AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class \
+    UNION SELECT reads.view, d.refobjid FROM reads JOIN pg_rewrite r ON r.ev_class = reads.other \
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid \
+            AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class), \
+    of_others (view) AS (SELECT DISTINCT view FROM reads JOIN pg_class o ON o.oid = reads.other AND o.relkind = 'f') \
+    SELECT format('%I.%I', n.nspname, c.relname) FROM of_others v JOIN pg_class c ON c.oid = v.view \
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm' AND c.relispopulated \
+    ORDER BY (SELECT count(*) FROM reads WHERE reads.view = v.view AND reads.other IN (SELECT view FROM of_others)), 1";
+
+impl PostgresStore {
+    /// `--create` makes the database with its owner, settings, rights and comment; `--exit-on-error`
+    /// because `pg_restore` otherwise goes on after errors.
+    pub(super) async fn start_load(&self, cx: &Cx, path: Path) -> Result<Process, StoreError> {
+        match path {
+            Path::None => {
+                let arguments = ["--create", "--exit-on-error", "--no-password", "--dbname", MAINTENANCE];
+                self.start(cx, Tool::Restore, MAINTENANCE, &arguments, true).await
+            }
+            Path::Own => {
+                let command = Command::new(["sh", "-c", OWN_PATH]);
+                self.run(cx, command, MAINTENANCE, true).await
+            }
+        }
+    }
+
+    /// Loads once more what failed. What fails again is named, each with its reason.
+    pub(super) async fn load_again(
+        &self,
+        cx: &Cx,
+        failed: &[(Dump<'_>, StoreError)],
+        artifacts: &Artifacts,
+    ) -> Result<(), StoreError> {
+        let mut left = Vec::new();
+        for (dump, first) in failed {
+            let name = dump.name;
+            let session = self.open(cx, MAINTENANCE).await?;
+            let room = self.make_room(cx, &session, name).await;
+            session.close().await;
+            room?;
+            match self.load_database(cx, *dump, artifacts, Path::Own).await {
+                Ok(()) => cx.report.warn(format!(
+                    "{}: database `{name}` was loaded with its own search path and after the others, for its dump alone does \
+                     not load: {first}",
+                    self.name
+                )),
+                Err(error @ (StoreError::Tool { .. } | StoreError::Server { .. })) => left.push((name, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        let Some((name, _)) = left.first() else {
+            return Ok(());
+        };
+        let causes: Vec<String> = left.iter().map(|(_, error)| error.to_string()).collect();
+        Err(StoreError::Server {
+            doing: match left.len() {
+                1 => format!("database `{name}` cannot be loaded; all others are there"),
+                many => format!("{many} databases cannot be loaded; all others are there"),
+            },
+            cause: causes.join("; "),
+        })
+    }
+
+    /// A materialised view over another database was computed while that one was being loaded: it is computed anew. The
+    /// data that it is computed from is there, so what fails is told and no more.
+    pub(super) async fn refresh_what_reads_others(&self, cx: &Cx, dumps: &[Dump<'_>]) -> Result<(), StoreError> {
+        for Dump { name, .. } in dumps {
+            let session = self.open(cx, name).await?;
+            let refreshed = refresh(cx, &session).await;
+            session.close().await;
+            for failed in refreshed? {
+                cx.report.warn(format!(
+                    "{}: database `{name}`: materialised view {failed}; REFRESH MATERIALIZED VIEW computes it",
+                    self.name
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn refresh(cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
+    let views = session.column(cx.idle_limit, READS_OTHERS).await;
+    let views = views.map_err(|error| server("looking for materialised views", error))?;
+    let mut failed = Vec::new();
+    for view in views {
+        let refresh = format!("SET search_path TO DEFAULT; REFRESH MATERIALIZED VIEW {view}");
+        if let Err(error) = cancellable(cx, session.run(BY_SIZE, &refresh)).await? {
+            failed.push(format!("{view}: {error}"));
+        }
+    }
+    Ok(failed)
+}
