@@ -11,6 +11,7 @@ use bollard::models::ContainerInspectResponse;
 use stillpoint_core::ports::EngineError;
 use tokio::time::timeout;
 
+use super::dial::Good;
 use super::errors::{Act, engine_error, no_socket};
 
 /// Where an engine listens unless it is told otherwise.
@@ -31,6 +32,7 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub struct Docker {
     client: bollard::Docker,
     endpoint: String,
+    good: Good,
 }
 
 impl Docker {
@@ -53,7 +55,13 @@ impl Docker {
         Ok(Self {
             client: client.map_err(|error| engine_error(endpoint, &Act::connect(), SHORT, &error))?,
             endpoint: endpoint.to_owned(),
+            good: Good::default(),
         })
+    }
+
+    /// The addresses of containers that answered.
+    pub(super) fn good(&self) -> &Good {
+        &self.good
     }
 
     /// The client for short calls.

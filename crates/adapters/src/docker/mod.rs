@@ -8,6 +8,7 @@
 mod catalog;
 mod claim;
 mod connect;
+mod dial;
 mod errors;
 mod exec;
 mod forward;

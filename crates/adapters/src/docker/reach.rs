@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::connect::Docker;
+use super::dial::first_to_answer;
 use super::errors::{Act, container_called};
 use super::translate::state_of;
 
@@ -29,14 +30,17 @@ impl Reach for Docker {
     async fn dial(&self, workload: &WorkloadId, port: u16) -> Result<Box<dyn ByteStream>, EngineError> {
         let container = container_called(workload.as_str());
         let act = Act::new(format!("connect to port {port} of {container}"), container);
-        let mut failed = act.refused("it has no address on any network");
-        for address in self.addresses(&act, workload.as_str()).await? {
-            match connect(&act, SocketAddr::new(address, port)).await {
-                Ok(stream) => return Ok(Box::new(stream)),
-                Err(error) => failed = error,
+        let addresses = self.addresses(&act, workload.as_str()).await?;
+        let addresses = self.good().first(workload.as_str(), addresses);
+        let connect = |address| connect(&act, SocketAddr::new(address, port));
+        match first_to_answer(&addresses, connect).await {
+            Some(Ok((address, stream))) => {
+                self.good().note(workload.as_str(), address);
+                Ok(Box::new(stream))
             }
+            Some(Err(error)) => Err(error),
+            None => Err(act.refused("it has no address on any network")),
         }
-        Err(failed)
     }
 
     async fn forward(&self, workload: &WorkloadId, port: u16) -> Result<Forward, EngineError> {
