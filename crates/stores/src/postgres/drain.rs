@@ -85,11 +85,7 @@ impl PinnedServer {
             pinned: self.at,
             artifacts,
             inventory,
-            facts: facts
-                .chain(self.tablespaces.clone())
-                .chain(waited)
-                .chain(named)
-                .collect(),
+            facts: facts.chain(self.needs.clone()).chain(waited).chain(named).collect(),
         })
     }
 

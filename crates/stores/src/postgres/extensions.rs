@@ -59,7 +59,8 @@ pub(super) async fn compare(
     Ok(())
 }
 
-fn fact<'a>(record: &'a StoreRecord, name: &str) -> impl Iterator<Item = &'a str> {
+/// What a fact lists.
+pub(super) fn fact<'a>(record: &'a StoreRecord, name: &str) -> impl Iterator<Item = &'a str> {
     let text = record.facts.get(name).map_or("", String::as_str);
     text.split(", ").filter(|entry| !entry.is_empty())
 }

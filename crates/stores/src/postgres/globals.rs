@@ -8,8 +8,8 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use stillpoint_core::stores::{Cx, StoreError};
-use stillpoint_pg::Session;
 use stillpoint_pg::script::{Statement, statements};
+use stillpoint_pg::{PgError, Session};
 
 use super::access::{all_or_nothing, server};
 use super::passwords::{Roles, of_ours};
@@ -50,7 +50,7 @@ pub(super) async fn replay(cx: &Cx, session: &Session, script: &str, roles: &Rol
         match fitting(statement, |name| roles.exist(name), &spaces, &ours) {
             Fitting::Out => {}
             Fitting::Same => fit.push(granted(statement.clone(), knows_grantors)),
-            Fitting::Alters(role) => fit.push(roles.altered(cx, session, &role, statement).await?),
+            Fitting::Alters(role) => fit.extend(roles.altered(cx, session, &role, statement).await?),
         }
     }
     for texts in together(&fit) {
@@ -59,14 +59,27 @@ pub(super) async fn replay(cx: &Cx, session: &Session, script: &str, roles: &Rol
         let doing = format!("replaying globals, `{} …`", head.join(" "));
         match &texts[..] {
             // Not all of them may stand in a transaction.
-            [text] => {
-                let done = session.run(cx.idle_limit, text).await;
-                done.map_err(|error| server(doing, error))?;
-            }
+            [text] => replay_one(cx, session, text)
+                .await
+                .map_err(|error| server(doing, error))?,
             texts => all_or_nothing(cx, session, &doing, texts).await?,
         }
     }
     Ok(())
+}
+
+/// Who has granted may be somebody who cannot grant here: the superuser of the first hour has another name on every server that
+/// was told one (`POSTGRES_USER`). What was granted counts, and is granted by ours then.
+async fn replay_one(cx: &Cx, session: &Session, text: &str) -> Result<(), PgError> {
+    let done = session.run(cx.idle_limit, text).await;
+    if !matches!(done, Err(PgError::Statement { .. })) {
+        return done;
+    }
+    let anonymous = statements(text).first().map(Statement::without_grantor);
+    match anonymous.filter(|statement| statement.has("GRANT") && statement.text() != text) {
+        Some(statement) => session.run(cx.idle_limit, &statement.text()).await,
+        None => done,
+    }
 }
 
 /// What is done together or not at all: a role that a death left without its password would be one that exists, and keep

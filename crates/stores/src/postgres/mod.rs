@@ -17,6 +17,7 @@ mod inventory;
 mod left_out;
 mod load;
 mod locks;
+mod needs;
 mod passwords;
 mod pin;
 mod preflight;

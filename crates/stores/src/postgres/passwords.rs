@@ -72,16 +72,17 @@ impl<'a> Roles<'a> {
         self.present.contains_key(name)
     }
 
-    /// A statement that alters a role which exists, with the password that it is to get or without one.
+    /// A statement that alters a role which exists, with the password that it is to get or without one; none: it must not be
+    /// altered.
     pub(super) async fn altered(
         &self,
         cx: &Cx,
         session: &Session,
         role: &str,
         statement: &Statement,
-    ) -> Result<Statement, StoreError> {
+    ) -> Result<Option<Statement>, StoreError> {
         match self.fate(role, statement) {
-            Fate::Stays => return Ok(statement.without_password()),
+            Fate::Stays => return Ok(self.harmless(role, statement)),
             Fate::StaysOurs => {
                 cx.report.warn(format!(
                     "{}: role `{role}` keeps its present password, for Stillpoint logs in as it; to give it the \
@@ -90,13 +91,20 @@ impl<'a> Roles<'a> {
                     self.store,
                     ident(role)
                 ));
-                return Ok(statement.without_password());
+                return Ok(self.harmless(role, statement));
             }
             Fate::Replaced => {}
         }
         let verifier = self.present.get(role).and_then(Option::as_deref);
         remember(cx, session, role, verifier).await?;
-        Ok(statement.clone())
+        Ok(Some(statement.clone()))
+    }
+
+    /// The statement without its password. The role that we log in as keeps its attributes too: in the backup it may be one
+    /// that was no superuser yet, or that has expired since.
+    fn harmless(&self, role: &str, statement: &Statement) -> Option<Statement> {
+        let sets_attributes = statement.has("WITH") && !statement.has("SET");
+        (role != self.ours || !sets_attributes).then(|| statement.without_password())
     }
 
     fn fate(&self, role: &str, statement: &Statement) -> Fate {
@@ -221,7 +229,7 @@ mod tests {
 
     use super::*;
 
-    fn fate(passwords: Passwords, role: &str, rest: &str) -> Fate {
+    fn with_roles<T>(passwords: Passwords, act: impl FnOnce(&Roles<'_>) -> T) -> T {
         let store = StoreName::new("db");
         let present = [("app", Some("md5now")), ("own", Some("md5now")), ("none", None)];
         let roles = Roles {
@@ -232,8 +240,27 @@ mod tests {
                 .into(),
             ours: "own".to_owned(),
         };
+        act(&roles)
+    }
+
+    fn fate(passwords: Passwords, role: &str, rest: &str) -> Fate {
         let script = statements(&format!("ALTER ROLE {role} WITH LOGIN{rest};"));
-        roles.fate(role, &script[0])
+        with_roles(passwords, |roles| roles.fate(role, &script[0]))
+    }
+
+    #[test]
+    fn the_role_that_we_log_in_as_is_not_locked_out() {
+        let left = |role: &str, rest: &str| {
+            let script = statements(&format!("ALTER ROLE {role} {rest};"));
+            let statement = with_roles(Passwords::Keep, |roles| roles.harmless(role, &script[0]));
+            statement.map(|statement| statement.text())
+        };
+        let expired = "WITH NOSUPERUSER LOGIN PASSWORD 'md5then' VALID UNTIL '2020-01-01'";
+        assert_eq!(left("own", expired), None);
+        let without = "ALTER ROLE app WITH NOSUPERUSER LOGIN  VALID UNTIL '2020-01-01'";
+        assert_eq!(left("app", expired).as_deref(), Some(without));
+        let setting = "SET work_mem TO '8MB'";
+        assert_eq!(left("own", setting), Some(format!("ALTER ROLE own {setting}")));
     }
 
     #[test]

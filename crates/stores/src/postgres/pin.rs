@@ -14,7 +14,7 @@ use super::access::{MAINTENANCE, server};
 use super::locks::{lock_all, lock_failed};
 use super::sequences::{self, Sequence};
 use super::waiting::Watch;
-use super::{PostgresStore, left_out, tablespaces};
+use super::{PostgresStore, left_out, needs, tablespaces};
 
 /// How long one statement of the pin may take.
 pub(super) const STATEMENT: Duration = Duration::from_mins(2);
@@ -31,8 +31,8 @@ pub(super) struct PinnedServer {
     pub(super) version: String,
     pub(super) at: Timestamp,
     pub(super) globals: String,
-    /// The fact of its tablespaces.
-    pub(super) tablespaces: Option<(String, String)>,
+    /// The facts of what a restore needs of its server.
+    pub(super) needs: Vec<(String, String)>,
     /// What the template of new databases has that no dump holds.
     pub(super) template: Option<String>,
     pub(super) databases: Vec<PinnedDatabase>,
@@ -56,11 +56,20 @@ impl PostgresStore {
         let session = self.open(cx, MAINTENANCE).await?;
         let names = databases(&session).await;
         let version = session.value(STATEMENT, "SHOW server_version").await;
-        let tablespaces = tablespaces::fact(cx, &session).await;
+        let needs = async {
+            let needs = needs::facts(cx, &session).await?;
+            Ok::<_, StoreError>(
+                needs
+                    .into_iter()
+                    .chain(tablespaces::fact(cx, &session).await?)
+                    .collect(),
+            )
+        };
+        let needs = needs.await;
         let template = left_out::of_template(cx, &session).await;
         session.close().await;
         let (names, version) = (names?, version.map_err(|error| server("pinning", error))?);
-        let (tablespaces, template) = (tablespaces?, template?);
+        let (needs, template) = (needs?, template?);
         let globals = self.dump_globals(cx).await?;
         let hold = |name, cx| async move { self.hold_database(&cx, name).await };
         let (databases, failure) = together(cx, AT_ONCE, names, hold).await;
@@ -72,7 +81,7 @@ impl PostgresStore {
             version,
             at: cx.clock.now(),
             globals,
-            tablespaces,
+            needs,
             template,
             databases,
             watch: Watch::begin(self, cx, self.access.max_blocked),

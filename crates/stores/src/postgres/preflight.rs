@@ -113,6 +113,7 @@ impl PostgresStore {
         }
         extensions::compare(cx, session, &self.name, record).await?;
         tablespaces::compare(cx, session, &self.name, record).await?;
+        self.must_have_what_is_needed(cx, session, record).await?;
         self.must_be_free(cx, session, record).await?;
         self.must_have_room(cx, session, record).await
     }

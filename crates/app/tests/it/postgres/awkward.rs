@@ -7,7 +7,7 @@ use stillpoint_testkit::product::Ran;
 use super::server::{Server, on_server};
 
 /// Each comes back as it was.
-const COMES_BACK: &str = r#"
+const COMES_BACK: &str = r"
 -- a database whose name looks like one that a restore has set aside
 create database sp_20261126;
 \connect sp_20261126
@@ -79,10 +79,10 @@ create user mapping for boss server here options (user 'afar', password 'x');
 create foreign table far (n integer) server here options (schema_name 'public', table_name 'kept');
 create materialized view near as select * from far;
 create materialized view nearer as select count(*) from near;
-"#;
+";
 
 /// Each is named, and the rest comes back.
-const IS_NAMED: &str = r#"
+const IS_NAMED: &str = r"
 create database named;
 \connect named
 create extension hstore;
@@ -102,7 +102,7 @@ create publication there for table packed;
 create subscription feed connection 'dbname=nowhere' publication there with (connect = false, slot_name = none);
 \connect template1
 create table in_template (n integer);
-"#;
+";
 
 /// The role that we log in as is another after the login, and in a hurry.
 const ODD_ROLE: &str = "
@@ -155,6 +155,44 @@ fn what_is_awkward_comes_back_or_is_named() -> Result<()> {
         for (database, query, expected) in COUNTS {
             assert_eq!(in_database(server, database, query)?, expected, "{database}: {query}");
         }
+        Ok(())
+    })
+}
+
+const NEEDS_A_SERVER: &str = "
+\\connect boss
+create extension pg_cron;
+create role readers;
+create role reader in role readers;
+";
+
+#[test]
+fn what_the_server_lacks_is_said_before_the_stop() -> Result<()> {
+    on_server("needs", "POSTGRES", |server| {
+        server.restart_with(&["shared_preload_libraries = pg_cron", "cron.database_name = boss"])?;
+        server.psql(NEEDS_A_SERVER)?;
+        server.product.run(&["backup"])?.must_end_with(0)?;
+        let id = server.product.backups()?.pop().context("there is no backup")?;
+        let restore = ["restore", &id, "--confirm", &id, "--discard-old"];
+        let refused = |words: &str| {
+            server
+                .product
+                .run(&restore)?
+                .must_end_with(13)?
+                .must_say(words)
+                .map(drop)
+        };
+
+        server.replace_by_one_of("admin", "POSTGRES")?;
+        refused("add it to `shared_preload_libraries` (empty now) and restart the server")?;
+        server.restart_with(&["shared_preload_libraries = pg_cron"])?;
+        refused("set `cron.database_name = 'boss'` and restart the server")?;
+        server.restart_with(&["cron.database_name = boss"])?;
+        server.product.run(&restore)?.must_end_with(0)?;
+        assert_eq!(
+            server.psql("select pg_has_role('reader', 'readers', 'member')")?.trim(),
+            "t"
+        );
         Ok(())
     })
 }

@@ -42,8 +42,12 @@ impl<'a> Server<'a> {
     }
 
     fn start(&self, image: &str) -> Result<()> {
+        self.start_as(image, SUPERUSER)
+    }
+
+    fn start_as(&self, image: &str, superuser: &str) -> Result<()> {
         let login = [
-            format!("POSTGRES_USER={SUPERUSER}"),
+            format!("POSTGRES_USER={superuser}"),
             format!("POSTGRES_PASSWORD={PASSWORD}"),
         ];
         let options = ["--restart=unless-stopped", "-e", &login[0], "-e", &login[1]];
@@ -53,6 +57,10 @@ impl<'a> Server<'a> {
             &options,
             &["postgres", "-c", "fsync=off", "-c", "max_prepared_transactions=2"],
         )?;
+        self.await_server()
+    }
+
+    fn await_server(&self) -> Result<()> {
         // Over TCP: the private server of the first start does not listen there.
         until("the server takes connections", || {
             Ok(self.exec(&["pg_isready", "-q", "-h", "127.0.0.1"]).is_ok())
@@ -68,9 +76,37 @@ impl<'a> Server<'a> {
 
     /// The server is lost with its data; an empty one of another image takes its place.
     pub(super) fn replace_by(&self, image: &str) -> Result<()> {
-        let lost = self.testbed.container(SERVICE)?;
-        self.testbed.docker(&["rm", "--force", "--volumes", &lost])?;
+        self.lose()?;
         self.start(image)
+    }
+
+    /// The same; the superuser of its first hour has another name.
+    pub(super) fn replace_by_one_of(&self, superuser: &str, image: &str) -> Result<()> {
+        self.lose()?;
+        self.start_as(image, superuser)?;
+        let role = format!(
+            "create role {SUPERUSER} superuser login password '{}'",
+            PASSWORD.replace('\'', "''")
+        );
+        let login = [format!("PGUSER={superuser}"), format!("PGPASSWORD={PASSWORD}")];
+        let id = self.testbed.container(SERVICE)?;
+        let psql = ["psql", "-h", "127.0.0.1", "-d", "postgres", "-c", &role];
+        let command = [&["exec", "-e", &login[0], "-e", &login[1], &id][..], &psql].concat();
+        self.testbed.docker(&command).map(drop)
+    }
+
+    fn lose(&self) -> Result<()> {
+        let lost = self.testbed.container(SERVICE)?;
+        self.testbed.docker(&["rm", "--force", "--volumes", &lost]).map(drop)
+    }
+
+    /// Changes settings that count from the server's start on.
+    pub(super) fn restart_with(&self, settings: &[&str]) -> Result<()> {
+        for setting in settings {
+            self.psql(&format!("alter system set {setting}"))?;
+        }
+        self.testbed.docker(&["restart", &self.testbed.container(SERVICE)?])?;
+        self.await_server()
     }
 
     /// From now on the server lets in its own system user by its socket, and nobody over the network.
