@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use serde_json::json;
 use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::{Artifact, StoreRecord};
-use stillpoint_core::stores::{Copied, Cx, StoreError};
+use stillpoint_core::stores::{Copied, Cx, Footing, Source, Staged, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::NatsStore;
@@ -52,13 +52,33 @@ struct Progress {
     made: Vec<String>,
 }
 
+/// A restore of one server.
+pub(super) struct Load {
+    store: NatsStore,
+    source: Source,
+}
+
+impl Load {
+    pub(super) fn new(store: &NatsStore, source: Source) -> Self {
+        let store = store.clone();
+        Self { store, source }
+    }
+}
+
+#[async_trait]
+impl Staged for Load {
+    fn footings(&self) -> Vec<Footing> {
+        vec![Footing::Running]
+    }
+
+    async fn carry_out(&mut self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
+        let Source { record, artifacts, .. } = &self.source;
+        self.store.replace_all(cx, record, artifacts).await
+    }
+}
+
 impl NatsStore {
-    pub(super) async fn replace_all(
-        &self,
-        cx: &Cx,
-        record: &StoreRecord,
-        artifacts: &Artifacts,
-    ) -> Result<(), StoreError> {
+    async fn replace_all(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<(), StoreError> {
         let mut ready = Vec::new();
         for (login, artifact) in self.pairs(record)? {
             let found = self.look_into(cx, record, artifact, artifacts).await?;

@@ -41,11 +41,12 @@ use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::stores::{Cx, Footing, Kind, Pinned, Preflight, Source, Store, StoreError, WayBack, Written};
+use stillpoint_core::stores::{Cx, Kind, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack, Written};
 use stillpoint_core::workload::Workload;
 
 use crate::{Setting, labelled};
 use access::Access;
+use load::Load;
 use tools::Compression;
 
 const KIND: &str = "postgres";
@@ -152,8 +153,13 @@ impl Store for PostgresStore {
         self.hold(cx).await
     }
 
-    async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
-        self.fits(cx, record).await
+    async fn examine(&self, cx: &Cx, source: Source) -> Result<Box<dyn Staged>, StoreError> {
+        self.fits(cx, &source.record).await?;
+        Ok(self.unexamined(source))
+    }
+
+    fn unexamined(&self, source: Source) -> Box<dyn Staged> {
+        Box::new(Load::new(self, source))
     }
 
     async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
@@ -162,14 +168,6 @@ impl Store for PostgresStore {
 
     fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)> {
         structure::recognise(&self.name, name)
-    }
-
-    fn restore_stages(&self) -> Vec<Footing> {
-        vec![Footing::Running]
-    }
-
-    async fn restore(&self, cx: &Cx, _stage: usize, source: Source<'_>) -> Result<(), StoreError> {
-        self.load_all(cx, source).await
     }
 
     fn passwords(&self, passwords: Passwords) -> Option<String> {

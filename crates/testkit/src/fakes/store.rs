@@ -14,7 +14,8 @@ use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::ports::{Command, Control, EngineError, Process};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_core::stores::{
-    Aside, Copied, Cx, Drained, Footing, Kind, Old, Pinned, Preflight, Source, Store, StoreError, WayBack, Written,
+    Aside, Copied, Cx, Drained, Footing, Kind, Old, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack,
+    Written,
 };
 use stillpoint_core::workload::{State, Workload};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
@@ -114,7 +115,7 @@ impl FakeStore {
     }
 
     /// Sets the old rows aside, if it can, and runs the loads in a container that sees the store's files.
-    async fn load_in(&self, cx: &Cx, place: &WorkloadId, source: Source<'_>) -> Result<(), StoreError> {
+    async fn load_in(&self, cx: &Cx, place: &WorkloadId, source: &Source) -> Result<(), StoreError> {
         let Source { record, artifacts, .. } = source;
         self.data(|data| {
             data.passwords = source.passwords;
@@ -265,14 +266,20 @@ impl Store for FakeStore {
         }))
     }
 
-    async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
+    async fn examine(&self, cx: &Cx, source: Source) -> Result<Box<dyn Staged>, StoreError> {
         self.ask(cx).await?;
         // What was adopted does not tell what wrote it.
-        if [VERSION, "unknown"].contains(&record.version.as_str()) {
-            Ok(())
+        let written_by = &source.record.version;
+        if [VERSION, "unknown"].contains(&written_by.as_str()) {
+            Ok(self.unexamined(source))
         } else {
-            Err(StoreError::Unfit(format!("{} cannot load {}", VERSION, record.version)))
+            Err(StoreError::Unfit(format!("{VERSION} cannot load {written_by}")))
         }
+    }
+
+    fn unexamined(&self, source: Source) -> Box<dyn Staged> {
+        let store = self.clone();
+        Box::new(Load { store, source })
     }
 
     async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
@@ -306,32 +313,8 @@ impl Store for FakeStore {
         (name.as_str() == own).then(|| ("data".to_owned(), None))
     }
 
-    fn restore_stages(&self) -> Vec<Footing> {
-        if self.cold {
-            vec![Footing::Stopped, Footing::Running]
-        } else {
-            vec![Footing::Running]
-        }
-    }
-
     fn passwords(&self, passwords: Passwords) -> Option<String> {
         Some(passwords.to_string())
-    }
-
-    async fn restore(&self, cx: &Cx, stage: usize, source: Source<'_>) -> Result<(), StoreError> {
-        match (self.cold, stage) {
-            (true, 0) => {
-                let sibling = cx.shell.sibling(&self.id, cx.report.run()).await?;
-                let loaded = self.load_in(cx, &sibling, source).await;
-                let ended = cx.shell.end_sibling(&sibling).await;
-                loaded.and(ended.map_err(Into::into))
-            }
-            (true, _) => self.ask(cx).await.map(drop),
-            (false, _) => {
-                self.ask(cx).await?;
-                self.load_in(cx, &self.id, source).await
-            }
-        }
     }
 
     async fn inventory(&self, cx: &Cx, _record: &StoreRecord) -> Result<Inventory, StoreError> {
@@ -368,18 +351,8 @@ impl Aside for FakeStore {
         self.data(|data| data.old().into_iter().collect())
     }
 
-    fn put_back_stages(&self) -> Vec<Footing> {
-        vec![Footing::Running]
-    }
-
-    async fn put_back(&self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
-        self.ask(cx).await?;
-        self.data(|data| {
-            if let Some(old) = data.aside.take() {
-                data.rows = old;
-                data.passwords = Passwords::Keep;
-            }
-        })
+    fn put_back(&self) -> Box<dyn Staged> {
+        Box::new(PutBack(self.clone()))
     }
 
     async fn discard(&self, cx: &Cx) -> Result<Vec<Old>, StoreError> {
@@ -399,6 +372,58 @@ impl Copied for FakeStore {
     async fn keep_only(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
         self.ask(cx).await?;
         self.data(|data| data.rows.retain(|table, _| record.inventory.0.contains_key(table)))
+    }
+}
+
+struct Load {
+    store: FakeStore,
+    source: Source,
+}
+
+#[async_trait]
+impl Staged for Load {
+    fn footings(&self) -> Vec<Footing> {
+        if self.store.cold {
+            vec![Footing::Stopped, Footing::Running]
+        } else {
+            vec![Footing::Running]
+        }
+    }
+
+    async fn carry_out(&mut self, cx: &Cx, stage: usize) -> Result<(), StoreError> {
+        let store = &self.store;
+        match (store.cold, stage) {
+            (true, 0) => {
+                let sibling = cx.shell.sibling(&store.id, cx.report.run()).await?;
+                let loaded = store.load_in(cx, &sibling, &self.source).await;
+                let ended = cx.shell.end_sibling(&sibling).await;
+                loaded.and(ended.map_err(Into::into))
+            }
+            (true, _) => store.ask(cx).await.map(drop),
+            (false, _) => {
+                store.ask(cx).await?;
+                store.load_in(cx, &store.id, &self.source).await
+            }
+        }
+    }
+}
+
+struct PutBack(FakeStore);
+
+#[async_trait]
+impl Staged for PutBack {
+    fn footings(&self) -> Vec<Footing> {
+        vec![Footing::Running]
+    }
+
+    async fn carry_out(&mut self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
+        self.0.ask(cx).await?;
+        self.0.data(|data| {
+            if let Some(old) = data.aside.take() {
+                data.rows = old;
+                data.passwords = Passwords::Keep;
+            }
+        })
     }
 }
 
