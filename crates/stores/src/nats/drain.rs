@@ -112,9 +112,12 @@ impl NatsStore {
         account: TakenAccount,
     ) -> Result<(Artifact, Account), StoreError> {
         let of = account.login.account.clone();
-        let mut writer = sink
-            .create(&self.name, artifact_name(&self.name, of.as_deref()))
-            .await?;
+        let name = artifact_name(&self.name, of.as_deref());
+        let write = async |writer: &mut ArtifactWriter| self.bundle(cx, account, writer).await;
+        sink.put(&self.name, name, (ACCOUNT, of.as_deref()), write).await
+    }
+
+    async fn bundle(&self, cx: &Cx, account: TakenAccount, writer: &mut ArtifactWriter) -> Result<Account, StoreError> {
         let (near, far) = duplex(PIPE);
         let packed = GzipEncoder::with_quality(BufReader::with_capacity(PIPE, far), Level::Fastest);
         let filling = Cx {
@@ -122,18 +125,12 @@ impl NatsStore {
             ..cx.clone()
         };
         let pouring = async {
-            let poured = pour(cx, packed, &mut writer).await;
+            let poured = pour(cx, packed, writer).await;
             poured.inspect_err(|_| filling.cancel.cancel())
         };
         let (filled, poured) = join(self.fill(&filling, account, near), pouring).await;
         // Where pouring failed, filling failed because of it.
-        match poured.and(filled) {
-            Ok(account) => Ok((writer.commit(ACCOUNT, of.as_deref()).await?, account)),
-            Err(error) => {
-                writer.abort(&cx.report).await;
-                Err(error)
-            }
-        }
+        poured.and(filled)
     }
 
     async fn fill(&self, cx: &Cx, taken: TakenAccount, to: DuplexStream) -> Result<Account, StoreError> {

@@ -506,12 +506,8 @@ impl Pinned for FakePin {
     async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         let store = &self.store;
         let name = ArtifactName::of(&[store.name.as_str(), "data.dump"]);
-        let mut writer = sink.create(&store.name, name).await?;
-        if let Err(error) = self.copy(cx, &mut writer).await {
-            writer.abort(&cx.report).await;
-            return Err(error);
-        }
-        let artifact = writer.commit("data", None).await?;
+        let copy = async |writer: &mut ArtifactWriter| self.copy(cx, writer).await;
+        let (artifact, ()) = sink.put(&store.name, name, ("data", None), copy).await?;
         Ok(Drained {
             version: VERSION.into(),
             pinned: cx.clock.now(),
