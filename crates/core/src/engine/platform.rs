@@ -145,6 +145,18 @@ fn kind_of<'a>(workload: &Workload, kinds: &'a [Arc<dyn Kind>], keep: &Keep) -> 
     kinds.iter().find(|kind| kind.recognises(workload))
 }
 
+/// The store at this address, if a kind of store still recognises it.
+pub(super) fn store_at(
+    address: &Address,
+    workloads: &[Workload],
+    kinds: &[Arc<dyn Kind>],
+    keep: &Keep,
+) -> Option<Result<Arc<dyn Store>, StoreError>> {
+    let workload = workloads.iter().find(|workload| workload.address == *address)?;
+    let kind = kind_of(workload, kinds, keep)?;
+    Some(kind.store(store_name(address), workload))
+}
+
 /// Stores by their address.
 type Stores = BTreeMap<Address, Arc<dyn Store>>;
 

@@ -6,7 +6,7 @@ use super::{Cx, Pinned, Staged, StoreError, WayBack};
 use crate::backups::{Artifacts, Damage};
 use crate::logins::{Login, Passwords};
 use crate::manifest::{Inventory, StoreRecord, Watermark};
-use crate::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
+use crate::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
 
 /// What a store's data is replaced by, and how.
 #[derive(Clone)]
@@ -125,6 +125,16 @@ pub trait Store: Send + Sync {
     /// silent, lets nobody in from here, or wants more than a name and a password. May be called while the platform
     /// runs.
     async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError>;
+
+    /// Ends and removes what a dead run has left at work on this store. [`Shell::reap`] knows its processes in the
+    /// container and the siblings beside it; a store that makes more (a lock in its server, a container of another
+    /// image) removes that too. The container may be down, or a new one. May be repeated; a success where there is
+    /// nothing.
+    ///
+    /// [`Shell::reap`]: crate::ports::Shell::reap
+    async fn reap(&self, cx: &Cx, owner: &RunId) -> Result<(), StoreError> {
+        Ok(cx.shell.reap(self.workload(), owner).await?)
+    }
 
     /// How the data is had back that a restore replaces.
     fn way_back(&self) -> WayBack<'_>;

@@ -238,7 +238,7 @@ struct Beside(WorkloadId);
 
 impl Beside {
     async fn begin(cx: &Cx, of: &WorkloadId) -> Result<Self, StoreError> {
-        Ok(Self(cx.shell.sibling(of, cx.report.run()).await?))
+        Ok(Self(cx.shell.sibling(of, &cx.owner).await?))
     }
 
     /// Runs a script and returns what it says.

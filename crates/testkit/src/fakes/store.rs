@@ -10,7 +10,7 @@ use bytes::Bytes;
 use stillpoint_core::backups::{ArtifactError, Artifacts, Damage};
 use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Artifact, Inventory, Mode, StoreRecord, Watermark};
-use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
+use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::ports::{Command, Control, EngineError, Process};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_core::stores::{
@@ -258,9 +258,11 @@ impl Store for FakeStore {
             data.pins += 1;
             data.holds += usize::from(self.cold);
             data.pinned = Some(data.rows.clone());
+            data.locks.insert(cx.owner.to_string());
         })?;
         Ok(Box::new(FakePin {
             store: self.clone(),
+            owner: cx.owner.to_string(),
             inventory,
             held: true,
         }))
@@ -335,6 +337,11 @@ impl Store for FakeStore {
         })
     }
 
+    async fn reap(&self, cx: &Cx, owner: &RunId) -> Result<(), StoreError> {
+        cx.shell.reap(&self.id, owner).await?;
+        self.data(|data| data.locks.retain(|lock| lock != owner.as_str()))
+    }
+
     fn way_back(&self) -> WayBack<'_> {
         if self.cold {
             WayBack::Copy(self)
@@ -394,7 +401,7 @@ impl Staged for Load {
         let store = &self.store;
         match (store.cold, stage) {
             (true, 0) => {
-                let sibling = cx.shell.sibling(&store.id, cx.report.run()).await?;
+                let sibling = cx.shell.sibling(&store.id, &cx.owner).await?;
                 let loaded = store.load_in(cx, &sibling, &self.source).await;
                 let ended = cx.shell.end_sibling(&sibling).await;
                 loaded.and(ended.map_err(Into::into))
@@ -429,6 +436,7 @@ impl Staged for PutBack {
 
 struct FakePin {
     store: FakeStore,
+    owner: String,
     inventory: Inventory,
     held: bool,
 }
@@ -519,6 +527,7 @@ impl Pinned for FakePin {
 
     async fn release(&mut self) {
         self.let_go();
+        drop(self.store.data(|data| data.locks.remove(&self.owner)));
     }
 }
 

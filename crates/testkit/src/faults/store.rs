@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Inventory, Mode, StoreRecord, Watermark};
-use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
+use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{
     Aside, Copied, Cx, Drained, Footing, Kind, Old, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack,
@@ -173,6 +173,10 @@ impl Store for FaultyStore {
 
     async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
         self.pass(Method::StoreAdmits, cx, self.port.admits(cx, login)).await
+    }
+
+    async fn reap(&self, cx: &Cx, owner: &RunId) -> Result<(), StoreError> {
+        self.pass(Method::StoreReap, cx, self.port.reap(cx, owner)).await
     }
 
     fn way_back(&self) -> WayBack<'_> {

@@ -65,6 +65,7 @@ impl Direct {
             reach: docker,
             spool: Arc::new(DiskSpool::in_folder(folder.path().join("spool"))),
             clock: clock.clone(),
+            owner: RunId::new("direct"),
             report: Reporter::new(RunId::new("direct"), clock, Arc::new(Deaf)),
             cancel: CancellationToken::new(),
             idle_limit: Duration::from_mins(1),
