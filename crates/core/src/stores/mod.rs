@@ -6,6 +6,7 @@
 mod cx;
 mod error;
 mod kind;
+mod neighbours;
 mod pinned;
 mod staged;
 mod store;
@@ -15,6 +16,7 @@ mod way_back;
 pub use cx::Cx;
 pub use error::StoreError;
 pub use kind::Kind;
+pub use neighbours::Neighbours;
 pub use pinned::{Drained, Pinned};
 pub use staged::Staged;
 pub use store::{Footing, Preflight, Source, Store, Written};

@@ -39,7 +39,9 @@ use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::stores::{Cx, Kind, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack, Written};
+use stillpoint_core::stores::{
+    Cx, Kind, Neighbours, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack, Written,
+};
 use stillpoint_core::workload::Workload;
 
 use crate::{Setting, labelled};
@@ -78,7 +80,12 @@ impl Kind for Nats {
         }
     }
 
-    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+    fn store(
+        &self,
+        name: StoreName,
+        workload: &Workload,
+        _neighbours: Neighbours<'_>,
+    ) -> Result<Arc<dyn Store>, StoreError> {
         let access = Access::of(&name, workload, &self.setting);
         let access = access.map_err(|what| StoreError::Unfit(format!("{name}: {what}")))?;
         Ok(Arc::new(NatsStore {

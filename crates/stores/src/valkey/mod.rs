@@ -32,7 +32,9 @@ use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::stores::{Cx, Kind, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack, Written};
+use stillpoint_core::stores::{
+    Cx, Kind, Neighbours, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack, Written,
+};
 use stillpoint_core::workload::Workload;
 
 use crate::Setting;
@@ -81,7 +83,12 @@ impl Kind for Valkey {
         }
     }
 
-    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+    fn store(
+        &self,
+        name: StoreName,
+        workload: &Workload,
+        _neighbours: Neighbours<'_>,
+    ) -> Result<Arc<dyn Store>, StoreError> {
         let access = Access::of(&name, workload, &self.setting)?;
         Ok(Arc::new(ValkeyStore {
             name,

@@ -302,6 +302,7 @@ fn workload(service: &str) -> Workload {
         stop_grace: None,
         auto_remove: false,
         network_of: None,
+        aliases: Vec::new(),
         labels: BTreeMap::new(),
         environment: Environment::default(),
         command: CommandLine::default(),

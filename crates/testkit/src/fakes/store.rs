@@ -14,7 +14,7 @@ use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, Workload
 use stillpoint_core::ports::{Command, Control, EngineError, Process};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_core::stores::{
-    Aside, Copied, Cx, Drained, Footing, Kind, Old, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack,
+    Aside, Copied, Cx, Drained, Footing, Kind, Neighbours, Old, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack,
     Written,
 };
 use stillpoint_core::workload::{State, Workload};
@@ -54,7 +54,12 @@ impl Kind for FakeKind {
         mode.transpose().map_err(StoreError::Unfit)
     }
 
-    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+    fn store(
+        &self,
+        name: StoreName,
+        workload: &Workload,
+        _neighbours: Neighbours<'_>,
+    ) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Arc::new(FakeStore {
             world: self.world.clone(),
             name,

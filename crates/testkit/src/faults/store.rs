@@ -9,8 +9,8 @@ use stillpoint_core::manifest::{Inventory, Mode, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{
-    Aside, Copied, Cx, Drained, Footing, Kind, Old, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack,
-    Written,
+    Aside, Copied, Cx, Drained, Footing, Kind, Neighbours, Old, Pinned, Preflight, Source, Staged, Store, StoreError,
+    WayBack, Written,
 };
 use stillpoint_core::workload::Workload;
 
@@ -64,9 +64,14 @@ impl Kind for FaultyKind {
         self.port.mode(name, workload)
     }
 
-    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+    fn store(
+        &self,
+        name: StoreName,
+        workload: &Workload,
+        neighbours: Neighbours<'_>,
+    ) -> Result<Arc<dyn Store>, StoreError> {
         let subject = name.to_string();
-        let act = || self.port.store(name, workload);
+        let act = || self.port.store(name, workload, neighbours);
         Ok(Arc::new(FaultyStore {
             faults: self.faults.clone(),
             port: self.faults.pass_now(Method::KindStore, subject, act)?,
