@@ -8,7 +8,6 @@ mod access;
 mod admits;
 mod aside;
 mod capacity;
-mod cron;
 mod drain;
 mod extensions;
 mod globals;
@@ -22,7 +21,6 @@ mod passwords;
 mod pin;
 mod preflight;
 mod queue;
-mod quiet;
 mod reload;
 mod repack;
 mod sequences;
@@ -31,7 +29,6 @@ mod tablespaces;
 mod tools;
 mod waiting;
 mod watermark;
-mod way;
 
 use std::sync::{Arc, OnceLock};
 
@@ -41,7 +38,9 @@ use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::stores::{Cx, Kind, Neighbours, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack, Written};
+use stillpoint_core::stores::{
+    Cx, Kind, Neighbours, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack, Written,
+};
 use stillpoint_core::workload::Workload;
 
 use crate::{Setting, labelled};
@@ -100,8 +99,6 @@ impl Kind for Postgres {
             workload: workload.id.clone(),
             access,
             compression: OnceLock::new(),
-            options: OnceLock::new(),
-            tool_user: OnceLock::new(),
         }))
     }
 }
@@ -114,10 +111,6 @@ struct PostgresStore {
     access: Access,
     /// What the server's own `pg_dump` was found to be able to do.
     compression: OnceLock<Compression>,
-    /// What every login says, once the server's version is known.
-    options: OnceLock<String>,
-    /// Whom of its container the server's socket lets in.
-    tool_user: OnceLock<Option<String>>,
 }
 
 #[async_trait]
