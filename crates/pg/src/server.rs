@@ -82,9 +82,7 @@ impl Server {
         let options = self.options(via).await?;
         let password = self.password(via).await?;
         let user = self.tool_user(via).await?;
-        Ok(self
-            .told(command, database, options, password)
-            .user(user.as_deref()))
+        Ok(self.told(command, database, options, password).user(user.as_deref()))
     }
 
     /// The options of every login. They follow from the server's version, which the first one asks for in a database that

@@ -14,7 +14,7 @@ mod together;
 mod way_back;
 
 pub use cx::Cx;
-pub use error::StoreError;
+pub use error::{Cause, StoreError};
 pub use kind::Kind;
 pub use neighbours::Neighbours;
 pub use pinned::{Drained, Pinned};

@@ -334,7 +334,7 @@ impl Progress {
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         StoreError::Server {
             doing: error.to_string(),
-            cause: format!("streams {}", parts.join("; ")),
+            cause: format!("streams {}", parts.join("; ")).into(),
         }
     }
 }
@@ -359,7 +359,8 @@ fn arrived(stream: &Stream, counted: &Counted, made: &Stream) -> Result<(), Stor
         cause: format!(
             "the server made {count} messages up to sequence {last} of {} up to {}",
             messages.count, messages.given
-        ),
+        )
+        .into(),
     })
 }
 

@@ -119,12 +119,15 @@ impl PostgresStore {
             }
             PgError::Engine(error @ EngineError::Refused { .. }) => StoreError::Silent {
                 store,
-                cause: error.to_string(),
+                cause: error.into(),
             },
-            PgError::NotReady(cause) | PgError::Broken(cause) => StoreError::Silent { store, cause },
+            PgError::NotReady(cause) | PgError::Broken(cause) => StoreError::Silent {
+                store,
+                cause: cause.into(),
+            },
             PgError::Overdue(overdue) => StoreError::Silent {
                 store,
-                cause: overdue.to_string(),
+                cause: overdue.into(),
             },
             error => server("logging in", error),
         }
@@ -167,13 +170,17 @@ pub(super) fn server(doing: impl Into<String>, error: PgError) -> StoreError {
         },
         error => StoreError::Server {
             doing: doing.into(),
-            cause: error.to_string(),
+            cause: error.into(),
         },
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
+    use std::iter::successors;
+
+    use stillpoint_core::engine::errors::RunFailure;
     use stillpoint_core::workload::CommandLine;
     use stillpoint_pg::Password;
 
@@ -192,6 +199,23 @@ mod tests {
             Password::InFile(path) => format!("file {}", path.expose_secret()),
         };
         (user.clone(), password)
+    }
+
+    #[test]
+    fn what_the_server_answered_is_the_cause_and_not_only_its_words() {
+        let answer = PgError::Statement {
+            message: "no such table".to_owned(),
+            code: "42P01".to_owned(),
+        };
+        let failed = server("looking", answer);
+        assert_eq!(failed.to_string(), "looking: no such table (SQLSTATE 42P01)");
+        let run = RunFailure::of(&StoreName::new("db"), failed);
+        let chain: Vec<&(dyn Error + 'static)> = successors(run.source(), |error| error.source()).collect();
+        let cause = chain.last().and_then(|cause| cause.downcast_ref::<PgError>());
+        assert!(
+            matches!(cause, Some(PgError::Statement { code, .. }) if code == "42P01"),
+            "{chain:?}"
+        );
     }
 
     #[test]

@@ -100,7 +100,7 @@ async fn copy(
     stream_out_watched(cx, READING, process, writer, &mut |piece| check.take(piece)).await?;
     let sound = check.finish().map_err(|flaw| StoreError::Server {
         doing: format!("{} {path}", READING.what),
-        cause: flaw.to_string(),
+        cause: flaw.into(),
     })?;
     if sound.has_checksum || fate == Fate::Done {
         return Ok(sound);
@@ -110,6 +110,6 @@ async fn copy(
         cause:
             "the server writes no checksums (rdbchecksum no), and could not say any more whether our save succeeded: \
                 others came after it"
-                .to_owned(),
+                .into(),
     })
 }
