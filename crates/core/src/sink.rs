@@ -29,24 +29,56 @@ impl Sink {
         }
     }
 
-    /// Begins an artifact of `store`.
-    pub async fn create(&self, store: &StoreName, name: ArtifactName) -> Result<ArtifactWriter, RepositoryError> {
-        let upload = self.repository.upload(&Key::artifact(self.backup, &name)).await?;
-        let meter = self.report.meter(store.clone(), name.clone(), None);
-        Ok(ArtifactWriter {
-            name,
-            upload,
+    /// Writes an artifact of `store`: `content` and `of` are what the manifest says of it. It exists once `write` has
+    /// ended well, and what that returns comes with it. If anything fails, nothing of it is left; the same holds if the
+    /// future is dropped.
+    pub async fn put<T, E: From<RepositoryError>>(
+        &self,
+        store: &StoreName,
+        name: ArtifactName,
+        (content, of): (&str, Option<&str>),
+        write: impl AsyncFnOnce(&mut ArtifactWriter) -> Result<T, E>,
+    ) -> Result<(Artifact, T), E> {
+        let mut writer = ArtifactWriter {
+            upload: self.repository.upload(&Key::artifact(self.backup, &name)).await,
             hash: Sha256::new(),
-            meter,
-        })
+            meter: self.report.meter(store.clone(), name.clone(), None),
+        };
+        match write(&mut writer).await {
+            Ok(found) => {
+                writer.upload?.complete().await?;
+                let artifact = Artifact {
+                    name,
+                    content: content.to_owned(),
+                    of: of.map(ToOwned::to_owned),
+                    size: writer.meter.bytes(),
+                    sha256: hex(writer.hash),
+                };
+                writer.meter.done();
+                Ok((artifact, found))
+            }
+            Err(error) => {
+                self.abort(writer).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// A failure to clean up is told, not returned: what is left is no artifact.
+    async fn abort(&self, writer: ArtifactWriter) {
+        if let Ok(mut upload) = writer.upload
+            && let Err(error) = upload.abort().await
+        {
+            self.report
+                .warn(format!("an unfinished upload was left behind: {error}"));
+        }
     }
 }
 
-/// An artifact that is being written. Exactly one of `commit` and `abort` ends it.
-#[must_use]
+/// An artifact that is being written.
 pub struct ArtifactWriter {
-    name: ArtifactName,
-    upload: Box<dyn Upload>,
+    /// One that could not begin fails with the first piece: whoever makes the pieces ends what makes them then.
+    upload: Result<Box<dyn Upload>, RepositoryError>,
     hash: Sha256,
     meter: Meter,
 }
@@ -56,28 +88,9 @@ impl ArtifactWriter {
     pub async fn write(&mut self, piece: Bytes) -> Result<(), RepositoryError> {
         self.hash.update(&piece);
         self.meter.add(piece.len());
-        self.upload.write(piece).await
-    }
-
-    /// Makes the artifact exist. Call it only after its producer has ended well.
-    pub async fn commit(mut self, content: &str, of: Option<&str>) -> Result<Artifact, RepositoryError> {
-        self.upload.complete().await?;
-        let artifact = Artifact {
-            name: self.name,
-            content: content.to_owned(),
-            of: of.map(ToOwned::to_owned),
-            size: self.meter.bytes(),
-            sha256: hex(self.hash),
-        };
-        self.meter.done();
-        Ok(artifact)
-    }
-
-    /// Leaves nothing of it. A failure to clean up is told, not returned: the caller is already
-    /// failing, and what is left is no artifact.
-    pub async fn abort(mut self, report: &Reporter) {
-        if let Err(error) = self.upload.abort().await {
-            report.warn(format!("an unfinished upload was left behind: {error}"));
+        match &mut self.upload {
+            Ok(upload) => upload.write(piece).await,
+            Err(error) => Err(error.clone()),
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct Workload {
     pub auto_remove: bool,
     /// The container, by id or name, whose network it uses in place of one of its own: without that one it has none.
     pub network_of: Option<String>,
+    /// More names that it has in its networks.
+    pub aliases: Vec<String>,
     /// All labels.
     pub labels: BTreeMap<String, String>,
     /// Its environment; may hold secrets.
@@ -57,10 +59,11 @@ impl Workload {
         self.id.as_str() == id_or_name || self.container == id_or_name
     }
 
-    /// Whether the others of its platform reach it by this name: its service's, or its container's, which also
-    /// tells one replica from another.
+    /// Whether the others of its platform reach it by this name: its service's, its container's, which also tells one
+    /// replica from another, or an alias in one of its networks.
     pub fn is_called(&self, host: &str) -> bool {
         [self.address.service.as_str(), self.container.as_str()].contains(&host)
+            || self.aliases.iter().any(|alias| alias == host)
     }
 }
 

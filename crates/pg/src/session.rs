@@ -15,7 +15,7 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use crate::psql::{Psql, Row};
 
 /// How long a login may take.
-const LOGIN: Duration = Duration::from_secs(15);
+pub(crate) const LOGIN: Duration = Duration::from_secs(15);
 
 /// What in the server says, once `pg_hba.conf` has let us in, that there is no such role or that it may not log in
 /// (`src/backend/utils/init/miscinit.c`).
@@ -89,6 +89,18 @@ pub enum PgError {
         message: String,
         /// Appendix A of the manual.
         code: String,
+    },
+    /// A program in its container failed.
+    #[error("{doing}: {tool} ended with exit code {code}: {errors}")]
+    Tool {
+        /// What it was to do.
+        doing: String,
+        /// The program.
+        tool: String,
+        /// Its exit code.
+        code: i64,
+        /// The end of its error output.
+        errors: String,
     },
     /// The connection broke.
     #[error("the connection to PostgreSQL broke: {0}")]

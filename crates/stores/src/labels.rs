@@ -11,7 +11,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::manifest::Mode;
 use stillpoint_core::names::{StoreKind, StoreName};
-use stillpoint_core::stores::{Kind, Store, StoreError};
+use stillpoint_core::stores::{Kind, Neighbours, Store, StoreError};
 use stillpoint_core::workload::Workload;
 
 use crate::{Setting, variable};
@@ -148,9 +148,14 @@ impl Kind for WithLabels {
         })
     }
 
-    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+    fn store(
+        &self,
+        name: StoreName,
+        workload: &Workload,
+        neighbours: Neighbours<'_>,
+    ) -> Result<Arc<dyn Store>, StoreError> {
         let settings = settings(&self.above, &name, workload);
-        (self.make)(settings).store(name, workload)
+        (self.make)(settings).store(name, workload, neighbours)
     }
 }
 
@@ -233,19 +238,42 @@ pub(crate) mod tests {
             true
         }
 
-        fn store(&self, name: StoreName, _workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+        fn store(
+            &self,
+            name: StoreName,
+            _workload: &Workload,
+            neighbours: Neighbours<'_>,
+        ) -> Result<Arc<dyn Store>, StoreError> {
             let user = told(&self.0, &variable(name.as_str(), "USER"));
-            Err(StoreError::Unfit(user.unwrap_or_default()))
+            let beside = neighbours.called("beside").map(|workload| &*workload.container);
+            let said = [user.as_deref(), beside].into_iter().flatten();
+            Err(StoreError::Unfit(said.collect::<Vec<_>>().join(" beside ")))
         }
     }
 
     #[test]
     fn every_kind_is_made_with_the_labels_of_its_container() {
         let kind = with_labels(|setting| Arc::new(Telling(setting)), &configured(&[]));
-        let store = |labels: &[(&str, &str)]| kind.store(StoreName::new("db"), &container(labels, &[]));
+        let store =
+            |labels: &[(&str, &str)]| kind.store(StoreName::new("db"), &container(labels, &[]), Neighbours::of(&[]));
         let told = |labels| store(labels).err().map(|error| error.to_string());
         assert_eq!(told(&[("stillpoint.user", "one")]).as_deref(), Some("one"));
         assert_eq!(told(&[("stillpoint.user", "two")]).as_deref(), Some("two"));
         assert_eq!(told(&[]).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn every_kind_sees_the_neighbours_of_its_container_by_the_names_that_they_have_in_the_network() {
+        let kind = with_labels(|setting| Arc::new(Telling(setting)), &configured(&[]));
+        let mut other = container(&[], &[]);
+        "acme-meta-1".clone_into(&mut other.container);
+        other.aliases.push("beside".to_owned());
+        let told = |neighbours: &[Workload]| {
+            let db = container(&[("stillpoint.user", "one")], &[]);
+            let store = kind.store(StoreName::new("db"), &db, Neighbours::of(neighbours));
+            store.err().map(|error| error.to_string())
+        };
+        assert_eq!(told(&[other]).as_deref(), Some("one beside acme-meta-1"));
+        assert_eq!(told(&[]).as_deref(), Some("one"));
     }
 }

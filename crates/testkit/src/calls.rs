@@ -79,6 +79,7 @@ methods! {
     StoreRestore = "store.restore",
     StoreInventory = "store.inventory",
     StoreAdmits = "store.admits",
+    StoreReap = "store.reap",
     AsideHeld = "aside.held",
     AsidePutBack = "aside.put_back",
     AsideDiscard = "aside.discard",
@@ -152,6 +153,7 @@ impl Call {
                 | Method::StoreRestore
                 | Method::StoreInventory
                 | Method::StoreAdmits
+                | Method::StoreReap
                 | Method::AsideHeld
                 | Method::AsidePutBack
                 | Method::AsideDiscard

@@ -1,12 +1,12 @@
 //! From the engine's description of a container to a [`Workload`]. Pure; guesses nothing: what the
 //! engine leaves out stays unknown, what it garbles is an error.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use bollard::models::{
     ContainerConfig, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum as Status, HealthStatusEnum,
-    HostConfig, RestartPolicy as EnginePolicy,
+    HostConfig, NetworkSettings, RestartPolicy as EnginePolicy,
 };
 use jiff::Timestamp;
 use stillpoint_core::names::{Address, Project, WorkloadId};
@@ -46,6 +46,7 @@ pub(super) fn workload(act: &Act, found: ContainerInspectResponse) -> Result<Opt
         exit_code: exit_code(act, &state)?,
         stop_grace: stop_grace(&config),
         network_of: network_of(found.host_config.as_ref()),
+        aliases: found.network_settings.map(aliases).unwrap_or_default(),
         auto_remove: found.host_config.and_then(|host| host.auto_remove).unwrap_or_default(),
         image: config.image.unwrap_or_default(),
         labels: labels.into_iter().collect(),
@@ -81,6 +82,15 @@ fn restart(host: Option<&HostConfig>) -> RestartPolicy {
 fn network_of(host: Option<&HostConfig>) -> Option<String> {
     let mode = host?.network_mode.as_deref()?;
     mode.strip_prefix("container:").map(ToOwned::to_owned)
+}
+
+/// What it is called in its networks, once each: Compose names the service there, too.
+fn aliases(settings: NetworkSettings) -> Vec<String> {
+    let networks = settings.networks.unwrap_or_default().into_values();
+    let aliases: BTreeSet<String> = networks
+        .flat_map(|network| network.aliases.unwrap_or_default())
+        .collect();
+    aliases.into_iter().collect()
 }
 
 /// A policy in the engine's words; one that the engine does not know is none.

@@ -29,6 +29,7 @@ pub enum Error {
         /// The repository.
         place: String,
         /// What went wrong.
+        #[source]
         cause: RepositoryError,
     },
     /// Another run writes the repository, or two could not be kept apart.
@@ -37,6 +38,7 @@ pub enum Error {
         /// The repository.
         place: String,
         /// Who holds it, or why it cannot be held.
+        #[source]
         cause: LeaseError,
     },
     /// What others made cannot be taken over.
@@ -74,6 +76,7 @@ pub enum Error {
     #[error("the run failed: {cause}{}", and_down(.degraded))]
     Run {
         /// Why.
+        #[source]
         cause: Box<RunFailure>,
         /// What did not come back.
         degraded: Vec<Degraded>,
@@ -96,6 +99,7 @@ pub enum Error {
         /// What was to be done.
         intent: Box<Intent>,
         /// Why.
+        #[source]
         cause: Box<RunFailure>,
         /// What could not be stopped.
         still_running: Vec<String>,
@@ -133,6 +137,7 @@ pub enum PreflightError {
         /// The repository.
         place: String,
         /// What went wrong.
+        #[source]
         cause: RepositoryError,
     },
     /// The repository holds another platform's backups.
@@ -200,6 +205,7 @@ pub enum RunFailure {
         /// Which.
         store: StoreName,
         /// Why.
+        #[source]
         cause: StoreError,
     },
     /// The repository failed.
@@ -208,6 +214,7 @@ pub enum RunFailure {
         /// The repository.
         place: String,
         /// What went wrong.
+        #[source]
         cause: RepositoryError,
     },
     /// The repository is another run's by now.
@@ -216,6 +223,7 @@ pub enum RunFailure {
         /// The repository.
         place: String,
         /// Who holds it.
+        #[source]
         cause: LeaseError,
     },
     /// After the restore, a store holds something else than the backup.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::engine::keep::Keep;
 use crate::manifest::{Mode, StoreRecord};
 use crate::names::{Address, Project, StoreName};
-use crate::stores::{Kind, Store, StoreError};
+use crate::stores::{Kind, Neighbours, Store, StoreError};
 use crate::workload::{State, Workload};
 
 /// A platform with all its workloads, as last listed.
@@ -145,6 +145,20 @@ fn kind_of<'a>(workload: &Workload, kinds: &'a [Arc<dyn Kind>], keep: &Keep) -> 
     kinds.iter().find(|kind| kind.recognises(workload))
 }
 
+/// The store at this address, if a kind of store still recognises it.
+pub(super) fn store_at(
+    address: &Address,
+    workloads: &[Workload],
+    kinds: &[Arc<dyn Kind>],
+    keep: &Keep,
+) -> Option<Result<Arc<dyn Store>, StoreError>> {
+    let is_mine = |workload: &&Workload| workload.address.project == address.project;
+    let mine: Vec<Workload> = workloads.iter().filter(is_mine).cloned().collect();
+    let workload = mine.iter().find(|workload| workload.address == *address)?;
+    let kind = kind_of(workload, kinds, keep)?;
+    Some(kind.store(store_name(address), workload, Neighbours::of(&mine)))
+}
+
 /// Stores by their address.
 type Stores = BTreeMap<Address, Arc<dyn Store>>;
 
@@ -160,7 +174,8 @@ fn open_stores(
             if let Some(mode) = kind.mode(&name, workload)? {
                 modes.insert(address.clone(), mode);
             }
-            stores.insert(address.clone(), kind.store(name, workload)?);
+            let store = kind.store(name, workload, Neighbours::of(workloads))?;
+            stores.insert(address.clone(), store);
         }
     }
     Ok((stores, modes))

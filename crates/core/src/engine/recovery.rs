@@ -5,19 +5,53 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
+use super::deadline::asked;
+use super::platform;
 use super::site::{Run, Site};
 use super::start::{Degraded, Hands, Target, once_each, settled, targets};
 use crate::backups::Backups;
 use crate::engine::errors::Error;
-use crate::names::BackupId;
-use crate::ports::Shell;
+use crate::names::{BackupId, RunId};
 use crate::ports::power::{Intent, Job, Recorded};
+use crate::stores::{Cx, Store, StoreError};
 use crate::workload::Workload;
 
 impl Site {
     /// Ends what a dead run has left running or unfinished; returns whether nothing of it is left.
+    ///
+    /// What cannot be ended is told: it must not keep the platform down.
     pub async fn reap(&self, run: &Run, intent: &Intent) -> bool {
-        reap(&self.hands(run), &*self.shell, &self.backups, intent).await
+        let mut left = self.reap_stores(run, intent).await;
+        left.extend(sweep(&self.backups, intent).await);
+        for error in &left {
+            run.report
+                .warn(format!("run {} may have left something behind: {error}", intent.run));
+        }
+        left.is_empty()
+    }
+
+    /// Asks the stores, as far as they are still known: the last resort needs none of them. Returns what is left.
+    async fn reap_stores(&self, run: &Run, intent: &Intent) -> Vec<String> {
+        let cx = self.cx(run);
+        let (workloads, unlisted) = match self.catalog.workloads().await {
+            Ok(workloads) => (workloads, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let worked_on = intent.workloads.iter().filter(|entry| entry.worked_on);
+        let reaped = join_all(worked_on.map(async |entry| {
+            let store = platform::store_at(&entry.address, &workloads, &self.kinds, &self.keep);
+            let (store, unknown) = match store.transpose() {
+                Ok(store) => (store, None),
+                Err(error) => (None, Some(error)),
+            };
+            let store = store.as_deref();
+            [unknown, reap_store(&cx, entry, store, &intent.run).await.err()]
+        }));
+        let left = reaped.await.into_iter().flatten().flatten();
+        unlisted
+            .into_iter()
+            .chain(left.map(|error| error.to_string()))
+            .collect()
     }
 
     /// The tools of a dead run may still be writing to the stores that would be loaded.
@@ -32,24 +66,16 @@ impl Site {
     }
 }
 
-/// Ends what the dead run left running inside stores, and removes what it left unfinished in the
-/// repository. What cannot be reaped is told: it must not keep the platform down. Returns whether
-/// nothing is left.
-async fn reap(hands: &Hands, shell: &dyn Shell, backups: &Backups, intent: &Intent) -> bool {
-    let stores = intent.workloads.iter().filter(|entry| entry.worked_on);
-    let reaped = join_all(stores.map(|entry| shell.reap(&entry.id, &intent.run))).await;
-    let left = reaped
-        .into_iter()
-        .filter_map(Result::err)
-        .map(|error| error.to_string());
-    let mut left: Vec<String> = left.collect();
-    left.extend(sweep(backups, intent).await);
-    for error in &left {
-        hands
-            .report
-            .warn(format!("run {} may have left something behind: {error}", intent.run));
+/// A container that was made anew has left its siblings to be found by its old name.
+async fn reap_store(cx: &Cx, entry: &Recorded, store: Option<&dyn Store>, dead: &RunId) -> Result<(), StoreError> {
+    if let Some(store) = store {
+        let what = format!("ending what run {dead} has left of {}", store.name());
+        asked(cx, what, |cx| async move { store.reap(&cx, dead).await }).await?;
+        if *store.workload() == entry.id {
+            return Ok(());
+        }
     }
-    left.is_empty()
+    Ok(cx.shell.reap(&entry.id, dead).await?)
 }
 
 /// Only where the run has written: another platform's repository is none of its business. Returns what is left.

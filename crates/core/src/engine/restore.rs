@@ -29,7 +29,7 @@ use super::platform::Platform;
 use super::site::{Run, Site};
 use super::standstill::{Ended, Standstill};
 use super::start::Degraded;
-use crate::backups::{Artifacts, Lease};
+use crate::backups::Lease;
 use crate::engine::errors::{Error, RunFailure};
 use crate::events::Step;
 use crate::logins::Passwords;
@@ -37,13 +37,13 @@ use crate::manifest::Manifest;
 use crate::names::{BackupId, StoreName};
 use crate::ports::journal::{Loaded, Phase};
 use crate::ports::power::Intent;
-use crate::stores::{Cx, Footing, Source, Store, together};
+use crate::stores::{Cx, Footing, Store, together};
 
 use change::Change;
 use examine::Examined;
 use logins::Logins;
 use pairs::{Pair, as_recorded, plan_of};
-use task::{Task, Work, compare_all};
+use task::{Task, compare_all};
 
 /// A restore that succeeded.
 #[derive(Debug, Serialize)]
@@ -86,8 +86,14 @@ pub async fn restore(
 ) -> Result<Restored, Error> {
     site.must_reap(run, unfinished).await?;
     let platform = as_recorded(platform, unfinished);
-    let Examined { pairs, logins } =
-        examine::examine(site, run, &platform, wanted.manifest, wanted.selection, unfinished).await?;
+    let Wanted {
+        manifest,
+        selection,
+        passwords,
+        ..
+    } = *wanted;
+    let examined = examine::examine(site, run, &platform, manifest, selection, passwords, unfinished).await?;
+    let Examined { pairs, tasks, logins } = examined;
     run.check()?;
     let plan = plan_of(&platform, &pairs);
     let no_way_back = unfinished.map_or(wanted.no_way_back, |intent| intent.no_way_back);
@@ -108,7 +114,7 @@ pub async fn restore(
         run,
         plan: &plan,
         intent: &intent,
-        backup: wanted.manifest.id,
+        backup: manifest.id,
         lease: lease.as_ref(),
     };
     if unfinished.is_none()
@@ -117,9 +123,9 @@ pub async fn restore(
         change.end_lease().await;
         return Err(error);
     }
-    match replace(&change, wanted, &pairs, &copied, &logins).await {
+    match replace(&change, wanted, tasks, &copied, &logins).await {
         Ok((ended, locked_out)) => Ok(Restored {
-            backup: wanted.manifest.id,
+            backup: manifest.id,
             standstill: ended.window,
             degraded: [change.close(ended, true).await, locked_out].concat(),
             old_data_kept: !no_way_back,
@@ -176,7 +182,7 @@ async fn note(
 async fn replace(
     change: &Change<'_>,
     wanted: &Wanted<'_>,
-    pairs: &[Pair<'_>],
+    tasks: Vec<Task<'_>>,
     copied: &[&dyn Store],
     logins: &Logins<'_>,
 ) -> Result<(Ended, Vec<Degraded>), Error> {
@@ -186,7 +192,7 @@ async fn replace(
     {
         return Err(change.abandon(standstill, cause).await);
     }
-    match load_all(change, wanted, pairs, &standstill, logins).await {
+    match load_all(change, wanted, tasks, &standstill, logins).await {
         Ok(locked_out) => Ok((change.end(standstill).await, locked_out)),
         Err(cause) => Err(change.stay_down(standstill, cause).await),
     }
@@ -208,23 +214,21 @@ async fn copy(
 async fn load_all(
     change: &Change<'_>,
     wanted: &Wanted<'_>,
-    pairs: &[Pair<'_>],
+    mut tasks: Vec<Task<'_>>,
     standstill: &Standstill,
     logins: &Logins<'_>,
 ) -> Result<Vec<Degraded>, RunFailure> {
     let (site, run) = (change.site, change.run);
     // Also a takeover's processes bear the name that the claim tells.
     let cx = site.cx_as(run, &change.intent.run);
-    let artifacts = site.backups.artifacts(change.backup, &run.report);
-    let tasks = tasks(wanted, pairs, &artifacts);
     let loaded = Mutex::new(wanted.loaded.clone());
-    let (there, missing): (Vec<Task<'_>>, Vec<Task<'_>>) =
-        tasks.iter().partition(|task| wanted.loaded.contains(task.store.name()));
-    let loads = together(&cx, tasks.len(), &missing, |task, cx| {
-        load(change, *task, cx, standstill, &loaded)
+    let is_there = |task: &&mut Task<'_>| wanted.loaded.contains(task.store.name());
+    let (there, missing): (Vec<_>, Vec<_>) = tasks.iter_mut().partition(is_there);
+    let loads = together(&cx, missing.len(), missing, |task, cx| {
+        load(change, task, cx, standstill, &loaded)
     });
     let all = async {
-        for task in &there {
+        for task in there {
             task::bring(task.store, &cx, standstill, Footing::Running).await?;
         }
         loads.await.1.map_or(Ok(()), Err)
@@ -236,22 +240,10 @@ async fn load_all(
     Ok(locked_out)
 }
 
-fn tasks<'a>(wanted: &Wanted<'_>, pairs: &[Pair<'a>], artifacts: &'a Artifacts) -> Vec<Task<'a>> {
-    let tasks = pairs.iter().map(|(store, record)| Task {
-        store: *store,
-        work: Work::Load(Source {
-            record,
-            artifacts,
-            passwords: wanted.passwords,
-        }),
-    });
-    tasks.collect()
-}
-
 /// Loads one store and notes it. What could not be noted is loaded again by the next attempt.
 async fn load(
     change: &Change<'_>,
-    task: Task<'_>,
+    task: &mut Task<'_>,
     cx: Cx,
     standstill: &Standstill,
     loaded: &Mutex<Vec<StoreName>>,

@@ -307,6 +307,7 @@ impl Site {
             reach: self.reach.clone(),
             spool: self.spool.clone(),
             clock: self.clock.clone(),
+            owner: owner.clone(),
             report: run.report.clone(),
             cancel: run.cancel.clone(),
             idle_limit: STREAM_IDLE,

@@ -66,6 +66,7 @@ pub enum StandstillError {
         /// Which.
         workload: Address,
         /// Why.
+        #[source]
         cause: EngineError,
     },
     /// A store was killed when its grace was over.
@@ -90,6 +91,7 @@ pub enum StandstillError {
         /// `started` or `paused`.
         doing: &'static str,
         /// Why.
+        #[source]
         cause: EngineError,
     },
     /// Something ran that should not have: the point in time is void.
@@ -100,7 +102,7 @@ pub enum StandstillError {
     TooLong(Duration),
     /// The engine did not tell.
     #[error("the standstill could not be checked: {0}")]
-    Unknown(EngineError),
+    Unknown(#[source] EngineError),
 }
 
 /// A standstill that did not come about, and what there is of it: only its caller knows whether what

@@ -135,6 +135,7 @@ mod tests {
             stop_grace: None,
             auto_remove: false,
             network_of: None,
+            aliases: Vec::new(),
             labels: [(DEPENDS_ON.to_owned(), depends_on.to_owned())].into(),
             environment: Environment::default(),
             command: CommandLine::default(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::Reporter;
+use crate::names::RunId;
 use crate::ports::{Clock, Reach, Shell, Spool};
 
 /// What a store's call may use, and for how long.
@@ -19,6 +20,9 @@ pub struct Cx {
     pub spool: Arc<dyn Spool>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Whose work it is: whatever is made outside the store's own processes bears this name, so that
+    /// [`Store::reap`](super::Store::reap) finds it after a death.
+    pub owner: RunId,
     /// Takes events.
     pub report: Reporter,
     /// Ends the call: what was started outside is ended within 10 s, then [`StoreError::Cancelled`].

@@ -4,6 +4,9 @@ use super::MayBeCancelled;
 use crate::names::StoreName;
 use crate::ports::{EngineError, Overdue, RepositoryError, SpoolError};
 
+/// What lies below an error of a store: an error of its client, or the words of its server.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why a store's call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -25,7 +28,8 @@ pub enum StoreError {
         /// The store.
         store: StoreName,
         /// What was tried last.
-        cause: String,
+        #[source]
+        cause: Cause,
     },
     /// The server answered with an error.
     #[error("{doing}: {cause}")]
@@ -33,7 +37,8 @@ pub enum StoreError {
         /// What was asked of it.
         doing: String,
         /// The server's own words.
-        cause: String,
+        #[source]
+        cause: Cause,
     },
     /// A tool in the container failed.
     #[error("{doing}: {tool} ended with exit code {code}: {errors}")]

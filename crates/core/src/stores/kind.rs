@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Store, StoreError};
+use super::{Neighbours, Store, StoreError};
 use crate::manifest::Mode;
 use crate::names::{StoreKind, StoreName};
 use crate::workload::Workload;
@@ -20,6 +20,12 @@ pub trait Kind: Send + Sync {
         Ok(None)
     }
 
-    /// The store that the workload is.
-    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError>;
+    /// The store that the workload is. `neighbours` are the workloads of its platform, for a store that depends on
+    /// some of them.
+    fn store(
+        &self,
+        name: StoreName,
+        workload: &Workload,
+        neighbours: Neighbours<'_>,
+    ) -> Result<Arc<dyn Store>, StoreError>;
 }

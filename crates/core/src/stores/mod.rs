@@ -6,15 +6,19 @@
 mod cx;
 mod error;
 mod kind;
+mod neighbours;
 mod pinned;
+mod staged;
 mod store;
 mod together;
 mod way_back;
 
 pub use cx::Cx;
-pub use error::StoreError;
+pub use error::{Cause, StoreError};
 pub use kind::Kind;
+pub use neighbours::Neighbours;
 pub use pinned::{Drained, Pinned};
+pub use staged::Staged;
 pub use store::{Footing, Preflight, Source, Store, Written};
 pub use together::{MayBeCancelled, together};
 pub use way_back::{Aside, Copied, Old, WayBack};

@@ -2,19 +2,19 @@
 
 use async_trait::async_trait;
 
-use super::{Cx, Pinned, StoreError, WayBack};
+use super::{Cx, Pinned, Staged, StoreError, WayBack};
 use crate::backups::{Artifacts, Damage};
 use crate::logins::{Login, Passwords};
 use crate::manifest::{Inventory, StoreRecord, Watermark};
-use crate::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
+use crate::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
 
 /// What a store's data is replaced by, and how.
-#[derive(Clone, Copy)]
-pub struct Source<'a> {
+#[derive(Clone)]
+pub struct Source {
     /// What the backup holds of the store.
-    pub record: &'a StoreRecord,
+    pub record: StoreRecord,
     /// Its bytes.
-    pub artifacts: &'a Artifacts,
+    pub artifacts: Artifacts,
     /// What becomes of passwords.
     pub passwords: Passwords,
 }
@@ -92,8 +92,13 @@ pub trait Store: Send + Sync {
     /// they do. Should take seconds: the clients wait for it. On an error nothing is left behind.
     async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError>;
 
-    /// Looks, while the platform runs, whether this record can be restored here. Writes nothing.
-    async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError>;
+    /// Looks, while the platform runs, whether the source can be restored here, and returns the work that replaces
+    /// the store's data by it. Writes nothing. [`Store::way_back`] says where the old data is meanwhile.
+    async fn examine(&self, cx: &Cx, source: Source) -> Result<Box<dyn Staged>, StoreError>;
+
+    /// The same work for a store that cannot be asked first: an earlier restore stands unfinished and left it
+    /// stopped. What [`Store::examine`] would have found out, the first stage has to.
+    fn unexamined(&self, source: Source) -> Box<dyn Staged>;
 
     /// Reads the record's artifacts with the store's own tools to their ends, whatever their hashes say,
     /// and returns what is wrong with them. Writes nothing.
@@ -105,16 +110,6 @@ pub trait Store: Send + Sync {
     /// [`Artifact::content`]: crate::manifest::Artifact::content
     /// [`Artifact::of`]: crate::manifest::Artifact::of
     fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)>;
-
-    /// The stages of a restore: for each, in this order, the engine brings the store into the state and
-    /// calls [`Store::restore`]. Asked once, after [`Store::examine`], which is left out where an earlier
-    /// restore stands unfinished.
-    fn restore_stages(&self) -> Vec<Footing>;
-
-    /// One stage, by its index, of replacing the store's data by the source's. Stages that failed
-    /// before can be repeated from the first: what they left is replaced. [`Store::way_back`] says where the
-    /// old data is meanwhile.
-    async fn restore(&self, cx: &Cx, stage: usize, source: Source<'_>) -> Result<(), StoreError>;
 
     /// What a restore does about the passwords of those who log in, in words; none: the store holds none.
     fn passwords(&self, _passwords: Passwords) -> Option<String> {
@@ -131,6 +126,16 @@ pub trait Store: Send + Sync {
     /// runs.
     async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError>;
 
-    /// How the data is had back that [`Store::restore`] replaces.
+    /// Ends and removes what a dead run has left at work on this store. [`Shell::reap`] knows its processes in the
+    /// container and the siblings beside it; a store that makes more (a lock in its server, a container of another
+    /// image) removes that too. The container may be down, or a new one. May be repeated; a success where there is
+    /// nothing.
+    ///
+    /// [`Shell::reap`]: crate::ports::Shell::reap
+    async fn reap(&self, cx: &Cx, owner: &RunId) -> Result<(), StoreError> {
+        Ok(cx.shell.reap(self.workload(), owner).await?)
+    }
+
+    /// How the data is had back that a restore replaces.
     fn way_back(&self) -> WayBack<'_>;
 }

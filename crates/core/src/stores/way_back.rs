@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Cx, Footing, StoreError};
+use super::{Cx, Staged, StoreError};
 use crate::manifest::StoreRecord;
 
 /// How a store's old data is had back after a restore.
@@ -30,12 +30,8 @@ pub trait Aside: Send + Sync {
     /// What is held; none if it is nothing. Asked of a store that runs.
     async fn held(&self, cx: &Cx) -> Result<Vec<Old>, StoreError>;
 
-    /// The stages of putting it back, as [`Store::restore_stages`].
-    fn put_back_stages(&self) -> Vec<Footing>;
-
-    /// One stage of putting back what is held in the place of what was loaded. What was not replaced yet
-    /// stays as it is, and after a failure or a death the stages can be repeated from the first.
-    async fn put_back(&self, cx: &Cx, stage: usize) -> Result<(), StoreError>;
+    /// The work that puts what is held back in the place of what was loaded. What was not replaced yet stays as it is.
+    fn put_back(&self) -> Box<dyn Staged>;
 
     /// Frees what is held, and returns what it must not free: [`Old::is_sole`]. Called when every store was
     /// restored and compared, and runs; may be repeated.

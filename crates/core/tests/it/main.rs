@@ -13,3 +13,4 @@ mod recovery;
 mod restore;
 mod samples;
 mod selection;
+mod sink;

@@ -102,7 +102,7 @@ impl NatsStore {
         let (store, sink) = (self.clone(), sink.clone());
         let draining = async move { store.drain_account(&cx, &sink, account).await };
         let drained = AbortOnDropHandle::new(tokio::spawn(draining)).await;
-        drained.unwrap_or_else(|error| Err(bundling(&std::io::Error::other(error))))
+        drained.unwrap_or_else(|error| Err(bundling(std::io::Error::other(error))))
     }
 
     async fn drain_account(
@@ -112,9 +112,12 @@ impl NatsStore {
         account: TakenAccount,
     ) -> Result<(Artifact, Account), StoreError> {
         let of = account.login.account.clone();
-        let mut writer = sink
-            .create(&self.name, artifact_name(&self.name, of.as_deref()))
-            .await?;
+        let name = artifact_name(&self.name, of.as_deref());
+        let write = async |writer: &mut ArtifactWriter| self.bundle(cx, account, writer).await;
+        sink.put(&self.name, name, (ACCOUNT, of.as_deref()), write).await
+    }
+
+    async fn bundle(&self, cx: &Cx, account: TakenAccount, writer: &mut ArtifactWriter) -> Result<Account, StoreError> {
         let (near, far) = duplex(PIPE);
         let packed = GzipEncoder::with_quality(BufReader::with_capacity(PIPE, far), Level::Fastest);
         let filling = Cx {
@@ -122,33 +125,23 @@ impl NatsStore {
             ..cx.clone()
         };
         let pouring = async {
-            let poured = pour(cx, packed, &mut writer).await;
+            let poured = pour(cx, packed, writer).await;
             poured.inspect_err(|_| filling.cancel.cancel())
         };
         let (filled, poured) = join(self.fill(&filling, account, near), pouring).await;
         // Where pouring failed, filling failed because of it.
-        match poured.and(filled) {
-            Ok(account) => Ok((writer.commit(ACCOUNT, of.as_deref()).await?, account)),
-            Err(error) => {
-                writer.abort(&cx.report).await;
-                Err(error)
-            }
-        }
+        poured.and(filled)
     }
 
     async fn fill(&self, cx: &Cx, taken: TakenAccount, to: DuplexStream) -> Result<Account, StoreError> {
         let now = u64::try_from(cx.clock.now().as_second()).unwrap_or(0);
-        let mut bundle = cancellable(cx, Bundle::begin(to, now))
-            .await?
-            .map_err(|error| bundling(&error))?;
+        let mut bundle = cancellable(cx, Bundle::begin(to, now)).await?.map_err(bundling)?;
         let mut account = Account::default();
         for stream in taken.streams {
             self.bundle_up(cx, &taken.login, stream, &mut bundle, &mut account)
                 .await?;
         }
-        cancellable(cx, bundle.finish())
-            .await?
-            .map_err(|error| bundling(&error))?;
+        cancellable(cx, bundle.finish()).await?.map_err(bundling)?;
         Ok(account)
     }
 
@@ -174,7 +167,7 @@ impl NatsStore {
         let (counted, added) = join(hand_on(cx, &what, spooled, near), adding).await;
         // Damage ends both, and so does who packs.
         let counted = match (counted, added?) {
-            (Err(StoreError::Cancelled) | Ok(_), Err(error)) => return Err(bundling(&error)),
+            (Err(StoreError::Cancelled) | Ok(_), Err(error)) => return Err(bundling(error)),
             (counted, _) => counted?,
         };
         agrees(&stream, &counted).map_err(|difference| StoreError::Damaged(format!("{what}: {difference}")))?;
@@ -255,9 +248,7 @@ async fn pour(
 ) -> Result<(), StoreError> {
     loop {
         // What comes out of the spool has a deadline on every piece.
-        let read = cancellable(cx, piece(&mut packed))
-            .await?
-            .map_err(|error| bundling(&error))?;
+        let read = cancellable(cx, piece(&mut packed)).await?.map_err(bundling)?;
         let Some(bytes) = read else {
             return Ok(());
         };
@@ -273,10 +264,10 @@ pub(super) fn fact(what: &str, account: Option<&str>) -> String {
     }
 }
 
-fn bundling(error: &std::io::Error) -> StoreError {
+fn bundling(error: std::io::Error) -> StoreError {
     StoreError::Server {
         doing: "packing an account's streams".to_owned(),
-        cause: error.to_string(),
+        cause: error.into(),
     }
 }
 

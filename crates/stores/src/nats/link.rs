@@ -115,7 +115,10 @@ impl NatsStore {
                 cause: "the server does not accept it".to_owned(),
                 remedy: login.remedy(),
             },
-            _ => StoreError::Silent { store, cause },
+            _ => StoreError::Silent {
+                store,
+                cause: cause.into(),
+            },
         }
     }
 
@@ -217,11 +220,12 @@ impl Link {
                     "JetStream is not enabled for {}; a server that is to keep no streams is left alone with the label \
                      stillpoint.kind=none",
                     self.login.told()
-                ),
+                )
+                .into(),
             },
             _ => StoreError::Silent {
                 store: self.store.clone(),
-                cause: format!("{doing}: {error}"),
+                cause: format!("{doing}: {error}").into(),
             },
         })
     }
@@ -230,7 +234,7 @@ impl Link {
     pub(super) fn read(doing: &str, answer: &[u8]) -> Result<Result<Value, Refusal>, StoreError> {
         let answer: Value = serde_json::from_slice(answer).map_err(|error| StoreError::Server {
             doing: doing.to_owned(),
-            cause: format!("an answer that is no JSON: {error}"),
+            cause: format!("an answer that is no JSON: {error}").into(),
         })?;
         Ok(match answer.get("error") {
             Some(error) => Err(Refusal::of(error)),
@@ -242,7 +246,7 @@ impl Link {
     pub(super) fn refused(&self, doing: &str, refusal: &Refusal) -> StoreError {
         StoreError::Server {
             doing: format!("{doing} ({})", self.login.told()),
-            cause: format!("{} (error {})", refusal.words, refusal.code),
+            cause: format!("{} (error {})", refusal.words, refusal.code).into(),
         }
     }
 
@@ -320,7 +324,7 @@ impl Link {
         };
         StoreError::Silent {
             store: self.store.clone(),
-            cause: format!("{cause}{state}"),
+            cause: format!("{cause}{state}").into(),
         }
     }
 }

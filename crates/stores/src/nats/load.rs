@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use serde_json::json;
 use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::{Artifact, StoreRecord};
-use stillpoint_core::stores::{Copied, Cx, StoreError};
+use stillpoint_core::stores::{Copied, Cx, Footing, Source, Staged, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::NatsStore;
@@ -52,13 +52,33 @@ struct Progress {
     made: Vec<String>,
 }
 
+/// A restore of one server.
+pub(super) struct Load {
+    store: NatsStore,
+    source: Source,
+}
+
+impl Load {
+    pub(super) fn new(store: &NatsStore, source: Source) -> Self {
+        let store = store.clone();
+        Self { store, source }
+    }
+}
+
+#[async_trait]
+impl Staged for Load {
+    fn footings(&self) -> Vec<Footing> {
+        vec![Footing::Running]
+    }
+
+    async fn carry_out(&mut self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
+        let Source { record, artifacts, .. } = &self.source;
+        self.store.replace_all(cx, record, artifacts).await
+    }
+}
+
 impl NatsStore {
-    pub(super) async fn replace_all(
-        &self,
-        cx: &Cx,
-        record: &StoreRecord,
-        artifacts: &Artifacts,
-    ) -> Result<(), StoreError> {
+    async fn replace_all(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<(), StoreError> {
         let mut ready = Vec::new();
         for (login, artifact) in self.pairs(record)? {
             let found = self.look_into(cx, record, artifact, artifacts).await?;
@@ -314,7 +334,7 @@ impl Progress {
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         StoreError::Server {
             doing: error.to_string(),
-            cause: format!("streams {}", parts.join("; ")),
+            cause: format!("streams {}", parts.join("; ")).into(),
         }
     }
 }
@@ -339,7 +359,8 @@ fn arrived(stream: &Stream, counted: &Counted, made: &Stream) -> Result<(), Stor
         cause: format!(
             "the server made {count} messages up to sequence {last} of {} up to {}",
             messages.count, messages.given
-        ),
+        )
+        .into(),
     })
 }
 

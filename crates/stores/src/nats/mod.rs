@@ -39,11 +39,14 @@ use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::stores::{Cx, Footing, Kind, Pinned, Preflight, Source, Store, StoreError, WayBack, Written};
+use stillpoint_core::stores::{
+    Cx, Kind, Neighbours, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack, Written,
+};
 use stillpoint_core::workload::Workload;
 
 use crate::{Setting, labelled};
 use access::Access;
+use load::Load;
 
 const KIND: &str = "nats";
 
@@ -77,7 +80,12 @@ impl Kind for Nats {
         }
     }
 
-    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+    fn store(
+        &self,
+        name: StoreName,
+        workload: &Workload,
+        _neighbours: Neighbours<'_>,
+    ) -> Result<Arc<dyn Store>, StoreError> {
         let access = Access::of(&name, workload, &self.setting);
         let access = access.map_err(|what| StoreError::Unfit(format!("{name}: {what}")))?;
         Ok(Arc::new(NatsStore {
@@ -141,8 +149,13 @@ impl Store for NatsStore {
         self.hold(cx).await
     }
 
-    async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
-        self.fits(cx, record).await
+    async fn examine(&self, cx: &Cx, source: Source) -> Result<Box<dyn Staged>, StoreError> {
+        self.fits(cx, &source.record).await?;
+        Ok(self.unexamined(source))
+    }
+
+    fn unexamined(&self, source: Source) -> Box<dyn Staged> {
+        Box::new(Load::new(self, source))
     }
 
     async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
@@ -153,23 +166,15 @@ impl Store for NatsStore {
         drain::recognise(&self.name, name)
     }
 
-    fn restore_stages(&self) -> Vec<Footing> {
-        vec![Footing::Running]
-    }
-
-    async fn restore(&self, cx: &Cx, _stage: usize, source: Source<'_>) -> Result<(), StoreError> {
-        self.replace_all(cx, source.record, source.artifacts).await
-    }
-
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {
         self.count_restored(cx, record).await
     }
 
-    /// The server takes no second stream of the same subjects.
     async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
         self.try_login(cx, login).await
     }
 
+    /// The server takes no second stream of the same subjects.
     fn way_back(&self) -> WayBack<'_> {
         WayBack::Copy(self)
     }

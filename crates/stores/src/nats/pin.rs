@@ -132,7 +132,7 @@ impl NatsStore {
     async fn take(&self, cx: &Cx, link: &Link, stream: &Stream, in_flight: usize) -> Result<Option<Taken>, StoreError> {
         for _ in 1..ATTEMPTS {
             match self.try_take(cx, link, stream, in_flight).await {
-                Err(StoreError::Server { cause, .. }) if cause.contains(CONSUMER_ENDED) => {}
+                Err(StoreError::Server { cause, .. }) if cause.to_string().contains(CONSUMER_ENDED) => {}
                 taken => return taken,
             }
         }

@@ -121,7 +121,7 @@ impl Snapshot<'_> {
     fn failed(&self, cause: &str) -> StoreError {
         StoreError::Server {
             doing: format!("{} ({})", self.doing, self.link.login.told()),
-            cause: cause.trim().to_owned(),
+            cause: cause.trim().into(),
         }
     }
 }

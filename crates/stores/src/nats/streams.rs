@@ -214,7 +214,7 @@ impl Link {
             if is_last {
                 return Err(StoreError::Server {
                     doing: doing.to_owned(),
-                    cause: format!("{} of {total} were listed; is a server of the cluster down?", all.len()),
+                    cause: format!("{} of {total} were listed; is a server of the cluster down?", all.len()).into(),
                 });
             }
         }

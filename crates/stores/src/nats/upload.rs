@@ -137,7 +137,7 @@ impl Upload<'_> {
     fn failed(&self, cause: &str) -> StoreError {
         StoreError::Server {
             doing: format!("{} ({})", self.doing, self.link.login.told()),
-            cause: cause.to_owned(),
+            cause: cause.into(),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Who we are to the server and how we reach it: found in the container's environment, overridden
-//! by our own. Every connection of this store is opened here.
+//! What is ours of the way into a server: the settings of the store, and what becomes of the server's errors. Every
+//! connection of this store is opened here.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,32 +10,21 @@ use stillpoint_core::names::StoreName;
 use stillpoint_core::ports::{EngineError, within};
 use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_core::workload::Workload;
-use stillpoint_pg::{Endpoint, Login, PgError, Session};
+use stillpoint_pg::{Credentials, NoNumber, PgError, Server, Session, Via};
+
+pub(super) use stillpoint_pg::MAINTENANCE;
 
 use super::PostgresStore;
 use crate::Setting;
-use crate::toolbox::{Secret, guarded};
-
-pub(super) const PORT: u16 = 5432;
+use crate::toolbox::guarded;
 
 /// How long clients may wait for the locks of a backup, in seconds.
 const MAX_BLOCKED: u64 = 60;
 
-/// The database from which others are renamed, created and dropped: it exists on every server and
-/// nobody keeps data in it.
-pub(super) const MAINTENANCE: &str = "template1";
-
-/// Settings without which a session of ours could be ended from outside.
-const SETTINGS: &str = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
-    SET lock_timeout = '60s'; SET search_path = pg_catalog; SET client_min_messages = warning";
-
-/// What the container and our environment say about the login.
+/// The server, and what our environment says about it.
 #[derive(Clone)]
 pub(super) struct Access {
-    pub(super) user: String,
-    password: Secret,
-    /// The port that the server listens on, over the network and by its socket.
-    pub(super) port: u16,
+    pub(super) server: Server,
     /// How long clients may wait for the locks of a backup.
     pub(super) max_blocked: Duration,
     /// The variable that overrides the password.
@@ -44,94 +33,53 @@ pub(super) struct Access {
 
 impl Access {
     pub(super) fn of(store: &StoreName, workload: &Workload, setting: &Setting) -> Result<Self, StoreError> {
-        let own = |name: &str| workload.environment.get(name).cloned();
         let set = |what: &str| setting(&crate::variable(store.as_str(), what));
-        let user = set("USER").or_else(|| own("POSTGRES_USER"));
-        let password = Secret::known(set("PASSWORD"))
-            .or_else(|| Secret::in_file(set("PASSWORD_FILE")))
-            .or_else(|| Secret::known(own("POSTGRES_PASSWORD")))
-            .or_else(|| Secret::in_file(own("POSTGRES_PASSWORD_FILE")))
-            .unwrap_or(Secret::None);
-        let user = user.map_or_else(|| "postgres".to_owned(), |user| user.expose_secret().to_owned());
-        let max_blocked = set("MAX_BLOCKED_SECONDS").map(|text| text.expose_secret().to_owned());
-        let max_blocked = number(store, "MAX_BLOCKED_SECONDS", max_blocked)?.unwrap_or(MAX_BLOCKED);
-        let port = set("PORT").map(|port| port.expose_secret().to_owned());
-        let port = port.or_else(|| port_of(workload));
+        let credentials = Credentials::of(workload, set).map_err(|none| unfit(store, "PORT", &none))?;
+        let max_blocked = number(store, "MAX_BLOCKED_SECONDS", set("MAX_BLOCKED_SECONDS"))?;
         Ok(Self {
-            user,
-            password,
-            port: number(store, "PORT", port)?.unwrap_or(PORT),
-            max_blocked: Duration::from_secs(max_blocked),
+            server: Server::new(workload.id.clone(), credentials),
+            max_blocked: Duration::from_secs(max_blocked.unwrap_or(MAX_BLOCKED)),
             variable: crate::variable(store.as_str(), "PASSWORD"),
         })
+    }
+
+    /// The role that we log in as.
+    pub(super) fn user(&self) -> &str {
+        &self.server.credentials().user
     }
 }
 
 /// A setting that is a number.
-fn number<T: FromStr>(store: &StoreName, what: &str, set: Option<String>) -> Result<Option<T>, StoreError> {
-    let unfit = |text: &String| {
-        let variable = crate::variable(store.as_str(), what);
-        StoreError::Unfit(format!("{store}: `{text}` is no such number: set {variable} to one"))
-    };
-    set.map(|text| text.trim().parse().map_err(|_| unfit(&text)))
-        .transpose()
+fn number<T: FromStr>(store: &StoreName, what: &str, set: Option<SecretString>) -> Result<Option<T>, StoreError> {
+    let parsed = set.map(|text| {
+        let text = text.expose_secret();
+        text.trim()
+            .parse()
+            .map_err(|_| unfit(store, what, &NoNumber(text.to_owned())))
+    });
+    parsed.transpose()
 }
 
-/// The port that the server was started with: its command line stands above its environment.
-fn port_of(workload: &Workload) -> Option<String> {
-    let words: Vec<&str> = workload.command.words().collect();
-    let told = words.iter().enumerate().filter_map(|(at, word)| {
-        let next = || words.get(at + 1).copied();
-        match *word {
-            "-p" | "--port" => next(),
-            "-c" | "--set" => next()?.strip_prefix("port="),
-            word => ["--port=", "-cport=", "-p"]
-                .iter()
-                .find_map(|option| word.strip_prefix(option)),
-        }
-    });
-    let told = told.map(|port| port.trim().to_owned()).next_back();
-    told.or_else(|| {
-        workload
-            .environment
-            .get("PGPORT")
-            .map(|port| port.expose_secret().to_owned())
-    })
+fn unfit(store: &StoreName, what: &str, none: &NoNumber) -> StoreError {
+    let variable = crate::variable(store.as_str(), what);
+    StoreError::Unfit(format!("{store}: {none}: set {variable} to one"))
+}
+
+/// By what a store's call reaches its server.
+pub(super) fn via(cx: &Cx) -> Via {
+    Via {
+        shell: cx.shell.clone(),
+        reach: cx.reach.clone(),
+        clock: cx.clock.clone(),
+        limit: cx.idle_limit,
+    }
 }
 
 impl PostgresStore {
     /// Connects to a database of the server.
     pub(super) async fn open(&self, cx: &Cx, database: &str) -> Result<Session, StoreError> {
-        let options = self.options(cx).await?;
-        self.log_in(cx, database, options).await
-    }
-
-    /// The same with these options of the server alone.
-    pub(super) async fn log_in(&self, cx: &Cx, database: &str, options: String) -> Result<Session, StoreError> {
-        let session = self.enter(cx, database, options).await?;
-        let set = session.run(cx.idle_limit, SETTINGS).await;
-        set.map_err(|error| server("preparing a session", error))?;
-        Ok(session)
-    }
-
-    pub(super) async fn endpoint(&self, cx: &Cx, options: String) -> Result<Endpoint, StoreError> {
-        let login = Login {
-            user: self.access.user.clone(),
-            password: self.password(cx).await?,
-        };
-        Ok(Endpoint {
-            reach: cx.reach.clone(),
-            clock: cx.clock.clone(),
-            workload: self.workload.clone(),
-            port: self.access.port,
-            login,
-            options,
-        })
-    }
-
-    /// The password, read from inside the container where it is a Docker secret.
-    pub(super) async fn password(&self, cx: &Cx) -> Result<Option<SecretString>, StoreError> {
-        self.access.password.read(cx, &self.workload).await
+        let opened = self.access.server.open(&via(cx), database).await;
+        opened.map_err(|error| self.login_failed(error))
     }
 
     /// Waits until the server takes connections: after a start it may recover for minutes.
@@ -160,26 +108,28 @@ impl PostgresStore {
                 let variable = &self.access.variable;
                 let remedy = format!(
                     "set {variable} (or {variable}_FILE) to the password of `{}`",
-                    self.access.user
+                    self.access.user()
                 );
                 StoreError::Credential {
                     store,
-                    user: self.access.user.clone(),
+                    user: self.access.user().to_owned(),
                     cause,
                     remedy,
                 }
             }
             PgError::Engine(error @ EngineError::Refused { .. }) => StoreError::Silent {
                 store,
-                cause: error.to_string(),
+                cause: error.into(),
             },
-            PgError::NotReady(cause) | PgError::Broken(cause) => StoreError::Silent { store, cause },
+            PgError::NotReady(cause) | PgError::Broken(cause) => StoreError::Silent {
+                store,
+                cause: cause.into(),
+            },
             PgError::Overdue(overdue) => StoreError::Silent {
                 store,
-                cause: overdue.to_string(),
+                cause: overdue.into(),
             },
-            PgError::Engine(error) => StoreError::Engine(error),
-            error @ PgError::Statement { .. } => server("logging in", error),
+            error => server("logging in", error),
         }
     }
 }
@@ -207,18 +157,32 @@ pub(super) fn server(doing: impl Into<String>, error: PgError) -> StoreError {
     match error {
         PgError::Engine(error) => StoreError::Engine(error),
         PgError::Overdue(overdue) => StoreError::Overdue(overdue),
+        PgError::Tool {
+            doing,
+            tool,
+            code,
+            errors,
+        } => StoreError::Tool {
+            doing,
+            tool,
+            code,
+            errors,
+        },
         error => StoreError::Server {
             doing: doing.into(),
-            cause: error.to_string(),
+            cause: error.into(),
         },
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
+    use std::error::Error;
+    use std::iter::successors;
 
+    use stillpoint_core::engine::errors::RunFailure;
     use stillpoint_core::workload::CommandLine;
+    use stillpoint_pg::Password;
 
     use super::*;
     use crate::labels::tests::{container, settings_of};
@@ -228,12 +192,30 @@ mod tests {
         let environment = ["POSTGRES_USER=own", "POSTGRES_PASSWORD=own"];
         let workload = container(labels, &environment);
         let access = Access::of(&StoreName::new("db"), &workload, &settings_of(&workload, above)).unwrap();
-        let password = match access.password {
-            Secret::None => "none".to_owned(),
-            Secret::Known(password) => password.expose_secret().to_owned(),
-            Secret::InFile(path) => format!("file {}", path.expose_secret()),
+        let Credentials { user, password, .. } = access.server.credentials();
+        let password = match password {
+            Password::None => "none".to_owned(),
+            Password::Known(password) => password.expose_secret().to_owned(),
+            Password::InFile(path) => format!("file {}", path.expose_secret()),
         };
-        (access.user, password)
+        (user.clone(), password)
+    }
+
+    #[test]
+    fn what_the_server_answered_is_the_cause_and_not_only_its_words() {
+        let answer = PgError::Statement {
+            message: "no such table".to_owned(),
+            code: "42P01".to_owned(),
+        };
+        let failed = server("looking", answer);
+        assert_eq!(failed.to_string(), "looking: no such table (SQLSTATE 42P01)");
+        let run = RunFailure::of(&StoreName::new("db"), failed);
+        let chain: Vec<&(dyn Error + 'static)> = successors(run.source(), |error| error.source()).collect();
+        let cause = chain.last().and_then(|cause| cause.downcast_ref::<PgError>());
+        assert!(
+            matches!(cause, Some(PgError::Statement { code, .. }) if code == "42P01"),
+            "{chain:?}"
+        );
     }
 
     #[test]
@@ -242,7 +224,7 @@ mod tests {
             let mut workload = container(labels, environment);
             workload.command = CommandLine::new(command.iter().map(|word| (*word).to_owned()));
             let access = Access::of(&StoreName::new("db"), &workload, &settings_of(&workload, &[]));
-            access.map(|access| access.port).ok()
+            access.map(|access| access.server.credentials().port).ok()
         };
         assert_eq!(port(&["postgres"], &[], &[]), Some(5432));
         for command in [

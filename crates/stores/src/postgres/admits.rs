@@ -20,7 +20,7 @@ impl PostgresStore {
             reach: cx.reach.clone(),
             clock: cx.clock.clone(),
             workload: self.workload.clone(),
-            port: login.port.unwrap_or(self.access.port),
+            port: login.port.unwrap_or(self.access.server.credentials().port),
             login: Login {
                 user: user.clone(),
                 password: login.password.clone(),

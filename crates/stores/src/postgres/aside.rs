@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 use stillpoint_core::stores;
-use stillpoint_core::stores::{Cx, Footing, StoreError};
+use stillpoint_core::stores::{Cx, Footing, Staged, StoreError};
 use stillpoint_pg::Session;
 use stillpoint_pg::quote::{ident, literal};
 
@@ -237,19 +237,8 @@ impl stores::Aside for PostgresStore {
         Ok(databases.chain(passwords?).collect())
     }
 
-    fn put_back_stages(&self) -> Vec<Footing> {
-        vec![Footing::Running]
-    }
-
-    async fn put_back(&self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
-        let session = self.open(cx, MAINTENANCE).await?;
-        let done = async {
-            self.put_all_back(cx, &session).await?;
-            passwords::put_back(cx, &session).await
-        };
-        let done = done.await;
-        session.close().await;
-        done
+    fn put_back(&self) -> Box<dyn Staged> {
+        Box::new(PutBack(self.clone()))
     }
 
     async fn discard(&self, cx: &Cx) -> Result<Vec<stores::Old>, StoreError> {
@@ -258,6 +247,28 @@ impl stores::Aside for PostgresStore {
             let left = self.discard_all(cx, &session).await?;
             passwords::discard(cx, &session).await?;
             Ok(left)
+        };
+        let done = done.await;
+        session.close().await;
+        done
+    }
+}
+
+/// Putting the old data of one server back.
+struct PutBack(PostgresStore);
+
+#[async_trait]
+impl Staged for PutBack {
+    fn footings(&self) -> Vec<Footing> {
+        vec![Footing::Running]
+    }
+
+    async fn carry_out(&mut self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
+        let store = &self.0;
+        let session = store.open(cx, MAINTENANCE).await?;
+        let done = async {
+            store.put_all_back(cx, &session).await?;
+            passwords::put_back(cx, &session).await
         };
         let done = done.await;
         session.close().await;

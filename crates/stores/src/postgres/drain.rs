@@ -9,7 +9,7 @@ use futures::future::join;
 use stillpoint_core::manifest::{Artifact, CLIENTS_WAITED, Inventory};
 use stillpoint_core::names::ArtifactName;
 use stillpoint_core::ports::Process;
-use stillpoint_core::sink::Sink;
+use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_core::stores::{Cx, Drained, StoreError, together};
 use stillpoint_pg::Session;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ use super::pin::{PinnedDatabase, PinnedServer};
 use super::preflight::BYTES;
 use super::tools::{Compression, Tool};
 use super::{PostgresStore, globals, inventory, queue, sequences, waiting};
-use crate::toolbox::{Doing, end, opened, stream_out};
+use crate::toolbox::{Doing, opened, stream_out};
 
 /// What an artifact of this kind holds.
 pub(super) const GLOBALS: &str = "globals";
@@ -47,7 +47,7 @@ struct Counted {
 impl PinnedServer {
     pub(super) async fn drain_all(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         let compression = self.store.probe_tools(cx).await?;
-        let mut artifacts = vec![self.drain_globals(cx, sink).await?];
+        let mut artifacts = vec![self.drain_globals(sink).await?];
         let store = &self.store;
         let drain = |database, cx| async move { store.drain_and_count(&cx, sink, database, compression).await };
         let databases = &mut self.databases;
@@ -89,16 +89,11 @@ impl PinnedServer {
         })
     }
 
-    async fn drain_globals(&self, cx: &Cx, sink: &Sink) -> Result<Artifact, StoreError> {
+    async fn drain_globals(&self, sink: &Sink) -> Result<Artifact, StoreError> {
         let name = ArtifactName::of(&[self.store.name.as_str(), "globals.sql.gz"]);
-        let mut writer = sink.create(&self.store.name, name).await?;
-        match writer.write(Bytes::from(globals::pack(&self.globals)?)).await {
-            Ok(()) => Ok(writer.commit(GLOBALS, None).await?),
-            Err(error) => {
-                writer.abort(&cx.report).await;
-                Err(error.into())
-            }
-        }
+        let packed = globals::pack(&self.globals)?;
+        let write = async |writer: &mut ArtifactWriter| writer.write(Bytes::from(packed)).await;
+        Ok(sink.put(&self.store.name, name, (GLOBALS, None), write).await?.0)
     }
 }
 
@@ -136,7 +131,7 @@ impl PostgresStore {
         let (dumped, mut counted) = (dumped?, counted?);
         let sequences = sequences::counted(&database.sequences, &database.name);
         counted.counts.inventory.extend(sequences);
-        let beside = self.drain_sequences(cx, sink, &database.sequences, &database.name);
+        let beside = self.drain_sequences(sink, &database.sequences, &database.name);
         let artifacts = [dumped].into_iter().chain(beside.await?).collect();
         Ok(Dumped { artifacts, counted })
     }
@@ -168,15 +163,9 @@ impl PostgresStore {
     async fn drain_dump(&self, cx: &Cx, sink: &Sink, database: &str, process: Process) -> Result<Artifact, StoreError> {
         let what = format!("dumping database `{database}`");
         let name = ArtifactName::of(&[self.name.as_str(), &format!("{database}.dump")]);
-        let writer = match sink.create(&self.name, name).await {
-            Ok(writer) => writer,
-            Err(error) => {
-                end(cx, dumping(&what), process).await;
-                return Err(error.into());
-            }
-        };
-        let writer = stream_out(cx, dumping(&what), process, writer).await?;
-        Ok(writer.commit(DATABASE, Some(database)).await?)
+        let write = async |writer: &mut ArtifactWriter| stream_out(cx, dumping(&what), process, writer).await;
+        let put = sink.put(&self.name, name, (DATABASE, Some(database)), write).await?;
+        Ok(put.0)
     }
 }
 

@@ -3,9 +3,10 @@
 //! from being loaded. Those that failed are tried once more, when all others are there and as their own users would see
 //! them ([`reload`](super::reload)). May be repeated after a death at any point.
 
+use async_trait::async_trait;
 use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::Artifact;
-use stillpoint_core::stores::{Cx, Source, StoreError, together};
+use stillpoint_core::stores::{Cx, Footing, Source, Staged, StoreError, together};
 use stillpoint_pg::Session;
 
 use super::access::{MAINTENANCE, server};
@@ -25,8 +26,32 @@ pub(super) struct Dump<'a> {
     sequences: Option<&'a Artifact>,
 }
 
+/// A restore of one server.
+pub(super) struct Load {
+    store: PostgresStore,
+    source: Source,
+}
+
+impl Load {
+    pub(super) fn new(store: &PostgresStore, source: Source) -> Self {
+        let store = store.clone();
+        Self { store, source }
+    }
+}
+
+#[async_trait]
+impl Staged for Load {
+    fn footings(&self) -> Vec<Footing> {
+        vec![Footing::Running]
+    }
+
+    async fn carry_out(&mut self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
+        self.store.load_all(cx, &self.source).await
+    }
+}
+
 impl PostgresStore {
-    pub(super) async fn load_all(&self, cx: &Cx, source: Source<'_>) -> Result<(), StoreError> {
+    async fn load_all(&self, cx: &Cx, source: &Source) -> Result<(), StoreError> {
         let Source { record, artifacts, .. } = source;
         let session = self.open(cx, MAINTENANCE).await?;
         left_out::tell(cx, record);
@@ -72,11 +97,11 @@ impl PostgresStore {
         }
     }
 
-    async fn prepare(&self, cx: &Cx, session: &Session, source: Source<'_>) -> Result<(), StoreError> {
+    async fn prepare(&self, cx: &Cx, session: &Session, source: &Source) -> Result<(), StoreError> {
         for artifact in &source.record.artifacts {
             match (artifact.content.as_str(), &artifact.of) {
                 (GLOBALS, _) => {
-                    let packed = self.read(artifact, source.artifacts).await?;
+                    let packed = self.read(artifact, &source.artifacts).await?;
                     let roles = Roles::of(cx, session, &self.name, source.passwords).await?;
                     globals::replay(cx, session, &globals::unpack(&packed)?, &roles).await?;
                 }

@@ -86,14 +86,14 @@ pub(super) async fn lock_failed(session: &Session, database: &str, error: PgErro
     match &error {
         PgError::Statement { code, message } if code == NO_SLOT => StoreError::Server {
             doing,
-            cause: format!("{message}; raise `max_locks_per_transaction` of the server"),
+            cause: format!("{message}; raise `max_locks_per_transaction` of the server").into(),
         },
         PgError::Statement { code, .. } if code == NOT_HAD || code == DEADLOCK => {
             drop(session.run(STATEMENT, "ROLLBACK").await);
             match session.column(STATEMENT, WHO).await {
                 Ok(who) if !who.is_empty() => StoreError::Server {
                     doing,
-                    cause: who.join("; "),
+                    cause: who.join("; ").into(),
                 },
                 // Whoever it was has let go, or cannot be seen: the server's words are all there is.
                 _ => server(doing, error),

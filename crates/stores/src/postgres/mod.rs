@@ -8,7 +8,6 @@ mod access;
 mod admits;
 mod aside;
 mod capacity;
-mod cron;
 mod drain;
 mod extensions;
 mod globals;
@@ -22,7 +21,6 @@ mod passwords;
 mod pin;
 mod preflight;
 mod queue;
-mod quiet;
 mod reload;
 mod repack;
 mod sequences;
@@ -31,7 +29,6 @@ mod tablespaces;
 mod tools;
 mod waiting;
 mod watermark;
-mod way;
 
 use std::sync::{Arc, OnceLock};
 
@@ -41,11 +38,14 @@ use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::stores::{Cx, Footing, Kind, Pinned, Preflight, Source, Store, StoreError, WayBack, Written};
+use stillpoint_core::stores::{
+    Cx, Kind, Neighbours, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack, Written,
+};
 use stillpoint_core::workload::Workload;
 
 use crate::{Setting, labelled};
 use access::Access;
+use load::Load;
 use tools::Compression;
 
 const KIND: &str = "postgres";
@@ -87,15 +87,18 @@ impl Kind for Postgres {
         has("PGDATA") && server && !tool
     }
 
-    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+    fn store(
+        &self,
+        name: StoreName,
+        workload: &Workload,
+        _neighbours: Neighbours<'_>,
+    ) -> Result<Arc<dyn Store>, StoreError> {
         let access = Access::of(&name, workload, &self.setting)?;
         Ok(Arc::new(PostgresStore {
             name,
             workload: workload.id.clone(),
             access,
             compression: OnceLock::new(),
-            options: OnceLock::new(),
-            tool_user: OnceLock::new(),
         }))
     }
 }
@@ -108,10 +111,6 @@ struct PostgresStore {
     access: Access,
     /// What the server's own `pg_dump` was found to be able to do.
     compression: OnceLock<Compression>,
-    /// What every login says, once the server's version is known.
-    options: OnceLock<String>,
-    /// Whom of its container the server's socket lets in.
-    tool_user: OnceLock<Option<String>>,
 }
 
 #[async_trait]
@@ -152,8 +151,13 @@ impl Store for PostgresStore {
         self.hold(cx).await
     }
 
-    async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
-        self.fits(cx, record).await
+    async fn examine(&self, cx: &Cx, source: Source) -> Result<Box<dyn Staged>, StoreError> {
+        self.fits(cx, &source.record).await?;
+        Ok(self.unexamined(source))
+    }
+
+    fn unexamined(&self, source: Source) -> Box<dyn Staged> {
+        Box::new(Load::new(self, source))
     }
 
     async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
@@ -162,14 +166,6 @@ impl Store for PostgresStore {
 
     fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)> {
         structure::recognise(&self.name, name)
-    }
-
-    fn restore_stages(&self) -> Vec<Footing> {
-        vec![Footing::Running]
-    }
-
-    async fn restore(&self, cx: &Cx, _stage: usize, source: Source<'_>) -> Result<(), StoreError> {
-        self.load_all(cx, source).await
     }
 
     fn passwords(&self, passwords: Passwords) -> Option<String> {

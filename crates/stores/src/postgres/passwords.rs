@@ -213,7 +213,7 @@ impl PostgresStore {
             Passwords::Keep => "roles that exist keep their present passwords".to_owned(),
             Passwords::Backup => format!(
                 "roles that exist get the backup's passwords, but `{}`, as which Stillpoint logs in",
-                self.access.user
+                self.access.user()
             ),
         }
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{Cx, Drained, Pinned, StoreError, together};
-use stillpoint_pg::{PgError, Session};
+use stillpoint_pg::{PgError, Session, cron};
 
 use super::access::{MAINTENANCE, server};
 use super::locks::{lock_all, lock_failed};
@@ -100,6 +100,27 @@ impl PostgresStore {
                 cron,
             }),
             Err(error) => Err(lock_failed(&holder, &name, error).await),
+        }
+    }
+}
+
+impl PostgresStore {
+    /// The session that holds the jobs of a database off until the marks of all stores have been compared; none where it
+    /// has no `pg_cron`. `holder` is in that database.
+    async fn hold_cron_off(&self, cx: &Cx, holder: &Session, database: &str) -> Result<Option<Session>, StoreError> {
+        let table = match cron::table(holder, STATEMENT).await {
+            Ok(Some(table)) => table,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(lock_failed(holder, database, error).await),
+        };
+        let session = self.open(cx, database).await?;
+        match cron::hold_off(&session, STATEMENT, &table).await {
+            Ok(()) => Ok(Some(session)),
+            Err(error) => {
+                let failed = lock_failed(&session, database, error).await;
+                session.close().await;
+                Err(failed)
+            }
         }
     }
 }

@@ -61,7 +61,8 @@ impl PostgresStore {
             "t" => Ok(()),
             _ => Err(StoreError::Unfit(format!(
                 "{}: role `{}` is no superuser",
-                self.name, self.access.user
+                self.name,
+                self.access.user()
             ))),
         }
     }

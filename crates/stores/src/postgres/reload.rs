@@ -91,7 +91,7 @@ impl PostgresStore {
                 1 => format!("database `{name}` cannot be loaded; all others are there"),
                 many => format!("{many} databases cannot be loaded; all others are there"),
             },
-            cause: causes.join("; "),
+            cause: causes.join("; ").into(),
         })
     }
 

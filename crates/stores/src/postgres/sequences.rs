@@ -7,7 +7,7 @@ use bytes::Bytes;
 use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::{Artifact, Inventory};
 use stillpoint_core::names::ArtifactName;
-use stillpoint_core::sink::Sink;
+use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_pg::quote::literal;
 use stillpoint_pg::script::statements;
@@ -122,7 +122,6 @@ impl PostgresStore {
     /// Stores them beside the dump of their database; nothing where it has none.
     pub(super) async fn drain_sequences(
         &self,
-        cx: &Cx,
         sink: &Sink,
         sequences: &[Sequence],
         database: &str,
@@ -132,14 +131,9 @@ impl PostgresStore {
         }
         let packed = globals::pack(&script(sequences, database))?;
         let name = ArtifactName::of(&[self.name.as_str(), &format!("{database}{FILE}")]);
-        let mut writer = sink.create(&self.name, name).await?;
-        match writer.write(Bytes::from(packed)).await {
-            Ok(()) => Ok(Some(writer.commit(SEQUENCES, Some(database)).await?)),
-            Err(error) => {
-                writer.abort(&cx.report).await;
-                Err(error.into())
-            }
-        }
+        let write = async |writer: &mut ArtifactWriter| writer.write(Bytes::from(packed)).await;
+        let put = sink.put(&self.name, name, (SEQUENCES, Some(database)), write).await?;
+        Ok(Some(put.0))
     }
 
     /// Sets the sequences of a loaded database.

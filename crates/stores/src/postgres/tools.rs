@@ -1,12 +1,10 @@
-//! The server's own client programs, run in its container so that versions always match. Names and
-//! passwords travel in the environment, never in the argument list: a database named `a=b` would
-//! be read as a connection string there (manual, `pg_dump -d`).
+//! The server's own client programs, run in its container so that versions always match.
 
 use stillpoint_core::ports::{Command, Process};
 use stillpoint_core::stores::{Cx, StoreError};
 
 use super::PostgresStore;
-use super::access::MAINTENANCE;
+use super::access::{MAINTENANCE, via};
 use crate::toolbox::{Doing, collect};
 
 /// The programs that we use.
@@ -73,15 +71,8 @@ impl PostgresStore {
         database: &str,
         input: bool,
     ) -> Result<Process, StoreError> {
-        let mut command = command
-            .env("PGUSER", self.access.user.as_str().into())
-            .env("PGDATABASE", database.into())
-            .env("PGPORT", self.access.port.to_string().into())
-            .env("PGOPTIONS", self.options(cx).await?.into());
-        if let Some(password) = self.password(cx).await? {
-            command = command.env("PGPASSWORD", password);
-        }
-        command = command.user(self.tool_user(cx).await?.as_deref());
+        let command = self.access.server.logged_in(&via(cx), command, database).await;
+        let mut command = command.map_err(|error| self.login_failed(error))?;
         command.input = input;
         Ok(cx.shell.exec(&self.workload, command).await?)
     }

@@ -174,7 +174,7 @@ impl Watch {
                 "it gave way to `{statement}`, which had waited {} s for its locks (`max_blocked_seconds` is {limit}): set \
                  `mode = \"hold\"` for {store}, so that its clients stay down until it is dumped, or raise the limit",
                 span.as_secs()
-            ),
+            ).into(),
         })
     }
 }

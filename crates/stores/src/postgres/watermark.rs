@@ -100,6 +100,6 @@ async fn number(cx: &Cx, session: &Session, sql: &str) -> Result<u64, StoreError
     let text = text.map_err(|error| server("reading the mark of writes", error))?;
     text.parse().map_err(|_| StoreError::Server {
         doing: "reading the mark of writes".to_owned(),
-        cause: format!("`{text}` is no number"),
+        cause: format!("`{text}` is no number").into(),
     })
 }

@@ -1,5 +1,5 @@
 //! Bytes between a process in a container and the repository. Whatever goes wrong, the process is
-//! gone and no artifact exists when these return an error.
+//! gone when these return an error.
 
 use std::io::{Cursor, ErrorKind};
 
@@ -32,33 +32,26 @@ pub(crate) struct Doing<'a> {
 /// What looks at bytes while they pass.
 type Watch<'a> = &'a mut (dyn FnMut(&Bytes) + Send);
 
-/// Streams a process's output into an artifact. The artifact is returned uncommitted, after the
-/// process has exited with 0.
+/// Streams a process's output into an artifact, and returns when the process has exited with 0.
 pub(crate) async fn stream_out(
     cx: &Cx,
     doing: Doing<'_>,
     process: Process,
-    writer: ArtifactWriter,
-) -> Result<ArtifactWriter, StoreError> {
+    writer: &mut ArtifactWriter,
+) -> Result<(), StoreError> {
     stream_out_watched(cx, doing, process, writer, &mut |_| {}).await
 }
 
-/// As [`stream_out`]; `watch` sees every byte. What it found is asked before the artifact is committed.
+/// As [`stream_out`]; `watch` sees every byte.
 pub(crate) async fn stream_out_watched(
     cx: &Cx,
     doing: Doing<'_>,
     mut process: Process,
-    mut writer: ArtifactWriter,
+    writer: &mut ArtifactWriter,
     watch: Watch<'_>,
-) -> Result<ArtifactWriter, StoreError> {
-    let copied = copy_out(cx, doing, &mut process.output, &mut writer, watch).await;
-    match ended(cx, doing, process.control, copied).await {
-        Ok(()) => Ok(writer),
-        Err(error) => {
-            writer.abort(&cx.report).await;
-            Err(error)
-        }
-    }
+) -> Result<(), StoreError> {
+    let copied = copy_out(cx, doing, &mut process.output, writer, watch).await;
+    ended(cx, doing, process.control, copied).await
 }
 
 async fn copy_out(

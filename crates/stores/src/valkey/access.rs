@@ -145,15 +145,18 @@ impl ValkeyStore {
                 }
             }
             Trouble::Engine(EngineError::Refused { message: cause, .. }) | Trouble::Broken(cause) => {
-                StoreError::Silent { store, cause }
+                StoreError::Silent {
+                    store,
+                    cause: cause.into(),
+                }
             }
             Trouble::Overdue(overdue) => StoreError::Silent {
                 store,
-                cause: overdue.to_string(),
+                cause: overdue.into(),
             },
             trouble @ Trouble::Loading => StoreError::Silent {
                 store,
-                cause: trouble.to_string(),
+                cause: trouble.into(),
             },
             trouble => server("logging in", trouble),
         }
@@ -177,7 +180,7 @@ pub(super) fn server(doing: impl Into<String>, trouble: Trouble) -> StoreError {
         Trouble::Overdue(overdue) => StoreError::Overdue(overdue),
         trouble => StoreError::Server {
             doing: doing.into(),
-            cause: trouble.to_string(),
+            cause: trouble.into(),
         },
     }
 }

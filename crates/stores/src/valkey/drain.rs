@@ -12,7 +12,7 @@ use super::info::Info;
 use super::pin::PinnedServer;
 use super::preflight;
 use super::rdb::{Check, Sound};
-use super::reader::READING;
+use super::reader::{READING, Reader};
 use super::saves::{self, Fate};
 use super::versions::MAGIC;
 use crate::toolbox::{guarded, stream_out_watched};
@@ -29,23 +29,18 @@ impl PinnedServer {
         if fate == Fate::Failed {
             return Err(saves::failed());
         }
-        let (writer, sound) = self.store_dump(cx, sink).await?;
-        if !sound.has_checksum && fate != Fate::Done {
-            writer.abort(&cx.report).await;
-            return Err(StoreError::Server {
-                doing: READING.what.to_owned(),
-                cause: "the server writes no checksums (rdbchecksum no), and could not say any more whether our save \
-                        succeeded: others came after it"
-                    .to_owned(),
-            });
-        }
+        let name = ArtifactName::of(&[&format!("{}{SUFFIX}", self.store.name)]);
+        let reader = self.reader.take();
+        let reader = reader.ok_or_else(|| self.store.unfit("it is not pinned any more"))?;
+        let path = self.layout.path();
+        let write = async |writer: &mut ArtifactWriter| copy(cx, reader, &path, fate, writer).await;
+        let (artifact, sound) = sink.put(&self.store.name, name, (RDB, None), write).await?;
         if !sound.has_checksum {
             cx.report.warn(format!(
                 "{}: the server writes no checksums (rdbchecksum no): what was damaged before it was read cannot be told",
                 self.store.name
             ));
         }
-        let artifact = writer.commit(RDB, None).await?;
         Ok(self.record(artifact, sound))
     }
 
@@ -76,39 +71,6 @@ impl PinnedServer {
         }
     }
 
-    async fn store_dump(&mut self, cx: &Cx, sink: &Sink) -> Result<(ArtifactWriter, Sound), StoreError> {
-        let name = ArtifactName::of(&[&format!("{}{SUFFIX}", self.store.name)]);
-        let reader = self.reader.take();
-        let reader = reader.ok_or_else(|| self.store.unfit("it is not pinned any more"))?;
-        let writer = match sink.create(&self.store.name, name).await {
-            Ok(writer) => writer,
-            Err(error) => {
-                reader.end(cx).await;
-                return Err(error.into());
-            }
-        };
-        let process = match reader.go(cx).await {
-            Ok(process) => process,
-            Err(error) => {
-                writer.abort(&cx.report).await;
-                return Err(error);
-            }
-        };
-        let mut check = Check::new();
-        let writer = stream_out_watched(cx, READING, process, writer, &mut |piece| check.take(piece)).await?;
-        match check.finish() {
-            Ok(sound) => Ok((writer, sound)),
-            Err(flaw) => {
-                writer.abort(&cx.report).await;
-                let doing = format!("{} {}", READING.what, self.layout.path());
-                Err(StoreError::Server {
-                    doing,
-                    cause: flaw.to_string(),
-                })
-            }
-        }
-    }
-
     fn record(&self, artifact: Artifact, sound: Sound) -> Drained {
         let facts = [
             self.version.fact(),
@@ -123,4 +85,31 @@ impl PinnedServer {
             facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
         }
     }
+}
+
+/// Copies the dump, and returns what it was found to be. `fate` is what became of the save that wrote it.
+async fn copy(
+    cx: &Cx,
+    reader: Reader,
+    path: &str,
+    fate: Fate,
+    writer: &mut ArtifactWriter,
+) -> Result<Sound, StoreError> {
+    let process = reader.go(cx).await?;
+    let mut check = Check::new();
+    stream_out_watched(cx, READING, process, writer, &mut |piece| check.take(piece)).await?;
+    let sound = check.finish().map_err(|flaw| StoreError::Server {
+        doing: format!("{} {path}", READING.what),
+        cause: flaw.into(),
+    })?;
+    if sound.has_checksum || fate == Fate::Done {
+        return Ok(sound);
+    }
+    Err(StoreError::Server {
+        doing: READING.what.to_owned(),
+        cause:
+            "the server writes no checksums (rdbchecksum no), and could not say any more whether our save succeeded: \
+                others came after it"
+                .into(),
+    })
 }

@@ -35,9 +35,10 @@ impl Layout {
         };
         let (folder, dump) = (ask("dir").await?, ask("dbfilename").await?);
         if !folder.starts_with('/') || dump.is_empty() {
-            let cause = "it does not tell where it keeps its data".to_owned();
-            let doing = "asking for the server's settings `dir` and `dbfilename`".to_owned();
-            return Err(StoreError::Server { doing, cause });
+            return Err(StoreError::Server {
+                doing: "asking for the server's settings `dir` and `dbfilename`".to_owned(),
+                cause: "it does not tell where it keeps its data".into(),
+            });
         }
         Ok(Self {
             folder,

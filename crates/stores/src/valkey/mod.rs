@@ -24,7 +24,7 @@ mod structure;
 mod versions;
 mod watermark;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
@@ -32,13 +32,15 @@ use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
-use stillpoint_core::stores::{Cx, Footing, Kind, Pinned, Preflight, Source, Store, StoreError, WayBack, Written};
+use stillpoint_core::stores::{
+    Cx, Kind, Neighbours, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack, Written,
+};
 use stillpoint_core::workload::Workload;
 
 use crate::Setting;
 use access::Access;
 use layout::Layout;
-use restore::Stage;
+use restore::Restore;
 use versions::Version;
 
 const KIND: &str = "valkey";
@@ -81,15 +83,17 @@ impl Kind for Valkey {
         }
     }
 
-    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+    fn store(
+        &self,
+        name: StoreName,
+        workload: &Workload,
+        _neighbours: Neighbours<'_>,
+    ) -> Result<Arc<dyn Store>, StoreError> {
         let access = Access::of(&name, workload, &self.setting)?;
         Ok(Arc::new(ValkeyStore {
             name,
             workload: workload.id.clone(),
             access,
-            known: OnceLock::new(),
-            stages: OnceLock::new(),
-            folder: OnceLock::new(),
         }))
     }
 }
@@ -100,15 +104,9 @@ struct ValkeyStore {
     name: StoreName,
     workload: WorkloadId,
     access: Access,
-    /// What a restore has to know of the server, learned while it runs.
-    known: OnceLock<Known>,
-    /// What a restore does, decided once.
-    stages: OnceLock<&'static [Stage]>,
-    /// Where its data lies: learned while it runs, for when it is stopped and its old data is put back.
-    folder: OnceLock<String>,
 }
 
-/// What a restore has to know of a server.
+/// What a restore has to know of a server, learned while it runs.
 #[derive(Clone, Debug)]
 struct Known {
     layout: Layout,
@@ -159,8 +157,13 @@ impl Store for ValkeyStore {
         self.hold(cx).await
     }
 
-    async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
-        self.fits(cx, record).await
+    async fn examine(&self, cx: &Cx, source: Source) -> Result<Box<dyn Staged>, StoreError> {
+        let known = self.fits(cx, &source.record).await?;
+        Ok(Box::new(Restore::of(self, source, Some(known))))
+    }
+
+    fn unexamined(&self, source: Source) -> Box<dyn Staged> {
+        Box::new(Restore::of(self, source, None))
     }
 
     async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
@@ -169,14 +172,6 @@ impl Store for ValkeyStore {
 
     fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)> {
         structure::recognise(&self.name, name)
-    }
-
-    fn restore_stages(&self) -> Vec<Footing> {
-        self.stages().iter().map(|stage| stage.footing()).collect()
-    }
-
-    async fn restore(&self, cx: &Cx, stage: usize, source: Source<'_>) -> Result<(), StoreError> {
-        self.do_stage(cx, stage, source.record, source.artifacts).await
     }
 
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {

@@ -100,7 +100,7 @@ impl ValkeyStore {
         let cause = format!("{ATTEMPTS} times another save came before our own could be read");
         Err(StoreError::Server {
             doing: "saving".to_owned(),
-            cause,
+            cause: cause.into(),
         })
     }
 }
@@ -124,7 +124,7 @@ async fn open_fork(cx: &Cx, session: &Session, reader: &mut Reader, before: Save
             (Fate::Done, Held::Nothing, Fate::Done) => {
                 return Err(StoreError::Server {
                     doing: READING.what.to_owned(),
-                    cause: "the server has saved, and there is no dump where it says that it keeps it".to_owned(),
+                    cause: "the server has saved, and there is no dump where it says that it keeps it".into(),
                 });
             }
             _ => guarded(cx, "waiting", cx.clock.sleep(LOOK_EVERY)).await?,

@@ -107,8 +107,8 @@ impl ValkeyStore {
         format!("{}/{}", layout.folder, aside::old(&self.name))
     }
 
-    /// Whether the record's dump can be put in the place of this server's data. Learns where that is.
-    pub(super) async fn fits(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
+    /// Whether the record's dump can be put in the place of this server's data, and where that is.
+    pub(super) async fn fits(&self, cx: &Cx, record: &StoreRecord) -> Result<Known, StoreError> {
         let session = self.open(cx).await?;
         let known = self.learn(&session, record).await?;
         let unsaved = Info::ask(&session, Some("persistence")).await?;
@@ -119,7 +119,8 @@ impl ValkeyStore {
             ));
         }
         let bytes = record.artifacts.iter().map(|artifact| artifact.size).sum();
-        self.must_take(cx, &known.layout, bytes).await
+        self.must_take(cx, &known.layout, bytes).await?;
+        Ok(known)
     }
 
     /// Learns, from the running server, where the data lies that a restore will replace.
@@ -147,8 +148,7 @@ impl ValkeyStore {
                 missing.join(", ")
             )));
         }
-        let known = Known { layout, version };
-        Ok(self.known.get_or_init(|| known).clone())
+        Ok(Known { layout, version })
     }
 
     pub(super) fn unfit(&self, why: &str) -> StoreError {

@@ -2,11 +2,10 @@
 //! stopped, and see that it serves it. What was there is set aside, and stays so until it is settled.
 
 use async_trait::async_trait;
-use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::{Artifact, StoreRecord};
 use stillpoint_core::names::WorkloadId;
 use stillpoint_core::ports::Command;
-use stillpoint_core::stores::{Aside, Cx, Footing, Old, StoreError};
+use stillpoint_core::stores::{Aside, Cx, Footing, Old, Source, Staged, StoreError};
 
 use super::aside::Scripts;
 use super::drain::RDB;
@@ -19,7 +18,7 @@ use crate::toolbox::{Doing, collect, damaged, feed_watched, finished};
 
 /// What is done in a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+enum Stage {
     /// Running: learn where its data lies.
     Learn,
     /// Stopped: put the dump in its place.
@@ -30,7 +29,7 @@ pub(super) enum Stage {
 
 impl Stage {
     /// In which state the server has to be.
-    pub(super) fn footing(self) -> Footing {
+    fn footing(self) -> Footing {
         match self {
             Self::Learn | Self::See => Footing::Running,
             Self::Place => Footing::Stopped,
@@ -38,46 +37,62 @@ impl Stage {
     }
 }
 
-impl ValkeyStore {
-    /// What a restore does. Where the data lies was learned before the stop, unless an earlier restore
-    /// stands unfinished: then nothing was asked, and the server has to be started for it.
-    pub(super) fn stages(&self) -> &'static [Stage] {
-        self.stages.get_or_init(|| {
-            if self.known.get().is_some() {
-                &[Stage::Place, Stage::See]
-            } else {
-                &[Stage::Learn, Stage::Place, Stage::See]
-            }
-        })
-    }
+/// A restore of one server.
+pub(super) struct Restore {
+    store: ValkeyStore,
+    source: Source,
+    stages: &'static [Stage],
+    /// What it has to know of the server.
+    known: Option<Known>,
+}
 
-    pub(super) async fn do_stage(
-        &self,
-        cx: &Cx,
-        stage: usize,
-        record: &StoreRecord,
-        artifacts: &Artifacts,
-    ) -> Result<(), StoreError> {
-        match self.stages().get(stage) {
-            Some(Stage::Learn) => {
-                let session = self.open(cx).await?;
-                self.learn(&session, record).await.map(drop)
-            }
-            Some(Stage::Place) => self.place(cx, record, artifacts).await,
-            Some(Stage::See) => self.see(cx).await,
-            None => Err(self.unfit(&format!("a restore has no stage {stage}"))),
+impl Restore {
+    /// Where the data lies was learned before the stop, unless an earlier restore stands unfinished: then nothing was
+    /// asked, and the server has to be started for it.
+    pub(super) fn of(store: &ValkeyStore, source: Source, known: Option<Known>) -> Self {
+        Self {
+            store: store.clone(),
+            source,
+            stages: match known {
+                Some(_) => &[Stage::Place, Stage::See],
+                None => &[Stage::Learn, Stage::Place, Stage::See],
+            },
+            known,
         }
     }
 
-    async fn place(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<(), StoreError> {
-        let known = self
-            .known
-            .get()
-            .ok_or_else(|| self.unfit("nobody knows where its data lies"))?;
-        let artifact = self.only_artifact(record)?;
+    fn known(&self) -> Result<&Known, StoreError> {
+        let known = self.known.as_ref();
+        known.ok_or_else(|| self.store.unfit("nobody knows where its data lies"))
+    }
+}
+
+#[async_trait]
+impl Staged for Restore {
+    fn footings(&self) -> Vec<Footing> {
+        self.stages.iter().map(|stage| stage.footing()).collect()
+    }
+
+    async fn carry_out(&mut self, cx: &Cx, stage: usize) -> Result<(), StoreError> {
+        match self.stages.get(stage) {
+            Some(Stage::Learn) => {
+                let session = self.store.open(cx).await?;
+                self.known = Some(self.store.learn(&session, &self.source.record).await?);
+                Ok(())
+            }
+            Some(Stage::Place) => self.store.place(cx, self.known()?, &self.source).await,
+            Some(Stage::See) => self.store.see(cx, self.known()?).await,
+            None => Err(self.store.unfit(&format!("a restore has no stage {stage}"))),
+        }
+    }
+}
+
+impl ValkeyStore {
+    async fn place(&self, cx: &Cx, known: &Known, source: &Source) -> Result<(), StoreError> {
+        let artifact = self.only_artifact(&source.record)?;
         let beside = Beside::begin(cx, &self.workload).await?;
         let placed = async {
-            let format = self.take(cx, &beside, known, record, artifact, artifacts).await?;
+            let format = self.take(cx, &beside, known, artifact, source).await?;
             if let Some(why) = known.version.cannot_read(format) {
                 return Err(self.unfit(&why));
             }
@@ -109,11 +124,10 @@ impl ValkeyStore {
         cx: &Cx,
         beside: &Beside,
         known: &Known,
-        record: &StoreRecord,
         artifact: &Artifact,
-        artifacts: &Artifacts,
+        source: &Source,
     ) -> Result<Format, StoreError> {
-        let reader = artifacts.open(&self.name, artifact).await.map_err(damaged)?;
+        let reader = source.artifacts.open(&self.name, artifact).await.map_err(damaged)?;
         let command = Command::new(Scripts(&self.name).take(&known.layout)).with_input();
         let process = cx.shell.exec(&beside.0, command).await?;
         let mut check = Check::new();
@@ -121,12 +135,12 @@ impl ValkeyStore {
             check.take(piece);
         })
         .await?;
-        Ok(verdict(check, record)?.format)
+        Ok(verdict(check, &source.record)?.format)
     }
 
     /// Whether the server took the append-only files for what they are. What it loaded is counted by
     /// whoever asked for the restore.
-    async fn see(&self, cx: &Cx) -> Result<(), StoreError> {
+    async fn see(&self, cx: &Cx, before: &Known) -> Result<(), StoreError> {
         let session = self.open(cx).await?;
         let (_, layout) = self.must_be_supported(&session).await?;
         let info = Info::ask(&session, Some("persistence")).await?;
@@ -141,8 +155,7 @@ impl ValkeyStore {
                 )));
             }
         }
-        let before = self.known.get().map(|known| known.layout.aof);
-        if before == Some(true) && !layout.aof {
+        if before.layout.aof && !layout.aof {
             cx.report.warn(format!(
                 "{}: it kept append-only files before and does not since its start: they had been switched on while it ran",
                 self.name
@@ -175,25 +188,11 @@ impl Aside for ValkeyStore {
         Ok(old.into_iter().collect())
     }
 
-    /// Asked while it runs, put back while it is stopped: what it saves at its stop is what was loaded, and goes.
-    fn put_back_stages(&self) -> Vec<Footing> {
-        vec![Footing::Running, Footing::Stopped]
-    }
-
-    async fn put_back(&self, cx: &Cx, stage: usize) -> Result<(), StoreError> {
-        if stage == 0 {
-            let layout = self.ask_layout(cx).await?;
-            drop(self.folder.set(layout.folder));
-            return Ok(());
-        }
-        let folder = self
-            .folder
-            .get()
-            .ok_or_else(|| self.unfit("nobody knows where its data lies"))?;
-        let beside = Beside::begin(cx, &self.workload).await?;
-        let put_back = Scripts(&self.name).put_back(folder);
-        let put_back = beside.run(cx, "putting the old data back", put_back).await;
-        beside.end(cx, put_back.map(drop)).await
+    fn put_back(&self) -> Box<dyn Staged> {
+        Box::new(PutBack {
+            store: self.clone(),
+            folder: None,
+        })
     }
 
     /// The server runs: it does not know of that folder.
@@ -207,12 +206,39 @@ impl Aside for ValkeyStore {
     }
 }
 
+/// Putting the old data of one server back.
+struct PutBack {
+    store: ValkeyStore,
+    /// Where its data lies.
+    folder: Option<String>,
+}
+
+/// Asked while it runs, put back while it is stopped: what it saves at its stop is what was loaded, and goes.
+#[async_trait]
+impl Staged for PutBack {
+    fn footings(&self) -> Vec<Footing> {
+        vec![Footing::Running, Footing::Stopped]
+    }
+
+    async fn carry_out(&mut self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
+        let store = &self.store;
+        let Some(folder) = &self.folder else {
+            self.folder = Some(store.ask_layout(cx).await?.folder);
+            return Ok(());
+        };
+        let beside = Beside::begin(cx, &store.workload).await?;
+        let put_back = Scripts(&store.name).put_back(folder);
+        let put_back = beside.run(cx, "putting the old data back", put_back).await;
+        beside.end(cx, put_back.map(drop)).await
+    }
+}
+
 /// A container beside the server, on its volumes. It must be ended.
 struct Beside(WorkloadId);
 
 impl Beside {
     async fn begin(cx: &Cx, of: &WorkloadId) -> Result<Self, StoreError> {
-        Ok(Self(cx.shell.sibling(of, cx.report.run()).await?))
+        Ok(Self(cx.shell.sibling(of, &cx.owner).await?))
     }
 
     /// Runs a script and returns what it says.

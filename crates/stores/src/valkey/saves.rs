@@ -108,7 +108,7 @@ async fn seconds(session: &Session) -> Result<u64, StoreError> {
 pub(super) fn failed() -> StoreError {
     StoreError::Server {
         doing: "saving".to_owned(),
-        cause: "the server could not save: its log says why (disk full, no memory for a fork?)".to_owned(),
+        cause: "the server could not save: its log says why (disk full, no memory for a fork?)".into(),
     }
 }
 

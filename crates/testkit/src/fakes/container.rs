@@ -58,6 +58,8 @@ pub struct Data {
     pub pins: usize,
     /// The rows at that point in time.
     pub pinned: Option<BTreeMap<String, u64>>,
+    /// The runs that have locked it against being changed. A lock outlives its run, and the container.
+    pub locks: BTreeSet<String>,
     /// How many of those who hold it need every client down.
     pub holds: usize,
     /// The users whom it does not let in.
@@ -300,6 +302,7 @@ fn workload(service: &str) -> Workload {
         stop_grace: None,
         auto_remove: false,
         network_of: None,
+        aliases: Vec::new(),
         labels: BTreeMap::new(),
         environment: Environment::default(),
         command: CommandLine::default(),

@@ -10,11 +10,12 @@ use bytes::Bytes;
 use stillpoint_core::backups::{ArtifactError, Artifacts, Damage};
 use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Artifact, Inventory, Mode, StoreRecord, Watermark};
-use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
+use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::ports::{Command, Control, EngineError, Process};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_core::stores::{
-    Aside, Copied, Cx, Drained, Footing, Kind, Old, Pinned, Preflight, Source, Store, StoreError, WayBack, Written,
+    Aside, Copied, Cx, Drained, Footing, Kind, Neighbours, Old, Pinned, Preflight, Source, Staged, Store, StoreError,
+    WayBack, Written,
 };
 use stillpoint_core::workload::{State, Workload};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
@@ -53,7 +54,12 @@ impl Kind for FakeKind {
         mode.transpose().map_err(StoreError::Unfit)
     }
 
-    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+    fn store(
+        &self,
+        name: StoreName,
+        workload: &Workload,
+        _neighbours: Neighbours<'_>,
+    ) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Arc::new(FakeStore {
             world: self.world.clone(),
             name,
@@ -114,7 +120,7 @@ impl FakeStore {
     }
 
     /// Sets the old rows aside, if it can, and runs the loads in a container that sees the store's files.
-    async fn load_in(&self, cx: &Cx, place: &WorkloadId, source: Source<'_>) -> Result<(), StoreError> {
+    async fn load_in(&self, cx: &Cx, place: &WorkloadId, source: &Source) -> Result<(), StoreError> {
         let Source { record, artifacts, .. } = source;
         self.data(|data| {
             data.passwords = source.passwords;
@@ -257,22 +263,30 @@ impl Store for FakeStore {
             data.pins += 1;
             data.holds += usize::from(self.cold);
             data.pinned = Some(data.rows.clone());
+            data.locks.insert(cx.owner.to_string());
         })?;
         Ok(Box::new(FakePin {
             store: self.clone(),
+            owner: cx.owner.to_string(),
             inventory,
             held: true,
         }))
     }
 
-    async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
+    async fn examine(&self, cx: &Cx, source: Source) -> Result<Box<dyn Staged>, StoreError> {
         self.ask(cx).await?;
         // What was adopted does not tell what wrote it.
-        if [VERSION, "unknown"].contains(&record.version.as_str()) {
-            Ok(())
+        let written_by = &source.record.version;
+        if [VERSION, "unknown"].contains(&written_by.as_str()) {
+            Ok(self.unexamined(source))
         } else {
-            Err(StoreError::Unfit(format!("{} cannot load {}", VERSION, record.version)))
+            Err(StoreError::Unfit(format!("{VERSION} cannot load {written_by}")))
         }
+    }
+
+    fn unexamined(&self, source: Source) -> Box<dyn Staged> {
+        let store = self.clone();
+        Box::new(Load { store, source })
     }
 
     async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
@@ -306,32 +320,8 @@ impl Store for FakeStore {
         (name.as_str() == own).then(|| ("data".to_owned(), None))
     }
 
-    fn restore_stages(&self) -> Vec<Footing> {
-        if self.cold {
-            vec![Footing::Stopped, Footing::Running]
-        } else {
-            vec![Footing::Running]
-        }
-    }
-
     fn passwords(&self, passwords: Passwords) -> Option<String> {
         Some(passwords.to_string())
-    }
-
-    async fn restore(&self, cx: &Cx, stage: usize, source: Source<'_>) -> Result<(), StoreError> {
-        match (self.cold, stage) {
-            (true, 0) => {
-                let sibling = cx.shell.sibling(&self.id, cx.report.run()).await?;
-                let loaded = self.load_in(cx, &sibling, source).await;
-                let ended = cx.shell.end_sibling(&sibling).await;
-                loaded.and(ended.map_err(Into::into))
-            }
-            (true, _) => self.ask(cx).await.map(drop),
-            (false, _) => {
-                self.ask(cx).await?;
-                self.load_in(cx, &self.id, source).await
-            }
-        }
     }
 
     async fn inventory(&self, cx: &Cx, _record: &StoreRecord) -> Result<Inventory, StoreError> {
@@ -352,6 +342,11 @@ impl Store for FakeStore {
         })
     }
 
+    async fn reap(&self, cx: &Cx, owner: &RunId) -> Result<(), StoreError> {
+        cx.shell.reap(&self.id, owner).await?;
+        self.data(|data| data.locks.retain(|lock| lock != owner.as_str()))
+    }
+
     fn way_back(&self) -> WayBack<'_> {
         if self.cold {
             WayBack::Copy(self)
@@ -368,18 +363,8 @@ impl Aside for FakeStore {
         self.data(|data| data.old().into_iter().collect())
     }
 
-    fn put_back_stages(&self) -> Vec<Footing> {
-        vec![Footing::Running]
-    }
-
-    async fn put_back(&self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
-        self.ask(cx).await?;
-        self.data(|data| {
-            if let Some(old) = data.aside.take() {
-                data.rows = old;
-                data.passwords = Passwords::Keep;
-            }
-        })
+    fn put_back(&self) -> Box<dyn Staged> {
+        Box::new(PutBack(self.clone()))
     }
 
     async fn discard(&self, cx: &Cx) -> Result<Vec<Old>, StoreError> {
@@ -402,8 +387,61 @@ impl Copied for FakeStore {
     }
 }
 
+struct Load {
+    store: FakeStore,
+    source: Source,
+}
+
+#[async_trait]
+impl Staged for Load {
+    fn footings(&self) -> Vec<Footing> {
+        if self.store.cold {
+            vec![Footing::Stopped, Footing::Running]
+        } else {
+            vec![Footing::Running]
+        }
+    }
+
+    async fn carry_out(&mut self, cx: &Cx, stage: usize) -> Result<(), StoreError> {
+        let store = &self.store;
+        match (store.cold, stage) {
+            (true, 0) => {
+                let sibling = cx.shell.sibling(&store.id, &cx.owner).await?;
+                let loaded = store.load_in(cx, &sibling, &self.source).await;
+                let ended = cx.shell.end_sibling(&sibling).await;
+                loaded.and(ended.map_err(Into::into))
+            }
+            (true, _) => store.ask(cx).await.map(drop),
+            (false, _) => {
+                store.ask(cx).await?;
+                store.load_in(cx, &store.id, &self.source).await
+            }
+        }
+    }
+}
+
+struct PutBack(FakeStore);
+
+#[async_trait]
+impl Staged for PutBack {
+    fn footings(&self) -> Vec<Footing> {
+        vec![Footing::Running]
+    }
+
+    async fn carry_out(&mut self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
+        self.0.ask(cx).await?;
+        self.0.data(|data| {
+            if let Some(old) = data.aside.take() {
+                data.rows = old;
+                data.passwords = Passwords::Keep;
+            }
+        })
+    }
+}
+
 struct FakePin {
     store: FakeStore,
+    owner: String,
     inventory: Inventory,
     held: bool,
 }
@@ -481,12 +519,8 @@ impl Pinned for FakePin {
     async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         let store = &self.store;
         let name = ArtifactName::of(&[store.name.as_str(), "data.dump"]);
-        let mut writer = sink.create(&store.name, name).await?;
-        if let Err(error) = self.copy(cx, &mut writer).await {
-            writer.abort(&cx.report).await;
-            return Err(error);
-        }
-        let artifact = writer.commit("data", None).await?;
+        let copy = async |writer: &mut ArtifactWriter| self.copy(cx, writer).await;
+        let (artifact, ()) = sink.put(&store.name, name, ("data", None), copy).await?;
         Ok(Drained {
             version: VERSION.into(),
             pinned: cx.clock.now(),
@@ -498,6 +532,7 @@ impl Pinned for FakePin {
 
     async fn release(&mut self) {
         self.let_go();
+        drop(self.store.data(|data| data.locks.remove(&self.owner)));
     }
 }
 

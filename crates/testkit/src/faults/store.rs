@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Inventory, Mode, StoreRecord, Watermark};
-use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
+use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{
-    Aside, Copied, Cx, Drained, Footing, Kind, Old, Pinned, Preflight, Source, Store, StoreError, WayBack, Written,
+    Aside, Copied, Cx, Drained, Footing, Kind, Neighbours, Old, Pinned, Preflight, Source, Staged, Store, StoreError,
+    WayBack, Written,
 };
 use stillpoint_core::workload::Workload;
 
@@ -32,8 +33,16 @@ struct FaultyPin {
     port: Box<dyn Pinned>,
 }
 
+struct FaultyWork {
+    faults: Faults,
+    store: StoreName,
+    method: Method,
+    /// None: what cannot be done by this store.
+    port: Option<Box<dyn Staged>>,
+}
+
 impl Faults {
-    /// Decorates a kind, its stores and their pins.
+    /// Decorates a kind, its stores, their pins and their work.
     pub fn kind(&self, port: Arc<dyn Kind>) -> Arc<dyn Kind> {
         Arc::new(FaultyKind {
             faults: self.clone(),
@@ -55,9 +64,14 @@ impl Kind for FaultyKind {
         self.port.mode(name, workload)
     }
 
-    fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
+    fn store(
+        &self,
+        name: StoreName,
+        workload: &Workload,
+        neighbours: Neighbours<'_>,
+    ) -> Result<Arc<dyn Store>, StoreError> {
         let subject = name.to_string();
-        let act = || self.port.store(name, workload);
+        let act = || self.port.store(name, workload, neighbours);
         Ok(Arc::new(FaultyStore {
             faults: self.faults.clone(),
             port: self.faults.pass_now(Method::KindStore, subject, act)?,
@@ -74,6 +88,15 @@ impl FaultyStore {
     ) -> Result<T, StoreError> {
         let cancel = Some((&cx.cancel, StoreError::Cancelled));
         self.faults.pass_cancellable(method, self.name(), cancel, act).await
+    }
+
+    fn work(&self, method: Method, port: Option<Box<dyn Staged>>) -> Box<dyn Staged> {
+        Box::new(FaultyWork {
+            faults: self.faults.clone(),
+            store: self.name().clone(),
+            method,
+            port,
+        })
     }
 }
 
@@ -125,8 +148,14 @@ impl Store for FaultyStore {
         }))
     }
 
-    async fn examine(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
-        self.pass(Method::StoreExamine, cx, self.port.examine(cx, record)).await
+    async fn examine(&self, cx: &Cx, source: Source) -> Result<Box<dyn Staged>, StoreError> {
+        let act = self.port.examine(cx, source);
+        let port = self.pass(Method::StoreExamine, cx, act).await?;
+        Ok(self.work(Method::StoreRestore, Some(port)))
+    }
+
+    fn unexamined(&self, source: Source) -> Box<dyn Staged> {
+        self.work(Method::StoreRestore, Some(self.port.unexamined(source)))
     }
 
     async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
@@ -138,17 +167,8 @@ impl Store for FaultyStore {
         self.port.recognise(name)
     }
 
-    fn restore_stages(&self) -> Vec<Footing> {
-        self.port.restore_stages()
-    }
-
     fn passwords(&self, passwords: Passwords) -> Option<String> {
         self.port.passwords(passwords)
-    }
-
-    async fn restore(&self, cx: &Cx, stage: usize, source: Source<'_>) -> Result<(), StoreError> {
-        let act = self.port.restore(cx, stage, source);
-        self.pass(Method::StoreRestore, cx, act).await
     }
 
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {
@@ -158,6 +178,10 @@ impl Store for FaultyStore {
 
     async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
         self.pass(Method::StoreAdmits, cx, self.port.admits(cx, login)).await
+    }
+
+    async fn reap(&self, cx: &Cx, owner: &RunId) -> Result<(), StoreError> {
+        self.pass(Method::StoreReap, cx, self.port.reap(cx, owner)).await
     }
 
     fn way_back(&self) -> WayBack<'_> {
@@ -183,13 +207,8 @@ impl Aside for FaultyStore {
         self.pass(Method::AsideHeld, cx, self.aside()?.held(cx)).await
     }
 
-    fn put_back_stages(&self) -> Vec<Footing> {
-        self.aside().map_or_else(|_| Vec::new(), Aside::put_back_stages)
-    }
-
-    async fn put_back(&self, cx: &Cx, stage: usize) -> Result<(), StoreError> {
-        self.pass(Method::AsidePutBack, cx, self.aside()?.put_back(cx, stage))
-            .await
+    fn put_back(&self) -> Box<dyn Staged> {
+        self.work(Method::AsidePutBack, self.aside().ok().map(Aside::put_back))
     }
 
     async fn discard(&self, cx: &Cx) -> Result<Vec<Old>, StoreError> {
@@ -204,6 +223,22 @@ impl Copied for FaultyStore {
             return Err(StoreError::Unfit("it sets its old data aside".into()));
         };
         self.pass(Method::CopiedKeepOnly, cx, copied.keep_only(cx, record))
+            .await
+    }
+}
+
+#[async_trait]
+impl Staged for FaultyWork {
+    fn footings(&self) -> Vec<Footing> {
+        self.port.as_ref().map_or_else(Vec::new, |port| port.footings())
+    }
+
+    async fn carry_out(&mut self, cx: &Cx, stage: usize) -> Result<(), StoreError> {
+        let Some(port) = &mut self.port else { return Ok(()) };
+        let cancel = Some((&cx.cancel, StoreError::Cancelled));
+        let act = port.carry_out(cx, stage);
+        self.faults
+            .pass_cancellable(self.method, &self.store, cancel, act)
             .await
     }
 }

@@ -27,10 +27,6 @@ pub(super) async fn write(asked: &Asked) -> Result<()> {
 
 async fn one(sink: Sink, number: u64, pieces: Source, size: u64) -> Result<()> {
     let name = sides::artifact(&format!("{number}.dump"));
-    let mut writer = sink.create(&sides::store(), name).await?;
-    for piece in pieces {
-        writer.write(piece).await?;
-    }
-    let written = writer.commit("database", None).await?;
+    let written = sides::put(&sink, name, pieces).await?;
     must_be("bytes written", written.size, size)
 }

@@ -12,11 +12,13 @@ use stillpoint_adapters::clock::SystemClock;
 use stillpoint_adapters::repository::s3::{S3Repository, S3Settings};
 use stillpoint_core::backups::Backups;
 use stillpoint_core::events::{Event, Listener, Reporter};
-use stillpoint_core::manifest::{FORMAT, RunRecord};
+use stillpoint_core::manifest::{Artifact, FORMAT, RunRecord};
 use stillpoint_core::names::{ArtifactName, BackupId, Project, RunId, StoreName};
-use stillpoint_core::sink::Sink;
+use stillpoint_core::ports::RepositoryError;
+use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_testkit::seaweed::{ADMIN, BUCKET, REGION};
 
+use super::source::Source;
 use super::step::Asked;
 
 pub(super) async fn repository(asked: &Asked) -> Result<S3Repository> {
@@ -75,6 +77,17 @@ struct Nobody;
 
 impl Listener for Nobody {
     fn hear(&self, _: &Event) {}
+}
+
+/// Writes an artifact of these pieces, as a store does.
+pub(super) async fn put(sink: &Sink, name: ArtifactName, pieces: Source) -> Result<Artifact> {
+    let write = async |writer: &mut ArtifactWriter| {
+        for piece in pieces {
+            writer.write(piece).await?;
+        }
+        Ok::<_, RepositoryError>(())
+    };
+    Ok(sink.put(&store(), name, ("database", None), write).await?.0)
 }
 
 /// The intake of a backup that has begun, as a run has it.

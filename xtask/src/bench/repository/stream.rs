@@ -20,11 +20,7 @@ const BARE: &str = "bare.dump";
 
 pub(super) async fn write(asked: &Asked) -> Result<()> {
     let sink = sides::sink(asked).await?;
-    let mut writer = sink.create(&sides::store(), sides::artifact(NAME)).await?;
-    for piece in Source::of(asked.count) {
-        writer.write(piece).await?;
-    }
-    let written = writer.commit("database", None).await?;
+    let written = sides::put(&sink, sides::artifact(NAME), Source::of(asked.count)).await?;
     must_be("bytes written", written.size, asked.count)
 }
 

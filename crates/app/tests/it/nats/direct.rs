@@ -17,7 +17,7 @@ use stillpoint_core::manifest::{FORMAT, RunRecord};
 use stillpoint_core::names::{BackupId, Project, RunId, StoreName};
 use stillpoint_core::ports::{Catalog, Clock, Spool, SpoolError, SpoolFile};
 use stillpoint_core::sink::Sink;
-use stillpoint_core::stores::{Cx, Kind, Store};
+use stillpoint_core::stores::{Cx, Kind, Neighbours, Store};
 use stillpoint_stores::nats::Nats;
 use stillpoint_testkit::testbed::Testbed;
 use tokio_util::sync::CancellationToken;
@@ -58,13 +58,15 @@ impl Direct {
             found.map(|(_, value)| value.clone().into())
         };
         let kind = Nats::new(Arc::new(setting));
-        let store = kind.store(StoreName::new(NATS), &workload.context("no NATS")?)?;
+        let workload = workload.context("no NATS")?;
+        let store = kind.store(StoreName::new(NATS), &workload, Neighbours::of(&[]))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let cx = Cx {
             shell: docker.clone(),
             reach: docker,
             spool: Arc::new(DiskSpool::in_folder(folder.path().join("spool"))),
             clock: clock.clone(),
+            owner: RunId::new("direct"),
             report: Reporter::new(RunId::new("direct"), clock, Arc::new(Deaf)),
             cancel: CancellationToken::new(),
             idle_limit: Duration::from_mins(1),

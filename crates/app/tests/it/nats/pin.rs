@@ -68,11 +68,11 @@ fn what_clients_do_after_the_pin_is_not_in_the_archive() -> Result<()> {
         let spooled = archives(&backup.folder)?;
         assert!(spooled <= planned, "{spooled} bytes were spooled, of at most {planned}");
         let source = Source {
-            record: &record,
-            artifacts: &backup.artifacts,
+            record,
+            artifacts: backup.artifacts.clone(),
             passwords: Passwords::Keep,
         };
-        run.block_on(store.restore(cx, 0, source))?;
+        run.block_on(store.unexamined(source).carry_out(cx, 0))?;
         same(&truth, &facts(testbed)?)
     })
 }

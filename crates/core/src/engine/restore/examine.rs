@@ -9,21 +9,25 @@ use super::kept::Kept;
 use super::logins::Logins;
 use super::pairs::{Pair, plan_of};
 use super::selection::{Paired, Selection};
+use super::task::Task;
 use crate::backups::Damage;
 use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
 use crate::events::Step;
-use crate::manifest::Manifest;
+use crate::logins::Passwords;
+use crate::manifest::{Manifest, StoreRecord};
 use crate::names::StoreName;
 use crate::ports::power::Intent;
-use crate::stores::StoreError;
+use crate::stores::{Source, Staged, Store, StoreError};
 use crate::workload::State;
 
 /// What a restore goes by.
 pub(super) struct Examined<'a> {
     /// Every wanted store with its record.
     pub(super) pairs: Vec<Pair<'a>>,
+    /// What is to be done with each.
+    pub(super) tasks: Vec<Task<'a>>,
     /// The logins that clients hold for these stores, tried if the stores run.
     pub(super) logins: Logins<'a>,
 }
@@ -35,6 +39,7 @@ pub(super) async fn examine<'a>(
     platform: &'a Platform,
     manifest: &'a Manifest,
     selection: &Selection,
+    passwords: Passwords,
     unfinished: Option<&Intent>,
 ) -> Result<Examined<'a>, Error> {
     let Paired {
@@ -52,23 +57,33 @@ pub(super) async fn examine<'a>(
         .await?;
     reasons.extend(damage.iter().map(ToString::to_string));
     let mut logins = Logins::of(&plan_of(platform, &pairs), &pairs);
-    let looks = ask_stores(site, run, platform, &pairs, unfinished.is_some());
+    let source = |record: &StoreRecord| Source {
+        record: record.clone(),
+        artifacts: site.backups.artifacts(manifest.id, &run.report),
+        passwords,
+    };
     let sound = reasons.is_empty();
     let looks = async {
-        let mut reasons = looks.await;
+        // A store that an earlier restore left stopped cannot be asked; it was, before that restore.
+        let (tasks, mut reasons) = if unfinished.is_some() {
+            (unasked(&pairs, source), Vec::new())
+        } else {
+            ask_stores(site, run, platform, &pairs, source).await
+        };
         if unfinished.is_none() {
             reasons.extend(Kept::of(site, run, platform).await?.reasons(&pairs));
             if sound && reasons.is_empty() {
                 logins.try_before(&site.cx(run)).await;
             }
         }
-        Ok::<_, Error>(reasons)
+        Ok::<_, Error>((tasks, reasons))
     };
-    reasons.extend(run.report.step(Step::Preflight, looks).await?);
+    let (tasks, unfit) = run.report.step(Step::Preflight, looks).await?;
+    reasons.extend(unfit);
     reasons.dedup();
     run.check()?;
     if reasons.is_empty() {
-        Ok(Examined { pairs, logins })
+        Ok(Examined { pairs, tasks, logins })
     } else {
         Err(Error::RestoreRefused(reasons))
     }
@@ -116,25 +131,44 @@ fn other_stores(platform: &Platform, unfinished: &Intent, pairs: &[Pair<'_>]) ->
     })
 }
 
-async fn ask_stores(
+fn unasked<'a>(pairs: &[Pair<'a>], source: impl Fn(&StoreRecord) -> Source) -> Vec<Task<'a>> {
+    let tasks = pairs
+        .iter()
+        .map(|(store, record)| task(*store, record, store.unexamined(source(record))));
+    tasks.collect()
+}
+
+/// What the stores are to do, and why some cannot.
+async fn ask_stores<'a>(
     site: &Site,
     run: &Run,
     platform: &Platform,
-    pairs: &[Pair<'_>],
-    stopped_on_purpose: bool,
-) -> Vec<String> {
-    // A store that an earlier restore left stopped cannot be asked; it was, before that restore.
-    if stopped_on_purpose {
-        return Vec::new();
-    }
+    pairs: &[Pair<'a>],
+    source: impl Fn(&StoreRecord) -> Source,
+) -> (Vec<Task<'a>>, Vec<String>) {
     let cx = site.cx(run);
-    let looks = join_all(pairs.iter().map(|(store, record)| async {
-        match platform.state(*store) {
-            State::Running => store.examine(&cx, record).await.err().map(|error| reason(&error)),
-            state => Some(format!("store {} is {state}: start it first", store.name())),
+    let looks = join_all(pairs.iter().map(async |(store, record)| match platform.state(*store) {
+        State::Running => {
+            let examined = store.examine(&cx, source(record)).await;
+            examined
+                .map(|work| task(*store, record, work))
+                .map_err(|error| reason(&error))
         }
+        state => Err(format!("store {} is {state}: start it first", store.name())),
     }));
-    looks.await.into_iter().flatten().collect()
+    let (mut tasks, mut reasons) = (Vec::new(), Vec::new());
+    for look in looks.await {
+        match look {
+            Ok(task) => tasks.push(task),
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    (tasks, reasons)
+}
+
+fn task<'a>(store: &'a dyn Store, record: &'a StoreRecord, work: Box<dyn Staged>) -> Task<'a> {
+    let record = Some(record);
+    Task { store, work, record }
 }
 
 /// All reasons of a refusal share one hint: the way out of this one is told with it.

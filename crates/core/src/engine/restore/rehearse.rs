@@ -56,7 +56,8 @@ pub async fn rehearse(
     unfinished: Option<&Intent>,
 ) -> Result<Rehearsed, Error> {
     let platform = as_recorded(platform, unfinished);
-    let Examined { pairs, logins } = examine(site, run, &platform, manifest, selection, unfinished).await?;
+    let Examined { pairs, logins, .. } =
+        examine(site, run, &platform, manifest, selection, passwords, unfinished).await?;
     let stores = pairs.iter().map(|(store, record)| Replaced {
         store: store.name().clone(),
         kind: store.kind(),

@@ -9,52 +9,28 @@ use crate::engine::errors::RunFailure;
 use crate::engine::standstill::Standstill;
 use crate::manifest::StoreRecord;
 use crate::names::StoreName;
-use crate::stores::{Aside, Cx, Footing, Source, Store, StoreError};
+use crate::stores::{Cx, Footing, Staged, Store};
 
 /// The work on one store.
-#[derive(Clone, Copy)]
 pub(super) struct Task<'a> {
     pub(super) store: &'a dyn Store,
-    pub(super) work: Work<'a>,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Work<'a> {
-    /// Its data is replaced by the source's.
-    Load(Source<'a>),
-    /// It holds its old data, and puts it back.
-    PutBack(&'a dyn Aside),
+    pub(super) work: Box<dyn Staged>,
+    /// What is loaded; none where the store puts its old data back.
+    pub(super) record: Option<&'a StoreRecord>,
 }
 
 impl Task<'_> {
     /// Does it. The store runs afterwards: what is in it is to be counted.
-    pub(super) async fn carry_out(&self, cx: &Cx, standstill: &Standstill) -> Result<(), RunFailure> {
-        let stages = match self.work {
-            Work::Load(..) => self.store.restore_stages(),
-            Work::PutBack(aside) => aside.put_back_stages(),
-        };
-        for (stage, footing) in stages.iter().enumerate() {
+    pub(super) async fn carry_out(&mut self, cx: &Cx, standstill: &Standstill) -> Result<(), RunFailure> {
+        let footings = self.work.footings();
+        for (stage, footing) in footings.iter().enumerate() {
             bring(self.store, cx, standstill, *footing).await?;
-            let done = self.stage(cx, stage).await;
+            let done = self.work.carry_out(cx, stage).await;
             done.map_err(|cause| RunFailure::of(self.store.name(), cause))?;
         }
-        match stages.last() {
+        match footings.last() {
             Some(Footing::Running) => Ok(()),
             _ => bring(self.store, cx, standstill, Footing::Running).await,
-        }
-    }
-
-    async fn stage(&self, cx: &Cx, stage: usize) -> Result<(), StoreError> {
-        match self.work {
-            Work::Load(source) => self.store.restore(cx, stage, source).await,
-            Work::PutBack(aside) => aside.put_back(cx, stage).await,
-        }
-    }
-
-    fn record(&self) -> Option<&StoreRecord> {
-        match self.work {
-            Work::Load(source) => Some(source.record),
-            Work::PutBack(_) => None,
         }
     }
 }
@@ -81,7 +57,7 @@ pub(super) async fn bring(
 
 /// Every store must hold what its record says before a single client starts.
 pub(super) async fn compare_all(cx: &Cx, tasks: &[Task<'_>]) -> Result<(), RunFailure> {
-    let loaded = tasks.iter().filter_map(|task| Some((task.store, task.record()?)));
+    let loaded = tasks.iter().filter_map(|task| Some((task.store, task.record?)));
     let counts = loaded.map(|(store, record)| async move {
         let found = store.inventory(cx, record).await;
         let found = found.map_err(|cause| RunFailure::of(store.name(), cause))?;

@@ -10,7 +10,7 @@ use super::change::Change;
 use super::kept::Kept;
 use super::pairs::as_recorded;
 use super::safety;
-use super::task::{Task, Work, compare_all, names};
+use super::task::{Task, compare_all, names};
 use crate::backups::Artifacts;
 use crate::engine::claim::Held;
 use crate::engine::errors::{Error, RunFailure};
@@ -25,7 +25,7 @@ use crate::manifest::{Manifest, StoreRecord};
 use crate::names::{Address, BackupId, StoreName};
 use crate::ports::journal::Loaded;
 use crate::ports::power::{Intent, Job};
-use crate::stores::{Cx, Source, Store, WayBack, together};
+use crate::stores::{Aside, Cx, Source, Store, WayBack, together};
 
 /// A restore that was undone.
 #[derive(Debug, Serialize)]
@@ -52,7 +52,7 @@ pub async fn undo(
     let copy = safety::find(site, &platform, unfinished).await?;
     let backup = copy.as_ref().map_or_else(|| BackupId::at(run.began), |copy| copy.id);
     let artifacts = site.backups.artifacts(backup, &run.report);
-    let tasks = match unfinished {
+    let mut tasks = match unfinished {
         Some(intent) => left(&platform, intent, copy.as_ref(), &artifacts)?,
         None => kept(site, run, &platform, copy.as_ref(), &artifacts).await?,
     };
@@ -71,7 +71,7 @@ pub async fn undo(
         Ok(standstill) => standstill,
         Err(error) => return Err(change.fail(error).await),
     };
-    let ended = match put_back_all(&change, &tasks, &standstill).await {
+    let ended = match put_back_all(&change, &mut tasks, &standstill).await {
         Ok(()) => change.end(standstill).await,
         Err(cause) => return Err(change.stay_down(standstill, cause).await),
     };
@@ -92,16 +92,10 @@ async fn kept<'a>(
     artifacts: &'a Artifacts,
 ) -> Result<Vec<Task<'a>>, Error> {
     let kept = Kept::must_be(site, run, platform).await?;
-    let aside = kept.aside.into_iter().map(|(store, aside, _)| Task {
-        store,
-        work: Work::PutBack(aside),
-    });
+    let aside = kept.aside.into_iter().map(|(store, aside, _)| of_aside(store, aside));
     let copied = platform.stores.values().filter_map(|store| {
         let record = record(copy, &**store)?;
-        Some(Task {
-            store: &**store,
-            work: of_copy(record, artifacts),
-        })
+        Some(of_copy(&**store, record, artifacts))
     });
     Ok(aside.chain(copied).collect())
 }
@@ -124,9 +118,9 @@ fn left<'a>(
     let mut reasons = Vec::new();
     for (address, store) in platform.stores.iter().filter(|(address, _)| begun.contains(address)) {
         let store = &**store;
-        let work = match (store.way_back(), record(copy, store)) {
-            (WayBack::Aside(aside), _) => Work::PutBack(aside),
-            (WayBack::Copy(_), Some(record)) => of_copy(record, artifacts),
+        let task = match (store.way_back(), record(copy, store)) {
+            (WayBack::Aside(aside), _) => of_aside(store, aside),
+            (WayBack::Copy(_), Some(record)) => of_copy(store, record, artifacts),
             // Nothing is replaced before the copy is sealed.
             (WayBack::Copy(_), None) if !intent.no_way_back => continue,
             (WayBack::Copy(_), None) => {
@@ -137,7 +131,7 @@ fn left<'a>(
                 continue;
             }
         };
-        tasks.push(Task { store, work });
+        tasks.push(task);
     }
     if reasons.is_empty() {
         Ok(tasks)
@@ -146,12 +140,25 @@ fn left<'a>(
     }
 }
 
-fn of_copy<'a>(record: &'a StoreRecord, artifacts: &'a Artifacts) -> Work<'a> {
-    Work::Load(Source {
-        record,
-        artifacts,
+fn of_aside<'a>(store: &'a dyn Store, aside: &dyn Aside) -> Task<'a> {
+    Task {
+        store,
+        work: aside.put_back(),
+        record: None,
+    }
+}
+
+fn of_copy<'a>(store: &'a dyn Store, record: &'a StoreRecord, artifacts: &Artifacts) -> Task<'a> {
+    let source = Source {
+        record: record.clone(),
+        artifacts: artifacts.clone(),
         passwords: Passwords::Keep,
-    })
+    };
+    Task {
+        store,
+        work: store.unexamined(source),
+        record: Some(record),
+    }
 }
 
 fn record<'a>(copy: Option<&'a Manifest>, store: &dyn Store) -> Option<&'a StoreRecord> {
@@ -163,10 +170,8 @@ async fn must_be_sound(site: &Site, run: &Run, copy: Option<&Manifest>, tasks: &
     let Some(copy) = copy else { return Ok(()) };
     let check = async {
         let mut damage = Vec::new();
-        for task in tasks {
-            if let Work::Load(source) = task.work {
-                damage.extend(site.damage_of(run, copy.id, source.record, None).await?);
-            }
+        for record in tasks.iter().filter_map(|task| task.record) {
+            damage.extend(site.damage_of(run, copy.id, record, None).await?);
         }
         if damage.is_empty() {
             return Ok(());
@@ -203,9 +208,11 @@ async fn take(
     run.report.step(Step::Claim, claim).await
 }
 
-async fn put_back_all(change: &Change<'_>, tasks: &[Task<'_>], standstill: &Standstill) -> Result<(), RunFailure> {
+async fn put_back_all(change: &Change<'_>, tasks: &mut [Task<'_>], standstill: &Standstill) -> Result<(), RunFailure> {
     let cx = change.site.cx_as(change.run, &change.intent.run);
-    let work = together(&cx, tasks.len(), tasks, |task, cx| put_back(*task, cx, standstill));
+    let work = together(&cx, tasks.len(), tasks.iter_mut(), |task, cx| {
+        put_back(task, cx, standstill)
+    });
     let all = async { work.await.1.map_or(Ok(()), Err) };
     change.run.report.step(Step::PutBack, all).await?;
     change.run.report.step(Step::Compare, compare_all(&cx, tasks)).await?;
@@ -214,11 +221,11 @@ async fn put_back_all(change: &Change<'_>, tasks: &[Task<'_>], standstill: &Stan
 }
 
 /// What the restore has brought beside the old data goes too.
-async fn put_back(task: Task<'_>, cx: Cx, standstill: &Standstill) -> Result<(), RunFailure> {
+async fn put_back(task: &mut Task<'_>, cx: Cx, standstill: &Standstill) -> Result<(), RunFailure> {
     task.carry_out(&cx, standstill).await?;
-    match (task.store.way_back(), task.work) {
-        (WayBack::Copy(copied), Work::Load(source)) => copied
-            .keep_only(&cx, source.record)
+    match (task.store.way_back(), task.record) {
+        (WayBack::Copy(copied), Some(record)) => copied
+            .keep_only(&cx, record)
             .await
             .map_err(|cause| RunFailure::of(task.store.name(), cause)),
         _ => Ok(()),

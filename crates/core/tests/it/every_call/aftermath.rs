@@ -306,6 +306,10 @@ impl Stage<'_> {
         let left = [
             ("processes", world.processes()),
             ("siblings", world.siblings()),
+            (
+                "locks in stores",
+                world.data().into_values().flat_map(|data| data.locks).collect(),
+            ),
             ("uploads", world.repository.unfinished()),
             (
                 "claims",

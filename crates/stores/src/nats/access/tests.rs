@@ -28,6 +28,7 @@ fn server(command: &[&str]) -> Workload {
         stop_grace: None,
         auto_remove: false,
         network_of: None,
+        aliases: Vec::new(),
         labels: BTreeMap::new(),
         environment: Environment::default(),
         command: CommandLine::new(command.iter().map(ToString::to_string)),

@@ -30,6 +30,7 @@ impl Pieces for Torn {
 fn cx() -> Cx {
     let site = World::of([]).site();
     Cx {
+        owner: RunId::new("run"),
         report: Reporter::new(RunId::new("run"), site.clock.clone(), Arc::new(Deaf)),
         shell: site.shell,
         reach: site.reach,

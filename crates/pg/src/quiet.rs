@@ -2,31 +2,10 @@
 //! set (`ALTER DATABASE … SET`, `ALTER ROLE … SET`), and which triggers stay silent. Given with the login: it stands
 //! above both, and a login trigger has run before the first statement.
 
-use stillpoint_core::stores::{Cx, StoreError};
-
-use super::PostgresStore;
-use super::access::{MAINTENANCE, server};
-
-impl PostgresStore {
-    /// The options of every login. They follow from the server's version, which the first one asks for in a database that
-    /// nobody keeps anything in.
-    pub(super) async fn options(&self, cx: &Cx) -> Result<String, StoreError> {
-        if let Some(known) = self.options.get() {
-            return Ok(known.clone());
-        }
-        let session = self.log_in(cx, MAINTENANCE, String::new()).await?;
-        let version = session.value(cx.idle_limit, "SHOW server_version_num").await;
-        session.close().await;
-        let version = version.map_err(|error| server("asking for the version", error))?;
-        let options = options(version.parse().unwrap_or(0));
-        Ok(self.options.get_or_init(|| options).clone())
-    }
-}
-
 /// An event trigger that notes logins would write while we back up, and one on definitions would note or refuse the
 /// refresh of materialised views, with which a load ends. Before 17 they can be silenced only as a replica does, but for
 /// those that are `ENABLE ALWAYS`.
-fn options(version: u32) -> String {
+pub(crate) fn options(version: u32) -> String {
     // `role`: who logs in as a superuser is to stay one. `synchronous_commit`: what we write waits for no standby, of
     // which there may be none left.
     let mut settings = vec![
