@@ -210,7 +210,7 @@ mod tests {
         let failed = server("looking", answer);
         assert_eq!(failed.to_string(), "looking: no such table (SQLSTATE 42P01)");
         let run = RunFailure::of(&StoreName::new("db"), failed);
-        let chain: Vec<&(dyn Error + 'static)> = successors(run.source(), |error| error.source()).collect();
+        let chain: Vec<&(dyn Error + 'static)> = successors(run.source(), |error| (*error).source()).collect();
         let cause = chain.last().and_then(|cause| cause.downcast_ref::<PgError>());
         assert!(
             matches!(cause, Some(PgError::Statement { code, .. }) if code == "42P01"),
