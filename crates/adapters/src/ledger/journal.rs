@@ -18,6 +18,13 @@ const PHASES: [Phase; 5] = [
     Phase::Closed,
 ];
 
+/// Notes an intent. One of the same run gives way once it is closed, or if the run has become another job.
+const NOTE: &str = "INSERT INTO journal (run, platform, since, intent, phase) VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (run) DO UPDATE SET
+        platform = excluded.platform, since = excluded.since, intent = excluded.intent, phase = excluded.phase,
+        loaded = NULL
+    WHERE journal.phase = ?6 OR journal.intent ->> 'job' <> excluded.intent ->> 'job'";
+
 /// Intent, phase, and what was loaded.
 type Row = (String, u8, Option<String>);
 
@@ -27,13 +34,9 @@ impl Journal for Ledger {
         let (run, platform) = (intent.run.to_string(), intent.platform.to_string());
         let since = intent.since.as_millisecond();
         let text = serde_json::to_string(intent).map_err(|error| self.unusable("written", &error))?;
-        let note = "INSERT OR IGNORE INTO journal (run, platform, since, intent, phase) VALUES (?1, ?2, ?3, ?4, ?5)";
-        self.with("written", move |ledger| {
-            ledger
-                .execute(note, params![run, platform, since, text, number(Phase::Planned)])
-                .map(drop)
-        })
-        .await
+        let values = (run, platform, since, text, number(Phase::Planned), number(Phase::Closed));
+        self.with("written", move |ledger| ledger.execute(NOTE, values).map(drop))
+            .await
     }
 
     async fn advance(&self, run: &RunId, phase: Phase) -> Result<(), JournalError> {

@@ -98,6 +98,8 @@ pub enum Error {
     StoppedOnPurpose {
         /// What was to be done.
         intent: Box<Intent>,
+        /// What the claim says: the job of whoever stopped the platform first. What goes on goes on with that.
+        claimed: Job,
         /// Why.
         #[source]
         cause: Box<RunFailure>,
@@ -391,7 +393,8 @@ impl Error {
             Self::Preflight(PreflightError::Store(error)) => store_hint(error),
             Self::Run { cause, degraded } => run_hint(cause, degraded),
             Self::RestoreRefused(_) => "nothing was stopped; mend what is named, or choose another backup".into(),
-            Self::StoppedOnPurpose { intent, .. } | Self::RestoreUnfinished(intent) => stopped_hint(intent),
+            Self::StoppedOnPurpose { intent, claimed, .. } => stopped_hint(intent, *claimed),
+            Self::RestoreUnfinished(intent) => stopped_hint(intent, intent.job),
             Self::NothingKept(_) => {
                 "a restore keeps it until `stillpoint restore discard-old`, unless it was told --discard-old".into()
             }
@@ -484,9 +487,11 @@ fn run_hint(cause: &RunFailure, degraded: &[Degraded]) -> String {
     }
 }
 
-fn stopped_hint(intent: &Intent) -> String {
-    let again = match intent.job {
-        Job::UndoJob => "run `stillpoint restore undo` again",
+fn stopped_hint(intent: &Intent, claimed: Job) -> String {
+    let again = match (intent.job, claimed) {
+        (Job::UndoJob, _) => "run `stillpoint restore undo` again",
+        // There is no restore to go on with: the claim is that of an undoing.
+        (_, Job::UndoJob) => "restore it again, go back with `stillpoint restore undo`",
         _ if intent.no_way_back => "run `stillpoint restore resume`",
         _ => "run `stillpoint restore resume`, go back with `stillpoint restore undo`",
     };

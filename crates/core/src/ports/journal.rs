@@ -62,7 +62,8 @@ pub struct JournalError {
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Notes a run's intent, in the phase [`Phase::Planned`]. Durable when it returns. Noting a run
-    /// twice keeps the first note.
+    /// twice keeps the first note, unless the run has become another job since, or was closed: then the new
+    /// intent takes its place.
     async fn plan(&self, intent: &Intent) -> Result<(), JournalError>;
 
     /// Notes that a run has come so far. Durable when it returns; never goes back. A run that was

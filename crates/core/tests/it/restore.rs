@@ -4,7 +4,7 @@ use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::engine::restore::Restored;
 use stillpoint_core::events::{Kind, Step};
 use stillpoint_core::manifest::Manifest;
-use stillpoint_core::names::BackupId;
+use stillpoint_core::names::{BackupId, Project};
 use stillpoint_core::ports::Clock;
 use stillpoint_core::ports::power::Job;
 use stillpoint_core::retention::{Exempt, Reason};
@@ -527,6 +527,47 @@ async fn a_discarding_that_died_ends_beside_old_data_that_is_the_only_one() -> a
     );
     world.undo().await.outcome?;
     assert_eq!(rows(&world, "db", "orders"), data["db"].rows.get("orders").copied());
+    Ok(())
+}
+
+/// The discarding has the id of the restore that it follows; the journal knows it all the same.
+#[tokio::test(start_paused = true)]
+async fn a_discarding_that_died_after_its_restore_is_finished_from_the_journal_alone() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.faults.on(Method::AsideDiscard).of("db").kills();
+    assert!(world.faults.live(world.restore_for_good(id)).await.is_none(), "it lives");
+    world.faults.reset();
+    world.drop_claim(&Project::new(PLATFORM));
+    let told = world.recover().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert!(world.data().values().all(|data| data.aside.is_none()));
+    assert!(world.journal.open().is_empty());
+    Ok(())
+}
+
+/// What a failed restore advises must be possible: `resume` goes on with a restore, not with an undoing.
+#[tokio::test(start_paused = true)]
+async fn a_restore_that_fails_over_a_dead_undoing_does_not_advise_to_resume() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    let data = world.data();
+    world.restore(id).await.outcome?;
+    world.wait_a_minute().await;
+    world.faults.on(Method::AsidePutBack).of("db").kills();
+    assert!(world.faults.live(world.undo()).await.is_none(), "it lives");
+    world.faults.reset();
+    world.wait_a_minute().await;
+    world.faults.on(Method::StoreRestore).of("db").fails();
+    let told = world.restore(id).await;
+    assert_eq!(told.exit(), Exit::StoppedOnPurpose, "{}", told.words());
+    let words = told.words();
+    assert!(words.contains("the restore of"), "{words}");
+    assert!(!words.contains("restore resume"), "{words}");
+    assert!(words.contains("restore undo"), "{words}");
+    world.faults.reset();
+    world.wait_a_minute().await;
+    let told = world.undo().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert_eq!(world.data(), data);
     Ok(())
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::ensure;
 use stillpoint_core::names::{Project, RunId, StoreName};
 use stillpoint_core::ports::Journal;
-use stillpoint_core::ports::journal::{Loaded, Phase};
+use stillpoint_core::ports::journal::{Loaded, OpenRun, Phase};
+use stillpoint_core::ports::power::{Intent, Job};
 
 use super::claim::intent;
 
@@ -34,6 +35,7 @@ macro_rules! journal_conformance {
                 a_phase_never_goes_back,
                 a_closed_run_is_not_open,
                 a_run_that_is_noted_twice_keeps_the_first_note,
+                a_run_that_has_become_another_job_is_noted_as_that_job,
                 an_unknown_run_can_be_advanced,
                 what_was_loaded_is_replaced_and_read_by_everybody,
             ]
@@ -125,6 +127,36 @@ pub async fn a_run_that_is_noted_twice_keeps_the_first_note(subject: &Subject) -
     subject.another.plan(&second).await?;
     let open = subject.journal.open_runs(&acme()).await?;
     ensure!(open.len() == 1 && open[0].intent == first, "{open:?}");
+    Ok(())
+}
+
+pub async fn a_run_that_has_become_another_job_is_noted_as_that_job(subject: &Subject) -> anyhow::Result<()> {
+    let restore = Intent {
+        job: Job::FullRestoreJob,
+        ..intent(&acme(), "1")
+    };
+    let discard = Intent {
+        job: Job::DiscardJob,
+        ..restore.clone()
+    };
+    for phase in [Phase::Acting, Phase::Closed] {
+        subject.journal.plan(&restore).await?;
+        let loaded = Loaded {
+            backup: restore.backup,
+            stores: Vec::new(),
+        };
+        subject.journal.loaded(&restore.run, &loaded).await?;
+        subject.journal.advance(&restore.run, phase).await?;
+        subject.another.plan(&discard).await?;
+        let open = subject.journal.open_runs(&acme()).await?;
+        let as_discard = [OpenRun {
+            intent: discard.clone(),
+            phase: Phase::Planned,
+            loaded: None,
+        }];
+        ensure!(open == as_discard, "after {phase:?}: {open:?}");
+        subject.journal.advance(&discard.run, Phase::Closed).await?;
+    }
     Ok(())
 }
 

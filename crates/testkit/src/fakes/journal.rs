@@ -46,6 +46,8 @@ impl FakeJournal {
 impl Journal for FakeJournal {
     async fn plan(&self, intent: &Intent) -> Result<(), JournalError> {
         let mut runs = lock(&self.runs);
+        let is_over = |noted: &OpenRun| noted.phase == Phase::Closed || noted.intent.job != intent.job;
+        runs.retain(|noted| noted.intent.run != intent.run || !is_over(noted));
         if !runs.iter().any(|noted| noted.intent.run == intent.run) {
             runs.push(OpenRun {
                 intent: intent.clone(),

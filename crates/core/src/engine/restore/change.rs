@@ -73,6 +73,7 @@ impl Change<'_> {
         };
         Error::StoppedOnPurpose {
             intent: Box::new(intent),
+            claimed: self.intent.job,
             cause: Box::new(cause),
             still_running: standstill.leave_stopped(self.plan).await,
         }
