@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use stillpoint_core::names::{Project, escape};
 use stillpoint_core::ports::lock::LockError;
 use stillpoint_core::ports::{Guard, Locks};
@@ -50,6 +51,56 @@ impl Locks for FileLocks {
             Err(TryLockError::Error(cause)) => Err(failed(cause)),
         }
     }
+
+    fn lives(&self, process: u32, at: Timestamp) -> bool {
+        let own = Process::read("self");
+        let other = Process::read(&process.to_string());
+        match (own, other) {
+            (Some(own), Some(other)) => {
+                let began_later = other.began.as_second() > at.as_second().saturating_add(BOOT_ROUNDED);
+                own.name == other.name && !other.is_dead && !began_later
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The time of the host's start is told in whole seconds, and moves with the clock: by less than this many seconds.
+const BOOT_ROUNDED: i64 = 5;
+
+/// Of what `/proc/<pid>/stat` counts, so many make a second for every program (proc(5), `sysconf(_SC_CLK_TCK)`).
+const TICKS: u64 = 100;
+
+/// What the kernel says of a process.
+struct Process {
+    name: String,
+    /// It has ended, and its parent has not noticed.
+    is_dead: bool,
+    began: Timestamp,
+}
+
+impl Process {
+    fn read(process: &str) -> Option<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        let host = std::fs::read_to_string("/proc/stat").ok()?;
+        let booted = host.lines().find_map(|line| line.strip_prefix("btime "))?;
+        Self::of(&stat, booted.trim().parse().ok()?)
+    }
+
+    /// `pid (name) state ppid …`; the name may hold anything, and the start is the 22nd field (proc(5)).
+    fn of(stat: &str, booted: i64) -> Option<Self> {
+        let (before, after) = stat.rsplit_once(')')?;
+        let (_, name) = before.split_once('(')?;
+        let mut fields = after.split_whitespace();
+        let state = fields.next()?;
+        let ticks: u64 = fields.nth(18)?.parse().ok()?;
+        let up = i64::try_from(ticks / TICKS).ok()?;
+        Some(Self {
+            name: name.to_owned(),
+            is_dead: matches!(state, "Z" | "X"),
+            began: Timestamp::from_second(booted.checked_add(up)?).ok()?,
+        })
+    }
 }
 
 fn open(dir: &Path, path: &Path) -> io::Result<File> {
@@ -60,4 +111,18 @@ fn open(dir: &Path, path: &Path) -> io::Result<File> {
         .truncate(false)
         .mode(0o600)
         .open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_read_whatever_its_name_is() {
+        let stat = "77 (a) b) c) S 1 77 77 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 3 0 12345 1000 10 18446744073709551615";
+        let process = Process::of(stat, 1_000).unwrap();
+        assert_eq!((process.name.as_str(), process.is_dead), ("a) b) c", false));
+        assert_eq!(process.began.as_second(), 1_123);
+        assert!(Process::of(&stat.replace(" S ", " Z "), 0).unwrap().is_dead);
+    }
 }

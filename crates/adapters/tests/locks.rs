@@ -4,7 +4,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use stillpoint_adapters::lock::FileLocks;
 use stillpoint_core::names::Project;
 use stillpoint_core::ports::Locks;
@@ -57,8 +59,16 @@ fn a_killed_process_frees_its_lock() -> anyhow::Result<()> {
         locks.take(&Project::new("acme"))?.is_none(),
         "held by the other process"
     );
+    let now = Timestamp::now();
+    assert!(locks.lives(holder.id(), now));
+    let earlier = now - Duration::from_hours(1);
+    assert!(
+        !locks.lives(holder.id(), earlier),
+        "another process had this number before"
+    );
     holder.kill()?;
     holder.wait()?;
+    assert!(!locks.lives(holder.id(), now));
     assert!(locks.take(&Project::new("acme"))?.is_some(), "freed by its death");
     Ok(())
 }

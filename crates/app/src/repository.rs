@@ -55,6 +55,16 @@ pub(crate) fn local(directory: PathBuf) -> Arc<dyn Repository> {
     }))
 }
 
+/// One of which nobody can say where it is: every use of it fails with the reason.
+pub(crate) fn unknown(why: &str) -> Arc<dyn Repository> {
+    let error = RepositoryError::Unreachable {
+        cause: format!("the configuration cannot be read: {why}"),
+    };
+    Arc::new(Deferred::new("the repository".to_owned(), move || {
+        std::future::ready(Err(error.clone()))
+    }))
+}
+
 /// A bucket. Without `prefix` it is called after the platform. Where it is not known which container serves
 /// it, every use of it fails with the reason.
 pub(crate) fn s3(

@@ -69,6 +69,12 @@ async fn repository(config: &Config, docker: &Arc<Docker>, kinds: &[Arc<dyn Kind
             });
         }
         config::Repository::S3 { settings, prefix } => (settings, prefix),
+        config::Repository::Unknown(why) => {
+            return Ok(Wired {
+                repository: repository::unknown(&why),
+                keep: Keep::new(names, None),
+            });
+        }
     };
     let server = server(config, docker, &settings).await;
     let serving = match &server {

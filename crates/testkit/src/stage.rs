@@ -14,7 +14,7 @@ use stillpoint_core::engine::restore::undo::Undone;
 use stillpoint_core::engine::restore::{Rehearsed, Restored, Selection};
 use stillpoint_core::engine::start::Degraded;
 use stillpoint_core::manifest::{Manifest, Mode};
-use stillpoint_core::names::BackupId;
+use stillpoint_core::names::{BackupId, Project};
 use stillpoint_core::operations::{Backups, Operations, Order, Restore, Scope, Terms};
 use stillpoint_core::ports::Clock;
 use stillpoint_core::workload::State;
@@ -137,9 +137,17 @@ impl<T: Degrades> Told<T> {
 
 impl World {
     async fn run<T, F: Future<Output = Result<T, Error>>>(&self, act: impl FnOnce(Order) -> F) -> Told<T> {
+        self.run_on(None, act).await
+    }
+
+    async fn run_on<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        platform: Option<&str>,
+        act: impl FnOnce(Order) -> F,
+    ) -> Told<T> {
         let recorder = Arc::new(Recorder::default());
         let order = Order {
-            platform: None,
+            platform: platform.map(Project::new),
             listener: recorder.clone(),
             cancel: self.interrupt(),
         };
@@ -230,14 +238,24 @@ impl World {
 
     /// Starts what an earlier run left down.
     pub async fn start_containers(&self) -> Told<()> {
+        self.start_containers_of(None).await
+    }
+
+    /// The same of a platform that is named.
+    pub async fn start_containers_of(&self, platform: Option<&str>) -> Told<()> {
         let operations = self.operations();
-        self.run(|order| operations.start_containers(order)).await
+        self.run_on(platform, |order| operations.start_containers(order)).await
     }
 
     /// Brings back what dead backups left down, as a watchdog or a boot unit does it.
     pub async fn recover(&self) -> Told<()> {
+        self.recover_of(None).await
+    }
+
+    /// The same of a platform that is named.
+    pub async fn recover_of(&self, platform: Option<&str>) -> Told<()> {
         let operations = self.operations();
-        self.run(|order| operations.recover(order)).await
+        self.run_on(platform, |order| operations.recover(order)).await
     }
 
     /// Reads a backup whole, and returns what is wrong with it.

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigLogConfig};
-use bollard::query_parameters::{CreateContainerOptions, RemoveContainerOptions};
+use bollard::query_parameters::{CreateContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptions};
 use stillpoint_core::names::Project;
 use stillpoint_core::ports::EngineError;
 use stillpoint_core::ports::power::{Claim, Intent};
@@ -17,6 +17,8 @@ use super::errors::Act;
 /// Tells our own containers from the platform's, and what each is.
 pub(super) const ROLE: &str = "stillpoint.role";
 const CLAIM: &str = "claim";
+/// How its name begins; the platform's follows.
+const PREFIX: &str = "stillpoint-";
 const INTENT: &str = "stillpoint.intent";
 
 /// Labels that make a container Compose's.
@@ -55,6 +57,21 @@ impl Docker {
             Some(found) => intent_of(&name, &found).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// See [`stillpoint_core::ports::Power::held`]. By their names: a claim that cannot be understood is one too.
+    pub(super) async fn list_claims(&self) -> Result<Vec<Project>, EngineError> {
+        let options = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&HashMap::from([("label", vec![format!("{ROLE}={CLAIM}")])]))
+            .build();
+        let act = Act::new("list its claims", "the list of containers");
+        let claims = self
+            .call(&act, SHORT, self.client().list_containers(Some(options)))
+            .await?;
+        let names = claims.iter().filter_map(|claim| claim.names.as_ref()?.first());
+        let platforms = names.filter_map(|name| name.trim_start_matches('/').strip_prefix(PREFIX));
+        Ok(platforms.map(Project::new).collect())
     }
 
     /// See [`stillpoint_core::ports::Power::release`].
@@ -157,7 +174,7 @@ impl Docker {
 }
 
 fn name_of(platform: &Project) -> String {
-    format!("stillpoint-{platform}")
+    format!("{PREFIX}{platform}")
 }
 
 fn label<'a>(found: &'a ContainerInspectResponse, name: &str) -> Option<&'a str> {

@@ -79,6 +79,10 @@ impl Power for Docker {
         self.read_claim(platform).await
     }
 
+    async fn held(&self) -> Result<Vec<Project>, EngineError> {
+        self.list_claims().await
+    }
+
     async fn release(&self, platform: &Project) -> Result<(), EngineError> {
         self.drop_claim(platform).await
     }

@@ -58,6 +58,19 @@ impl Journal for Ledger {
         .await
     }
 
+    async fn platforms(&self) -> Result<Vec<Project>, JournalError> {
+        if !self.path().exists() {
+            return Ok(Vec::new());
+        }
+        let question = "SELECT DISTINCT platform FROM journal WHERE phase < ?1 ORDER BY platform";
+        let names = self.with("read", move |ledger| {
+            let mut names = ledger.prepare(question)?;
+            let names = names.query_map(params![number(Phase::Closed)], |row| row.get(0))?;
+            names.collect::<rusqlite::Result<Vec<String>>>()
+        });
+        Ok(names.await?.into_iter().map(Project::new).collect())
+    }
+
     async fn open_runs(&self, platform: &Project) -> Result<Vec<OpenRun>, JournalError> {
         if !self.path().exists() {
             return Ok(Vec::new());

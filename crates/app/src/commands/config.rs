@@ -89,5 +89,6 @@ fn place(repository: &Repository) -> String {
             };
             format!("{server}, bucket {}, {prefix}", settings.bucket)
         }
+        Repository::Unknown(_) => "a place that nobody knows".to_owned(),
     }
 }

@@ -41,6 +41,11 @@ pub(crate) struct Recover {
 }
 
 impl Command {
+    /// Whether it brings a platform back.
+    pub(super) fn brings_back(&self) -> bool {
+        !matches!(self, Self::Plan)
+    }
+
     /// Whether this is the child of a run, which has said already what there is to say.
     pub(super) fn is_watchdog(&self) -> bool {
         matches!(self, Self::Recover(Recover { watch: true }))

@@ -60,6 +60,11 @@ impl Command {
     fn is_watchdog(&self) -> bool {
         matches!(self, Self::Containers(command) if command.is_watchdog())
     }
+
+    /// Whether it brings a platform back, which must work whatever is wrong with the configuration.
+    fn is_last_resort(&self) -> bool {
+        matches!(self, Self::Containers(command) if command.brings_back())
+    }
 }
 
 /// Runs the command.
@@ -68,7 +73,10 @@ pub(crate) async fn run(command_line: CommandLine) -> Result<Exit, Failure> {
     if let Command::Version = command {
         return Ok(version::run(&options));
     }
-    let config = Config::load(&options)?;
+    let config = match Config::load(&options) {
+        Err(broken) if command.is_last_resort() => Config::salvage(&options, broken)?,
+        loaded => loaded?,
+    };
     if !command.is_watchdog() {
         for warning in &config.warnings {
             print::error(&format!("warning: {warning}"));

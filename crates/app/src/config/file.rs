@@ -42,6 +42,40 @@ pub(super) fn read(path: &Path, text: &str, keys: &[&Key]) -> Result<Contents, F
     Ok(contents)
 }
 
+/// What a file says of these keys, whatever is wrong with the rest of it.
+pub(super) fn salvage(path: &Path, text: &str, keys: &[&Key]) -> Layer {
+    let file = File {
+        name: path.display().to_string(),
+        folder: path.parent().unwrap_or(Path::new("")),
+        text,
+        keys,
+    };
+    let (table, _) = DeTable::parse_recoverable(text);
+    let mut layer = Layer::new();
+    for key in keys {
+        let Some((owner, name)) = key.path.split_once('.') else {
+            continue;
+        };
+        let owner = table.get_ref().get(owner).map(|owner| owner.get_ref());
+        let value = owner.and_then(DeValue::as_table).and_then(|owner| owner.get(name));
+        if let Some(value) = value {
+            let target = Target {
+                variable: key.variable.to_owned(),
+                shape: key.shape,
+                in_file: false,
+            };
+            let entry = Entry {
+                path: key.path,
+                at: value.span().start,
+                value: value.get_ref(),
+            };
+            // One that is no text has no default but that of its key.
+            let _ = file.set(&target, &entry, &mut layer);
+        }
+    }
+    layer
+}
+
 struct File<'a> {
     name: String,
     folder: &'a Path,

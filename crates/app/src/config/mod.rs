@@ -14,6 +14,7 @@ mod platform;
 mod repository;
 mod retention;
 mod s3;
+mod salvage;
 mod settings;
 mod show;
 mod similar;
@@ -103,11 +104,41 @@ impl Config {
         Self::read(options, &Surroundings::of_process())
     }
 
+    /// What of it can be read, for the verbs that bring a platform back: where its engine is, where our state is, and
+    /// which platform. Everything else has its default, and where the backups are is unknown. Fails with what made
+    /// the whole unreadable where not even that can be told.
+    pub(crate) fn salvage(options: &Options, broken: Failure) -> Result<Self, Failure> {
+        Self::salvaged(options, &Surroundings::of_process(), broken)
+    }
+
+    fn salvaged(options: &Options, surroundings: &Surroundings, broken: Failure) -> Result<Self, Failure> {
+        let why = broken.what();
+        let warnings = vec![format!(
+            "the configuration cannot be read, so only engine, state directory and platform are taken from it: {why}"
+        )];
+        let choice = Choice {
+            repository: Repository::Unknown(why),
+            origin: Origin::Default,
+            warning: None,
+        };
+        let settings = salvage::layers(options, surroundings);
+        Self::of(options, surroundings, settings, choice, warnings).map_err(|_| broken)
+    }
+
     fn read(options: &Options, surroundings: &Surroundings) -> Result<Self, Failure> {
-        let keys = keys();
-        let (mut settings, mut warnings) = layers(options, surroundings, &keys)?;
+        let (settings, warnings) = layers(options, surroundings, &keys())?;
         let choice = repository::choose(&settings, surroundings)?;
-        settings.push(defaults(&settings, surroundings, &choice, &keys)?);
+        Self::of(options, surroundings, settings, choice, warnings)
+    }
+
+    fn of(
+        options: &Options,
+        surroundings: &Surroundings,
+        mut settings: Settings,
+        choice: Choice,
+        mut warnings: Vec<String>,
+    ) -> Result<Self, Failure> {
+        settings.push(defaults(&settings, surroundings, &choice, &keys())?);
         warnings.extend(choice.warning.clone());
         Ok(Self {
             platform: platform::read(&settings),

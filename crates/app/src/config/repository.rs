@@ -49,6 +49,8 @@ pub(crate) enum Repository {
         /// The prefix, if the operator chose one.
         prefix: Option<String>,
     },
+    /// Nobody knows: the configuration cannot be read, for this reason.
+    Unknown(String),
 }
 
 /// Where the backups go, and the value that decided it.

@@ -59,14 +59,23 @@ impl World {
         self
     }
 
-    fn read(&self) -> Result<Config, Failure> {
+    fn surroundings(&self) -> Surroundings {
         let environment = self.environment.iter();
-        let surroundings = Surroundings {
+        Surroundings {
             environment: environment.map(|(name, value)| (name.into(), value.into())).collect(),
             files: vec![self.path("stillpoint.toml").into(), self.path("etc.toml").into()],
             root: false,
-        };
-        Config::read(&self.options, &surroundings)
+        }
+    }
+
+    fn read(&self) -> Result<Config, Failure> {
+        Config::read(&self.options, &self.surroundings())
+    }
+
+    /// What is read of it where it cannot be read as a whole.
+    fn salvaged(&self) -> Config {
+        let broken = self.read().unwrap_err();
+        Config::salvaged(&self.options, &self.surroundings(), broken).unwrap()
     }
 
     fn config(&self) -> Config {
@@ -719,4 +728,40 @@ fn an_address_is_no_directory() {
     };
     // Not one below the folder of the file.
     assert!(what.contains("repository.directory: `s3://backups/acme`"), "{what}");
+}
+
+#[test]
+fn what_brings_a_platform_back_is_read_whatever_is_wrong_with_the_rest() {
+    let broken = "[platform]\nname = \"hub\"\n[engine]\nstate_dir = \"state\"\n[retention]\ndays = = 3\n[nobody]\nx = 1\n";
+    let world = World::new()
+        .toml(broken)
+        .env("BACKUP_S3_SECRET_ACCESS_KEY_FILE", "/nowhere")
+        .env_file("DOCKER_HOST=unix:///engine.sock\nBACKUP_RETENTION_DAYS='never closed\n");
+    let salvaged = world.salvaged();
+    assert_eq!(salvaged.platform.docker_host, "unix:///engine.sock");
+    assert_eq!(salvaged.platform.state_dir, Path::new(&world.path("state")));
+    assert_eq!(salvaged.project().map(|name| name.to_string()).as_deref(), Some("hub"));
+    assert!(
+        matches!(salvaged.repository(), Repository::Unknown(_)),
+        "another repository would be swept"
+    );
+    assert!(
+        salvaged.warnings[0].contains("cannot be read"),
+        "{:?}",
+        salvaged.warnings
+    );
+}
+
+#[test]
+fn what_cannot_be_salvaged_has_its_default() {
+    let world = World::new().toml("= nonsense").env("STILLPOINT_STATE_DIR", "/state");
+    let salvaged = world.salvaged();
+    assert_eq!(salvaged.platform.state_dir, Path::new("/state"));
+    assert_eq!(salvaged.platform.docker_host, "unix:///var/run/docker.sock");
+    assert_eq!(salvaged.project(), None);
+    let by_default = World::new().toml("= nonsense").salvaged();
+    assert_eq!(
+        by_default.platform.state_dir,
+        Path::new("/home/op/.local/state/stillpoint/state")
+    );
 }

@@ -62,7 +62,8 @@ pub(super) fn is_ours(name: &str, keys: &[&Key]) -> bool {
     OURS.iter().any(|prefix| name.starts_with(prefix)) || keys.iter().any(|key| is_of(name, key.variable))
 }
 
-fn is_of(name: &str, variable: &str) -> bool {
+/// Whether this sets that variable, itself or by a file.
+pub(super) fn is_of(name: &str, variable: &str) -> bool {
     name == variable || name.strip_suffix("_FILE") == Some(variable)
 }
 
@@ -79,7 +80,8 @@ pub(super) fn layer(place: Place<'_>, variables: &Variables, keys: &[&Key]) -> R
     Ok(layer)
 }
 
-fn value(place: Place<'_>, variables: &Variables, name: &str) -> Result<Option<Found>, Failure> {
+/// The value of a variable, or what stands in its file.
+pub(super) fn value(place: Place<'_>, variables: &Variables, name: &str) -> Result<Option<Found>, Failure> {
     let set = |name: &str| variables.get(name).filter(|value| !value.expose_secret().is_empty());
     let in_file = format!("{name}_FILE");
     match (set(name), set(&in_file)) {

@@ -1,6 +1,7 @@
 //! Holding a platform: the lock says who lives, the claim what is to run again, the journal the same
 //! for the case that somebody removed the claim.
 
+use super::limits::{LOOK_EVERY, WATCHDOG};
 use super::plan::Plan;
 use super::site::{Run, Site};
 use crate::engine::errors::Error;
@@ -30,6 +31,53 @@ impl Site {
                 by: self.power.claimed(platform).await.ok().flatten().map(Box::new),
             }),
         }
+    }
+
+    /// The same; the watchdog of a run that died is waited for, as long as it takes to bring a platform back.
+    pub async fn lock_after_watchdog(&self, run: &Run, platform: &Project) -> Result<Held, Error> {
+        let began = self.clock.elapsed();
+        let mut told = false;
+        loop {
+            let by = match self.lock(platform).await {
+                Err(Error::Held { by, .. }) => by,
+                locked => return locked,
+            };
+            let by = match by {
+                Some(by) => Some(by),
+                None => self.newest_open(platform).await.map(Box::new),
+            };
+            let is_dead = |by: &Intent| by.host == self.host && !self.is_at_work(by);
+            // Its claim goes a moment before its lock.
+            let waits = by.as_deref().map_or(told, is_dead) && self.clock.elapsed().saturating_sub(began) < WATCHDOG;
+            if !waits {
+                let platform = platform.clone();
+                return Err(Error::Held { platform, by });
+            }
+            if let (Some(by), false) = (&by, told) {
+                told = true;
+                run.report.warn(format!(
+                    "run {} of platform {platform} has died (process {}), and its watchdog is at work: waiting for it",
+                    by.run, by.process
+                ));
+            }
+            self.clock.sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn newest_open(&self, platform: &Project) -> Option<Intent> {
+        let open = self.journal.open_runs(platform).await.ok()?;
+        open.into_iter().next_back().map(|open| open.intent)
+    }
+
+    /// Whether the process of a run on this host lives. The lock tells of the processes that keep theirs in the same
+    /// directory; others have other locks.
+    pub fn is_at_work(&self, intent: &Intent) -> bool {
+        intent.host == self.host && intent.process != self.process && self.locks.lives(intent.process, intent.since)
+    }
+
+    /// Somebody else's run, on another host or beside us, which nobody may take for dead.
+    pub(super) fn is_anothers(&self, intent: &Intent) -> bool {
+        intent.host != self.host || self.is_at_work(intent)
     }
 
     /// What a run will do.
@@ -84,7 +132,8 @@ impl Site {
         let mine = workloads
             .iter()
             .find(|workload| workload.address.project == intent.platform);
-        let image = mine.map_or("", |workload| workload.image_id.as_str());
+        let any = mine.or(workloads.first());
+        let image = any.map_or("", |workload| workload.image_id.as_str());
         self.power.claim(intent, image).await
     }
 

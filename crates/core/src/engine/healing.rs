@@ -1,6 +1,7 @@
 //! What dead runs have left: whoever takes a platform first brings back what they left down, and ends what they
 //! left running or unfinished. A restore that died stays down: clients must not meet data of which half is old.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -13,6 +14,7 @@ use super::restore::{discard, undo};
 use super::site::{Run, Site};
 use super::start::Degraded;
 use crate::events::Step;
+use crate::names::Project;
 use crate::ports::journal::{OpenRun, Phase};
 use crate::ports::power::{Intent, Job};
 
@@ -21,13 +23,13 @@ const FRESH: Duration = Duration::from_hours(24);
 
 impl Site {
     /// Brings back what a dead backup run left down, and gives its claim free. What a restore
-    /// stopped on purpose stays down: its intent is returned. Our lock proves the owner dead only
-    /// on our own host: a claim made from another one is respected.
+    /// stopped on purpose stays down: its intent is returned. Our lock proves the owner dead only on our own host
+    /// and among those who keep their locks where we do: a claim of anybody else is respected.
     pub async fn heal(&self, held: &Held, run: &Run) -> Result<Option<Intent>, Error> {
         let Some(intent) = self.unfinished(held, run).await? else {
             return Ok(None);
         };
-        if intent.host != self.host {
+        if self.is_anothers(&intent) {
             return Err(Error::Held {
                 platform: held.platform.clone(),
                 by: Some(Box::new(intent)),
@@ -76,6 +78,20 @@ impl Site {
         Ok(())
     }
 
+    /// The platforms on which a run has left something, as claims and journal say: no container of theirs needs to be
+    /// there, and no store to be recognised.
+    pub async fn left(&self, run: &Run) -> Result<BTreeSet<Project>, Error> {
+        let mut left: BTreeSet<Project> = self.power.held().await?.into_iter().collect();
+        match self.journal.platforms().await {
+            Ok(platforms) => left.extend(platforms),
+            Err(error) if left.is_empty() => return Err(error.into()),
+            Err(error) => run
+                .report
+                .warn(format!("{error}; what is left to do is told by the engine alone")),
+        }
+        Ok(left)
+    }
+
     /// The intent of a run that did not come to its end: from the claim, or from the journal where
     /// somebody removed the claim. A restore's claim is then made again: it says what is down on purpose.
     pub async fn unfinished(&self, held: &Held, run: &Run) -> Result<Option<Intent>, Error> {
@@ -90,7 +106,7 @@ impl Site {
                 Vec::new()
             }
         };
-        if claimed.as_ref().is_some_and(|intent| intent.host != self.host) {
+        if claimed.as_ref().is_some_and(|intent| self.is_anothers(intent)) {
             return Ok(claimed);
         }
         let by_journal = claimed.is_none();
@@ -98,11 +114,12 @@ impl Site {
         self.close_others(run, &open, found.as_ref()).await;
         match found {
             Some(intent) if by_journal && intent.job.replaces_data() => {
-                run.report.warn(format!(
-                    "the claim of run {} was removed by somebody; it is made again",
-                    intent.run
-                ));
-                self.make_claim(&intent).await?;
+                let removed = format!("the claim of run {} was removed by somebody", intent.run);
+                run.report.warn(match self.make_claim(&intent).await {
+                    Ok(_) => format!("{removed}; it is made again"),
+                    // The journal still has the intent: what it says is done all the same.
+                    Err(error) => format!("{removed}, and could not be made again: {error}"),
+                });
                 Ok(Some(intent))
             }
             found => Ok(found),

@@ -36,6 +36,10 @@ pub const CALL_ENDS: Duration = Duration::from_mins(1);
 /// How long a workload that was healthy may take to become so again.
 pub const HEALTHY_AGAIN: Duration = Duration::from_mins(3);
 
+/// How long the watchdog of a dead run may take: it waits for an engine that restarts, finishes stops, and awaits the
+/// health of one wave after the other.
+pub const WATCHDOG: Duration = Duration::from_mins(20);
+
 /// Between two looks at something that is awaited.
 pub const LOOK_EVERY: Duration = Duration::from_millis(200);
 

@@ -1,10 +1,14 @@
 //! Use cases around the platform's containers: what would be done with each, and bringing back what
 //! an earlier run left down.
+//!
+//! Bringing back is the operator's last resort: it works from claims and journal alone, also where no store is
+//! recognised any more.
 
 use std::collections::BTreeSet;
 
 use crate::engine::errors::Error;
 use crate::engine::plan::Plan;
+use crate::engine::platform::PlatformError;
 use crate::engine::site::{Run, Site};
 use crate::names::Project;
 use crate::ports::power::Job;
@@ -21,27 +25,56 @@ pub(super) async fn plan(site: &Site, wanted: Option<&Project>) -> Result<Plan, 
 /// The operator's word: also what a restore stopped on purpose is started, and a claim made from
 /// another host is taken over.
 pub(super) async fn start(site: &Site, run: &Run, wanted: Option<&Project>) -> Result<(), Error> {
-    let platform = site.platform(wanted).await?;
-    let held = site.lock(&platform.name).await?;
+    let Some(platform) = which(site, run, wanted).await? else {
+        return Ok(());
+    };
+    let held = site.lock_after_watchdog(run, &platform).await?;
     match site.unfinished(&held, run).await? {
+        Some(intent) if site.is_at_work(&intent) => {
+            let by = Some(Box::new(intent));
+            Err(Error::Held { platform, by })
+        }
         Some(intent) if intent.job == Job::DiscardJob => site.finish_discard(&held, run, &intent).await,
         Some(intent) => site.bring_back(&held, run, &intent).await,
         None => Ok(()),
     }
 }
 
+/// The platform that was named, or the only one on which something is left; none if nothing is.
+async fn which(site: &Site, run: &Run, wanted: Option<&Project>) -> Result<Option<Project>, Error> {
+    let left = site.left(run).await?;
+    if let Some(wanted) = wanted {
+        if !left.contains(wanted) {
+            must_be_there(site, wanted).await?;
+        }
+        return Ok(Some(wanted.clone()));
+    }
+    let mut candidates = left.iter();
+    match (candidates.next(), candidates.next()) {
+        (only, None) => Ok(only.cloned()),
+        _ => {
+            let found = left.into_iter().collect();
+            Err(PlatformError::Ambiguous { found }.into())
+        }
+    }
+}
+
+/// A name that was mistyped must not look as if all were well.
+async fn must_be_there(site: &Site, wanted: &Project) -> Result<(), Error> {
+    let workloads = site.catalog.workloads().await?;
+    let mut projects = workloads.iter().map(|workload| &workload.address.project);
+    if projects.any(|project| project == wanted) {
+        return Ok(());
+    }
+    site.platform(Some(wanted)).await.map(drop)
+}
+
 /// Nobody's word: what dead runs left down is brought back, what stands stopped on purpose is told.
-/// Without a platform, every one that this engine knows.
+/// Without a platform, every one on which something is left.
 pub(super) async fn recover(site: &Site, run: &Run, wanted: Option<&Project>) -> Result<(), Error> {
-    let projects: BTreeSet<Project> = match wanted {
-        Some(project) => [project.clone()].into(),
-        None => site
-            .catalog
-            .workloads()
-            .await?
-            .into_iter()
-            .map(|workload| workload.address.project)
-            .collect(),
+    let projects = match wanted {
+        Some(project) => BTreeSet::from([project.clone()]),
+        None => site.left(run).await?,
     };
     let mut outcome = Ok(());
     for project in &projects {
@@ -53,7 +86,7 @@ pub(super) async fn recover(site: &Site, run: &Run, wanted: Option<&Project>) ->
 }
 
 async fn recover_one(site: &Site, run: &Run, project: &Project) -> Result<(), Error> {
-    let held = site.lock(project).await?;
+    let held = site.lock_after_watchdog(run, project).await?;
     match site.heal(&held, run).await? {
         Some(unfinished) => Err(Error::RestoreUnfinished(Box::new(unfinished))),
         None => Ok(()),

@@ -74,6 +74,9 @@ pub trait Journal: Send + Sync {
     /// A run that was never noted is a success: its journal was lost.
     async fn loaded(&self, run: &RunId, loaded: &Loaded) -> Result<(), JournalError>;
 
+    /// The platforms of which something is noted: a run that is not closed, or something that is missing.
+    async fn platforms(&self) -> Result<Vec<Project>, JournalError>;
+
     /// The platform's runs that are not closed, oldest first.
     async fn open_runs(&self, platform: &Project) -> Result<Vec<OpenRun>, JournalError>;
 }

@@ -47,6 +47,9 @@ pub trait Power: Send + Sync {
     /// The intent of whoever holds the platform.
     async fn claimed(&self, platform: &Project) -> Result<Option<Intent>, EngineError>;
 
+    /// The platforms that somebody holds. Needs no container of theirs to be there.
+    async fn held(&self) -> Result<Vec<Project>, EngineError>;
+
     /// Gives the platform free. A success also when nobody held it.
     async fn release(&self, platform: &Project) -> Result<(), EngineError>;
 }

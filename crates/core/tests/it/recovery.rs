@@ -1,10 +1,13 @@
 //! What the next run makes of what an earlier one has left, one behaviour a test.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use stillpoint_core::engine::backup::Sealed;
 use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{BackupId, Project, RunId};
+use stillpoint_core::ports::Clock;
 use stillpoint_core::ports::power::{Intent, Job};
 use stillpoint_core::workload::State;
 use stillpoint_testkit::fakes::Container;
@@ -370,7 +373,126 @@ async fn the_way_to_make_a_removed_container_again_is_told() {
 #[tokio::test(start_paused = true)]
 async fn runs_that_begin_in_one_moment_have_ids_of_their_own() {
     let world = sample::world();
-    let (one, other) = (world.backup().await, world.backup().await);
-    let id = |told: &Told<Sealed>| told.recorder.events()[0].run.clone();
-    assert_ne!(id(&one), id(&other));
+    let first_event = |told: &Told<Sealed>| {
+        let event = &told.recorder.events()[0];
+        (event.run.clone(), event.at)
+    };
+    let beside = sample::world().branched_from(&world);
+    let (one, other) = tokio::join!(world.backup(), beside.backup());
+    let ((one, at), (other, at_too)) = (first_event(&one), first_event(&other));
+    assert_eq!(at, at_too);
+    assert_ne!(one, other);
+}
+
+/// The last resort: what ran is started though nobody could say any more what the platform is.
+#[tokio::test(start_paused = true)]
+async fn what_a_run_left_is_brought_back_where_no_store_is_recognised_any_more() -> anyhow::Result<()> {
+    for (by_journal, named) in [(false, false), (false, true), (true, false), (true, true)] {
+        for verb in ["start", "recover"] {
+            let world = died_while_draining().await?;
+            world.faults.on(Method::KindStore).always().fails();
+            world.remove("db");
+            world.remove("queue");
+            if by_journal {
+                world.drop_claim(&Project::new(PLATFORM));
+            }
+            let platform = named.then_some(PLATFORM);
+            let told = match verb {
+                "start" => world.start_containers_of(platform).await,
+                _ => world.recover_of(platform).await,
+            };
+            let case = format!("{verb}, by the journal: {by_journal}, named: {named}: {}", told.words());
+            let states = world.states();
+            assert_eq!(states.get("web"), Some(&State::Running), "{case}");
+            assert_eq!(states.get("api"), Some(&State::Running), "{case}");
+            assert_eq!(world.claim(PLATFORM), None, "{case}");
+            assert_eq!(world.journal.open(), [], "{case}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_platform_of_a_wrong_name_is_told_and_of_two_one_must_be_named() -> anyhow::Result<()> {
+    let world = died_while_draining().await?;
+    let told = world.start_containers_of(Some("acne")).await;
+    assert_eq!(told.exit(), Exit::NotFound);
+    assert!(told.words().contains("no platform `acne` found"), "{}", told.words());
+    let mut other = world.claim(PLATFORM).unwrap();
+    other.platform = Project::new("other");
+    other.run = RunId::new("other-1");
+    other.workloads = Vec::new();
+    world.take_claim(&other);
+    let told = world.start_containers().await;
+    assert_eq!(told.exit(), Exit::NotFound);
+    assert!(told.words().contains("acme, other"), "{}", told.words());
+    assert_eq!(world.recover().await.exit(), Exit::Ok, "both are looked after");
+    assert_eq!((world.claim(PLATFORM), world.claim("other")), (None, None));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_watchdog_of_a_dead_run_is_waited_for() -> anyhow::Result<()> {
+    for verb in ["start", "recover"] {
+        let before = sample::world().picture();
+        let world = died_while_draining().await?;
+        let lock = world.locked_by_another(PLATFORM);
+        let watchdog = async {
+            world.clock.sleep(Duration::from_mins(5)).await;
+            drop(lock);
+        };
+        let run = async {
+            match verb {
+                "start" => world.start_containers().await,
+                _ => world.recover().await,
+            }
+        };
+        let (told, ()) = tokio::join!(run, watchdog);
+        assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+        let warned = told.recorder.warnings().join("\n");
+        assert_eq!(warned.matches("its watchdog is at work").count(), 1, "{warned}");
+        assert_eq!(before.differences(&world.picture()), [""; 0]);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watchdog_is_not_waited_for_for_ever_and_a_living_run_not_at_all() -> anyhow::Result<()> {
+    for lives in [true, false] {
+        let mut world = died_while_draining().await?;
+        world.process = 43;
+        if lives {
+            world.locks.begin_process(42);
+        }
+        let _lock = world.locked_by_another(PLATFORM);
+        let began = world.clock.now();
+        assert_eq!(world.recover().await.exit(), Exit::Held);
+        let waited = world.clock.now().duration_since(began).unsigned_abs();
+        assert_eq!(waited < Duration::from_secs(1), lives, "{waited:?}");
+        assert!(waited < Duration::from_hours(1), "{waited:?}");
+    }
+    Ok(())
+}
+
+/// Two state directories on one host: each has locks of its own.
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_process_lives_is_never_taken_for_dead_whatever_its_lock_says() -> anyhow::Result<()> {
+    let mut world = died_while_draining().await?;
+    world.process = 43;
+    world.locks.begin_process(42);
+    let before = world.picture();
+    for told in [
+        world.recover().await,
+        world.start_containers().await,
+        Told {
+            outcome: world.backup().await.outcome.map(drop),
+            recorder: std::sync::Arc::default(),
+        },
+    ] {
+        assert_eq!(told.exit(), Exit::Held, "{}", told.words());
+        assert!(told.words().contains("process 42"), "{}", told.words());
+    }
+    assert_eq!(before.touched(&world.picture()), [""; 0]);
+    assert!(world.claim(PLATFORM).is_some());
+    Ok(())
 }

@@ -28,6 +28,7 @@ macro_rules! claim_conformance {
                 a_claim_that_is_repeated_stays_ours,
                 releasing_may_be_repeated_and_raced,
                 platforms_do_not_hinder_each_other,
+                held_platforms_are_listed_by_their_claims_alone,
             ]
         );
     };
@@ -176,5 +177,18 @@ pub async fn platforms_do_not_hinder_each_other(subject: &Powers) -> anyhow::Res
     let left = subject.port.claimed(&two).await?;
     subject.port.release(&two).await?;
     ensure!(left.is_some_and(|intent| intent.run.as_str() == "two"));
+    Ok(())
+}
+
+pub async fn held_platforms_are_listed_by_their_claims_alone(subject: &Powers) -> anyhow::Result<()> {
+    let platform = subject.bench.platform();
+    // No container of it is there.
+    let bare = Project::new(format!("{platform}-bare"));
+    take(subject, &intent(&bare, "bare")).await?;
+    let held = subject.another.held().await;
+    subject.port.release(&bare).await?;
+    ensure!(held?.contains(&bare));
+    let held = subject.port.held().await?;
+    ensure!(!held.contains(&bare) && !held.contains(&platform), "{held:?}");
     Ok(())
 }

@@ -32,6 +32,7 @@ macro_rules! journal_conformance {
                 an_empty_journal_has_no_open_runs,
                 a_planned_run_is_open_to_the_letter_and_for_everybody,
                 open_runs_come_oldest_first_and_by_platform,
+                platforms_are_known_until_their_last_run_is_closed,
                 a_phase_never_goes_back,
                 a_closed_run_is_not_open,
                 a_run_that_is_noted_twice_keeps_the_first_note,
@@ -97,6 +98,19 @@ pub async fn what_was_loaded_is_replaced_and_read_by_everybody(subject: &Subject
     };
     subject.journal.loaded(&RunId::new("unknown"), &unknown).await?;
     ensure!(subject.another.open_runs(&acme()).await?.len() == 1);
+    Ok(())
+}
+
+pub async fn platforms_are_known_until_their_last_run_is_closed(subject: &Subject) -> anyhow::Result<()> {
+    let other = Project::new("other");
+    ensure!(subject.journal.platforms().await?.is_empty());
+    for noted in [intent(&acme(), "a"), intent(&acme(), "b"), intent(&other, "c")] {
+        subject.journal.plan(&noted).await?;
+    }
+    ensure!(subject.another.platforms().await? == [acme(), other.clone()]);
+    subject.journal.advance(&RunId::new("a"), Phase::Closed).await?;
+    subject.journal.advance(&RunId::new("c"), Phase::Closed).await?;
+    ensure!(subject.another.platforms().await? == [acme()]);
     Ok(())
 }
 

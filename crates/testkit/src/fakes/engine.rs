@@ -91,6 +91,10 @@ impl Power for FakeEngine {
         Ok(self.world.claim(platform.as_str()))
     }
 
+    async fn held(&self) -> Result<Vec<Project>, EngineError> {
+        Ok(self.world.claims().into_iter().map(Project::new).collect())
+    }
+
     async fn release(&self, platform: &Project) -> Result<(), EngineError> {
         self.world.drop_claim(platform);
         Ok(())

@@ -1,6 +1,7 @@
 //! A journal in memory. What was noted outlives the process that noted it; what was also synced
 //! outlives its host.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -74,6 +75,12 @@ impl Journal for FakeJournal {
         }
         self.sync();
         Ok(())
+    }
+
+    async fn platforms(&self) -> Result<Vec<Project>, JournalError> {
+        let open = self.open().into_iter().map(|run| run.intent.platform);
+        let platforms: BTreeSet<Project> = open.collect();
+        Ok(platforms.into_iter().collect())
     }
 
     async fn open_runs(&self, platform: &Project) -> Result<Vec<OpenRun>, JournalError> {

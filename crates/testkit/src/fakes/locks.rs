@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
 use stillpoint_core::names::Project;
 use stillpoint_core::ports::lock::LockError;
 use stillpoint_core::ports::{Guard, Locks};
@@ -13,6 +14,14 @@ use super::lock;
 #[derive(Clone, Default)]
 pub struct FakeLocks {
     held: Arc<Mutex<BTreeSet<String>>>,
+    alive: Arc<Mutex<BTreeSet<u32>>>,
+}
+
+impl FakeLocks {
+    /// A process of the program is there, and stays.
+    pub fn begin_process(&self, process: u32) {
+        lock(&self.alive).insert(process);
+    }
 }
 
 struct Held {
@@ -36,5 +45,9 @@ impl Locks for FakeLocks {
         }
         let held = self.held.clone();
         Ok(Some(Box::new(Held { held, platform })))
+    }
+
+    fn lives(&self, process: u32, _: Timestamp) -> bool {
+        lock(&self.alive).contains(&process)
     }
 }

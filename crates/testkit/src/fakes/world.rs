@@ -328,6 +328,11 @@ impl World {
         self.lock().claims.get(platform).cloned()
     }
 
+    /// The platforms that are held.
+    pub(super) fn claims(&self) -> Vec<String> {
+        self.lock().claims.keys().cloned().collect()
+    }
+
     /// Makes the claim of another run, if there is none yet; returns the one that there is.
     pub fn take_claim(&self, intent: &Intent) -> Option<Intent> {
         let mut inner = self.lock();

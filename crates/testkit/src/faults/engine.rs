@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use stillpoint_core::names::{Project, RunId, WorkloadId};
 use stillpoint_core::ports::journal::{JournalError, Loaded, OpenRun, Phase};
 use stillpoint_core::ports::lock::LockError;
@@ -116,6 +117,10 @@ impl Power for Faulty<dyn Power> {
         self.faults.pass(Method::PowerClaimed, platform, act).await
     }
 
+    async fn held(&self) -> Result<Vec<Project>, EngineError> {
+        self.faults.pass(Method::PowerHeld, "", self.port.held()).await
+    }
+
     async fn release(&self, platform: &Project) -> Result<(), EngineError> {
         let act = self.port.release(platform);
         self.faults.pass(Method::PowerRelease, platform, act).await
@@ -140,6 +145,11 @@ impl Journal for Faulty<dyn Journal> {
         self.faults.pass(Method::JournalLoaded, &loaded.backup, act).await
     }
 
+    async fn platforms(&self) -> Result<Vec<Project>, JournalError> {
+        let act = self.port.platforms();
+        self.faults.pass(Method::JournalPlatforms, "", act).await
+    }
+
     async fn open_runs(&self, platform: &Project) -> Result<Vec<OpenRun>, JournalError> {
         let act = self.port.open_runs(platform);
         self.faults.pass(Method::JournalOpenRuns, platform, act).await
@@ -150,6 +160,10 @@ impl Locks for Faulty<dyn Locks> {
     fn take(&self, platform: &Project) -> Result<Option<Box<dyn Guard>>, LockError> {
         let act = || self.port.take(platform);
         self.faults.pass_now(Method::LocksTake, platform, act)
+    }
+
+    fn lives(&self, process: u32, at: Timestamp) -> bool {
+        self.port.lives(process, at)
     }
 }
 
