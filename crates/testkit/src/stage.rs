@@ -93,7 +93,9 @@ impl Degrades for Vec<Degraded> {
 impl Degrades for Error {
     fn degraded(&self) -> &[Degraded] {
         match self {
-            Self::Run { degraded, .. } | Self::RecoveryIncomplete { degraded, .. } => degraded,
+            Self::Run { degraded, .. }
+            | Self::RecoveryIncomplete { degraded, .. }
+            | Self::StillMissing { degraded, .. } => degraded,
             _ => &[],
         }
     }
@@ -244,7 +246,14 @@ impl World {
     /// The same of a platform that is named.
     pub async fn start_containers_of(&self, platform: Option<&str>) -> Told<()> {
         let operations = self.operations();
-        self.run_on(platform, |order| operations.start_containers(order)).await
+        self.run_on(platform, |order| operations.start_containers(false, order))
+            .await
+    }
+
+    /// The same, and what is missing then is not to come back.
+    pub async fn forget_missing(&self) -> Told<()> {
+        let operations = self.operations();
+        self.run(|order| operations.start_containers(true, order)).await
     }
 
     /// Brings back what dead backups left down, as a watchdog or a boot unit does it.

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use rusqlite::params;
-use stillpoint_core::names::{Project, RunId};
+use stillpoint_core::names::{Address, Project, RunId};
 use stillpoint_core::ports::Journal;
-use stillpoint_core::ports::journal::{JournalError, Loaded, OpenRun, Phase};
+use stillpoint_core::ports::journal::{JournalError, Loaded, Missing, OpenRun, Phase};
 use stillpoint_core::ports::power::Intent;
 
 use super::Ledger;
@@ -34,7 +34,14 @@ impl Journal for Ledger {
         let (run, platform) = (intent.run.to_string(), intent.platform.to_string());
         let since = intent.since.as_millisecond();
         let text = serde_json::to_string(intent).map_err(|error| self.unusable("written", &error))?;
-        let values = (run, platform, since, text, number(Phase::Planned), number(Phase::Closed));
+        let values = (
+            run,
+            platform,
+            since,
+            text,
+            number(Phase::Planned),
+            number(Phase::Closed),
+        );
         self.with("written", move |ledger| ledger.execute(NOTE, values).map(drop))
             .await
     }
@@ -62,7 +69,7 @@ impl Journal for Ledger {
         if !self.path().exists() {
             return Ok(Vec::new());
         }
-        let question = "SELECT DISTINCT platform FROM journal WHERE phase < ?1 ORDER BY platform";
+        let question = "SELECT platform FROM journal WHERE phase < ?1 UNION SELECT platform FROM missing ORDER BY 1";
         let names = self.with("read", move |ledger| {
             let mut names = ledger.prepare(question)?;
             let names = names.query_map(params![number(Phase::Closed)], |row| row.get(0))?;
@@ -86,6 +93,55 @@ impl Journal for Ledger {
             rows.collect::<rusqlite::Result<Vec<Row>>>()
         });
         rows.await?.into_iter().map(|row| self.open_run(row)).collect()
+    }
+
+    async fn note_missing(&self, missing: &[Missing]) -> Result<(), JournalError> {
+        let mut rows = Vec::new();
+        for missing in missing {
+            let address = &missing.was.address;
+            let text = serde_json::to_string(missing).map_err(|error| self.unusable("written", &error))?;
+            rows.push((address.project.to_string(), address.to_string(), text));
+        }
+        self.with("written", move |ledger| {
+            let all = ledger.unchecked_transaction()?;
+            for row in rows {
+                let note = "INSERT OR REPLACE INTO missing (platform, address, missing) VALUES (?1, ?2, ?3)";
+                all.execute(note, row)?;
+            }
+            all.commit()
+        })
+        .await
+    }
+
+    async fn missing(&self, platform: &Project) -> Result<Vec<Missing>, JournalError> {
+        if !self.path().exists() {
+            return Ok(Vec::new());
+        }
+        let name = platform.to_string();
+        let rows = self.with("read", move |ledger| {
+            let mut rows = ledger.prepare("SELECT missing FROM missing WHERE platform = ?1")?;
+            let rows = rows.query_map(params![name], |row| row.get(0))?;
+            rows.collect::<rusqlite::Result<Vec<String>>>()
+        });
+        let missing = rows.await?.into_iter().map(|text| serde_json::from_str(&text));
+        let missing: serde_json::Result<Vec<Missing>> = missing.collect();
+        let mut missing = missing.map_err(|error| self.unusable("read", &error))?;
+        missing.sort_by(|a, b| a.was.address.cmp(&b.was.address));
+        Ok(missing)
+    }
+
+    async fn forget_missing(&self, platform: &Project, addresses: &[Address]) -> Result<(), JournalError> {
+        let platform = platform.to_string();
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        self.with("written", move |ledger| {
+            let all = ledger.unchecked_transaction()?;
+            for address in &addresses {
+                let forget = "DELETE FROM missing WHERE platform = ?1 AND address = ?2";
+                all.execute(forget, params![platform, address])?;
+            }
+            all.commit()
+        })
+        .await
     }
 }
 

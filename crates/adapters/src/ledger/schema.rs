@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     // 1: the journal. `intent` is the JSON that the claim carries too; `phase` only ever grows.
     "CREATE TABLE journal (
         run      TEXT PRIMARY KEY,
@@ -15,6 +15,13 @@ const MIGRATIONS: [&str; 2] = [
     CREATE INDEX journal_open ON journal (platform, since);",
     // 2: what a restore has loaded, as JSON: a later attempt goes on from there.
     "ALTER TABLE journal ADD COLUMN loaded TEXT",
+    // 3: what no run has brought back, as JSON; `address` is its service and number.
+    "CREATE TABLE missing (
+        platform TEXT NOT NULL,
+        address  TEXT NOT NULL,
+        missing  TEXT NOT NULL,
+        PRIMARY KEY (platform, address)
+    ) STRICT;",
 ];
 
 /// Brings a file up to date, all or nothing.

@@ -25,12 +25,20 @@ pub(super) enum Command {
     Plan,
     /// Start what an earlier run stopped and did not start again
     ///
-    /// After a restore that failed, this starts the platform with the data as it is now.
-    Start,
+    /// After a restore that failed, this starts the platform with the data as it is now. As long as something is
+    /// missing that ran before, it ends with 16 and says how to make it again.
+    Start(Start),
     /// Bring back what runs that died left stopped; what a restore stopped on purpose stays stopped
     ///
     /// Every platform of the engine, unless one is named. For the start of the host: see `ops/`.
     Recover(Recover),
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Start {
+    /// Forget what is still missing then: it is not to come back
+    #[arg(long)]
+    forget: bool,
 }
 
 #[derive(clap::Args, Debug)]
@@ -64,9 +72,9 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
                 show(&plan);
             }
         }
-        Command::Start => {
+        Command::Start(Start { forget }) => {
             let display = Display::start(config.json);
-            let started = operations.start_containers(order(config, &display)).await;
+            let started = operations.start_containers(*forget, order(config, &display)).await;
             display.finish();
             started?;
             print::summary(

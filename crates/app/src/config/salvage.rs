@@ -25,10 +25,14 @@ pub(super) fn layers(options: &Options, surroundings: &Surroundings) -> Settings
     if let Some(name) = &options.env_file {
         let text = std::fs::read_to_string(name).unwrap_or_default();
         let lines = env_file::parse(&text);
-        let readable = lines.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref().ok()?)));
+        let readable = lines
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.as_deref().ok()?)));
         settings.push(layer(Place::File(name), readable));
     }
-    let named = settings.found(CONFIG.variable).map(|found| found.text.expose_secret().into());
+    let named = settings
+        .found(CONFIG.variable)
+        .map(|found| found.text.expose_secret().into());
     let files: Vec<PathBuf> = named.map_or_else(|| surroundings.files.clone(), |named: PathBuf| vec![named]);
     if let Some((path, text)) = files.iter().find_map(|path| Some((path, text_of(path)?))) {
         settings.push(file::salvage(path, &text, &KEYS));

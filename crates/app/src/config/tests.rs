@@ -732,7 +732,8 @@ fn an_address_is_no_directory() {
 
 #[test]
 fn what_brings_a_platform_back_is_read_whatever_is_wrong_with_the_rest() {
-    let broken = "[platform]\nname = \"hub\"\n[engine]\nstate_dir = \"state\"\n[retention]\ndays = = 3\n[nobody]\nx = 1\n";
+    let broken =
+        "[platform]\nname = \"hub\"\n[engine]\nstate_dir = \"state\"\n[retention]\ndays = = 3\n[nobody]\nx = 1\n";
     let world = World::new()
         .toml(broken)
         .env("BACKUP_S3_SECRET_ACCESS_KEY_FILE", "/nowhere")

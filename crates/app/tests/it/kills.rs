@@ -41,6 +41,29 @@ fn the_watchdog_brings_the_platform_back_by_itself() -> Result<()> {
     })
 }
 
+/// Nobody is told that a dead process holds the platform.
+#[test]
+fn a_recovery_waits_for_the_watchdog_at_work_and_says_so() -> Result<()> {
+    on_mini("waits", |testbed, product| {
+        let before = standing(testbed)?;
+        // A tool that does not listen keeps the watchdog busy for five seconds.
+        let deaf = format!("{HALF_A_DUMP}\ntrap '' TERM\nsleep 3600");
+        replace_tool(testbed, "pg_dump", &deaf)?;
+        let mut running = product.start(&HOLD)?;
+        half_way(testbed, &mut running)?;
+        running.kill()?;
+        let lock = product.state.join(format!("{}.lock", testbed.project()));
+        until("the watchdog is at work", || {
+            let lock = std::fs::File::open(&lock)?;
+            Ok(matches!(lock.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
+        })?;
+        let ran = product.run(&["containers", "recover"])?.must_end_with(0)?;
+        ran.must_say("its watchdog is at work: waiting for it")?;
+        is_back(testbed, &before)?;
+        nothing_runs(testbed)
+    })
+}
+
 type Point = Box<dyn Fn(&Value) -> bool>;
 
 #[test]

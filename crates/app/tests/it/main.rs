@@ -10,6 +10,7 @@ mod damage;
 mod ddl;
 mod errors;
 mod faults;
+mod gone;
 mod kills;
 mod logins;
 mod moments;

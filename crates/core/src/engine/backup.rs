@@ -175,6 +175,7 @@ impl Backup<'_> {
         let (back, (manifest, sealed)) = join(back, drained).await;
         // See that what ran is back.
         let degraded = self.confirm(back, sealed.is_err()).await;
+        self.site.remember_or_warn(self.run, self.intent, &degraded).await;
         match sealed {
             Ok(()) => Ok(Sealed { manifest, degraded }),
             Err(cause) => Err(Error::Run {
@@ -309,7 +310,7 @@ impl Backup<'_> {
     /// An engine that died took stores and kept containers with it.
     async fn kept_too(&self) -> Vec<Degraded> {
         match recovery::recover(&self.site.hands(self.run), self.intent).await {
-            Ok(degraded) => degraded,
+            Ok(recovered) => recovered.all(),
             Err(error) => {
                 let said = format!("whether everything runs again could not be seen: {error}");
                 self.run.report.warn(said);

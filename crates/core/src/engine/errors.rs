@@ -125,6 +125,14 @@ pub enum Error {
         /// What did not come back.
         degraded: Vec<Degraded>,
     },
+    /// Something that ran before an earlier run does not run.
+    #[error("not all of platform {platform} that ran is back{}", and_down(.degraded))]
+    StillMissing {
+        /// The platform.
+        platform: Project,
+        /// What is missing, and how it comes back.
+        degraded: Vec<Degraded>,
+    },
     /// The operator asked to stop; what was done is undone.
     #[error("interrupted: the platform is back as it was")]
     Interrupted,
@@ -346,7 +354,7 @@ impl Error {
             Self::Run { degraded, .. } if !degraded.is_empty() => (Exit::RecoveryIncomplete, 500),
             Self::Run { cause, .. } if matches!(**cause, RunFailure::Interrupted) => (Exit::Interrupted, 499),
             Self::Run { .. } | Self::Pruned(_) | Self::NotDiscarded(_) => (Exit::RunFailed, 500),
-            Self::RecoveryIncomplete { .. } => (Exit::RecoveryIncomplete, 500),
+            Self::RecoveryIncomplete { .. } | Self::StillMissing { .. } => (Exit::RecoveryIncomplete, 500),
             Self::RestoreRefused(_) => (Exit::RestoreRefused, 422),
             Self::StoppedOnPurpose { .. } | Self::RestoreUnfinished(_) => (Exit::StoppedOnPurpose, 409),
             Self::Interrupted => (Exit::Interrupted, 499),
@@ -403,6 +411,10 @@ impl Error {
             }
             Self::RecoveryIncomplete { .. } => {
                 "mend what is named, then run `stillpoint containers start` until it ends with 0".into()
+            }
+            Self::StillMissing { .. } => {
+                "do what is named; what is not to come back is forgotten by `stillpoint containers start --forget`"
+                    .into()
             }
             Self::NothingUnfinished(_) | Self::Interrupted => "nothing needs to be done".into(),
         }

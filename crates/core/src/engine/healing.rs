@@ -12,7 +12,6 @@ use super::platform;
 use super::recovery;
 use super::restore::{discard, undo};
 use super::site::{Run, Site};
-use super::start::Degraded;
 use crate::events::Step;
 use crate::names::Project;
 use crate::ports::journal::{OpenRun, Phase};
@@ -156,18 +155,20 @@ impl Site {
         })
     }
 
-    /// Starts what the intent's run had stopped, and ends its claim once all of it runs.
+    /// Starts what the intent's run had stopped, and ends its claim once all of it runs that is still there. What
+    /// somebody has removed is remembered.
     pub async fn bring_back(&self, held: &Held, run: &Run, intent: &Intent) -> Result<(), Error> {
         let hands = self.hands(run);
         let reaped = self.reap(run, intent).await;
         let back = run.report.step(Step::Start, recovery::recover(&hands, intent));
-        let degraded: Vec<Degraded> = back.await?;
-        if !degraded.is_empty() {
+        let recovered = back.await?;
+        if !recovered.degraded.is_empty() {
             return Err(Error::RecoveryIncomplete {
                 run: intent.run.clone(),
-                degraded,
+                degraded: recovered.all(),
             });
         }
+        self.remember(intent, &recovered.gone).await?;
         self.note(run, intent, Phase::Verified).await;
         // What could not be reaped keeps the run open: the next one tries again.
         if reaped {

@@ -4,21 +4,12 @@
 
 use super::errors::Error;
 use super::site::{Run, Site};
-use super::start::{Degraded, Target, once_each};
+use super::start::{Degraded, Target, once_each, removed};
 use crate::events::Step;
 use crate::names::{Address, Project};
 use crate::ports::journal::{JournalError, Missing};
-use crate::ports::power::{Compose, Intent};
+use crate::ports::power::Intent;
 use crate::workload::{RestartPolicy, Workload};
-
-/// Why a container that is gone does not run, and how it comes back.
-pub(super) fn removed(address: &Address, compose: Option<&Compose>) -> String {
-    let up = match compose {
-        Some(compose) => format!("`{}`", compose.up(address)),
-        None => format!("`docker compose up -d {}` in the project's directory", address.service),
-    };
-    format!("was removed since; {up} makes it again")
-}
 
 impl Site {
     /// Remembers what a run did not bring back, before anything of it is closed.
@@ -63,8 +54,9 @@ impl Site {
             return Ok(Vec::new());
         }
         let now = self.catalog.workloads().await?;
-        let (back, missing): (Vec<Missing>, Vec<Missing>) =
-            noted.into_iter().partition(|missing| is_back(missing, here(missing, &now)));
+        let (back, missing): (Vec<Missing>, Vec<Missing>) = noted
+            .into_iter()
+            .partition(|missing| is_back(missing, here(missing, &now)));
         self.forget(platform, &back).await?;
         let missing = missing.iter().map(|missing| told(missing, here(missing, &now)));
         Ok(missing.collect())

@@ -11,6 +11,7 @@ mod healing;
 pub mod keep;
 pub mod limits;
 mod marked_shell;
+mod missing;
 pub mod plan;
 pub mod platform;
 pub mod prune;

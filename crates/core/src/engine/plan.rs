@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::engine::keep::Keep;
 use crate::engine::limits::{CLIENT_STOP_GRACE, STORE_STOP_GRACE};
 use crate::engine::platform::Platform;
+use crate::engine::start::Degraded;
 use crate::engine::unprotected;
 use crate::manifest::{Mode, StoreRecord, Took, WorkloadRecord};
 use crate::names::{Project, StoreName};
@@ -27,6 +28,8 @@ pub struct Plan {
     pub keep: Keep,
     /// How a backup keeps the clients away, for every store that says nothing itself.
     pub mode: Mode,
+    /// What earlier runs did not bring back and has no container.
+    pub missing: Vec<Degraded>,
 }
 
 /// The plan for one workload.
@@ -110,6 +113,7 @@ impl Plan {
             entries,
             keep: platform.keep.clone(),
             mode: Mode::default(),
+            missing: Vec::new(),
         }
     }
 
@@ -120,6 +124,17 @@ impl Plan {
             let record = earlier.iter().find(|record| record.name == *name);
             if let (Some(capture), Some(took)) = (&mut entry.capture, record.and_then(|record| record.took)) {
                 capture.expected = Some(took);
+            }
+        }
+    }
+
+    /// Notes what earlier runs did not bring back: nobody has stopped it on purpose.
+    pub fn note_missing(&mut self, missing: Vec<Degraded>) {
+        for missing in missing {
+            let mut entries = self.entries.iter_mut();
+            match entries.find(|entry| entry.workload.address == missing.workload) {
+                Some(entry) => entry.reason = missing.cause,
+                None => self.missing.push(missing),
             }
         }
     }
@@ -157,10 +172,11 @@ impl Plan {
             .filter(|entry| matches!(entry.action, Action::Stop(_)))
     }
 
-    /// What the operator should know about what the backup will not hold.
+    /// What the operator should know about what the backup will not hold, and about what is missing.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let clients = self.entries.iter().filter(|entry| entry.role == Role::Client);
-        clients.filter_map(|entry| unprotected::warning(&entry.workload))
+        let unprotected = clients.filter_map(|entry| unprotected::warning(&entry.workload));
+        unprotected.chain(self.missing.iter().map(ToString::to_string))
     }
 
     /// What is to be as it was afterwards: everything that has a process now, but for what the engine

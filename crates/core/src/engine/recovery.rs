@@ -8,7 +8,7 @@ use futures::future::join_all;
 use super::deadline::asked;
 use super::platform;
 use super::site::{Run, Site};
-use super::start::{Degraded, Hands, Target, once_each, settled, targets};
+use super::start::{Degraded, Hands, Target, once_each, removed, settled, targets};
 use crate::backups::Backups;
 use crate::engine::errors::Error;
 use crate::names::{BackupId, RunId};
@@ -108,18 +108,42 @@ fn written(intent: &Intent) -> Vec<BackupId> {
     }
 }
 
+/// What is not as it was before a run.
+#[derive(Default)]
+pub struct Recovered {
+    /// What is there and not as it was.
+    pub degraded: Vec<Degraded>,
+    /// What somebody has removed. A claim that waits for it would block the platform for ever.
+    pub gone: Vec<Degraded>,
+}
+
+impl Recovered {
+    /// All of it.
+    pub fn all(self) -> Vec<Degraded> {
+        once_each([self.degraded, self.gone].concat())
+    }
+}
+
+/// What the intent recorded and has no container now.
+pub fn gone(intent: &Intent, now: &[Workload]) -> Vec<Degraded> {
+    let is_here = |entry: &&Recorded| now.iter().any(|workload| workload.address == entry.address);
+    let gone = intent.workloads.iter().filter(|entry| !is_here(entry));
+    let degraded = gone.map(|entry| Degraded {
+        workload: entry.address.clone(),
+        cause: removed(&entry.address, entry.compose.as_ref()),
+    });
+    degraded.collect()
+}
+
 /// Starts what the intent's run had stopped and awaits that all of it is what it was.
 /// Returns what is not.
-pub async fn recover(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Error> {
+pub async fn recover(hands: &Hands, intent: &Intent) -> Result<Recovered, Error> {
     let now = hands.catalog.workloads().await?;
-    let (targets, gone) = targets(intent, &now);
-    // A claim that waits for what somebody has removed would block the platform for ever.
-    for entry in intent.workloads.iter().filter(|entry| gone.contains(&entry.address)) {
-        let up = entry.compose.as_ref().map(|compose| compose.up(&entry.address));
-        let up = up.map_or_else(String::new, |up| format!("; `{up}` makes it again"));
-        let said = format!("{} was removed since; it is not brought back{up}", entry.address);
-        hands.report.warn(said);
+    let gone = gone(intent, &now);
+    for gone in &gone {
+        hands.report.warn(gone.to_string());
     }
+    let targets = targets(intent, &now);
     let (ours, others): (Vec<Target>, Vec<Target>) =
         targets.into_iter().partition(|target| is_ours(intent, &target.was));
     tell_others(hands, &others).await;
@@ -127,7 +151,10 @@ pub async fn recover(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Er
     let mut degraded = hands.put_policies_back(&others).await;
     let started = hands.start(&ours).await;
     degraded.extend(settled(started, hands.confirm(&ours).await));
-    Ok(once_each(degraded))
+    Ok(Recovered {
+        degraded: once_each(degraded),
+        gone,
+    })
 }
 
 /// A stop that the dead run asked for goes on in the engine: what still runs may end a moment after we
@@ -149,7 +176,7 @@ async fn finish_stops(hands: &Hands, intent: &Intent, now: &[Workload]) {
 /// What somebody has started since the intent was recorded.
 pub async fn touched(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Error> {
     let now = hands.catalog.workloads().await?;
-    let (targets, _) = targets(intent, &now);
+    let targets = targets(intent, &now);
     let others = targets.into_iter().filter(|target| !is_ours(intent, &target.was));
     let degraded = others.map(|target| Degraded {
         workload: target.was.address,

@@ -12,7 +12,7 @@ use super::limits::{ENGINE_BACK, ENGINE_LOOK, HEALTHY_AGAIN, LOOK_EVERY, START_A
 use super::waves::start_waves;
 use crate::events::{Kind, Reporter};
 use crate::names::{Address, WorkloadId};
-use crate::ports::power::Intent;
+use crate::ports::power::{Compose, Intent, Recorded};
 use crate::ports::{Catalog, Clock, EngineError, Power, within};
 use crate::workload::{Health, State, Workload};
 
@@ -38,6 +38,21 @@ pub struct Target {
     pub policy_changed: bool,
 }
 
+impl Target {
+    /// What a workload is to be again, as it was recorded.
+    pub(super) fn of(entry: &Recorded, now: &Workload, policy_changed: bool) -> Self {
+        Self {
+            policy_changed,
+            was: Workload {
+                state: entry.state,
+                restart: entry.restart.clone(),
+                health: entry.healthy.then_some(Health::Healthy),
+                ..now.clone()
+            },
+        }
+    }
+}
+
 /// A workload that did not come back as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Degraded {
@@ -51,6 +66,15 @@ impl fmt::Display for Degraded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.workload, self.cause)
     }
+}
+
+/// Why a container that is gone does not run, and how it comes back.
+pub(super) fn removed(address: &Address, compose: Option<&Compose>) -> String {
+    let up = match compose {
+        Some(compose) => format!("`{}`", compose.up(address)),
+        None => format!("`docker compose up -d {}` in the project's directory", address.service),
+    };
+    format!("was removed since; {up} makes it again")
 }
 
 /// A workload that did not start is not healthy either: its first cause is the one that tells.
@@ -92,16 +116,26 @@ impl Hands {
 
     async fn start_one(&self, target: &Target) -> Result<(), Degraded> {
         let address = &target.was.address;
-        self.put_back_and_start_patiently(target)
-            .await
-            .map_err(|error| Degraded {
+        if let Err(error) = self.put_back_and_start_patiently(target).await {
+            return Err(Degraded {
                 workload: address.clone(),
-                cause: format!("could not be started: {error}"),
-            })?;
+                cause: self.why_not_started(&target.was, &error).await,
+            });
+        }
         self.report.tell(Kind::Started {
             workload: address.clone(),
         });
         Ok(())
+    }
+
+    /// A network or a volume may be gone, too: only a container can be made again by its service.
+    async fn why_not_started(&self, was: &Workload, error: &EngineError) -> String {
+        let gone = error.is_gone() && self.resolve(&was.address).await.is_err_and(|error| error.is_gone());
+        if gone {
+            removed(&was.address, Compose::of(&was.labels).as_ref())
+        } else {
+            format!("could not be started: {error}")
+        }
     }
 
     /// An engine that is being restarted is waited for: giving up would leave everything down.
@@ -280,24 +314,12 @@ fn exit_code(workload: &Workload) -> String {
         .unwrap_or_default()
 }
 
-/// The targets that an intent recorded, as far as their containers still exist, and the addresses of
-/// the others.
-pub fn targets(intent: &Intent, now: &[Workload]) -> (Vec<Target>, Vec<Address>) {
-    let mut targets = Vec::new();
-    let mut gone = Vec::new();
-    for entry in &intent.workloads {
-        match now.iter().find(|workload| workload.address == entry.address) {
-            Some(workload) => targets.push(Target {
-                policy_changed: intent.job.replaces_data() && workload.restart != entry.restart,
-                was: Workload {
-                    state: entry.state,
-                    restart: entry.restart.clone(),
-                    health: entry.healthy.then_some(Health::Healthy),
-                    ..workload.clone()
-                },
-            }),
-            None => gone.push(entry.address.clone()),
-        }
-    }
-    (targets, gone)
+/// The targets that an intent recorded, as far as their containers still exist.
+pub fn targets(intent: &Intent, now: &[Workload]) -> Vec<Target> {
+    let targets = intent.workloads.iter().filter_map(|entry| {
+        let workload = now.iter().find(|workload| workload.address == entry.address)?;
+        let policy_changed = intent.job.replaces_data() && workload.restart != entry.restart;
+        Some(Target::of(entry, workload, policy_changed))
+    });
+    targets.collect()
 }

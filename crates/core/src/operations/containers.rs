@@ -14,7 +14,9 @@ use crate::names::Project;
 use crate::ports::power::Job;
 
 pub(super) async fn plan(site: &Site, wanted: Option<&Project>) -> Result<Plan, Error> {
-    let mut plan = Plan::of_backup(&site.platform(wanted).await?, site.standstill.mode);
+    let platform = site.platform(wanted).await?;
+    let mut plan = Plan::of_backup(&platform, site.standstill.mode);
+    plan.note_missing(site.missing(&platform.name, &platform.workloads).await?);
     // A plan is shown also while the repository does not answer.
     if let Ok(Some(newest)) = site.backups.newest().await {
         plan.expect(&newest.stores);
@@ -23,8 +25,8 @@ pub(super) async fn plan(site: &Site, wanted: Option<&Project>) -> Result<Plan, 
 }
 
 /// The operator's word: also what a restore stopped on purpose is started, and a claim made from
-/// another host is taken over.
-pub(super) async fn start(site: &Site, run: &Run, wanted: Option<&Project>) -> Result<(), Error> {
+/// another host is taken over. So is what earlier runs did not bring back, or forgotten.
+pub(super) async fn start(site: &Site, run: &Run, wanted: Option<&Project>, forget: bool) -> Result<(), Error> {
     let Some(platform) = which(site, run, wanted).await? else {
         return Ok(());
     };
@@ -32,12 +34,17 @@ pub(super) async fn start(site: &Site, run: &Run, wanted: Option<&Project>) -> R
     match site.unfinished(&held, run).await? {
         Some(intent) if site.is_at_work(&intent) => {
             let by = Some(Box::new(intent));
-            Err(Error::Held { platform, by })
+            return Err(Error::Held { platform, by });
         }
-        Some(intent) if intent.job == Job::DiscardJob => site.finish_discard(&held, run, &intent).await,
-        Some(intent) => site.bring_back(&held, run, &intent).await,
-        None => Ok(()),
+        Some(intent) if intent.job == Job::DiscardJob => site.finish_discard(&held, run, &intent).await?,
+        Some(intent) => site.bring_back(&held, run, &intent).await?,
+        None => {}
     }
+    if forget {
+        return site.forget_missing(&platform).await;
+    }
+    site.start_missing(run, &platform).await?;
+    site.must_be_whole(&platform).await
 }
 
 /// The platform that was named, or the only one on which something is left; none if nothing is.
@@ -89,6 +96,6 @@ async fn recover_one(site: &Site, run: &Run, project: &Project) -> Result<(), Er
     let held = site.lock_after_watchdog(run, project).await?;
     match site.heal(&held, run).await? {
         Some(unfinished) => Err(Error::RestoreUnfinished(Box::new(unfinished))),
-        None => Ok(()),
+        None => site.must_be_whole(project).await,
     }
 }

@@ -58,8 +58,9 @@ pub trait Operations: Send + Sync {
     /// Looks whether a restore could succeed, and says what it would do. Changes nothing.
     async fn rehearse_restore(&self, what: Restore, order: Order) -> Result<Rehearsed, Error>;
 
-    /// Brings back what an earlier run stopped and did not start again.
-    async fn start_containers(&self, order: Order) -> Result<(), Error>;
+    /// Brings back what an earlier run stopped and did not start again. With `forget`, what is missing after that is
+    /// not expected back any more.
+    async fn start_containers(&self, forget: bool, order: Order) -> Result<(), Error>;
 
     /// Brings back what dead backups left down; leaves alone what a restore stopped on purpose.
     async fn recover(&self, order: Order) -> Result<(), Error>;
@@ -158,8 +159,8 @@ impl Operations for Local {
         restore::rehearse(&self.site, &self.run(&order), order.platform.as_ref(), &what).await
     }
 
-    async fn start_containers(&self, order: Order) -> Result<(), Error> {
-        containers::start(&self.site, &self.run(&order), order.platform.as_ref()).await
+    async fn start_containers(&self, forget: bool, order: Order) -> Result<(), Error> {
+        containers::start(&self.site, &self.run(&order), order.platform.as_ref(), forget).await
     }
 
     async fn recover(&self, order: Order) -> Result<(), Error> {

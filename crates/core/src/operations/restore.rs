@@ -162,7 +162,9 @@ async fn carry_out(site: &Site, run: &Run, taken: Taken, mut wanted: Wanted<'_>)
     let name = platform.name.clone();
     let discards = wanted.no_way_back || unfinished.as_ref().is_some_and(|intent| intent.no_way_back);
     wanted.no_way_back = discards;
-    let mut restored = restore::restore(site, run, &held, platform, &wanted, unfinished.as_ref()).await?;
+    let restored = restore::restore(site, run, &held, platform, &wanted, unfinished.as_ref()).await;
+    let restored = site.with_missing(run, &name, restored, |restored| &mut restored.degraded);
+    let mut restored = restored.await?;
     if discards {
         discard_after(site, run, &held, &name, &mut restored).await;
     }
@@ -192,7 +194,10 @@ pub(super) async fn undo(site: &Site, run: &Run, wanted: Option<&Project>) -> Re
         platform,
         unfinished,
     } = take(site, run, wanted).await?;
-    undo::undo(site, run, &held, platform, unfinished.as_ref()).await
+    let name = platform.name.clone();
+    let undone = undo::undo(site, run, &held, platform, unfinished.as_ref()).await;
+    site.with_missing(run, &name, undone, |undone| &mut undone.degraded)
+        .await
 }
 
 /// Frees what a restore has replaced.

@@ -1,14 +1,15 @@
 //! The journal: what a run intends, durable on this host before it is done. It repeats what the claim
-//! says, for the case that somebody removed the claim, and adds how far the run came.
+//! says, for the case that somebody removed the claim, and adds how far the run came, and what it did not bring back.
 //!
 //! It is no display: a journal that cannot be written stops the act. One that is lost stops nothing
 //! else: recovery works from the claim alone.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::power::Intent;
-use crate::names::{BackupId, Project, RunId, StoreName};
+use super::power::{Intent, Recorded};
+use crate::names::{Address, BackupId, Project, RunId, StoreName};
 
 /// How far a run came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,6 +47,19 @@ pub struct Loaded {
     pub stores: Vec<StoreName>,
 }
 
+/// Something that ran before a run, and that the run did not bring back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// What it was.
+    pub was: Recorded,
+    /// The run.
+    pub run: RunId,
+    /// When that was seen.
+    pub since: Timestamp,
+    /// What was the case instead.
+    pub cause: String,
+}
+
 /// Why the journal could not be used.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the journal {path} cannot be {doing}: {cause}")]
@@ -79,4 +93,13 @@ pub trait Journal: Send + Sync {
 
     /// The platform's runs that are not closed, oldest first.
     async fn open_runs(&self, platform: &Project) -> Result<Vec<OpenRun>, JournalError>;
+
+    /// Notes what is missing, in place of what was noted of the same addresses before. Durable when it returns.
+    async fn note_missing(&self, missing: &[Missing]) -> Result<(), JournalError>;
+
+    /// What of the platform is missing, in order of the addresses.
+    async fn missing(&self, platform: &Project) -> Result<Vec<Missing>, JournalError>;
+
+    /// Forgets that something is missing. A success also where it was not noted.
+    async fn forget_missing(&self, platform: &Project, addresses: &[Address]) -> Result<(), JournalError>;
 }

@@ -128,12 +128,14 @@ async fn what_was_removed_since_is_told_and_does_not_block_for_ever() -> anyhow:
     let world = died_while_draining().await?;
     world.remove("web");
     let told = world.backup().await;
-    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    assert_eq!(told.exit(), Exit::Degraded, "{}", told.words());
+    assert_eq!(told.degraded(), ["web"]);
+    assert_eq!(world.claim(PLATFORM), None);
     assert!(
         told.recorder
             .warnings()
             .iter()
-            .any(|told| told.contains("web was removed since"))
+            .any(|told| told.contains("web: was removed since"))
     );
     Ok(())
 }

@@ -535,7 +535,10 @@ async fn a_discarding_that_died_ends_beside_old_data_that_is_the_only_one() -> a
 async fn a_discarding_that_died_after_its_restore_is_finished_from_the_journal_alone() -> anyhow::Result<()> {
     let (world, id) = backed_up().await?;
     world.faults.on(Method::AsideDiscard).of("db").kills();
-    assert!(world.faults.live(world.restore_for_good(id)).await.is_none(), "it lives");
+    assert!(
+        world.faults.live(world.restore_for_good(id)).await.is_none(),
+        "it lives"
+    );
     world.faults.reset();
     world.drop_claim(&Project::new(PLATFORM));
     let told = world.recover().await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::ensure;
 use stillpoint_core::names::{Project, RunId, StoreName};
 use stillpoint_core::ports::Journal;
-use stillpoint_core::ports::journal::{Loaded, OpenRun, Phase};
+use stillpoint_core::ports::journal::{Loaded, Missing, OpenRun, Phase};
 use stillpoint_core::ports::power::{Intent, Job};
 
 use super::claim::intent;
@@ -38,6 +38,7 @@ macro_rules! journal_conformance {
                 a_run_that_is_noted_twice_keeps_the_first_note,
                 a_run_that_has_become_another_job_is_noted_as_that_job,
                 an_unknown_run_can_be_advanced,
+                what_is_missing_is_known_until_it_is_forgotten,
                 what_was_loaded_is_replaced_and_read_by_everybody,
             ]
         );
@@ -177,4 +178,38 @@ pub async fn a_run_that_has_become_another_job_is_noted_as_that_job(subject: &Su
 pub async fn an_unknown_run_can_be_advanced(subject: &Subject) -> anyhow::Result<()> {
     subject.journal.advance(&RunId::new("lost"), Phase::Closed).await?;
     an_empty_journal_has_no_open_runs(subject).await
+}
+
+pub async fn what_is_missing_is_known_until_it_is_forgotten(subject: &Subject) -> anyhow::Result<()> {
+    let missing = |platform: &Project, number: u32, cause: &str| {
+        let intent = intent(platform, "1");
+        let mut was = intent.workloads[0].clone();
+        was.address.number = number;
+        Missing {
+            was,
+            run: intent.run,
+            since: intent.since,
+            cause: cause.into(),
+        }
+    };
+    let (other, journal) = (Project::new("other"), &subject.journal);
+    ensure!(journal.missing(&acme()).await?.is_empty());
+    let first = [
+        missing(&acme(), 10, "a"),
+        missing(&acme(), 2, "b"),
+        missing(&other, 2, "c"),
+    ];
+    journal.note_missing(&first).await?;
+    let again = missing(&acme(), 2, "again");
+    journal.note_missing(std::slice::from_ref(&again)).await?;
+    let known = subject.another.missing(&acme()).await?;
+    ensure!(known == [again.clone(), first[0].clone()], "{known:?}");
+    ensure!(subject.another.platforms().await? == [acme(), other.clone()]);
+    for _ in 0..2 {
+        let address = std::slice::from_ref(&again.was.address);
+        subject.another.forget_missing(&acme(), address).await?;
+        ensure!(journal.missing(&acme()).await? == [first[0].clone()]);
+    }
+    ensure!(journal.missing(&other).await? == [first[2].clone()]);
+    Ok(())
 }

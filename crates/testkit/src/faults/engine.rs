@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use stillpoint_core::names::{Project, RunId, WorkloadId};
-use stillpoint_core::ports::journal::{JournalError, Loaded, OpenRun, Phase};
+use stillpoint_core::names::{Address, Project, RunId, WorkloadId};
+use stillpoint_core::ports::journal::{JournalError, Loaded, Missing, OpenRun, Phase};
 use stillpoint_core::ports::lock::LockError;
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
 use stillpoint_core::ports::{
@@ -153,6 +153,21 @@ impl Journal for Faulty<dyn Journal> {
     async fn open_runs(&self, platform: &Project) -> Result<Vec<OpenRun>, JournalError> {
         let act = self.port.open_runs(platform);
         self.faults.pass(Method::JournalOpenRuns, platform, act).await
+    }
+
+    async fn note_missing(&self, missing: &[Missing]) -> Result<(), JournalError> {
+        let act = self.port.note_missing(missing);
+        self.faults.pass(Method::JournalNoteMissing, "", act).await
+    }
+
+    async fn missing(&self, platform: &Project) -> Result<Vec<Missing>, JournalError> {
+        let act = self.port.missing(platform);
+        self.faults.pass(Method::JournalMissing, platform, act).await
+    }
+
+    async fn forget_missing(&self, platform: &Project, addresses: &[Address]) -> Result<(), JournalError> {
+        let act = self.port.forget_missing(platform, addresses);
+        self.faults.pass(Method::JournalForgetMissing, platform, act).await
     }
 }
 

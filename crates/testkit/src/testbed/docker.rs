@@ -55,6 +55,11 @@ impl Docker {
         self
     }
 
+    /// Other arguments in the place of those that there are.
+    pub(super) fn replace_args<'a>(&mut self, args: impl Iterator<Item = &'a str>) {
+        self.args = args.map(str::to_owned).collect();
+    }
+
     /// What the program reads from its standard input.
     pub(super) fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = bytes.into();

@@ -226,6 +226,15 @@ impl Testbed {
             .fold(call, |call, (name, value)| call.env(name, value))
     }
 
+    /// Types a `docker compose …` line that the product printed, as its operator would, with what the testbed's files
+    /// want to be told.
+    pub fn type_compose(&self, line: &str) -> Result<()> {
+        let words = line.strip_prefix("docker ").context("no docker command")?;
+        let mut call = self.compose([]);
+        call.replace_args(words.split_whitespace());
+        call.limit(LONG).run().map(drop)
+    }
+
     /// All containers, as inspect shows them now.
     pub fn containers(&self) -> Result<Vec<ContainerState>> {
         containers::of_project(&self.project)

@@ -5,9 +5,10 @@
 use crate::backups::Lease;
 use crate::engine::errors::{Error, RunFailure};
 use crate::engine::plan::Plan;
+use crate::engine::recovery;
 use crate::engine::site::{Run, Site};
 use crate::engine::standstill::{Broken, Ended, Standstill};
-use crate::engine::start::{Degraded, settled};
+use crate::engine::start::{Degraded, once_each, settled};
 use crate::events::Step;
 use crate::names::BackupId;
 use crate::ports::journal::Phase;
@@ -56,10 +57,11 @@ impl Change<'_> {
         if self.is_taken_over() {
             return self.stay_down(standstill, cause).await;
         }
-        let ended = standstill.end_as_step(|| {}).await;
+        let degraded = standstill.end_as_step(|| {}).await.degraded;
+        self.site.remember_or_warn(self.run, self.intent, &degraded).await;
         Error::Run {
             cause: Box::new(cause),
-            degraded: ended.degraded,
+            degraded,
         }
     }
 
@@ -90,7 +92,8 @@ impl Change<'_> {
     /// left in the repository, the next run, which finds this one open, removes it.
     pub(super) async fn close(&self, ended: Ended, tidy: bool) -> Vec<Degraded> {
         let confirmed = self.site.hands(self.run).confirm(&ended.targets).await;
-        let degraded = settled(ended.degraded, confirmed);
+        let degraded = once_each([settled(ended.degraded, confirmed), self.gone().await].concat());
+        self.site.remember_or_warn(self.run, self.intent, &degraded).await;
         if degraded.is_empty() {
             self.site.note(self.run, self.intent, Phase::Verified).await;
         }
@@ -101,6 +104,19 @@ impl Change<'_> {
             self.site.release_claim(self.run, self.intent).await;
         }
         degraded
+    }
+
+    /// What was removed since it was recorded: by whoever stopped the platform first, perhaps days ago.
+    async fn gone(&self) -> Vec<Degraded> {
+        match self.site.catalog.workloads().await {
+            Ok(now) => recovery::gone(self.intent, &now),
+            Err(error) => {
+                self.run.report.warn(format!(
+                    "whether anything was removed meanwhile could not be seen: {error}"
+                ));
+                Vec::new()
+            }
+        }
     }
 
     /// Gives the repository free after a failure, and the platform too unless it stays down.

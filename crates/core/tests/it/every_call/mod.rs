@@ -154,6 +154,13 @@ async fn every_method_of_every_port_is_called_by_some_run() -> anyhow::Result<()
     world.faults.reset();
     world.recover().await.outcome?;
     called.extend(world.faults.calls().into_iter().map(|call| call.method));
+    world.faults.on(Method::PowerStart).of("web").always().fails();
+    world.wait_a_minute().await;
+    assert_eq!(world.backup().await.exit(), Exit::Degraded);
+    called.extend(world.faults.calls().into_iter().map(|call| call.method));
+    world.faults.reset();
+    world.start_containers().await.outcome?;
+    called.extend(world.faults.calls().into_iter().map(|call| call.method));
     let never: Vec<&Method> = Method::ALL.iter().filter(|method| !called.contains(method)).collect();
     assert!(never.is_empty(), "{never:?}");
     Ok(())
