@@ -8,6 +8,7 @@ use crate::engine::platform::PlatformError;
 use crate::engine::standstill::StandstillError;
 use crate::engine::start::Degraded;
 use crate::names::{BackupId, Project, RunId, StoreName};
+use crate::ports::job::WayOn;
 use crate::ports::journal::JournalError;
 use crate::ports::lock::LockError;
 use crate::ports::power::{Intent, Job};
@@ -500,12 +501,12 @@ fn run_hint(cause: &RunFailure, degraded: &[Degraded]) -> String {
 }
 
 fn stopped_hint(intent: &Intent, claimed: Job) -> String {
-    let again = match (intent.job, claimed) {
-        (Job::UndoJob, _) => "run `stillpoint restore undo` again",
-        // There is no restore to go on with: the claim is that of an undoing.
-        (_, Job::UndoJob) => "restore it again, go back with `stillpoint restore undo`",
-        _ if intent.no_way_back => "run `stillpoint restore resume`",
-        _ => "run `stillpoint restore resume`, go back with `stillpoint restore undo`",
+    let again = match (intent.job.declaration().way_on, claimed.declaration().way_on) {
+        (WayOn::Again(command), _) => format!("run `{command}` again"),
+        // There is no restore to go on with: the claim is another job's.
+        (_, WayOn::Again(back)) => format!("restore it again, go back with `{back}`"),
+        _ if intent.no_way_back => "run `stillpoint restore resume`".to_owned(),
+        _ => "run `stillpoint restore resume`, go back with `stillpoint restore undo`".to_owned(),
     };
     format!(
         "mend the cause and {again}, restore another backup, or start the platform as it is with `stillpoint \

@@ -14,8 +14,9 @@ use super::restore::{discard, undo};
 use super::site::{Run, Site};
 use crate::events::Step;
 use crate::names::Project;
+use crate::ports::job::Death;
 use crate::ports::journal::{OpenRun, Phase};
-use crate::ports::power::{Intent, Job};
+use crate::ports::power::Intent;
 
 /// Older than this, what a dead run had stopped may have been left down by its operator on purpose.
 const FRESH: Duration = Duration::from_hours(24);
@@ -34,21 +35,22 @@ impl Site {
                 by: Some(Box::new(intent)),
             });
         }
-        if intent.job.replaces_data() {
-            return Ok(Some(intent));
+        match intent.job.declaration().death {
+            Death::StayDown => return Ok(Some(intent)),
+            Death::Finish => self.finish_discard(held, run, &intent).await?,
+            Death::StartAgain => self.start_again(held, run, &intent).await?,
         }
-        if intent.job == Job::DiscardJob {
-            self.finish_discard(held, run, &intent).await?;
-            return Ok(None);
-        }
-        let dead = &intent.run;
-        run.report.warn(format!(
-            "run {dead} died and left the platform down: it is brought back first"
-        ));
-        self.must_be_fresh(run, &intent).await?;
-        self.bring_back(held, run, &intent).await?;
-        self.await_stores(held, run).await?;
         Ok(None)
+    }
+
+    async fn start_again(&self, held: &Held, run: &Run, intent: &Intent) -> Result<(), Error> {
+        run.report.warn(format!(
+            "run {} died and left the platform down: it is brought back first",
+            intent.run
+        ));
+        self.must_be_fresh(run, intent).await?;
+        self.bring_back(held, run, intent).await?;
+        self.await_stores(held, run).await
     }
 
     /// Nothing was stopped, so nothing is brought back; but what was begun has no way back.
@@ -132,7 +134,7 @@ impl Site {
             if !other || !self.reap(run, intent).await {
                 continue;
             }
-            let undone = intent.job == Job::UndoJob && *phase == Phase::Verified;
+            let undone = intent.job.declaration().uses_up_a_copy && *phase == Phase::Verified;
             if !undone || undo::forget_later(self, run, intent).await {
                 self.note(run, intent, Phase::Closed).await;
             }

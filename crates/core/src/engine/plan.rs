@@ -11,6 +11,7 @@ use crate::engine::start::Degraded;
 use crate::engine::unprotected;
 use crate::manifest::{Mode, StoreRecord, Took, WorkloadRecord};
 use crate::names::{Project, StoreName};
+use crate::ports::job::{Declaration, Stops};
 use crate::ports::power::{Compose, Job, Recorded};
 use crate::stores::Footing;
 use crate::workload::{Health, State, Workload};
@@ -311,31 +312,26 @@ fn entry(platform: &Platform, workload: &Workload, job: Job) -> Entry {
 }
 
 fn managed(workload: &Workload, is_store: bool, job: Job) -> (Action, String) {
-    if job == Job::DiscardJob {
-        return (Action::Leave, "old data is freed beside it".to_owned());
-    }
-    match workload.state {
-        State::Created | State::Exited => (Action::Leave, "does not run".to_owned()),
-        State::Running | State::Paused if job == Job::BackupJob && is_store => {
-            (Action::Leave, "a store: it is pinned while it runs".to_owned())
-        }
+    let Declaration { stops, with_store, .. } = job.declaration();
+    let left = |why: &str| (Action::Leave, why.to_owned());
+    match (stops, workload.state) {
+        (Stops::Nothing, _) => left(with_store),
+        (_, State::Created | State::Exited) => left("does not run"),
+        (Stops::Clients, _) if is_store => left(with_store),
         // A stop would lose the memory for whose sake somebody froze it.
-        State::Paused if job == Job::BackupJob => (Action::Leave, "paused: frozen, it cannot write".to_owned()),
-        State::Running | State::Paused => (Action::Stop(grace(workload, is_store)), why(is_store, job).to_owned()),
+        (Stops::Clients, State::Paused) => left("paused: frozen, it cannot write"),
+        (Stops::Clients | Stops::Everything, State::Running | State::Paused) => {
+            let why = if is_store {
+                with_store
+            } else {
+                "a client: it may write to stores"
+            };
+            (Action::Stop(grace(workload, is_store)), why.to_owned())
+        }
     }
 }
 
 fn grace(workload: &Workload, is_store: bool) -> Duration {
     let own = workload.stop_grace.unwrap_or(CLIENT_STOP_GRACE);
     if is_store { own.max(STORE_STOP_GRACE) } else { own }
-}
-
-fn why(is_store: bool, job: Job) -> &'static str {
-    match (is_store, job) {
-        (true, Job::BackupJob) => "a store: it is pinned while it runs",
-        (true, Job::FullRestoreJob) => "started alone, its data is replaced",
-        (true, Job::UndoJob) => "started alone, its old data is put back",
-        (true, Job::DiscardJob) => "old data is freed beside it",
-        (false, _) => "a client: it may write to stores",
-    }
 }

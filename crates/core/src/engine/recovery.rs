@@ -12,7 +12,7 @@ use super::start::{Degraded, Hands, Target, once_each, removed, settled, targets
 use crate::backups::Backups;
 use crate::engine::errors::Error;
 use crate::names::{BackupId, RunId};
-use crate::ports::power::{Intent, Job, Recorded};
+use crate::ports::power::{Intent, Recorded};
 use crate::stores::{Cx, Store, StoreError};
 use crate::workload::Workload;
 
@@ -102,10 +102,9 @@ async fn sweep(backups: &Backups, intent: &Intent) -> Vec<String> {
 
 /// Where the run may have written: its backup, or the safety copy of what it was to replace.
 fn written(intent: &Intent) -> Vec<BackupId> {
-    match intent.job {
-        Job::FullRestoreJob => vec![intent.backup, BackupId::at(intent.since)],
-        Job::BackupJob | Job::UndoJob | Job::DiscardJob => vec![intent.backup],
-    }
+    let copies_first = intent.job.declaration().copies_first;
+    let copy = copies_first.then(|| BackupId::at(intent.since));
+    [intent.backup].into_iter().chain(copy).collect()
 }
 
 /// What is not as it was before a run.
@@ -191,7 +190,7 @@ pub async fn touched(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Er
 /// Nobody but the run has started it since it was recorded: whatever state it is in is the run's doing.
 fn is_ours(intent: &Intent, now: &Workload) -> bool {
     recorded(intent, now).is_some_and(|entry| {
-        let by_the_run = entry.worked_on && intent.job.restarts_stores();
+        let by_the_run = entry.worked_on && intent.job.replaces_data();
         by_the_run || is_unstarted(entry, now)
     })
 }

@@ -11,7 +11,7 @@ use crate::engine::plan::Plan;
 use crate::engine::platform::PlatformError;
 use crate::engine::site::{Run, Site};
 use crate::names::Project;
-use crate::ports::power::Job;
+use crate::ports::job::Death;
 
 pub(super) async fn plan(site: &Site, wanted: Option<&Project>) -> Result<Plan, Error> {
     let platform = site.platform(wanted).await?;
@@ -36,7 +36,9 @@ pub(super) async fn start(site: &Site, run: &Run, wanted: Option<&Project>, forg
             let by = Some(Box::new(intent));
             return Err(Error::Held { platform, by });
         }
-        Some(intent) if intent.job == Job::DiscardJob => site.finish_discard(&held, run, &intent).await?,
+        Some(intent) if intent.job.declaration().death == Death::Finish => {
+            site.finish_discard(&held, run, &intent).await?;
+        }
         Some(intent) => site.bring_back(&held, run, &intent).await?,
         None => {}
     }
@@ -57,13 +59,11 @@ async fn which(site: &Site, run: &Run, wanted: Option<&Project>) -> Result<Optio
         return Ok(Some(wanted.clone()));
     }
     let mut candidates = left.iter();
-    match (candidates.next(), candidates.next()) {
-        (only, None) => Ok(only.cloned()),
-        _ => {
-            let found = left.into_iter().collect();
-            Err(PlatformError::Ambiguous { found }.into())
-        }
+    if let (only, None) = (candidates.next(), candidates.next()) {
+        return Ok(only.cloned());
     }
+    let found = left.into_iter().collect();
+    Err(PlatformError::Ambiguous { found }.into())
 }
 
 /// A name that was mistyped must not look as if all were well.

@@ -13,7 +13,7 @@ use crate::logins::Passwords;
 use crate::manifest::Manifest;
 use crate::names::{BackupId, Project, StoreName};
 use crate::ports::journal::Loaded;
-use crate::ports::power::{Intent, Job};
+use crate::ports::power::Intent;
 
 /// What is to be restored.
 #[derive(Clone, Debug)]
@@ -104,7 +104,7 @@ pub(super) async fn restore(
 pub(super) async fn resume(site: &Site, run: &Run, wanted: Option<&Project>, terms: Terms) -> Result<Restored, Error> {
     let taken = take(site, run, wanted).await?;
     let intent = match &taken.unfinished {
-        Some(intent) if intent.job == Job::FullRestoreJob => intent,
+        Some(intent) if intent.job.is_resumable() => intent,
         Some(intent) => return Err(Error::RestoreUnfinished(Box::new(intent.clone()))),
         None => return Err(Error::NothingUnfinished(taken.platform.name)),
     };

@@ -7,6 +7,7 @@
 pub mod catalog;
 pub mod clock;
 pub mod engine_error;
+pub mod job;
 pub mod journal;
 pub mod lock;
 pub mod power;

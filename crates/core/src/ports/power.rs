@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::EngineError;
+pub use super::job::Job;
 use crate::logins::Passwords;
 use crate::names::{Address, BackupId, Project, RunId, WorkloadId};
 use crate::workload::{RestartPolicy, State};
@@ -93,40 +94,7 @@ pub struct Intent {
 impl Intent {
     /// What the run is, in words.
     pub fn deed(&self) -> String {
-        match self.job {
-            Job::BackupJob => format!("backup {}", self.backup),
-            Job::FullRestoreJob => format!("the restore of {}", self.backup),
-            Job::UndoJob => "the undoing of a restore".to_owned(),
-            Job::DiscardJob => "the discarding of old data".to_owned(),
-        }
-    }
-}
-
-/// The jobs that stop a platform.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Job {
-    /// Writes a backup.
-    BackupJob,
-    /// Overwrites the platform's data from a backup.
-    FullRestoreJob,
-    /// Brings back the data that a restore has replaced.
-    UndoJob,
-    /// Frees the data that a restore has replaced.
-    DiscardJob,
-}
-
-impl Job {
-    /// Whether it replaces data: if it dies, the platform stays down, for clients must not meet data of which
-    /// half is old.
-    pub fn replaces_data(self) -> bool {
-        matches!(self, Self::FullRestoreJob | Self::UndoJob)
-    }
-
-    /// Whether it starts and stops the stores that it works on, so that a later start of one tells nothing about
-    /// others.
-    pub fn restarts_stores(self) -> bool {
-        self.replaces_data()
+        (self.job.declaration().deed)(self.backup)
     }
 }
 

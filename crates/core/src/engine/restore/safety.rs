@@ -16,7 +16,7 @@ use crate::engine::standstill::Standstill;
 use crate::events::Step;
 use crate::manifest::{FORMAT, Manifest, Mode, RunRecord, StoreRecord};
 use crate::names::BackupId;
-use crate::ports::power::{Intent, Job};
+use crate::ports::power::Intent;
 use crate::sink::Sink;
 use crate::stores::{Cx, Footing, Store, WayBack, together};
 
@@ -65,7 +65,7 @@ pub(super) async fn find(
     if !platform.stores.values().any(|store| is_copied(&**store)) {
         return Ok(None);
     }
-    match unfinished.filter(|intent| intent.job == Job::FullRestoreJob) {
+    match unfinished.filter(|intent| intent.job.declaration().copies_first) {
         Some(intent) => sealed(site, id_of(intent)).await,
         None => Ok(all(site, platform).await?.pop()),
     }
