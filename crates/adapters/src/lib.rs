@@ -7,3 +7,4 @@ pub mod ledger;
 pub mod lock;
 pub mod repository;
 pub mod spool;
+pub mod workers;

@@ -8,6 +8,7 @@ use stillpoint_adapters::ledger::Ledger;
 use stillpoint_adapters::lock::FileLocks;
 use stillpoint_adapters::repository::s3::S3Settings;
 use stillpoint_adapters::spool::DiskSpool;
+use stillpoint_adapters::workers::Threads;
 use stillpoint_core::backups::Backups;
 use stillpoint_core::engine::errors::Error;
 use stillpoint_core::engine::keep::Keep;
@@ -40,11 +41,11 @@ pub(crate) async fn operations(config: &Config) -> Result<Local, Failure> {
         clock: Arc::new(SystemClock::new()),
         locks: Arc::new(FileLocks::new(platform.state_dir.clone())),
         journal: Arc::new(Ledger::in_folder(platform.state_dir.clone())),
-        backups: Backups::new(wired.repository),
+        backups: Backups::new(wired.repository, Arc::new(Threads)),
         kinds,
         host: host(),
         process: std::process::id(),
-        processors: std::thread::available_parallelism().map_or(1, usize::from),
+        processors: processors(),
         version: VERSION.to_owned(),
         keep: wired.keep,
         standstill: config.standstill,
@@ -102,6 +103,11 @@ async fn server(config: &Config, docker: &Docker, settings: &S3Settings) -> Resu
             cause: error.to_string(),
         }),
     }
+}
+
+/// How many processors this process may use.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn host() -> String {

@@ -14,6 +14,7 @@ pub mod reach;
 pub mod repository;
 pub mod shell;
 pub mod spool;
+pub mod workers;
 
 pub use catalog::Catalog;
 pub use clock::{Clock, Overdue, within};
@@ -25,3 +26,4 @@ pub use reach::{ByteStream, Forward, Reach};
 pub use repository::{Key, Repository, RepositoryError, Upload};
 pub use shell::{Command, Control, Exit, Process, Shell};
 pub use spool::{Spool, SpoolError, SpoolFile};
+pub use workers::Workers;

@@ -21,7 +21,7 @@ use super::container::{Container, Data};
 use super::engine::FakeEngine;
 use super::store::FakeKind;
 use super::tools::FakeTools;
-use super::{FakeClock, FakeJournal, FakeLocks, FakeSpool, MemoryRepository, lock};
+use super::{AtOnce, FakeClock, FakeJournal, FakeLocks, FakeSpool, MemoryRepository, lock};
 use crate::calls::Call;
 use crate::faults::Faults;
 
@@ -127,7 +127,7 @@ impl World {
             clock: Arc::new(self.clock.clone()),
             locks: faults.locks(Arc::new(self.locks.clone())),
             journal: faults.journal(Arc::new(self.journal.clone())),
-            backups: Backups::new(faults.repository(Arc::new(self.repository.clone()))),
+            backups: Backups::new(faults.repository(Arc::new(self.repository.clone())), Arc::new(AtOnce)),
             kinds: vec![faults.kind(Arc::new(kind))],
             host: self.host.clone(),
             process: self.process,

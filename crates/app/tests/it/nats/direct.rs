@@ -11,6 +11,7 @@ use stillpoint_adapters::clock::SystemClock;
 use stillpoint_adapters::docker::Docker;
 use stillpoint_adapters::repository::LocalRepository;
 use stillpoint_adapters::spool::DiskSpool;
+use stillpoint_adapters::workers::Threads;
 use stillpoint_core::backups::{Artifacts, Backups};
 use stillpoint_core::events::{Event, Listener, Reporter};
 use stillpoint_core::manifest::{FORMAT, RunRecord};
@@ -83,7 +84,7 @@ impl Direct {
     /// A backup to drain into.
     pub(super) fn backup(&self, testbed: &Testbed) -> Result<Backup> {
         let repository = self.folder.path().join("repository");
-        let backups = Backups::new(Arc::new(LocalRepository::open(&repository)?));
+        let backups = Backups::new(Arc::new(LocalRepository::open(&repository)?), Arc::new(Threads));
         let began = self.cx.clock.now();
         let id = BackupId::at(began);
         let run = RunRecord {
