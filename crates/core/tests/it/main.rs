@@ -6,6 +6,7 @@ mod every_call;
 mod history;
 mod lease;
 mod logins;
+mod naming;
 mod passwords;
 mod plan;
 mod prune;
