@@ -30,7 +30,7 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) async fn operations(config: &Config) -> Result<Local, Failure> {
     let platform = &config.platform;
     let docker = Arc::new(Docker::connect(Some(&platform.docker_host)).map_err(Error::from)?);
-    let kinds = stillpoint_stores::registry(&config.setting());
+    let kinds = config.kinds();
     let wired = repository(config, &docker, &kinds).await?;
     Ok(Local::new(Site {
         catalog: docker.clone(),

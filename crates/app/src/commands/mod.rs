@@ -98,17 +98,19 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
-/// Says what looks like a mistake in the labels of the platform's containers.
-fn warn_of_labels(config: &Config, plan: &Plan) {
-    for warning in config.warnings_of_labels(plan) {
+/// Says what is set for stores and looks like a mistake; fails where a store would not heed it.
+fn look_at_stores_of(config: &Config, plan: &Plan) -> Result<(), Failure> {
+    for warning in config.look_at_stores(plan)? {
         print::error(&format!("warning: {warning}"));
     }
+    Ok(())
 }
 
 /// The same for a verb that does not show its plan. Where there is none, the verb itself will say why.
-async fn look_at_labels(config: &Config, operations: &impl Operations) {
-    if let Ok(plan) = operations.plan(config.project().as_ref()).await {
-        warn_of_labels(config, &plan);
+async fn look_at_stores(config: &Config, operations: &impl Operations) -> Result<(), Failure> {
+    match operations.plan(config.project().as_ref()).await {
+        Ok(plan) => look_at_stores_of(config, &plan),
+        Err(_) => Ok(()),
     }
 }
 

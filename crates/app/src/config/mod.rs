@@ -5,6 +5,7 @@
 //! Each owner has a file here with its keys and its own small type. What labels of a store's container
 //! set comes below `stillpoint.toml`: the store is given it with its container, here it is only shown.
 
+mod effect;
 mod env_file;
 mod file;
 mod key;
@@ -28,6 +29,7 @@ mod verify;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -35,7 +37,8 @@ use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::site::StandstillRules;
 use stillpoint_core::names::Project;
 use stillpoint_core::retention::Policy;
-use stillpoint_stores::Setting;
+use stillpoint_core::stores::Kind;
+use stillpoint_core::workload::Workload;
 
 pub(crate) use self::origin::Origin;
 pub(crate) use self::repository::Repository;
@@ -106,6 +109,7 @@ impl Config {
     fn read(options: &Options, surroundings: &Surroundings) -> Result<Self, Failure> {
         let keys = keys();
         let (mut settings, mut warnings) = layers(options, surroundings, &keys)?;
+        stores::check(&settings)?;
         let choice = repository::choose(&settings, surroundings)?;
         settings.push(defaults(&settings, surroundings, &choice, &keys)?);
         warnings.extend(choice.warning.clone());
@@ -138,9 +142,9 @@ impl Config {
         &self.choice.origin
     }
 
-    /// The lookup that stores are given.
-    pub(crate) fn setting(&self) -> Setting {
-        stores::setting(&self.settings)
+    /// The kinds of store that are known, told what is configured for them.
+    pub(crate) fn kinds(&self) -> Vec<Arc<dyn Kind>> {
+        stillpoint_stores::registry(&stores::configured(&self.settings), self.project().as_ref())
     }
 
     /// The flags of this run, for a process that does the same elsewhere.
@@ -151,15 +155,19 @@ impl Config {
     /// Every value, as it may be shown; with the labels of the platform's containers, if they are known.
     pub(crate) fn rows(&self, plan: Option<&Plan>) -> Vec<Row> {
         let mut settings = self.settings.clone();
-        settings.push(plan.map(labels::layer).unwrap_or_default());
+        let labels = plan.map(|plan| labels::layer(plan, &settings));
+        settings.push(labels.unwrap_or_default());
         show::rows(&settings, &keys())
     }
 
-    /// What looks like a mistake in the labels of the platform's containers, and stops nothing.
-    pub(crate) fn warnings_of_labels(&self, plan: &Plan) -> Vec<String> {
-        let kinds = stillpoint_stores::registry(&self.setting());
-        let kinds: Vec<_> = kinds.iter().map(|kind| kind.kind()).collect();
-        labels::warnings(plan, &kinds)
+    /// What is set for stores and looks like a mistake; fails where a store would not heed it.
+    pub(crate) fn look_at_stores(&self, plan: &Plan) -> Result<Vec<String>, Failure> {
+        let kinds = self.kinds();
+        let kind_of = |workload: &Workload| {
+            let kind = kinds.iter().find(|kind| kind.recognises(workload))?;
+            Some(kind.kind())
+        };
+        effect::check(&self.settings, plan, &kind_of)
     }
 }
 
