@@ -5,6 +5,7 @@
 
 mod commands;
 mod config;
+mod diagnostics;
 mod display;
 mod failure;
 mod interrupt;

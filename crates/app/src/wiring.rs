@@ -8,6 +8,7 @@ use stillpoint_adapters::ledger::Ledger;
 use stillpoint_adapters::lock::FileLocks;
 use stillpoint_adapters::repository::s3::S3Settings;
 use stillpoint_adapters::spool::DiskSpool;
+use stillpoint_adapters::traced::Traced;
 use stillpoint_adapters::workers::Threads;
 use stillpoint_core::backups::Backups;
 use stillpoint_core::engine::errors::Error;
@@ -32,6 +33,7 @@ pub(crate) async fn operations(config: &Config) -> Result<Local, Failure> {
     let docker = Arc::new(Docker::connect(Some(&platform.docker_host)).map_err(Error::from)?);
     let kinds = config.kinds();
     let wired = repository(config, &docker, &kinds).await?;
+    let docker = Arc::new(Traced::new(docker));
     Ok(Local::new(Site {
         catalog: docker.clone(),
         power: docker.clone(),
@@ -41,7 +43,7 @@ pub(crate) async fn operations(config: &Config) -> Result<Local, Failure> {
         clock: Arc::new(SystemClock::new()),
         locks: Arc::new(FileLocks::new(platform.state_dir.clone())),
         journal: Arc::new(Ledger::in_folder(platform.state_dir.clone())),
-        backups: Backups::new(wired.repository, Arc::new(Threads)),
+        backups: Backups::new(Arc::new(Traced::new(wired.repository)), Arc::new(Threads)),
         kinds,
         host: host(),
         process: std::process::id(),

@@ -143,6 +143,14 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_declares_what_it_can_be_told() {
+        let kinds = registry(&configured(&[]), None);
+        let kinds: Vec<String> = kinds.iter().map(|kind| kind.kind().to_string()).collect();
+        let declared: Vec<&str> = crate::DECLARED.iter().map(|declared| declared.kind).collect();
+        assert_eq!(kinds, declared);
+    }
+
+    #[test]
     fn the_configuration_says_what_a_container_is() {
         let server = container(&[], &["PGDATA=/data", "POSTGRES_PASSWORD=x"]);
         assert_eq!(taken(&[], &server, None).as_deref(), Some("postgres"));

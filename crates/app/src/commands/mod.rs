@@ -20,8 +20,8 @@ use stillpoint_core::operations::{Operations, Order};
 use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
-use crate::interrupt;
 use crate::options::Options;
+use crate::{diagnostics, interrupt};
 
 /// Backs up a self-hosted Docker Compose platform at one point in time, proves it, and brings it back.
 ///
@@ -69,6 +69,7 @@ pub(crate) async fn run(command_line: CommandLine) -> Result<Exit, Failure> {
         return Ok(version::run(&options));
     }
     let config = Config::load(&options)?;
+    diagnostics::start(&config.diagnostics)?;
     if !command.is_watchdog() {
         for warning in &config.warnings {
             print::error(&format!("warning: {warning}"));

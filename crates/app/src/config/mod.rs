@@ -5,6 +5,7 @@
 //! Each owner has a file here with its keys and its own small type. What labels of a store's container
 //! set comes below `stillpoint.toml`: the store is given it with its container, here it is only shown.
 
+mod diagnostics;
 mod effect;
 mod env_file;
 mod file;
@@ -40,6 +41,7 @@ use stillpoint_core::retention::Policy;
 use stillpoint_core::stores::Kind;
 use stillpoint_core::workload::Workload;
 
+pub(crate) use self::diagnostics::{Diagnostics, Format, OURS};
 pub(crate) use self::origin::Origin;
 pub(crate) use self::repository::Repository;
 pub(crate) use self::show::Row;
@@ -66,13 +68,14 @@ const CONFIG: Key = Key {
 
 /// Every key of every owner.
 fn keys() -> Vec<&'static Key> {
-    let owners: [&'static [Key]; 7] = [
+    let owners: [&'static [Key]; 8] = [
         &platform::KEYS,
         &repository::KEYS,
         &s3::KEYS,
         &standstill::KEYS,
         &retention::KEYS,
         &verify::KEYS,
+        &diagnostics::KEYS,
         &[CONFIG],
     ];
     owners.into_iter().flatten().collect()
@@ -91,6 +94,8 @@ pub(crate) struct Config {
     pub(crate) retention: Policy,
     /// What is verified without being asked for.
     pub(crate) verify: Verify,
+    /// What is told beside what everybody sees.
+    pub(crate) diagnostics: Diagnostics,
     /// Print JSON.
     pub(crate) json: bool,
     /// What looks like a mistake and stops nothing.
@@ -119,6 +124,7 @@ impl Config {
             standstill: standstill::read(&settings)?,
             retention: retention::read(&settings)?,
             verify: verify::read(&settings)?,
+            diagnostics: diagnostics::read(&settings)?,
             json: options.json,
             warnings,
             choice,

@@ -636,9 +636,19 @@ fn a_child_gets_the_same_flags() {
         platform: Some("p".into()),
         config: Some("c.toml".into()),
         env_file: Some(".env".into()),
+        verbose: 2,
         ..Options::default()
     };
-    let expected = ["--platform", "p", "--config", "c.toml", "--env-file", ".env"];
+    let expected = [
+        "--platform",
+        "p",
+        "--config",
+        "c.toml",
+        "--env-file",
+        ".env",
+        "-v",
+        "-v",
+    ];
     assert_eq!(options.arguments(), expected.map(std::ffi::OsString::from));
 }
 

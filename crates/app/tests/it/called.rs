@@ -88,7 +88,8 @@ fn a_container_is_what_the_file_says_that_it_is() -> Result<()> {
         let mistyped = told(product, "[stores.postgres-mian]\nname = 'main'\n")?;
         let warned = "stores.postgres-mian.name speaks of no container of platform";
         let ran = mistyped.run(&["containers", "plan"])?.must_end_with(0)?;
-        ran.must_say(warned)?.must_say("extra, postgres-main, webapp, witness")?;
+        ran.must_say(warned)?
+            .must_say("extra, postgres-main, webapp, witness")?;
 
         let useless = told(product, "[stores.postgres-main]\nuser = 'postgres'\ntoken = 'x'\n")?;
         let ran = useless.run(&["backup"])?.must_end_with(2)?;

@@ -9,6 +9,7 @@ mod copied;
 mod cron;
 mod damage;
 mod ddl;
+mod diagnostics;
 mod errors;
 mod faults;
 mod kills;
