@@ -13,6 +13,7 @@ use stillpoint_adapters::workers::Threads;
 use stillpoint_core::backups::Backups;
 use stillpoint_core::engine::errors::Error;
 use stillpoint_core::engine::keep::Keep;
+use stillpoint_core::engine::machine::Machine;
 use stillpoint_core::engine::site::Site;
 use stillpoint_core::operations::Local;
 
@@ -34,7 +35,7 @@ pub(crate) async fn operations(config: &Config) -> Result<Local, Failure> {
     let kinds = config.kinds();
     let wired = repository(config, &docker, &kinds).await?;
     let docker = Arc::new(Traced::new(docker));
-    Ok(Local::new(Site {
+    let machine = Machine {
         catalog: docker.clone(),
         power: docker.clone(),
         shell: docker.clone(),
@@ -43,12 +44,15 @@ pub(crate) async fn operations(config: &Config) -> Result<Local, Failure> {
         clock: Arc::new(SystemClock::new()),
         locks: Arc::new(FileLocks::new(platform.state_dir.clone())),
         journal: Arc::new(Ledger::in_folder(platform.state_dir.clone())),
-        backups: Backups::new(Arc::new(Traced::new(wired.repository)), Arc::new(Threads)),
-        kinds,
         host: host(),
         process: std::process::id(),
         processors: processors(),
         version: VERSION.to_owned(),
+    };
+    Ok(Local::new(Site {
+        machine,
+        backups: Backups::new(Arc::new(Traced::new(wired.repository)), Arc::new(Threads)),
+        kinds,
         keep: wired.keep,
         standstill: config.standstill,
         retention: config.retention,

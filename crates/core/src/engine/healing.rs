@@ -27,7 +27,7 @@ impl Site {
         let Some(intent) = self.unfinished(held, run).await? else {
             return Ok(None);
         };
-        if intent.host != self.host {
+        if intent.host != self.machine.host {
             return Err(Error::Held {
                 platform: held.platform.clone(),
                 by: Some(Box::new(intent)),
@@ -64,7 +64,7 @@ impl Site {
     /// Stores that were only just started do not answer at once. One that never does is not told
     /// here: whoever asks it next will know more.
     async fn await_stores(&self, held: &Held, run: &Run) -> Result<(), Error> {
-        let workloads = self.catalog.workloads().await?;
+        let workloads = self.machine.catalog.workloads().await?;
         let mine = workloads
             .into_iter()
             .filter(|workload| workload.address.project == held.platform);
@@ -79,8 +79,8 @@ impl Site {
     /// The intent of a run that did not come to its end: from the claim, or from the journal where
     /// somebody removed the claim. A restore's claim is then made again: it says what is down on purpose.
     pub async fn unfinished(&self, held: &Held, run: &Run) -> Result<Option<Intent>, Error> {
-        let claimed = self.power.claimed(&held.platform).await?;
-        let open = match (self.journal.open_runs(&held.platform).await, &claimed) {
+        let claimed = self.machine.power.claimed(&held.platform).await?;
+        let open = match (self.machine.journal.open_runs(&held.platform).await, &claimed) {
             (Ok(open), _) => open,
             // Without either nobody knows whether what is down was stopped by a run or by its operator.
             (Err(error), None) => return Err(error.into()),
@@ -90,7 +90,7 @@ impl Site {
                 Vec::new()
             }
         };
-        if claimed.as_ref().is_some_and(|intent| intent.host != self.host) {
+        if claimed.as_ref().is_some_and(|intent| intent.host != self.machine.host) {
             return Ok(claimed);
         }
         let by_journal = claimed.is_none();
@@ -156,7 +156,7 @@ impl Site {
         if reaped {
             self.note(run, intent, Phase::Closed).await;
         }
-        Ok(self.power.release(&held.platform).await?)
+        Ok(self.machine.power.release(&held.platform).await?)
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) async fn recover(site: &Site, run: &Run, wanted: Option<&Project>) ->
     let projects: BTreeSet<Project> = match wanted {
         Some(project) => [project.clone()].into(),
         None => site
+            .machine
             .catalog
             .workloads()
             .await?

@@ -117,17 +117,17 @@ impl Local {
     }
 
     fn run(&self, order: &Order) -> Run {
-        let began = self.site.clock.now();
+        let began = self.site.machine.clock.now();
         // Two hosts may well begin in one moment, from one timetable, and in containers all are process 1.
-        let host = escape(&self.site.host);
+        let host = escape(&self.site.machine.host);
         // Two runs of one process may begin in one millisecond.
         let number = RUNS.fetch_add(1, Ordering::Relaxed);
         let id = RunId::new(format!(
             "{}-{host}-{}-{number}",
             began.as_millisecond(),
-            self.site.process
+            self.site.machine.process
         ));
-        let report = Reporter::new(id, self.site.clock.clone(), order.listener.clone());
+        let report = Reporter::new(id, self.site.machine.clock.clone(), order.listener.clone());
         Run {
             began,
             report,
