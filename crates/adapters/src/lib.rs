@@ -7,3 +7,5 @@ pub mod ledger;
 pub mod lock;
 pub mod repository;
 pub mod spool;
+pub mod traced;
+pub mod workers;

@@ -5,6 +5,7 @@
 
 mod commands;
 mod config;
+mod diagnostics;
 mod display;
 mod failure;
 mod interrupt;
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
     let command_line = commands::CommandLine::parse();
     let json = command_line.options.json;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(wiring::processors().max(2))
         .enable_all()
         .build();
     let outcome = match runtime {

@@ -35,6 +35,10 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "FILE")]
     pub env_file: Option<String>,
 
+    /// Tell on standard error what is done, request by request; twice: in more detail [env: `STILLPOINT_LOG`]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
     /// Print JSON: one document, or one line for each event and a summary
     #[arg(long, global = true)]
     pub json: bool,
@@ -42,7 +46,16 @@ pub(crate) struct Options {
 
 impl Options {
     /// The flags that set a value, by their names.
-    pub(crate) fn named(&self) -> [(&'static str, Option<&str>); 5] {
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, Option<&str>)> {
+        let level = match self.verbose {
+            0 => None,
+            1 => Some("debug"),
+            _ => Some("trace"),
+        };
+        self.texts().into_iter().chain([("-v", level)])
+    }
+
+    fn texts(&self) -> [(&'static str, Option<&str>); 5] {
         [
             ("--platform", self.platform.as_deref()),
             ("--repository", self.repository.as_deref()),
@@ -55,11 +68,11 @@ impl Options {
     /// The same options as arguments, for a process that does the same elsewhere.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
         let named = self
-            .named()
+            .texts()
             .into_iter()
             .chain([("--env-file", self.env_file.as_deref())]);
-        named
-            .flat_map(|(name, value)| value.into_iter().flat_map(move |value| [name.into(), value.into()]))
-            .collect()
+        let named = named.flat_map(|(name, value)| value.into_iter().flat_map(move |value| [name, value]));
+        let verbose = std::iter::repeat_n("-v", self.verbose.into());
+        named.chain(verbose).map(OsString::from).collect()
     }
 }

@@ -8,9 +8,12 @@ use stillpoint_adapters::ledger::Ledger;
 use stillpoint_adapters::lock::FileLocks;
 use stillpoint_adapters::repository::s3::S3Settings;
 use stillpoint_adapters::spool::DiskSpool;
+use stillpoint_adapters::traced::Traced;
+use stillpoint_adapters::workers::Threads;
 use stillpoint_core::backups::Backups;
 use stillpoint_core::engine::errors::Error;
 use stillpoint_core::engine::keep::Keep;
+use stillpoint_core::engine::machine::Machine;
 use stillpoint_core::engine::site::Site;
 use stillpoint_core::operations::Local;
 
@@ -29,9 +32,10 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) async fn operations(config: &Config) -> Result<Local, Failure> {
     let platform = &config.platform;
     let docker = Arc::new(Docker::connect(Some(&platform.docker_host)).map_err(Error::from)?);
-    let kinds = stillpoint_stores::registry(&config.setting());
+    let kinds = config.kinds();
     let wired = repository(config, &docker, &kinds).await?;
-    Ok(Local::new(Site {
+    let docker = Arc::new(Traced::new(docker));
+    let machine = Machine {
         catalog: docker.clone(),
         power: docker.clone(),
         shell: docker.clone(),
@@ -40,12 +44,15 @@ pub(crate) async fn operations(config: &Config) -> Result<Local, Failure> {
         clock: Arc::new(SystemClock::new()),
         locks: Arc::new(FileLocks::new(platform.state_dir.clone())),
         journal: Arc::new(Ledger::in_folder(platform.state_dir.clone())),
-        backups: Backups::new(wired.repository),
-        kinds,
         host: host(),
         process: std::process::id(),
-        processors: std::thread::available_parallelism().map_or(1, usize::from),
+        processors: processors(),
         version: VERSION.to_owned(),
+    };
+    Ok(Local::new(Site {
+        machine,
+        backups: Backups::new(Arc::new(Traced::new(wired.repository)), Arc::new(Threads)),
+        kinds,
         keep: wired.keep,
         standstill: config.standstill,
         retention: config.retention,
@@ -108,6 +115,11 @@ async fn server(config: &Config, docker: &Docker, settings: &S3Settings) -> Resu
             cause: error.to_string(),
         }),
     }
+}
+
+/// How many processors this process may use.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn host() -> String {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tracing::{Instrument, debug, info_span, trace};
 
 use crate::names::{Address, ArtifactName, BackupId, RunId, StoreName};
 use crate::ports::Clock;
@@ -197,6 +198,11 @@ impl Reporter {
 
     /// Tells that something happened now.
     pub fn tell(&self, kind: Kind) {
+        if let Kind::Progress { .. } = kind {
+            trace!(target: "stillpoint::run", event = ?kind, "event");
+        } else {
+            debug!(target: "stillpoint::run", event = ?kind, "event");
+        }
         let seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
         self.listener.hear(&Event {
             seq,
@@ -217,7 +223,8 @@ impl Reporter {
     pub async fn step<T, E>(&self, step: Step, act: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         self.tell(Kind::StepBegan { step });
         let began = self.clock.elapsed();
-        let outcome = act.await;
+        let span = info_span!(target: "stillpoint::run", "step", step = ?step);
+        let outcome = act.instrument(span).await;
         let millis = millis(self.clock.elapsed().saturating_sub(began));
         self.tell(Kind::StepEnded {
             step,

@@ -8,6 +8,7 @@
 pub mod backups;
 pub mod engine;
 pub mod events;
+mod hashing;
 pub mod logins;
 pub mod manifest;
 pub mod names;

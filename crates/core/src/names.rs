@@ -68,6 +68,16 @@ pub struct Address {
     pub number: u32,
 }
 
+impl Address {
+    /// What a store is called that nobody has named: after its service; further replicas carry their number.
+    pub fn store_name(&self) -> StoreName {
+        match self.number {
+            1 => StoreName::new(&self.service),
+            number => StoreName::new(format!("{}-{number}", self.service)),
+        }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.number {

@@ -4,26 +4,33 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
 use crate::events::{Meter, Reporter};
+use crate::hashing::Hashing;
 use crate::manifest::Artifact;
 use crate::names::{ArtifactName, BackupId, StoreName};
-use crate::ports::{Key, Repository, RepositoryError, Upload};
+use crate::ports::{Key, Repository, RepositoryError, Upload, Workers};
 
 /// One backup's intake.
 #[derive(Clone)]
 pub struct Sink {
     repository: Arc<dyn Repository>,
+    workers: Arc<dyn Workers>,
     backup: BackupId,
     report: Reporter,
 }
 
 impl Sink {
     /// An intake for `backup`, whose first object must have been written.
-    pub(crate) fn new(repository: Arc<dyn Repository>, backup: BackupId, report: Reporter) -> Self {
+    pub(crate) fn new(
+        repository: Arc<dyn Repository>,
+        workers: Arc<dyn Workers>,
+        backup: BackupId,
+        report: Reporter,
+    ) -> Self {
         Self {
             repository,
+            workers,
             backup,
             report,
         }
@@ -39,20 +46,26 @@ impl Sink {
         (content, of): (&str, Option<&str>),
         write: impl AsyncFnOnce(&mut ArtifactWriter) -> Result<T, E>,
     ) -> Result<(Artifact, T), E> {
+        let key = Key::artifact(self.backup, &name);
         let mut writer = ArtifactWriter {
-            upload: self.repository.upload(&Key::artifact(self.backup, &name)).await,
-            hash: Sha256::new(),
+            upload: self.repository.upload(&key).await,
+            key,
+            hash: Hashing::new(self.workers.clone()),
             meter: self.report.meter(store.clone(), name.clone(), None),
         };
-        match write(&mut writer).await {
-            Ok(found) => {
+        let written = match write(&mut writer).await {
+            Ok(found) => writer.finish().await.map(|sha256| (found, sha256)).map_err(E::from),
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok((found, sha256)) => {
                 writer.upload?.complete().await?;
                 let artifact = Artifact {
                     name,
                     content: content.to_owned(),
                     of: of.map(ToOwned::to_owned),
                     size: writer.meter.bytes(),
-                    sha256: hex(writer.hash),
+                    sha256,
                 };
                 writer.meter.done();
                 Ok((artifact, found))
@@ -77,30 +90,28 @@ impl Sink {
 
 /// An artifact that is being written.
 pub struct ArtifactWriter {
+    key: Key,
     /// One that could not begin fails with the first piece: whoever makes the pieces ends what makes them then.
     upload: Result<Box<dyn Upload>, RepositoryError>,
-    hash: Sha256,
+    hash: Hashing,
     meter: Meter,
 }
 
 impl ArtifactWriter {
     /// Appends.
     pub async fn write(&mut self, piece: Bytes) -> Result<(), RepositoryError> {
-        self.hash.update(&piece);
+        let hashed = self.hash.add(&piece).await;
+        hashed.map_err(|ended| ended.at(&self.key))?;
         self.meter.add(piece.len());
         match &mut self.upload {
             Ok(upload) => upload.write(piece).await,
             Err(error) => Err(error.clone()),
         }
     }
-}
 
-/// A finished hash as the manifest writes it.
-pub(crate) fn hex(hash: Sha256) -> String {
-    let nibbles = |byte: u8| [byte >> 4, byte & 0xF];
-    hash.finalize()
-        .into_iter()
-        .flat_map(nibbles)
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
+    /// The hash of all that was written.
+    async fn finish(&mut self) -> Result<String, RepositoryError> {
+        let hash = self.hash.finish().await;
+        hash.map_err(|ended| ended.at(&self.key))
+    }
 }

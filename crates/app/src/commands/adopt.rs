@@ -4,7 +4,7 @@ use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::Operations;
 
-use super::order;
+use super::{look_at_stores, order};
 use crate::config::Config;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
@@ -22,6 +22,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     let operations = wiring::operations(config).await?;
+    look_at_stores(config, &operations).await?;
     let display = Display::start(config.json);
     let adopted = operations.adopt(args.backup, order(config, &display)).await;
     display.finish();

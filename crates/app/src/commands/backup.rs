@@ -5,7 +5,7 @@ use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::manifest::{CLIENTS_WAITED, Mode};
 use stillpoint_core::operations::Operations;
 
-use super::{look_at_labels, order};
+use super::{look_at_stores, order};
 use crate::config::Config;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
@@ -39,7 +39,7 @@ impl From<When> for Mode {
 
 pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     let operations = wiring::operations(config).await?;
-    look_at_labels(config, &operations).await;
+    look_at_stores(config, &operations).await?;
     let watchdog = Watchdog::start(config);
     let display = Display::start(config.json);
     let sealed = operations

@@ -5,7 +5,7 @@ use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::operations::Operations;
 
-use super::{table, warn_of_labels};
+use super::{look_at_stores_of, table};
 use crate::config::{Config, Repository, Row};
 use crate::display::print;
 use crate::failure::Failure;
@@ -37,7 +37,9 @@ pub(super) async fn run(config: &Config, command: &Command) -> Exit {
 async fn rows(config: &Config) -> Vec<Row> {
     match plan(config).await {
         Ok(plan) => {
-            warn_of_labels(config, &plan);
+            if let Err(refused) = look_at_stores_of(config, &plan) {
+                print::error(&format!("warning: {}", refused.what()));
+            }
             config.rows(Some(&plan))
         }
         Err(failure) => {

@@ -8,7 +8,7 @@ use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::engine::plan::{Action, Plan};
 use stillpoint_core::operations::Operations;
 
-use super::{order, warn_of_labels};
+use super::{look_at_stores_of, order};
 use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
@@ -65,7 +65,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
     match command {
         Command::Plan => {
             let plan = operations.plan(config.project().as_ref()).await?;
-            warn_of_labels(config, &plan);
+            look_at_stores_of(config, &plan)?;
             if config.json {
                 print::document(&plan.records());
             } else {

@@ -20,8 +20,8 @@ use stillpoint_core::operations::{Operations, Order};
 use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
-use crate::interrupt;
 use crate::options::Options;
+use crate::{diagnostics, interrupt};
 
 /// Backs up a self-hosted Docker Compose platform at one point in time, proves it, and brings it back.
 ///
@@ -77,6 +77,7 @@ pub(crate) async fn run(command_line: CommandLine) -> Result<Exit, Failure> {
         Err(broken) if command.is_last_resort() => Config::salvage(&options, broken)?,
         loaded => loaded?,
     };
+    diagnostics::start(&config.diagnostics)?;
     if !command.is_watchdog() {
         for warning in &config.warnings {
             print::error(&format!("warning: {warning}"));
@@ -106,17 +107,19 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
-/// Says what looks like a mistake in the labels of the platform's containers.
-fn warn_of_labels(config: &Config, plan: &Plan) {
-    for warning in config.warnings_of_labels(plan) {
+/// Says what is set for stores and looks like a mistake; fails where a store would not heed it.
+fn look_at_stores_of(config: &Config, plan: &Plan) -> Result<(), Failure> {
+    for warning in config.look_at_stores(plan)? {
         print::error(&format!("warning: {warning}"));
     }
+    Ok(())
 }
 
 /// The same for a verb that does not show its plan. Where there is none, the verb itself will say why.
-async fn look_at_labels(config: &Config, operations: &impl Operations) {
-    if let Ok(plan) = operations.plan(config.project().as_ref()).await {
-        warn_of_labels(config, &plan);
+async fn look_at_stores(config: &Config, operations: &impl Operations) -> Result<(), Failure> {
+    match operations.plan(config.project().as_ref()).await {
+        Ok(plan) => look_at_stores_of(config, &plan),
+        Err(_) => Ok(()),
     }
 }
 

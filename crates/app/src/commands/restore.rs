@@ -11,7 +11,7 @@ use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{BackupId, Project, StoreName};
 use stillpoint_core::operations::{Operations, Order, Restore, Terms};
 
-use super::{order, table};
+use super::{look_at_stores, order, table};
 use crate::config::Config;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
@@ -133,6 +133,9 @@ impl Asked {
 
 pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     let operations = wiring::operations(config).await?;
+    if args.after.is_none() {
+        look_at_stores(config, &operations).await?;
+    }
     match (&args.after, args.asked.backup) {
         (Some(After::Resume { terms }), _) => resume(config, (*terms).into(), &operations).await,
         (Some(After::Undo(confirmed)), _) => undo(config, confirmed, &operations).await,

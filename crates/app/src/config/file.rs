@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use secrecy::SecretString;
-use stillpoint_stores::labels;
 use toml::de::{DeTable, DeValue};
 
 use super::key::{Key, Shape};
@@ -146,8 +145,14 @@ impl File<'_> {
     /// What a key of `[stores.<name>]` sets.
     fn of_store(&self, store: &str, entry: &Entry<'_>) -> Result<Target, Failure> {
         let name = entry.path.rsplit('.').next().unwrap_or(entry.path);
-        target(name, |name| stores::key(store, name)).ok_or_else(|| {
-            let names = labels::names();
+        let key = |name: &str| {
+            let (variable, shape) = stores::key(store, name)?;
+            // A text will do for whatever is a text in variables and labels.
+            let is_text = matches!(entry.value, DeValue::String(_)) && shape != Shape::Secret;
+            Some((variable, if is_text { Shape::Text } else { shape }))
+        };
+        target(name, key).ok_or_else(|| {
+            let names = stores::names();
             let near = did_you_mean(name, names.iter().map(String::as_str));
             self.refuse(entry.at, &format!("unknown key `{name}`{near}"))
         })

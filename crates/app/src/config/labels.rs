@@ -1,14 +1,13 @@
 //! What labels of containers set: settings of the store that the container is, below `stillpoint.toml`. The
-//! stores read them by themselves; here they are shown, and what looks like a mistake is told. It never stops
-//! anything: a platform that is down must come back whatever its labels say.
+//! stores read them by themselves; here they are shown, and what has no effect is told.
 
 use stillpoint_core::engine::plan::{Entry, Plan};
-use stillpoint_core::names::StoreKind;
-use stillpoint_stores::labels::{self, KEYS, label};
+use stillpoint_stores::settings::{Declared, NO_STORE, every_key, label, labelled, names_of, variable};
 
 use super::origin::Origin;
-use super::settings::{Found, Layer};
+use super::settings::{Found, Layer, Settings};
 use super::similar::did_you_mean;
+use crate::failure::Failure;
 
 /// What is common to all labels that are meant for us.
 const OURS: &str = "stillpoint.";
@@ -19,17 +18,19 @@ const NOT_SETTINGS_FROM: &str = "stillpoint.testbed";
 /// Says what a container is, whatever it looks like.
 const KIND: &str = "stillpoint.kind";
 
-/// Says that a container is no store.
-const NO_KIND: &str = "none";
-
-/// The layer of the labels of the platform's stores.
-pub(super) fn layer(plan: &Plan) -> Layer {
+/// The layer of the labels of the platform's stores. Each has the variable by which the settings above it speak of
+/// the same, if they do.
+pub(super) fn layer(plan: &Plan, above: &Settings) -> Layer {
     let mut layer = Layer::new();
     for entry in &plan.entries {
-        let set = entry.store().map(|store| labels::of(store, &entry.workload));
-        for set in set.unwrap_or_default() {
-            let variable = set.variable.strip_suffix("_FILE").unwrap_or(&set.variable);
-            layer.entry(variable.to_owned()).or_insert_with(|| Found {
+        let Some(store) = entry.store() else { continue };
+        for set in labelled(&entry.workload) {
+            let name = set.name.strip_suffix("_file").unwrap_or(&set.name);
+            let names = names_of(Some(store), &entry.workload);
+            let mut variables = names.iter().map(|store| variable(store, name));
+            let known = variables.find(|variable| above.found(variable).is_some());
+            let variable = known.unwrap_or_else(|| variable(store.as_str(), name));
+            layer.entry(variable).or_insert_with(|| Found {
                 text: set.value,
                 origin: origin(entry, &set.label),
             });
@@ -38,35 +39,68 @@ pub(super) fn layer(plan: &Plan) -> Layer {
     layer
 }
 
-/// What is meant for us in the labels of a platform and does not do what it says.
-pub(super) fn warnings(plan: &Plan, kinds: &[StoreKind]) -> Vec<String> {
+/// What is meant for us in the labels of a platform and is nobody's.
+pub(super) fn warnings(plan: &Plan) -> Vec<String> {
     let of_entry = |entry: &Entry| {
-        let no_kind = no_kind(entry, kinds).into_iter();
+        let no_kind = no_kind(entry).into_iter();
         no_kind.chain(unknown(entry)).chain(hidden(entry))
     };
     plan.entries.iter().flat_map(of_entry).collect()
 }
 
+/// Refuses a label of a store that only other kinds of store know.
+pub(super) fn check(entry: &Entry, declared: &Declared) -> Result<(), Failure> {
+    for set in labelled(&entry.workload) {
+        let origin = origin(entry, &set.label);
+        let kind = declared.kind;
+        let in_file = set.name.strip_suffix("_file");
+        let known = declared.key(in_file.unwrap_or(&set.name)).is_some();
+        let problem = match in_file {
+            _ if !known => format!("a store of kind {kind} has no setting `{}`", set.name),
+            Some(name) if !declared.reads_files => format!(
+                "Stillpoint cannot read a file in a container of {kind}: set the label {} or `{}` in [stores.{}]",
+                label(name),
+                set.name,
+                entry.workload.container
+            ),
+            _ => continue,
+        };
+        let hint = format!("remove the label; {}", settings_of(declared));
+        return Err(Failure::usage(format!("{origin}: {problem}"), hint));
+    }
+    Ok(())
+}
+
+/// What a kind of store can be told, for messages.
+pub(super) fn settings_of(declared: &Declared) -> String {
+    let names: Vec<&str> = declared.all().map(|key| key.name).collect();
+    format!("the settings of {} are {}", declared.kind, names.join(", "))
+}
+
 /// A store whose kind is mistyped is taken for a client, and is not in the backup.
-fn no_kind(entry: &Entry, kinds: &[StoreKind]) -> Option<String> {
+fn no_kind(entry: &Entry) -> Option<String> {
     let kind = entry.workload.labels.get(KIND)?;
-    let mut known = kinds.iter().map(StoreKind::as_str).chain([NO_KIND]);
-    if known.clone().any(|known| known == kind) {
+    let known = || settings_kinds().chain([NO_STORE]);
+    if known().any(|known| known == kind) {
         return None;
     }
-    let near = did_you_mean(kind, known.by_ref());
+    let near = did_you_mean(kind, known());
     let origin = origin(entry, KIND);
     Some(format!(
         "{origin}: `{kind}` is no kind of store, the container is taken for none{near}"
     ))
 }
 
+fn settings_kinds() -> impl Iterator<Item = &'static str> {
+    stillpoint_stores::DECLARED.iter().map(|declared| declared.kind)
+}
+
 fn unknown(entry: &Entry) -> Vec<String> {
     if entry.store().is_none() {
         return Vec::new();
     }
-    let known: Vec<String> = labels::names().iter().map(|name| label(name)).collect();
-    let known = || known.iter().map(String::as_str).chain([KIND]);
+    let known: Vec<String> = super::stores::names().iter().map(|name| label(name)).collect();
+    let known = || known.iter().map(String::as_str);
     let names = entry.workload.labels.keys().map(String::as_str);
     let unknown = names
         .filter(|name| name.starts_with(OURS) && !name.starts_with(NOT_SETTINGS_FROM))
@@ -81,9 +115,9 @@ fn unknown(entry: &Entry) -> Vec<String> {
 /// A file is named for what another label sets.
 fn hidden(entry: &Entry) -> Vec<String> {
     let has = |label: &str| entry.workload.labels.get(label).is_some_and(|value| !value.is_empty());
-    let both = KEYS
-        .iter()
-        .map(|key| (label(key.name), label(&format!("{}_file", key.name))));
+    let both = every_key()
+        .into_iter()
+        .map(|(key, _)| (label(key.name), label(&format!("{}_file", key.name))));
     let both = both.filter(|(value, in_file)| entry.store().is_some() && has(value) && has(in_file));
     both.map(|(value, in_file)| format!("{} does nothing: {value} is set, too", origin(entry, &in_file)))
         .collect()
@@ -117,13 +151,16 @@ mod tests {
     }
 
     fn warned(plan: &Plan) -> Vec<String> {
-        warnings(plan, &[StoreKind::new("postgres"), StoreKind::new("valkey")])
+        warnings(plan)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_label_is_a_value_with_an_origin_for_its_own_store_alone() {
         let user = [("stillpoint.user", "backup"), ("stillpoint.password_file", "/run/x")];
-        let layer = layer(&plan(&user, &[("stillpoint.user", "nobody")]).await);
+        let layer = layer(
+            &plan(&user, &[("stillpoint.user", "nobody")]).await,
+            &Settings::default(),
+        );
         let names: Vec<&str> = layer.keys().map(String::as_str).collect();
         assert_eq!(names, ["STILLPOINT_DB_PASSWORD", "STILLPOINT_DB_USER"]);
         let user = &layer["STILLPOINT_DB_USER"];
@@ -176,7 +213,7 @@ mod tests {
     async fn a_password_beside_its_file_holds_and_that_is_told() {
         let both = [("stillpoint.password", "x"), ("stillpoint.password_file", "/run/x")];
         let plan = plan(&both, &[]).await;
-        let layer = layer(&plan);
+        let layer = layer(&plan, &Settings::default());
         assert_eq!(layer["STILLPOINT_DB_PASSWORD"].text.expose_secret(), "x");
         assert_eq!(
             warned(&plan),

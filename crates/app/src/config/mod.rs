@@ -5,6 +5,8 @@
 //! Each owner has a file here with its keys and its own small type. What labels of a store's container
 //! set comes below `stillpoint.toml`: the store is given it with its container, here it is only shown.
 
+mod diagnostics;
+mod effect;
 mod env_file;
 mod file;
 mod key;
@@ -29,6 +31,7 @@ mod verify;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -36,8 +39,10 @@ use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::site::StandstillRules;
 use stillpoint_core::names::Project;
 use stillpoint_core::retention::Policy;
-use stillpoint_stores::Setting;
+use stillpoint_core::stores::Kind;
+use stillpoint_core::workload::Workload;
 
+pub(crate) use self::diagnostics::{Diagnostics, Format, OURS};
 pub(crate) use self::origin::Origin;
 pub(crate) use self::repository::Repository;
 pub(crate) use self::show::Row;
@@ -64,13 +69,14 @@ const CONFIG: Key = Key {
 
 /// Every key of every owner.
 fn keys() -> Vec<&'static Key> {
-    let owners: [&'static [Key]; 7] = [
+    let owners: [&'static [Key]; 8] = [
         &platform::KEYS,
         &repository::KEYS,
         &s3::KEYS,
         &standstill::KEYS,
         &retention::KEYS,
         &verify::KEYS,
+        &diagnostics::KEYS,
         &[CONFIG],
     ];
     owners.into_iter().flatten().collect()
@@ -89,6 +95,8 @@ pub(crate) struct Config {
     pub(crate) retention: Policy,
     /// What is verified without being asked for.
     pub(crate) verify: Verify,
+    /// What is told beside what everybody sees.
+    pub(crate) diagnostics: Diagnostics,
     /// Print JSON.
     pub(crate) json: bool,
     /// What looks like a mistake and stops nothing.
@@ -126,7 +134,9 @@ impl Config {
     }
 
     fn read(options: &Options, surroundings: &Surroundings) -> Result<Self, Failure> {
-        let (settings, warnings) = layers(options, surroundings, &keys())?;
+        let keys = keys();
+        let (settings, warnings) = layers(options, surroundings, &keys)?;
+        stores::check(&settings)?;
         let choice = repository::choose(&settings, surroundings)?;
         Self::of(options, surroundings, settings, choice, warnings)
     }
@@ -146,6 +156,7 @@ impl Config {
             standstill: standstill::read(&settings)?,
             retention: retention::read(&settings)?,
             verify: verify::read(&settings)?,
+            diagnostics: diagnostics::read(&settings)?,
             json: options.json,
             warnings,
             choice,
@@ -169,9 +180,9 @@ impl Config {
         &self.choice.origin
     }
 
-    /// The lookup that stores are given.
-    pub(crate) fn setting(&self) -> Setting {
-        stores::setting(&self.settings)
+    /// The kinds of store that are known, told what is configured for them.
+    pub(crate) fn kinds(&self) -> Vec<Arc<dyn Kind>> {
+        stillpoint_stores::registry(&stores::configured(&self.settings), self.project().as_ref())
     }
 
     /// The flags of this run, for a process that does the same elsewhere.
@@ -182,15 +193,19 @@ impl Config {
     /// Every value, as it may be shown; with the labels of the platform's containers, if they are known.
     pub(crate) fn rows(&self, plan: Option<&Plan>) -> Vec<Row> {
         let mut settings = self.settings.clone();
-        settings.push(plan.map(labels::layer).unwrap_or_default());
+        let labels = plan.map(|plan| labels::layer(plan, &settings));
+        settings.push(labels.unwrap_or_default());
         show::rows(&settings, &keys())
     }
 
-    /// What looks like a mistake in the labels of the platform's containers, and stops nothing.
-    pub(crate) fn warnings_of_labels(&self, plan: &Plan) -> Vec<String> {
-        let kinds = stillpoint_stores::registry(&self.setting());
-        let kinds: Vec<_> = kinds.iter().map(|kind| kind.kind()).collect();
-        labels::warnings(plan, &kinds)
+    /// What is set for stores and looks like a mistake; fails where a store would not heed it.
+    pub(crate) fn look_at_stores(&self, plan: &Plan) -> Result<Vec<String>, Failure> {
+        let kinds = self.kinds();
+        let kind_of = |workload: &Workload| {
+            let kind = kinds.iter().find(|kind| kind.recognises(workload))?;
+            Some(kind.kind())
+        };
+        effect::check(&self.settings, plan, &kind_of)
     }
 }
 

@@ -70,6 +70,12 @@ impl Settings {
             .collect()
     }
 
+    /// All variables that have a value, and the value in the highest layer that has it.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Found)> {
+        let variables = self.variables().into_iter();
+        variables.filter_map(|variable| Some((variable, self.found(variable)?)))
+    }
+
     /// A text.
     pub(super) fn text(&self, key: &Key) -> Option<String> {
         self.found(key.variable)

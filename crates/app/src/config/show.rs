@@ -47,7 +47,17 @@ pub(super) fn rows(settings: &Settings, keys: &[&Key]) -> Vec<Row> {
     });
     let variables = settings.variables().into_iter();
     let of_stores = variables.filter(|name| keys.iter().all(|key| key.variable != *name));
-    let stores = of_stores.map(|name| row(settings, name, name, stores::is_secret(name)));
+    let stores = of_stores.map(|name| match stores::key_of(name) {
+        None => row(settings, name, name, true),
+        Some(key) => Row {
+            about: Some(About {
+                unit: key.shape.unit(),
+                default: key.fallback.to_owned(),
+                meaning: key.about,
+            }),
+            ..row(settings, name, name, key.is_secret())
+        },
+    });
     known.chain(stores).collect()
 }
 

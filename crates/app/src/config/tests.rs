@@ -6,6 +6,7 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 use stillpoint_core::operations::Operations;
+use stillpoint_stores::settings::every_key;
 use stillpoint_testkit::fakes::Container;
 use tempfile::TempDir;
 
@@ -520,7 +521,10 @@ fn relative_paths_of_the_file_begin_at_its_folder_and_no_others() {
     assert_eq!(config.platform.state_dir, etc.join("state"));
     assert_eq!(config.platform.docker_host, "unix:///x");
     assert!(matches!(config.repository(), Repository::Local(directory) if directory == etc.join("../backups")));
-    assert!(config.setting()("STILLPOINT_A_PASSWORD").is_some_and(|found| found.expose_secret() == "beside"));
+    assert!(
+        super::stores::configured(&config.settings)("STILLPOINT_A_PASSWORD")
+            .is_some_and(|found| found.expose_secret() == "beside")
+    );
 
     let in_bucket = World::new()
         .toml("[repository.s3]\nca_file = 'ca.pem'\nprefix = 'a/b'\n")
@@ -547,7 +551,7 @@ fn stores_find_their_settings_through_the_layers() {
             "[stores.postgres-main]\nuser = 'u'\npassword_file = '{secret}'\n[stores.b]\npassword = 'p'\n"
         ))
         .env_file("STILLPOINT_B_PASSWORD=above\n");
-    let setting = world.config().setting();
+    let setting = super::stores::configured(&world.config().settings);
     let of = |name: &str| setting(name).map(|secret| secret.expose_secret().to_owned());
     assert_eq!(of("STILLPOINT_POSTGRES_MAIN_USER").as_deref(), Some("u"));
     assert_eq!(of("STILLPOINT_POSTGRES_MAIN_PASSWORD").as_deref(), Some("in a file"));
@@ -641,9 +645,19 @@ fn a_child_gets_the_same_flags() {
         platform: Some("p".into()),
         config: Some("c.toml".into()),
         env_file: Some(".env".into()),
+        verbose: 2,
         ..Options::default()
     };
-    let expected = ["--platform", "p", "--config", "c.toml", "--env-file", ".env"];
+    let expected = [
+        "--platform",
+        "p",
+        "--config",
+        "c.toml",
+        "--env-file",
+        ".env",
+        "-v",
+        "-v",
+    ];
     assert_eq!(options.arguments(), expected.map(std::ffi::OsString::from));
 }
 
@@ -672,6 +686,23 @@ fn the_documentation_lists_every_key() {
             )
         })
         .collect();
+    let of_stores = every_key().into_iter().map(|(key, kinds)| {
+        let kinds = if kinds.is_empty() {
+            "all".to_owned()
+        } else {
+            kinds.join(", ")
+        };
+        format!(
+            "| `{}` | `STILLPOINT_<STORE>_{}` | `stillpoint.{}` | {kinds} | {} | {} | {} |",
+            key.name,
+            key.name.to_uppercase(),
+            key.name,
+            key.shape.unit(),
+            key.fallback,
+            key.about
+        )
+    });
+    let rows: Vec<String> = rows.into_iter().chain(of_stores).collect();
     let missing: Vec<&String> = rows.iter().filter(|row| !page.contains(*row)).collect();
     assert!(
         missing.is_empty(),
@@ -680,13 +711,6 @@ fn the_documentation_lists_every_key() {
     let secrets = keys().into_iter().filter(|key| key.shape == super::Shape::Secret);
     for in_file in secrets.map(|key| format!("`{}_file`", key.path)) {
         assert!(page.contains(&in_file), "docs/configuration.md lacks {in_file}");
-    }
-    for label in stillpoint_stores::labels::names() {
-        let label = stillpoint_stores::labels::label(&label);
-        assert!(
-            page.contains(&format!("`{label}`")),
-            "docs/configuration.md lacks {label}"
-        );
     }
     let listed = page
         .lines()

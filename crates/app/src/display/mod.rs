@@ -13,6 +13,8 @@ use std::thread::JoinHandle;
 
 use stillpoint_core::events::{Event, Listener};
 
+use crate::diagnostics::are_told;
+
 /// A running display.
 pub(crate) struct Display {
     events: Sender<Event>,
@@ -20,10 +22,10 @@ pub(crate) struct Display {
 }
 
 impl Display {
-    /// Bars on a terminal, plain lines elsewhere, JSON lines if asked for.
+    /// Bars on a terminal, plain lines elsewhere and beside diagnostics, JSON lines if asked for.
     pub(crate) fn start(json: bool) -> Self {
         let (events, heard) = channel();
-        let show: fn(&Receiver<Event>) = match (json, std::io::stderr().is_terminal()) {
+        let show: fn(&Receiver<Event>) = match (json, std::io::stderr().is_terminal() && !are_told()) {
             (true, _) => plain::json_lines,
             (false, true) => terminal::bars,
             (false, false) => plain::lines,

@@ -1,6 +1,7 @@
 //! The program as a whole, on the real engine: one binary, one file for each concern.
 
 mod by_hand;
+mod called;
 mod common;
 mod config;
 mod conformance;
@@ -8,6 +9,7 @@ mod copied;
 mod cron;
 mod damage;
 mod ddl;
+mod diagnostics;
 mod errors;
 mod faults;
 mod gone;

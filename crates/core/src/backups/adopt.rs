@@ -2,14 +2,12 @@
 //! be, so what is there is read to its end, hashed and described, and from then on held to that.
 //! What our own runs left, and what is half deleted, looks much the same and is never taken over.
 
-use bytes::Bytes;
 use futures::TryStreamExt;
-use sha2::{Digest, Sha256};
 
 use super::Backups;
+use crate::hashing::Hashing;
 use crate::names::{ArtifactName, BackupId};
 use crate::ports::{Key, RepositoryError};
-use crate::sink::hex;
 
 impl Backups {
     /// The objects of a directory that nobody has begun, described or deleted by our rules; else why it
@@ -29,14 +27,14 @@ impl Backups {
 
     /// Reads an artifact of which nothing is known to its end: its size and its SHA-256.
     pub async fn measure(&self, id: BackupId, name: &ArtifactName) -> Result<(u64, String), RepositoryError> {
-        let object = self.repository.open(&Key::artifact(id, name)).await?;
-        let whole = (0_u64, Sha256::new());
-        let take = |(size, mut hash): (u64, Sha256), piece: Bytes| async move {
-            hash.update(&piece);
-            Ok((size + piece.len() as u64, hash))
-        };
-        let (size, hash) = object.content.try_fold(whole, take).await?;
-        Ok((size, hex(hash)))
+        let key = Key::artifact(id, name);
+        let mut content = self.repository.open(&key).await?.content;
+        let (mut size, mut hash) = (0, Hashing::new(self.workers.clone()));
+        while let Some(piece) = content.try_next().await? {
+            hash.add(&piece).await.map_err(|ended| ended.at(&key))?;
+            size += piece.len() as u64;
+        }
+        Ok((size, hash.finish().await.map_err(|ended| ended.at(&key))?))
     }
 }
 

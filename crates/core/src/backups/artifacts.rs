@@ -6,18 +6,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use sha2::{Digest, Sha256};
 
 use crate::events::{Meter, Reporter};
+use crate::hashing::Hashing;
 use crate::manifest::Artifact;
 use crate::names::{BackupId, StoreName};
-use crate::ports::{Key, Repository, RepositoryError};
-use crate::sink::hex;
+use crate::ports::{Key, Repository, RepositoryError, Workers};
 
 /// The artifacts of one backup.
 #[derive(Clone)]
 pub struct Artifacts {
     repository: Arc<dyn Repository>,
+    workers: Arc<dyn Workers>,
     backup: BackupId,
     report: Reporter,
 }
@@ -59,9 +59,15 @@ impl From<RepositoryError> for ArtifactError {
 }
 
 impl Artifacts {
-    pub(super) fn new(repository: Arc<dyn Repository>, backup: BackupId, report: Reporter) -> Self {
+    pub(super) fn new(
+        repository: Arc<dyn Repository>,
+        workers: Arc<dyn Workers>,
+        backup: BackupId,
+        report: Reporter,
+    ) -> Self {
         Self {
             repository,
+            workers,
             backup,
             report,
         }
@@ -69,10 +75,8 @@ impl Artifacts {
 
     /// Opens an artifact of `store`.
     pub async fn open(&self, store: &StoreName, artifact: &Artifact) -> Result<ArtifactReader, ArtifactError> {
-        let object = self
-            .repository
-            .open(&Key::artifact(self.backup, &artifact.name))
-            .await?;
+        let key = Key::artifact(self.backup, &artifact.name);
+        let object = self.repository.open(&key).await?;
         if object.size != artifact.size {
             return Err(ArtifactError::Size {
                 expected: artifact.size,
@@ -80,8 +84,9 @@ impl Artifacts {
             });
         }
         Ok(ArtifactReader {
+            key,
             content: object.content,
-            hash: Some(Sha256::new()),
+            hash: Some(Hashing::new(self.workers.clone())),
             meter: self
                 .report
                 .meter(store.clone(), artifact.name.clone(), Some(artifact.size)),
@@ -99,8 +104,9 @@ impl Artifacts {
 
 /// An artifact that is being read.
 pub struct ArtifactReader {
+    key: Key,
     content: BoxStream<'static, Result<Bytes, RepositoryError>>,
-    hash: Option<Sha256>,
+    hash: Option<Hashing>,
     meter: Meter,
     expected: Artifact,
 }
@@ -111,17 +117,19 @@ impl ArtifactReader {
         match self.content.next().await.transpose()? {
             Some(piece) => {
                 if let Some(hash) = &mut self.hash {
-                    hash.update(&piece);
+                    hash.add(&piece).await.map_err(|ended| ended.at(&self.key))?;
                 }
                 self.meter.add(piece.len());
                 Ok(Some(piece))
             }
-            None => self.end().map(|()| None),
+            None => self.end().await.map(|()| None),
         }
     }
 
-    fn end(&mut self) -> Result<(), ArtifactError> {
-        let Some(hash) = self.hash.take() else { return Ok(()) };
+    async fn end(&mut self) -> Result<(), ArtifactError> {
+        let Some(mut hash) = self.hash.take() else {
+            return Ok(());
+        };
         let expected = &self.expected;
         if self.meter.bytes() != expected.size {
             return Err(ArtifactError::Size {
@@ -129,7 +137,7 @@ impl ArtifactReader {
                 found: self.meter.bytes(),
             });
         }
-        let found = hex(hash);
+        let found = hash.finish().await.map_err(|ended| ended.at(&self.key))?;
         if found == expected.sha256 {
             Ok(())
         } else {

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Backups, DOCUMENT_LIMIT, document};
 use crate::names::{Project, RunId};
 use crate::ports::repository::Version;
-use crate::ports::{Clock, Key, Repository, RepositoryError};
+use crate::ports::{Clock, Key, RepositoryError};
 
 /// How often a lost race for the lease is run again before it counts as held.
 const ATTEMPTS: usize = 4;
@@ -84,7 +84,7 @@ fn by(holder: Option<&Holder>) -> String {
 
 /// A repository that is ours to write, for as long as this is renewed.
 pub struct Lease {
-    repository: Arc<dyn Repository>,
+    backups: Backups,
     clock: Arc<dyn Clock>,
     run: RunId,
     seconds: u64,
@@ -120,7 +120,7 @@ impl Backups {
         let seconds = term.as_secs().max(1);
         let (record, version) = self.take(&holder, seconds).await?;
         Ok(Lease {
-            repository: self.repository.clone(),
+            backups: self.clone(),
             clock,
             run: holder.run,
             seconds,
@@ -284,7 +284,8 @@ impl Lease {
             renewed: state.record.renewed + 1,
             ..state.record.clone()
         };
-        match self.repository.replace(&key(), document(&next), &state.version).await {
+        let repository = &self.backups.repository;
+        match repository.replace(&key(), document(&next), &state.version).await {
             Ok(version) => {
                 (state.record, state.version) = (next, version);
                 Ok(())
@@ -296,7 +297,7 @@ impl Lease {
 
     /// Somebody wrote it: ourselves, where the answer to a renewal was lost, or whoever took it over.
     async fn look_again(&self, state: &mut State) -> Result<(), LeaseError> {
-        let found = read(&Backups::new(self.repository.clone())).await?;
+        let found = read(&self.backups).await?;
         match found {
             Some((record, version, _)) if holds(&record, &self.run) && record.token == state.record.token => {
                 (state.record, state.version) = (record, version);
@@ -340,6 +341,6 @@ impl Lease {
         if self.lost().await.is_some() {
             return Ok(());
         }
-        Backups::new(self.repository.clone()).free_lease_of(&self.run).await
+        self.backups.free_lease_of(&self.run).await
     }
 }

@@ -28,7 +28,7 @@ use crate::events::Reporter;
 use crate::manifest::{Manifest, RunRecord, Unreadable};
 use crate::names::{BackupId, Project, RunId};
 use crate::ports::repository::{PRODUCT, Version};
-use crate::ports::{Key, Repository, RepositoryError};
+use crate::ports::{Key, Repository, RepositoryError, Workers};
 use crate::sink::Sink;
 
 const RUN: &str = "run.json";
@@ -46,6 +46,7 @@ const READS_AT_ONCE: usize = 32;
 #[derive(Clone)]
 pub struct Backups {
     repository: Arc<dyn Repository>,
+    workers: Arc<dyn Workers>,
 }
 
 /// A backup's directory, as found.
@@ -93,9 +94,9 @@ pub enum ReadError {
 }
 
 impl Backups {
-    /// The backups kept in `repository`.
-    pub fn new(repository: Arc<dyn Repository>) -> Self {
-        Self { repository }
+    /// The backups kept in `repository`; `workers` hash what is written and read.
+    pub fn new(repository: Arc<dyn Repository>, workers: Arc<dyn Workers>) -> Self {
+        Self { repository, workers }
     }
 
     /// Removes what a dead run left unfinished: its uploads, its canary and its lease. The backup's own
@@ -145,7 +146,12 @@ impl Backups {
     /// Begins a backup: from now on its directory is this run's. Fails if it exists already.
     pub async fn begin(&self, id: BackupId, run: &RunRecord, report: &Reporter) -> Result<Sink, RepositoryError> {
         self.repository.create(&Key::of(id, RUN), document(run)).await?;
-        Ok(Sink::new(self.repository.clone(), id, report.clone()))
+        Ok(Sink::new(
+            self.repository.clone(),
+            self.workers.clone(),
+            id,
+            report.clone(),
+        ))
     }
 
     /// Makes the backup count.
@@ -231,7 +237,7 @@ impl Backups {
 
     /// The artifacts of a backup, for reading.
     pub fn artifacts(&self, id: BackupId, report: &Reporter) -> Artifacts {
-        Artifacts::new(self.repository.clone(), id, report.clone())
+        Artifacts::new(self.repository.clone(), self.workers.clone(), id, report.clone())
     }
 
     async fn read(&self, key: &Key, limit: u64) -> Result<Bytes, RepositoryError> {

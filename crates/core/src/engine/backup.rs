@@ -191,8 +191,8 @@ impl Backup<'_> {
             format: FORMAT,
             platform: self.platform.name.clone(),
             run: self.run.report.run().clone(),
-            host: site.host.clone(),
-            process: site.process,
+            host: site.machine.host.clone(),
+            process: site.machine.process,
             began: self.run.began,
         };
         let begun = site.backups.begin(self.intent.backup, &first, &self.run.report).await;
@@ -304,7 +304,7 @@ impl Backup<'_> {
             ..self.site.cx(self.run)
         };
         let asked = join_all(self.platform.stores.values().map(|store| store.ready(&cx)));
-        drop(within(&*self.site.clock, DEATH_NOTICED, "every store answering", asked).await);
+        drop(within(&*self.site.machine.clock, DEATH_NOTICED, "every store answering", asked).await);
     }
 
     /// An engine that died took stores and kept containers with it.

@@ -20,7 +20,7 @@ pub struct Held {
 impl Site {
     /// Shuts out the other processes of this host. Fails at once if one of them is at work.
     pub async fn lock(&self, platform: &Project) -> Result<Held, Error> {
-        match self.locks.take(platform)? {
+        match self.machine.locks.take(platform)? {
             Some(lock) => Ok(Held {
                 platform: platform.clone(),
                 _lock: lock,
@@ -28,14 +28,14 @@ impl Site {
             None => Err(Error::Held {
                 platform: platform.clone(),
                 // That it is held is known; by whom is a courtesy.
-                by: self.power.claimed(platform).await.ok().flatten().map(Box::new),
+                by: self.machine.power.claimed(platform).await.ok().flatten().map(Box::new),
             }),
         }
     }
 
     /// The same; the watchdog of a run that died is waited for, as long as it takes to bring a platform back.
     pub async fn lock_after_watchdog(&self, run: &Run, platform: &Project) -> Result<Held, Error> {
-        let began = self.clock.elapsed();
+        let began = self.machine.clock.elapsed();
         let mut told = false;
         loop {
             let by = match self.lock(platform).await {
@@ -46,9 +46,10 @@ impl Site {
                 Some(by) => Some(by),
                 None => self.newest_open(platform).await.map(Box::new),
             };
-            let is_dead = |by: &Intent| by.host == self.host && !self.is_at_work(by);
+            let is_dead = |by: &Intent| by.host == self.machine.host && !self.is_at_work(by);
             // Its claim goes a moment before its lock.
-            let waits = by.as_deref().map_or(told, is_dead) && self.clock.elapsed().saturating_sub(began) < WATCHDOG;
+            let waits =
+                by.as_deref().map_or(told, is_dead) && self.machine.clock.elapsed().saturating_sub(began) < WATCHDOG;
             if !waits {
                 let platform = platform.clone();
                 return Err(Error::Held { platform, by });
@@ -60,24 +61,26 @@ impl Site {
                     by.run, by.process
                 ));
             }
-            self.clock.sleep(LOOK_EVERY).await;
+            self.machine.clock.sleep(LOOK_EVERY).await;
         }
     }
 
     async fn newest_open(&self, platform: &Project) -> Option<Intent> {
-        let open = self.journal.open_runs(platform).await.ok()?;
+        let open = self.machine.journal.open_runs(platform).await.ok()?;
         open.into_iter().next_back().map(|open| open.intent)
     }
 
     /// Whether the process of a run on this host lives. The lock tells of the processes that keep theirs in the same
     /// directory; others have other locks.
     pub fn is_at_work(&self, intent: &Intent) -> bool {
-        intent.host == self.host && intent.process != self.process && self.locks.lives(intent.process, intent.since)
+        intent.host == self.machine.host
+            && intent.process != self.machine.process
+            && self.machine.locks.lives(intent.process, intent.since)
     }
 
     /// Somebody else's run, on another host or beside us, which nobody may take for dead.
     pub(super) fn is_anothers(&self, intent: &Intent) -> bool {
-        intent.host != self.host || self.is_at_work(intent)
+        intent.host != self.machine.host || self.is_at_work(intent)
     }
 
     /// What a run will do.
@@ -87,8 +90,8 @@ impl Site {
             run: run.report.run().clone(),
             job: plan.job,
             backup,
-            host: self.host.clone(),
-            process: self.process,
+            host: self.machine.host.clone(),
+            process: self.machine.process,
             since: run.began,
             workloads: plan.recorded(),
             no_way_back: false,
@@ -99,7 +102,7 @@ impl Site {
     /// Notes what a run will do, before it does anything that could outlive it.
     pub async fn intend(&self, held: &Held, run: &Run, plan: &Plan, backup: BackupId) -> Result<Intent, Error> {
         let intent = self.intent(held, run, plan, backup);
-        self.journal.plan(&intent).await?;
+        self.machine.journal.plan(&intent).await?;
         Ok(intent)
     }
 
@@ -119,7 +122,7 @@ impl Site {
                 return Err(error.into());
             }
         }
-        if let Err(error) = self.journal.advance(&intent.run, Phase::Acting).await {
+        if let Err(error) = self.machine.journal.advance(&intent.run, Phase::Acting).await {
             self.release(run, intent).await;
             return Err(error.into());
         }
@@ -128,19 +131,19 @@ impl Site {
 
     pub(super) async fn make_claim(&self, intent: &Intent) -> Result<Claim, crate::ports::EngineError> {
         // Any image that the engine has will do: the claim's container is never started.
-        let workloads = self.catalog.workloads().await?;
+        let workloads = self.machine.catalog.workloads().await?;
         let mine = workloads
             .iter()
             .find(|workload| workload.address.project == intent.platform);
         let any = mine.or(workloads.first());
         let image = any.map_or("", |workload| workload.image_id.as_str());
-        self.power.claim(intent, image).await
+        self.machine.power.claim(intent, image).await
     }
 
     /// Makes the claim again if somebody has removed it (`docker container prune`). A claim that
     /// cannot be made again is told: the journal still has the intent.
     pub async fn keep_claim(&self, run: &Run, intent: &Intent) {
-        let kept = match self.power.claimed(&intent.platform).await {
+        let kept = match self.machine.power.claimed(&intent.platform).await {
             Ok(Some(_)) => return,
             Ok(None) => self.make_claim(intent).await.map(drop),
             Err(error) => Err(error),
@@ -153,14 +156,14 @@ impl Site {
 
     /// Notes how far a run came on its way back. A journal that fails now must not hinder the way.
     pub async fn note(&self, run: &Run, intent: &Intent, phase: Phase) {
-        if let Err(error) = self.journal.advance(&intent.run, phase).await {
+        if let Err(error) = self.machine.journal.advance(&intent.run, phase).await {
             run.report.warn(error.to_string());
         }
     }
 
     /// Takes back a claim whose answer got lost: the engine may have made it all the same.
     async fn disclaim(&self, run: &Run, intent: &Intent) {
-        let claimed = self.power.claimed(&intent.platform).await;
+        let claimed = self.machine.power.claimed(&intent.platform).await;
         if claimed.is_ok_and(|holder| holder.is_some_and(|holder| holder.run == intent.run)) {
             self.release(run, intent).await;
         } else {
@@ -178,7 +181,7 @@ impl Site {
 
     /// Ends the claim. A run whose journal is still open has left something behind, but nothing down.
     pub async fn release_claim(&self, run: &Run, intent: &Intent) {
-        if let Err(error) = self.power.release(&intent.platform).await {
+        if let Err(error) = self.machine.power.release(&intent.platform).await {
             run.report.warn(format!(
                 "the claim on {} could not be removed: {error}",
                 intent.platform

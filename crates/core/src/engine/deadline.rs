@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
+use tracing::{Instrument, info_span};
 
 use super::limits::{CALL_ENDS, STORE_ANSWERS};
 use crate::ports::{Overdue, within};
@@ -21,6 +22,16 @@ pub(super) async fn asked<T, F: Future<Output = Result<T, StoreError>>>(
 
 /// Runs a call for at most `limit`; `what` says in words what took too long.
 pub(super) async fn bounded<T, F: Future<Output = Result<T, StoreError>>>(
+    cx: &Cx,
+    limit: Duration,
+    what: String,
+    call: impl FnOnce(Cx) -> F,
+) -> Result<T, StoreError> {
+    let span = info_span!(target: "stillpoint::run", "store", call = what);
+    limited(cx, limit, what, call).instrument(span).await
+}
+
+async fn limited<T, F: Future<Output = Result<T, StoreError>>>(
     cx: &Cx,
     limit: Duration,
     what: String,

@@ -333,9 +333,10 @@ impl Error {
 
     fn codes(&self) -> (Exit, u16) {
         match self {
-            Self::Platform(PlatformError::Store(_)) | Self::Preflight(_) | Self::Lock(_) | Self::Journal(_) => {
-                (Exit::Preflight, 422)
-            }
+            Self::Platform(PlatformError::Store(_) | PlatformError::SameName { .. })
+            | Self::Preflight(_)
+            | Self::Lock(_)
+            | Self::Journal(_) => (Exit::Preflight, 422),
             Self::Platform(_)
             | Self::Read(ReadError::Unknown(_))
             | Self::NothingKept(_)
@@ -425,10 +426,13 @@ impl Error {
 fn platform_hint(error: &PlatformError) -> String {
     match error {
         PlatformError::None { .. } => {
-            "start the platform with `docker compose up`; a store of unusual image is named by the label stillpoint.kind".into()
+            "start the platform with `docker compose up`; a store of unusual image is named by `kind` in [stores.<container>] of stillpoint.toml, or by the label stillpoint.kind".into()
         }
         PlatformError::Unknown { .. } | PlatformError::Ambiguous { .. } => {
             "name one with --platform NAME (or STILLPOINT_PLATFORM)".into()
+        }
+        PlatformError::SameName { .. } => {
+            "give one of them another `name` in [stores.<container>] of stillpoint.toml, or by the label stillpoint.name".into()
         }
         PlatformError::Store(error) => store_hint(error),
     }

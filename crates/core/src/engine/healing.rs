@@ -67,7 +67,7 @@ impl Site {
     /// Stores that were only just started do not answer at once. One that never does is not told
     /// here: whoever asks it next will know more.
     async fn await_stores(&self, held: &Held, run: &Run) -> Result<(), Error> {
-        let workloads = self.catalog.workloads().await?;
+        let workloads = self.machine.catalog.workloads().await?;
         let mine = workloads
             .into_iter()
             .filter(|workload| workload.address.project == held.platform);
@@ -82,8 +82,8 @@ impl Site {
     /// The platforms on which a run has left something, as claims and journal say: no container of theirs needs to be
     /// there, and no store to be recognised.
     pub async fn left(&self, run: &Run) -> Result<BTreeSet<Project>, Error> {
-        let mut left: BTreeSet<Project> = self.power.held().await?.into_iter().collect();
-        match self.journal.platforms().await {
+        let mut left: BTreeSet<Project> = self.machine.power.held().await?.into_iter().collect();
+        match self.machine.journal.platforms().await {
             Ok(platforms) => left.extend(platforms),
             Err(error) if left.is_empty() => return Err(error.into()),
             Err(error) => run
@@ -96,8 +96,8 @@ impl Site {
     /// The intent of a run that did not come to its end: from the claim, or from the journal where
     /// somebody removed the claim. A restore's claim is then made again: it says what is down on purpose.
     pub async fn unfinished(&self, held: &Held, run: &Run) -> Result<Option<Intent>, Error> {
-        let claimed = self.power.claimed(&held.platform).await?;
-        let open = match (self.journal.open_runs(&held.platform).await, &claimed) {
+        let claimed = self.machine.power.claimed(&held.platform).await?;
+        let open = match (self.machine.journal.open_runs(&held.platform).await, &claimed) {
             (Ok(open), _) => open,
             // Without either nobody knows whether what is down was stopped by a run or by its operator.
             (Err(error), None) => return Err(error.into()),
@@ -176,7 +176,7 @@ impl Site {
         if reaped {
             self.note(run, intent, Phase::Closed).await;
         }
-        Ok(self.power.release(&held.platform).await?)
+        Ok(self.machine.power.release(&held.platform).await?)
     }
 }
 

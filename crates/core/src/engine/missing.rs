@@ -14,7 +14,7 @@ use crate::workload::{RestartPolicy, Workload};
 impl Site {
     /// Remembers what a run did not bring back, before anything of it is closed.
     pub(super) async fn remember(&self, intent: &Intent, degraded: &[Degraded]) -> Result<(), JournalError> {
-        let since = self.clock.now();
+        let since = self.machine.clock.now();
         let missing = degraded.iter().filter_map(|degraded| {
             let recorded = intent.workloads.iter();
             let was = recorded.clone().find(|entry| entry.address == degraded.workload)?;
@@ -29,7 +29,7 @@ impl Site {
         if missing.is_empty() {
             return Ok(());
         }
-        self.journal.note_missing(&missing).await
+        self.machine.journal.note_missing(&missing).await
     }
 
     /// The same at the end of a run, which a journal that fails now must not hinder.
@@ -42,18 +42,18 @@ impl Site {
 
     /// What earlier runs did not bring back and does not run now, among these workloads. Changes nothing.
     pub async fn missing(&self, platform: &Project, now: &[Workload]) -> Result<Vec<Degraded>, Error> {
-        let noted = self.journal.missing(platform).await?;
+        let noted = self.machine.journal.missing(platform).await?;
         let missing = noted.iter().filter(|missing| !is_back(missing, here(missing, now)));
         Ok(missing.map(|missing| told(missing, here(missing, now))).collect())
     }
 
     /// The same; what runs again is forgotten. The caller holds the lock.
     pub async fn still_missing(&self, platform: &Project) -> Result<Vec<Degraded>, Error> {
-        let noted = self.journal.missing(platform).await?;
+        let noted = self.machine.journal.missing(platform).await?;
         if noted.is_empty() {
             return Ok(Vec::new());
         }
-        let now = self.catalog.workloads().await?;
+        let now = self.machine.catalog.workloads().await?;
         let (back, missing): (Vec<Missing>, Vec<Missing>) = noted
             .into_iter()
             .partition(|missing| is_back(missing, here(missing, &now)));
@@ -101,11 +101,11 @@ impl Site {
 
     /// Starts what is missing and still there.
     pub async fn start_missing(&self, run: &Run, platform: &Project) -> Result<(), Error> {
-        let noted = self.journal.missing(platform).await?;
+        let noted = self.machine.journal.missing(platform).await?;
         if noted.is_empty() {
             return Ok(());
         }
-        let now = self.catalog.workloads().await?;
+        let now = self.machine.catalog.workloads().await?;
         let targets = noted.iter().filter_map(|missing| {
             let now = here(missing, &now).filter(|now| !is_back(missing, Some(now)))?;
             // Only a restore changes a policy, and only to this one.
@@ -125,7 +125,7 @@ impl Site {
 
     /// The operator's word: what is missing is not to come back.
     pub async fn forget_missing(&self, platform: &Project) -> Result<(), Error> {
-        let noted = self.journal.missing(platform).await?;
+        let noted = self.machine.journal.missing(platform).await?;
         Ok(self.forget(platform, &noted).await?)
     }
 
@@ -134,7 +134,7 @@ impl Site {
             return Ok(());
         }
         let addresses: Vec<Address> = missing.iter().map(|missing| missing.was.address.clone()).collect();
-        self.journal.forget_missing(platform, &addresses).await
+        self.machine.journal.forget_missing(platform, &addresses).await
     }
 }
 

@@ -10,6 +10,7 @@ pub mod errors;
 mod healing;
 pub mod keep;
 pub mod limits;
+pub mod machine;
 mod marked_shell;
 mod missing;
 pub mod plan;

@@ -69,6 +69,14 @@ pub enum PlatformError {
         /// What there is.
         found: Vec<Project>,
     },
+    /// Two stores are called alike.
+    #[error("two stores are called {name}: the containers {} and {}", .containers[0], .containers[1])]
+    SameName {
+        /// The name.
+        name: StoreName,
+        /// Their containers.
+        containers: [String; 2],
+    },
     /// A store was recognised and cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -156,7 +164,13 @@ pub(super) fn store_at(
     let mine: Vec<Workload> = workloads.iter().filter(is_mine).cloned().collect();
     let workload = mine.iter().find(|workload| workload.address == *address)?;
     let kind = kind_of(workload, kinds, keep)?;
-    Some(kind.store(store_name(address), workload, Neighbours::of(&mine)))
+    let store = name_of(kind, workload).and_then(|name| kind.store(name, workload, Neighbours::of(&mine)));
+    Some(store)
+}
+
+/// What the store is called that the workload is.
+fn name_of(kind: &Arc<dyn Kind>, workload: &Workload) -> Result<StoreName, StoreError> {
+    Ok(kind.name(workload)?.unwrap_or_else(|| workload.address.store_name()))
 }
 
 /// Stores by their address.
@@ -166,11 +180,17 @@ fn open_stores(
     workloads: &[Workload],
     kinds: &[Arc<dyn Kind>],
     keep: &Keep,
-) -> Result<(Stores, BTreeMap<Address, Mode>), StoreError> {
+) -> Result<(Stores, BTreeMap<Address, Mode>), PlatformError> {
     let (mut stores, mut modes) = (Stores::new(), BTreeMap::new());
+    let mut names: BTreeMap<StoreName, &str> = BTreeMap::new();
     for workload in workloads {
         if let Some(kind) = kind_of(workload, kinds, keep) {
-            let (address, name) = (&workload.address, store_name(&workload.address));
+            let address = &workload.address;
+            let name = name_of(kind, workload)?;
+            if let Some(other) = names.insert(name.clone(), &workload.container) {
+                let containers = [other.to_owned(), workload.container.clone()];
+                return Err(PlatformError::SameName { name, containers });
+            }
             if let Some(mode) = kind.mode(&name, workload)? {
                 modes.insert(address.clone(), mode);
             }
@@ -179,12 +199,4 @@ fn open_stores(
         }
     }
     Ok((stores, modes))
-}
-
-/// A store is called after its service; further replicas carry their number.
-fn store_name(address: &Address) -> StoreName {
-    match address.number {
-        1 => StoreName::new(&address.service),
-        number => StoreName::new(format!("{}-{number}", address.service)),
-    }
 }

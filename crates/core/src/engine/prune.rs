@@ -42,7 +42,7 @@ impl Site {
             ));
         }
         Ok(Pruned {
-            plan: retention::plan(&survey.ours, &self.retention, self.clock.now()),
+            plan: retention::plan(&survey.ours, &self.retention, self.machine.clock.now()),
             gone: Vec::new(),
             left: Vec::new(),
             foreign: survey.foreign,
@@ -84,7 +84,7 @@ impl Site {
         let order = Order {
             platform: platform.clone(),
             run: run.report.run().clone(),
-            at: self.clock.now(),
+            at: self.machine.clock.now(),
             reason: verdict.map_or_else(String::new, |verdict| verdict.reason.to_string()),
         };
         let removed = self.backups.remove(id, &order).await;

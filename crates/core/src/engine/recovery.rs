@@ -33,7 +33,7 @@ impl Site {
     /// Asks the stores, as far as they are still known: the last resort needs none of them. Returns what is left.
     async fn reap_stores(&self, run: &Run, intent: &Intent) -> Vec<String> {
         let cx = self.cx(run);
-        let (workloads, unlisted) = match self.catalog.workloads().await {
+        let (workloads, unlisted) = match self.machine.catalog.workloads().await {
             Ok(workloads) => (workloads, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };

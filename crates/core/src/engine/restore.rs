@@ -169,13 +169,13 @@ async fn note(
             backup: wanted.manifest.id,
             stores: wanted.loaded.clone(),
         };
-        site.journal.loaded(&intent.run, &loaded).await?;
+        site.machine.journal.loaded(&intent.run, &loaded).await?;
         return Ok(intent.clone());
     }
     let mut intent = site.intent(held, run, plan, wanted.manifest.id);
     intent.no_way_back = wanted.no_way_back;
     intent.passwords = wanted.passwords;
-    site.journal.plan(&intent).await?;
+    site.machine.journal.plan(&intent).await?;
     Ok(intent)
 }
 
@@ -255,7 +255,7 @@ async fn load(
         backup: change.backup,
         stores: loaded.clone(),
     };
-    if let Err(error) = change.site.journal.loaded(&change.intent.run, &noted).await {
+    if let Err(error) = change.site.machine.journal.loaded(&change.intent.run, &noted).await {
         cx.report.warn(error.to_string());
     }
     Ok(())

@@ -48,8 +48,8 @@ pub(in crate::engine) async fn must_spool<'a>(
     if needed == 0 {
         return Ok(());
     }
-    let place = site.spool.place();
-    let room = site.spool.room().await;
+    let place = site.machine.spool.place();
+    let room = site.machine.spool.room().await;
     let room = room.map_err(|cause| PreflightError::Store(StoreError::Spool(cause)))?;
     if room < needed {
         let stores = spooling

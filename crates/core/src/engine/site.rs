@@ -1,4 +1,4 @@
-//! Everything a job works with: the ports of one engine and one repository, and who we are.
+//! What a job works with: one platform's instance on a [`Machine`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::keep::Keep;
-use super::limits::STREAM_IDLE;
-use super::marked_shell::MarkedShell;
+use super::machine::Machine;
 use super::platform::{self, Platform};
 use super::start::Hands;
 use crate::backups::{Backups, Damage, Holder, Lease, LeaseError};
@@ -16,41 +15,19 @@ use crate::engine::errors::{Error, PreflightError};
 use crate::events::{Reporter, Step};
 use crate::manifest::{Manifest, Mode, StoreRecord};
 use crate::names::{BackupId, Project, RunId};
-use crate::ports::{Catalog, Clock, Journal, Locks, Power, Reach, RepositoryError, Shell, Spool};
+use crate::ports::RepositoryError;
 use crate::retention::{CLOCK_TOLERANCE, Policy};
 use crate::stores::{Cx, Kind, StoreError};
 
-/// The wired world.
+/// One platform's instance: its repository and its rules, on a machine.
 #[derive(Clone)]
 pub struct Site {
-    /// Reads the platform.
-    pub catalog: Arc<dyn Catalog>,
-    /// Stops and starts; handed to the standstill, never to a store.
-    pub power: Arc<dyn Power>,
-    /// Runs tools in containers.
-    pub shell: Arc<dyn Shell>,
-    /// Dials stores.
-    pub reach: Arc<dyn Reach>,
-    /// Holds bytes on their way.
-    pub spool: Arc<dyn Spool>,
-    /// Tells the time.
-    pub clock: Arc<dyn Clock>,
-    /// Tells who is alive.
-    pub locks: Arc<dyn Locks>,
-    /// Remembers what runs intended.
-    pub journal: Arc<dyn Journal>,
+    /// The engine, the host and this process.
+    pub machine: Machine,
     /// Keeps the backups.
     pub backups: Backups,
-    /// The kinds of store that are known.
+    /// The kinds of store that are known, with what is configured for this platform's.
     pub kinds: Vec<Arc<dyn Kind>>,
-    /// This host's name.
-    pub host: String,
-    /// This process.
-    pub process: u32,
-    /// How many processors this host has.
-    pub processors: usize,
-    /// Stillpoint's version.
-    pub version: String,
     /// What is never stopped.
     pub keep: Keep,
     /// How backups keep clients away, and for how long at most.
@@ -128,7 +105,7 @@ impl Run {
 impl Site {
     /// Finds the platform: the one named, or the only one.
     pub async fn platform(&self, wanted: Option<&Project>) -> Result<Platform, Error> {
-        let workloads = self.catalog.workloads().await?;
+        let workloads = self.machine.catalog.workloads().await?;
         Ok(platform::find(workloads, &self.kinds, &self.keep, wanted)?)
     }
 
@@ -237,11 +214,11 @@ impl Site {
         let holder = Holder {
             run: owner.clone(),
             platform: platform.clone(),
-            host: self.host.clone(),
-            process: self.process,
+            host: self.machine.host.clone(),
+            process: self.machine.process,
             since: run.began,
         };
-        let taken = self.backups.lease(self.clock.clone(), holder, self.lease).await;
+        let taken = self.backups.lease(self.machine.clock.clone(), holder, self.lease).await;
         taken.map_err(|cause| match cause {
             LeaseError::Repository(cause) => self.unfit(cause),
             cause => self.lease_failed(cause),
@@ -287,7 +264,7 @@ impl Site {
     /// Runs that delete or compare ages need clocks that agree.
     async fn clocks_agree(&self) -> Result<(), Error> {
         let theirs = self.backups.clock().await.map_err(|cause| self.unfit(cause))?;
-        let ours = self.clock.now();
+        let ours = self.machine.clock.now();
         if ours.duration_since(theirs).abs() <= CLOCK_TOLERANCE {
             return Ok(());
         }
@@ -302,26 +279,11 @@ impl Site {
 
     /// The same; the processes that it starts are marked as those of `owner`, whose work is taken over.
     pub fn cx_as(&self, run: &Run, owner: &RunId) -> Cx {
-        Cx {
-            shell: Arc::new(MarkedShell::new(self.shell.clone(), owner.clone())),
-            reach: self.reach.clone(),
-            spool: self.spool.clone(),
-            clock: self.clock.clone(),
-            owner: owner.clone(),
-            report: run.report.clone(),
-            cancel: run.cancel.clone(),
-            idle_limit: STREAM_IDLE,
-            processors: self.processors,
-        }
+        self.machine.cx(owner, &run.report, &run.cancel)
     }
 
     /// What changes and watches workloads.
     pub fn hands(&self, run: &Run) -> Hands {
-        Hands {
-            power: self.power.clone(),
-            catalog: self.catalog.clone(),
-            clock: self.clock.clone(),
-            report: run.report.clone(),
-        }
+        self.machine.hands(&run.report)
     }
 }

@@ -141,13 +141,13 @@ fn describe(site: &Site, run: &Run, platform: &Platform, backup: BackupId, store
     let stores = stores.into_iter().map(|record| StoreRecord { pinned: made, ..record });
     Manifest {
         format: FORMAT,
-        stillpoint: site.version.clone(),
+        stillpoint: site.machine.version.clone(),
         id: backup,
         platform: platform.name.clone(),
         run: run.report.run().clone(),
         mode: Mode::Hold,
         began: made,
-        sealed: site.clock.now(),
+        sealed: site.machine.clock.now(),
         standstill: None,
         workloads: Vec::new(),
         stores: stores.collect(),

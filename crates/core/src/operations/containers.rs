@@ -68,7 +68,7 @@ async fn which(site: &Site, run: &Run, wanted: Option<&Project>) -> Result<Optio
 
 /// A name that was mistyped must not look as if all were well.
 async fn must_be_there(site: &Site, wanted: &Project) -> Result<(), Error> {
-    let workloads = site.catalog.workloads().await?;
+    let workloads = site.machine.catalog.workloads().await?;
     let mut projects = workloads.iter().map(|workload| &workload.address.project);
     if projects.any(|project| project == wanted) {
         return Ok(());

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, info_span};
 
 pub use list::{Backup, Backups};
 pub use restore::{Restore, Terms};
@@ -109,18 +110,25 @@ impl Local {
         Self { site }
     }
 
+    /// A new run, and what diagnostics of all that it does belong to.
+    fn begin(&self, job: &'static str, order: &Order) -> (Run, Span) {
+        let run = self.run(order);
+        let span = info_span!(target: "stillpoint::run", "run", job, id = %run.report.run());
+        (run, span)
+    }
+
     fn run(&self, order: &Order) -> Run {
-        let began = self.site.clock.now();
+        let began = self.site.machine.clock.now();
         // Two hosts may well begin in one moment, from one timetable, and in containers all are process 1.
-        let host = escape(&self.site.host);
+        let host = escape(&self.site.machine.host);
         // Two runs of one process may begin in one millisecond.
         let number = RUNS.fetch_add(1, Ordering::Relaxed);
         let id = RunId::new(format!(
             "{}-{host}-{}-{number}",
             began.as_millisecond(),
-            self.site.process
+            self.site.machine.process
         ));
-        let report = Reporter::new(id, self.site.clock.clone(), order.listener.clone());
+        let report = Reporter::new(id, self.site.machine.clock.clone(), order.listener.clone());
         Run {
             began,
             report,
@@ -136,47 +144,78 @@ impl Operations for Local {
     }
 
     async fn backup(&self, mode: Option<Mode>, order: Order) -> Result<Sealed, Error> {
-        backup::backup(&self.site, &self.run(&order), order.platform.as_ref(), mode).await
+        let (run, span) = self.begin("backup", &order);
+        backup::backup(&self.site, &run, order.platform.as_ref(), mode)
+            .instrument(span)
+            .await
     }
 
     async fn restore(&self, what: Restore, order: Order) -> Result<Restored, Error> {
-        restore::restore(&self.site, &self.run(&order), order.platform.as_ref(), &what).await
+        let (run, span) = self.begin("restore", &order);
+        restore::restore(&self.site, &run, order.platform.as_ref(), &what)
+            .instrument(span)
+            .await
     }
 
     async fn resume_restore(&self, terms: Terms, order: Order) -> Result<Restored, Error> {
-        restore::resume(&self.site, &self.run(&order), order.platform.as_ref(), terms).await
+        let (run, span) = self.begin("resume restore", &order);
+        restore::resume(&self.site, &run, order.platform.as_ref(), terms)
+            .instrument(span)
+            .await
     }
 
     async fn undo_restore(&self, order: Order) -> Result<Undone, Error> {
-        restore::undo(&self.site, &self.run(&order), order.platform.as_ref()).await
+        let (run, span) = self.begin("undo restore", &order);
+        restore::undo(&self.site, &run, order.platform.as_ref())
+            .instrument(span)
+            .await
     }
 
     async fn discard_old(&self, order: Order) -> Result<Discarded, Error> {
-        restore::discard_old(&self.site, &self.run(&order), order.platform.as_ref()).await
+        let (run, span) = self.begin("discard old data", &order);
+        restore::discard_old(&self.site, &run, order.platform.as_ref())
+            .instrument(span)
+            .await
     }
 
     async fn rehearse_restore(&self, what: Restore, order: Order) -> Result<Rehearsed, Error> {
-        restore::rehearse(&self.site, &self.run(&order), order.platform.as_ref(), &what).await
+        let (run, span) = self.begin("rehearse restore", &order);
+        restore::rehearse(&self.site, &run, order.platform.as_ref(), &what)
+            .instrument(span)
+            .await
     }
 
     async fn start_containers(&self, forget: bool, order: Order) -> Result<(), Error> {
-        containers::start(&self.site, &self.run(&order), order.platform.as_ref(), forget).await
+        let (run, span) = self.begin("start containers", &order);
+        containers::start(&self.site, &run, order.platform.as_ref(), forget)
+            .instrument(span)
+            .await
     }
 
     async fn recover(&self, order: Order) -> Result<(), Error> {
-        containers::recover(&self.site, &self.run(&order), order.platform.as_ref()).await
+        let (run, span) = self.begin("recover", &order);
+        containers::recover(&self.site, &run, order.platform.as_ref())
+            .instrument(span)
+            .await
     }
 
     async fn verify(&self, scope: Scope, order: Order) -> Result<Verification, Error> {
-        verify::verify(&self.site, &self.run(&order), order.platform.as_ref(), scope).await
+        let (run, span) = self.begin("verify", &order);
+        verify::verify(&self.site, &run, order.platform.as_ref(), scope)
+            .instrument(span)
+            .await
     }
 
     async fn prune(&self, dry_run: bool, order: Order) -> Result<Pruned, Error> {
-        retention::prune(&self.site, &self.run(&order), order.platform.as_ref(), dry_run).await
+        let (run, span) = self.begin("prune", &order);
+        retention::prune(&self.site, &run, order.platform.as_ref(), dry_run)
+            .instrument(span)
+            .await
     }
 
     async fn protect(&self, backup: BackupId, order: Order) -> Result<(), Error> {
-        retention::protect(&self.site, &self.run(&order), backup).await
+        let (run, span) = self.begin("protect", &order);
+        retention::protect(&self.site, &run, backup).instrument(span).await
     }
 
     async fn unprotect(&self, backup: BackupId, _order: Order) -> Result<(), Error> {
@@ -184,7 +223,10 @@ impl Operations for Local {
     }
 
     async fn adopt(&self, backup: BackupId, order: Order) -> Result<Manifest, Error> {
-        adopt::adopt(&self.site, &self.run(&order), order.platform.as_ref(), backup).await
+        let (run, span) = self.begin("adopt", &order);
+        adopt::adopt(&self.site, &run, order.platform.as_ref(), backup)
+            .instrument(span)
+            .await
     }
 
     async fn list(&self) -> Result<Backups, Error> {

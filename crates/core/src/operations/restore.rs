@@ -141,7 +141,7 @@ async fn loaded(site: &Site, run: &Run, intent: &Intent) -> Loaded {
         backup: intent.backup,
         stores: Vec::new(),
     };
-    match site.journal.open_runs(&intent.platform).await {
+    match site.machine.journal.open_runs(&intent.platform).await {
         Ok(open) => {
             let ours = open.into_iter().find(|open| open.intent.run == intent.run);
             ours.and_then(|open| open.loaded).unwrap_or(nothing)
@@ -218,7 +218,7 @@ pub(super) async fn rehearse(
 ) -> Result<Rehearsed, Error> {
     let manifest = read(site, run, what).await?;
     let platform = site.platform(wanted).await?;
-    let claimed = site.power.claimed(&platform.name).await?;
+    let claimed = site.machine.power.claimed(&platform.name).await?;
     let unfinished = match claimed {
         Some(intent) if intent.job.replaces_data() => Some(intent),
         Some(intent) => {

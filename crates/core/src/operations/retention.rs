@@ -46,7 +46,10 @@ async fn owner(site: &Site, wanted: Option<&Project>) -> Result<Project, Error> 
 pub(super) async fn protect(site: &Site, run: &Run, backup: BackupId) -> Result<(), Error> {
     site.backups.complete(backup).await?;
     let failed = |cause| site.repository_failed(cause);
-    let protected = site.backups.protect(backup, run.report.run(), site.clock.now()).await;
+    let protected = site
+        .backups
+        .protect(backup, run.report.run(), site.machine.clock.now())
+        .await;
     protected.map_err(failed)?;
     // After the mark is there: a deletion that begins from now on sees it.
     if site.backups.is_half_deleted(backup).await.map_err(failed)? {

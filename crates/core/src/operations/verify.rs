@@ -61,9 +61,9 @@ async fn check(site: &Site, run: &Run, platform: Option<&Platform>, manifest: &M
     let outcome = Outcome {
         format: 1,
         backup: manifest.id,
-        at: site.clock.now(),
+        at: site.machine.clock.now(),
         run: run.report.run().clone(),
-        stillpoint: site.version.clone(),
+        stillpoint: site.machine.version.clone(),
         bytes: manifest.size(),
         damage,
     };

@@ -15,6 +15,7 @@ pub mod reach;
 pub mod repository;
 pub mod shell;
 pub mod spool;
+pub mod workers;
 
 pub use catalog::Catalog;
 pub use clock::{Clock, Overdue, within};
@@ -26,3 +27,4 @@ pub use reach::{ByteStream, Forward, Reach};
 pub use repository::{Key, Repository, RepositoryError, Upload};
 pub use shell::{Command, Control, Exit, Process, Shell};
 pub use spool::{Spool, SpoolError, SpoolFile};
+pub use workers::Workers;

@@ -15,6 +15,11 @@ pub trait Kind: Send + Sync {
     /// Whether a workload is a store of this kind, from its image, environment and labels alone.
     fn recognises(&self, workload: &Workload) -> bool;
 
+    /// What the operator calls the store that the workload is; none: it is called after its service.
+    fn name(&self, _workload: &Workload) -> Result<Option<StoreName>, StoreError> {
+        Ok(None)
+    }
+
     /// How a backup keeps clients away for this store, if its own settings say so.
     fn mode(&self, _name: &StoreName, _workload: &Workload) -> Result<Option<Mode>, StoreError> {
         Ok(None)

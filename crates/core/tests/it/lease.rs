@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::SignedDuration;
-use stillpoint_core::backups::Backups;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Operations, Order};
@@ -530,9 +529,7 @@ async fn every_run_leaves_the_lease_free() -> anyhow::Result<()> {
     assert!(is_free(&here), "after an adoption");
     assert_eq!(here.adopt(adopted).await.exit(), Exit::Preflight);
     assert!(is_free(&here), "after a refused adoption");
-    let holder = Backups::new(std::sync::Arc::new(here.repository.clone()))
-        .holder()
-        .await?;
+    let holder = here.site().backups.holder().await?;
     assert_eq!(holder, None);
     Ok(())
 }

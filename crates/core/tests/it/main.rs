@@ -7,6 +7,7 @@ mod history;
 mod lease;
 mod logins;
 mod missing;
+mod naming;
 mod passwords;
 mod plan;
 mod prune;

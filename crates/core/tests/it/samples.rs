@@ -16,7 +16,7 @@ use stillpoint_core::names::{Address, ArtifactName, BackupId, Project, RunId, St
 use stillpoint_core::retention::{Exempt, Standing};
 use stillpoint_core::workload::State;
 use stillpoint_testkit::Recorder;
-use stillpoint_testkit::fakes::{FakeClock, MemoryRepository};
+use stillpoint_testkit::fakes::{AtOnce, FakeClock, MemoryRepository};
 use stillpoint_testkit::tree;
 
 const HALF_DELETED: &str = "2026-01-10_03-00-00";
@@ -43,7 +43,7 @@ fn sample() -> anyhow::Result<(MemoryRepository, Backups)> {
 
 fn empty() -> (MemoryRepository, Backups) {
     let repository = MemoryRepository::default();
-    let backups = Backups::new(Arc::new(repository.clone()));
+    let backups = Backups::new(Arc::new(repository.clone()), Arc::new(AtOnce));
     (repository, backups)
 }
 

@@ -17,14 +17,18 @@ const OF: (&str, Option<&str>) = ("data", Some("orders"));
 
 async fn begin(world: &World) -> anyhow::Result<Sink> {
     let site = world.site();
-    let report = Reporter::new(RunId::new("run"), site.clock.clone(), Arc::new(Recorder::default()));
+    let report = Reporter::new(
+        RunId::new("run"),
+        site.machine.clock.clone(),
+        Arc::new(Recorder::default()),
+    );
     let first = RunRecord {
         format: FORMAT,
         platform: Project::new(PLATFORM),
         run: RunId::new("run"),
         host: "here".into(),
         process: 1,
-        began: site.clock.now(),
+        began: site.machine.clock.now(),
     };
     Ok(site.backups.begin(id(), &first, &report).await?)
 }

@@ -3,16 +3,89 @@
 //! account without a login cannot be backed up at all.
 
 use secrecy::{ExposeSecret, SecretString};
-use stillpoint_core::names::StoreName;
 use stillpoint_core::workload::Workload;
 
 use crate::Setting;
+use crate::settings::{self, Key, PASSWORD, Shape, USER};
 
 /// Where clients connect, unless a setting or the command line says otherwise.
 const PORT: u16 = 4222;
 
+/// The accounts that have a login each.
+const ACCOUNTS: Key = Key {
+    name: "accounts",
+    shape: Shape::List,
+    fallback: "one, found out",
+    about: "The accounts that have a login each; an account's settings have its name before the key.",
+    parts: None,
+};
+
+const TOKEN: Key = Key {
+    name: "token",
+    about: "A token as the proof who we are.",
+    ..PASSWORD
+};
+
+const NKEY_SEED: Key = Key {
+    name: "nkey_seed",
+    about: "The seed of an nkey as the proof who we are.",
+    ..PASSWORD
+};
+
+const CREDS: Key = Key {
+    name: "creds",
+    about: "The text of a credentials file as the proof who we are.",
+    ..PASSWORD
+};
+
+/// Pages of letters, which stand in a file. No secret, but nothing to be shown either.
+const TLS_CA: Key = Key {
+    name: "tls_ca",
+    shape: Shape::Secret,
+    fallback: "the system's",
+    about: "Certificates (PEM) of authorities that vouch for the server.",
+    parts: None,
+};
+
+const TLS_CERT: Key = Key {
+    name: "tls_cert",
+    fallback: "none",
+    about: "Our own certificate (PEM), where the server asks for one.",
+    ..TLS_CA
+};
+
+const TLS_KEY: Key = Key {
+    name: "tls_key",
+    fallback: "none",
+    about: "The key of our own certificate (PEM).",
+    ..TLS_CA
+};
+
+const TLS_NAME: Key = Key {
+    name: "tls_name",
+    shape: Shape::Text,
+    fallback: "the service's, the container's, or `localhost`",
+    about: "The name in the server's certificate.",
+    parts: None,
+};
+
+/// What this kind can be told.
+pub(super) const KEYS: [Key; 11] = [
+    settings::PORT,
+    USER,
+    PASSWORD,
+    TOKEN,
+    NKEY_SEED,
+    CREDS,
+    ACCOUNTS,
+    TLS_CA,
+    TLS_CERT,
+    TLS_KEY,
+    TLS_NAME,
+];
+
 /// The settings by which a login proves who it is.
-const PROOFS: [&str; 5] = ["CREDS", "NKEY_SEED", "TOKEN", "USER", "PASSWORD"];
+const PROOFS: [&Key; 5] = [&CREDS, &NKEY_SEED, &TOKEN, &USER, &PASSWORD];
 
 /// What our settings and the container say.
 #[derive(Clone)]
@@ -23,6 +96,8 @@ pub(super) struct Access {
     pub(super) tls: Tls,
     /// The variable that names the accounts.
     pub(super) accounts_variable: String,
+    /// What the names of the store's variables begin with: `STILLPOINT_NATS`.
+    pub(super) prefix: String,
 }
 
 /// A login.
@@ -64,49 +139,41 @@ pub(super) struct Tls {
 
 impl Access {
     /// An error, in words, names a setting that could have no effect as it stands.
-    pub(super) fn of(store: &StoreName, workload: &Workload, setting: &Setting) -> Result<Self, String> {
-        let asked = |what: &str| setting(&crate::variable(store.as_str(), what));
-        let accounts_variable = crate::variable(store.as_str(), "ACCOUNTS");
-        let accounts = asked("ACCOUNTS").map_or_else(Vec::new, |list| split(list.expose_secret()));
+    pub(super) fn of(workload: &Workload, setting: &Setting) -> Result<Self, String> {
+        let accounts_variable = setting.variable(&ACCOUNTS);
+        let accounts = setting.list(&ACCOUNTS);
         let logins = if accounts.is_empty() {
-            vec![unnamed(store, workload, setting)?]
+            vec![unnamed(workload, setting)?]
         } else {
-            if let Some(what) = PROOFS.iter().find(|what| asked(what).is_some()) {
-                let variable = crate::variable(store.as_str(), what);
+            if let Some(key) = PROOFS.into_iter().find(|key| setting.secret(key).is_some()) {
+                let variable = setting.variable(key);
                 return Err(format!(
                     "{variable} has no effect where {accounts_variable} names accounts: set it for one of them, with the \
-                     account's name before {what}"
+                     account's name before {}",
+                    word(key)
                 ));
             }
-            let named = |account| named(store, account, setting);
+            let named = |account| named(account, setting);
             accounts.into_iter().map(named).collect::<Result<_, _>>()?
         };
-        let (certificate, key) = (asked("TLS_CERT"), asked("TLS_KEY"));
+        let (certificate, key) = (setting.secret(&TLS_CERT), setting.secret(&TLS_KEY));
         if certificate.is_some() != key.is_some() {
-            let both = ["TLS_CERT", "TLS_KEY"].map(|what| crate::variable(store.as_str(), what));
+            let both = [&TLS_CERT, &TLS_KEY].map(|key| setting.variable(key));
             return Err(format!("{} and {} have an effect only together", both[0], both[1]));
         }
+        let port = setting.number(&settings::PORT, option(workload, &["-p", "--port"]))?;
         Ok(Self {
             logins,
-            port: port(store, workload, asked("PORT"))?,
+            port: port.unwrap_or(PORT),
             tls: Tls {
-                authorities: asked("TLS_CA"),
+                authorities: setting.secret(&TLS_CA),
                 client: certificate.zip(key),
-                names: names(workload, asked("TLS_NAME")),
+                names: names(workload, setting.text(&TLS_NAME)),
             },
             accounts_variable,
+            prefix: setting.prefix(),
         })
     }
-}
-
-fn port(store: &StoreName, workload: &Workload, set: Option<SecretString>) -> Result<u16, String> {
-    let set = set.map(|port| port.expose_secret().to_owned());
-    let Some(port) = set.or_else(|| option(workload, &["-p", "--port"])) else {
-        return Ok(PORT);
-    };
-    let variable = crate::variable(store.as_str(), "PORT");
-    let number = port.parse().ok().filter(|port| *port > 0);
-    number.ok_or_else(|| format!("`{port}` is no port: set {variable} to one"))
 }
 
 impl Login {
@@ -147,67 +214,60 @@ impl Login {
     }
 }
 
-fn split(list: &str) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        if !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
-        }
-    }
-    names
-}
-
-fn named(store: &StoreName, account: String, setting: &Setting) -> Result<Login, String> {
-    let prefix = crate::variable(store.as_str(), &plain(&account));
+fn named(account: String, setting: &Setting) -> Result<Login, String> {
+    let setting = setting.part(&account);
     Ok(Login {
-        proof: own(&prefix, setting)?.unwrap_or(Proof::None),
+        proof: own(&setting)?.unwrap_or(Proof::None),
         account: Some(account),
-        prefix,
+        prefix: setting.prefix(),
     })
 }
 
 /// Our settings first; then what the container's command line sets up.
-fn unnamed(store: &StoreName, workload: &Workload, setting: &Setting) -> Result<Login, String> {
-    let prefix = crate::variable(store.as_str(), "");
-    let prefix = prefix.trim_end_matches('_').to_owned();
-    let proof = own(&prefix, setting)?.or_else(|| of_command(workload));
+fn unnamed(workload: &Workload, setting: &Setting) -> Result<Login, String> {
+    let proof = own(setting)?.or_else(|| of_command(workload));
     Ok(Login {
         account: None,
         proof: proof.unwrap_or(Proof::None),
-        prefix,
+        prefix: setting.prefix(),
     })
 }
 
-/// An account's name as a part of a variable's, like a store's.
-fn plain(account: &str) -> String {
-    let plain = |char: char| {
-        if char.is_ascii_alphanumeric() {
-            char.to_ascii_uppercase()
-        } else {
-            '_'
-        }
-    };
-    account.chars().map(plain).collect()
+/// How a variable of the setting ends.
+fn word(key: &Key) -> String {
+    key.name.to_ascii_uppercase()
 }
 
-fn own(prefix: &str, setting: &Setting) -> Result<Option<Proof>, String> {
-    let asked = |what: &str| setting(&format!("{prefix}_{what}"));
-    let set: Vec<&str> = PROOFS.into_iter().filter(|what| asked(what).is_some()).collect();
-    match set[..] {
-        [] => Ok(None),
-        ["CREDS"] => Ok(asked("CREDS").map(Proof::Credentials)),
-        ["NKEY_SEED"] => Ok(asked("NKEY_SEED").map(Proof::Seed)),
-        ["TOKEN"] => Ok(asked("TOKEN").map(Proof::Token)),
-        ["USER"] | ["USER", "PASSWORD"] => Ok(asked("USER").map(|user| Proof::Password {
-            user: user.expose_secret().to_owned(),
-            password: asked("PASSWORD").unwrap_or_default(),
-        })),
-        ["PASSWORD"] => Err(format!("{prefix}_PASSWORD has no effect without {prefix}_USER")),
-        _ => Err(format!(
-            "a login has one proof, and {prefix}_ is followed by {} in what is set",
-            set.join(", ")
-        )),
-    }
+fn own(setting: &Setting) -> Result<Option<Proof>, String> {
+    let set: Vec<(&Key, SecretString)> = PROOFS
+        .into_iter()
+        .filter_map(|key| Some((key, setting.secret(key)?)))
+        .collect();
+    let user = |user: &SecretString, password| Proof::Password {
+        user: user.expose_secret().to_owned(),
+        password,
+    };
+    let proof = match &set[..] {
+        [] => return Ok(None),
+        [(key, text)] if **key == CREDS => Proof::Credentials(text.clone()),
+        [(key, text)] if **key == NKEY_SEED => Proof::Seed(text.clone()),
+        [(key, text)] if **key == TOKEN => Proof::Token(text.clone()),
+        [(key, name)] if **key == USER => user(name, SecretString::default()),
+        [(key, name), (proof, password)] if **key == USER && **proof == PASSWORD => user(name, password.clone()),
+        [_] => {
+            let [password, user] = [&PASSWORD, &USER].map(|key| setting.variable(key));
+            return Err(format!("{password} has no effect without {user}"));
+        }
+        several => {
+            let words: Vec<String> = several.iter().map(|(key, _)| word(key)).collect();
+            return Err(format!(
+                "a login has one proof, and {}_ is followed by {} in what is set",
+                setting.prefix(),
+                words.join(", ")
+            ));
+        }
+    };
+    Ok(Some(proof))
 }
 
 /// The server's options (`nats-server --help`): `--user` with `--pass`, or `--auth` with a token.
@@ -238,9 +298,9 @@ fn option(workload: &Workload, names: &[&str]) -> Option<String> {
 }
 
 /// What the platform calls the server: its certificate was made for one of these.
-fn names(workload: &Workload, own: Option<SecretString>) -> Vec<String> {
+fn names(workload: &Workload, own: Option<String>) -> Vec<String> {
     match own {
-        Some(name) => vec![name.expose_secret().to_owned()],
+        Some(name) => vec![name],
         None => vec![
             workload.address.service.clone(),
             workload.container.clone(),

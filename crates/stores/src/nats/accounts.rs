@@ -85,7 +85,7 @@ fn of_several(access: &Access, seen: &[Seen<'_>], accounts: &[Account]) -> Optio
         .map(name)
         .collect();
     if !missing.is_empty() {
-        let prefix = access.accounts_variable.trim_end_matches("_ACCOUNTS");
+        let prefix = &access.prefix;
         return Some(format!(
             "there is no login for {} with streams: name it in {} and set {prefix}_<ACCOUNT>_USER and \
              {prefix}_<ACCOUNT>_PASSWORD (or …_TOKEN, …_NKEY_SEED, …_CREDS)",
@@ -177,6 +177,7 @@ mod tests {
             port: 0,
             tls: Tls::default(),
             accounts_variable: "STILLPOINT_NATS_ACCOUNTS".into(),
+            prefix: "STILLPOINT_NATS".into(),
         };
         let seen: Vec<_> = logins.iter().map(|(login, streams)| Seen { login, streams }).collect();
         let overview = accounts.map(|accounts| Overview {

@@ -13,6 +13,7 @@ use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_core::stores::{Cx, Drained, StoreError, together};
 use tokio::io::{AsyncRead, BufReader, DuplexStream, duplex};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::access::Login;
 use super::archive::Counted;
@@ -101,7 +102,7 @@ impl NatsStore {
     async fn drain_aside(&self, cx: Cx, sink: &Sink, account: TakenAccount) -> Result<(Artifact, Account), StoreError> {
         let (store, sink) = (self.clone(), sink.clone());
         let draining = async move { store.drain_account(&cx, &sink, account).await };
-        let drained = AbortOnDropHandle::new(tokio::spawn(draining)).await;
+        let drained = AbortOnDropHandle::new(tokio::spawn(draining.in_current_span())).await;
         drained.unwrap_or_else(|error| Err(bundling(std::io::Error::other(error))))
     }
 

@@ -44,6 +44,7 @@ use stillpoint_core::stores::{
 };
 use stillpoint_core::workload::Workload;
 
+use crate::settings::Declared;
 use crate::{Setting, labelled};
 use access::Access;
 use load::Load;
@@ -54,6 +55,13 @@ const KIND: &str = "nats";
 /// (`synadia/nats-server`, `bitnami/nats`). Tools have names of their own (`nats-box`,
 /// `prometheus-nats-exporter`, `nats-streaming`, which is another server).
 const IMAGES: [&str; 2] = ["nats", "nats-server"];
+
+/// What this kind can be told. The image has no tool that reads a file.
+pub const DECLARED: Declared = Declared {
+    kind: KIND,
+    keys: &access::KEYS,
+    reads_files: false,
+};
 
 /// The kind.
 pub struct Nats {
@@ -86,7 +94,7 @@ impl Kind for Nats {
         workload: &Workload,
         _neighbours: Neighbours<'_>,
     ) -> Result<Arc<dyn Store>, StoreError> {
-        let access = Access::of(&name, workload, &self.setting);
+        let access = Access::of(workload, &self.setting);
         let access = access.map_err(|what| StoreError::Unfit(format!("{name}: {what}")))?;
         Ok(Arc::new(NatsStore {
             name,
@@ -107,7 +115,7 @@ struct NatsStore {
 impl NatsStore {
     /// What the names of this store's variables begin with: `STILLPOINT_NATS`.
     fn prefix(&self) -> &str {
-        self.access.accounts_variable.trim_end_matches("_ACCOUNTS")
+        &self.access.prefix
     }
 }
 

@@ -1,25 +1,33 @@
 //! What is ours of the way into a server: the settings of the store, and what becomes of the server's errors. Every
 //! connection of this store is opened here.
 
-use std::str::FromStr;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::engine::limits::{LOOK_EVERY, STORE_READY};
 use stillpoint_core::names::StoreName;
 use stillpoint_core::ports::{EngineError, within};
 use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_core::workload::Workload;
-use stillpoint_pg::{Credentials, NoNumber, PgError, Server, Session, Via};
+use stillpoint_pg::{Credentials, PgError, Server, Session, Via};
 
 pub(super) use stillpoint_pg::MAINTENANCE;
 
 use super::PostgresStore;
 use crate::Setting;
+use crate::settings::{Key, PASSWORD, PORT, Shape, USER};
 use crate::toolbox::guarded;
 
 /// How long clients may wait for the locks of a backup, in seconds.
 const MAX_BLOCKED: u64 = 60;
+
+/// How long clients may wait for the locks of a backup.
+pub(super) const MAX_BLOCKED_SECONDS: Key = Key {
+    name: "max_blocked_seconds",
+    shape: Shape::Seconds,
+    fallback: "`60`",
+    about: "How long clients may wait for the locks of a backup, before it lets them go on and fails.",
+    parts: None,
+};
 
 /// The server, and what our environment says about it.
 #[derive(Clone)]
@@ -33,13 +41,21 @@ pub(super) struct Access {
 
 impl Access {
     pub(super) fn of(store: &StoreName, workload: &Workload, setting: &Setting) -> Result<Self, StoreError> {
-        let set = |what: &str| setting(&crate::variable(store.as_str(), what));
-        let credentials = Credentials::of(workload, set).map_err(|none| unfit(store, "PORT", &none))?;
-        let max_blocked = number(store, "MAX_BLOCKED_SECONDS", set("MAX_BLOCKED_SECONDS"))?;
+        let unfit = |wrong| StoreError::Unfit(format!("{store}: {wrong}"));
+        let set = |what: &str| match what {
+            "USER" => setting.secret(&USER),
+            "PASSWORD" => setting.secret(&PASSWORD),
+            "PASSWORD_FILE" => setting.in_file(&PASSWORD),
+            "PORT" => setting.secret(&PORT),
+            _ => None,
+        };
+        let credentials = Credentials::of(workload, set)
+            .map_err(|none| unfit(format!("{none}: set {} to one", setting.variable(&PORT))))?;
+        let max_blocked = setting.number(&MAX_BLOCKED_SECONDS, None).map_err(unfit)?;
         Ok(Self {
             server: Server::new(workload.id.clone(), credentials),
             max_blocked: Duration::from_secs(max_blocked.unwrap_or(MAX_BLOCKED)),
-            variable: crate::variable(store.as_str(), "PASSWORD"),
+            variable: setting.variable(&PASSWORD),
         })
     }
 
@@ -47,22 +63,6 @@ impl Access {
     pub(super) fn user(&self) -> &str {
         &self.server.credentials().user
     }
-}
-
-/// A setting that is a number.
-fn number<T: FromStr>(store: &StoreName, what: &str, set: Option<SecretString>) -> Result<Option<T>, StoreError> {
-    let parsed = set.map(|text| {
-        let text = text.expose_secret();
-        text.trim()
-            .parse()
-            .map_err(|_| unfit(store, what, &NoNumber(text.to_owned())))
-    });
-    parsed.transpose()
-}
-
-fn unfit(store: &StoreName, what: &str, none: &NoNumber) -> StoreError {
-    let variable = crate::variable(store.as_str(), what);
-    StoreError::Unfit(format!("{store}: {none}: set {variable} to one"))
 }
 
 /// By what a store's call reaches its server.
@@ -180,12 +180,13 @@ mod tests {
     use std::error::Error;
     use std::iter::successors;
 
+    use secrecy::ExposeSecret;
     use stillpoint_core::engine::errors::RunFailure;
     use stillpoint_core::workload::CommandLine;
     use stillpoint_pg::Password;
 
     use super::*;
-    use crate::labels::tests::{container, settings_of};
+    use crate::settings::tests::{container, settings_of};
 
     /// User and password; a file's path with `file` before it.
     fn login(labels: &[(&str, &str)], above: &[(&'static str, &'static str)]) -> (String, String) {

@@ -43,12 +43,20 @@ use stillpoint_core::stores::{
 };
 use stillpoint_core::workload::Workload;
 
+use crate::settings::{Declared, PASSWORD, PORT, USER};
 use crate::{Setting, labelled};
 use access::Access;
 use load::Load;
 use tools::Compression;
 
 const KIND: &str = "postgres";
+
+/// What this kind can be told.
+pub const DECLARED: Declared = Declared {
+    kind: KIND,
+    keys: &[PORT, USER, PASSWORD, access::MAX_BLOCKED_SECONDS],
+    reads_files: true,
+};
 
 /// The kind.
 pub struct Postgres {

@@ -1,7 +1,7 @@
 //! Who we are to the server and how we reach it: found on its container's command line and in its
 //! environment, overridden by our own. Every connection of this store is opened here.
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use stillpoint_core::engine::limits::{LOOK_EVERY, STORE_READY};
 use stillpoint_core::names::StoreName;
 use stillpoint_core::ports::{EngineError, Overdue};
@@ -13,6 +13,7 @@ use super::info::Info;
 use super::options::option;
 use super::session::{Login, Session, Trouble};
 use crate::Setting;
+use crate::settings::{self, PASSWORD, USER};
 use crate::toolbox::{Secret, guarded};
 
 const PORT: u16 = 6379;
@@ -37,35 +38,25 @@ impl Access {
                 .into_iter()
                 .find_map(|name| workload.environment.get(name).cloned())
         };
-        let set = |what: &str| setting(&crate::variable(store.as_str(), what));
         let on_command_line = option(workload, "--requirepass").map(SecretString::from);
-        let password = Secret::known(set("PASSWORD"))
-            .or_else(|| Secret::in_file(set("PASSWORD_FILE")))
+        let password = Secret::known(setting.secret(&PASSWORD))
+            .or_else(|| Secret::in_file(setting.in_file(&PASSWORD)))
             .or_else(|| Secret::known(on_command_line))
             .or_else(|| Secret::known(own(["VALKEY_PASSWORD", "REDIS_PASSWORD"])))
             .or_else(|| Secret::in_file(own(["VALKEY_PASSWORD_FILE", "REDIS_PASSWORD_FILE"])))
             .unwrap_or(Secret::None);
+        let port = setting.number(&settings::PORT, option(workload, "--port"));
+        let port = port.map_err(|wrong| StoreError::Unfit(format!("{store}: {wrong}")))?;
         Ok(Self {
-            user: set("USER").map(|user| user.expose_secret().to_owned()),
+            user: setting.text(&USER),
             password,
-            port: port(store, workload, setting)?,
-            variable: crate::variable(store.as_str(), "PASSWORD"),
+            port: port.unwrap_or(PORT),
+            variable: setting.variable(&PASSWORD),
         })
     }
 
     fn user(&self) -> &str {
         self.user.as_deref().unwrap_or(DEFAULT_USER)
-    }
-}
-
-fn port(store: &StoreName, workload: &Workload, setting: &Setting) -> Result<u16, StoreError> {
-    let variable = crate::variable(store.as_str(), "PORT");
-    let set = setting(&variable).map(|port| port.expose_secret().to_owned());
-    match set.or_else(|| option(workload, "--port")) {
-        None => Ok(PORT),
-        Some(port) => port
-            .parse()
-            .map_err(|_| StoreError::Unfit(format!("{store}: `{port}` is no port: set {variable} to one"))),
     }
 }
 

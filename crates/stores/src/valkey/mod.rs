@@ -38,6 +38,7 @@ use stillpoint_core::stores::{
 use stillpoint_core::workload::Workload;
 
 use crate::Setting;
+use crate::settings::{Declared, PASSWORD, PORT, USER};
 use access::Access;
 use layout::Layout;
 use restore::Restore;
@@ -57,6 +58,13 @@ const IMAGES: [&str; 6] = [
 
 /// The program with which files are read.
 const CAT: &str = "cat";
+
+/// What this kind can be told.
+pub const DECLARED: Declared = Declared {
+    kind: KIND,
+    keys: &[PORT, USER, PASSWORD],
+    reads_files: true,
+};
 
 /// The kind.
 pub struct Valkey {
@@ -194,7 +202,7 @@ mod tests {
     use super::*;
 
     fn known(image: &str, command: &[&str]) -> bool {
-        Valkey::new(Arc::new(|_| None)).recognises(&workload(image, command, &[]))
+        Valkey::new(Setting::none()).recognises(&workload(image, command, &[]))
     }
 
     #[test]
@@ -222,7 +230,7 @@ mod tests {
     fn the_label_decides() {
         let mut labelled = workload("acme/cache:1", &[], &[]);
         labelled.labels.insert("stillpoint.kind".into(), "valkey".into());
-        let kind = Valkey::new(Arc::new(|_| None));
+        let kind = Valkey::new(Setting::none());
         assert!(kind.recognises(&labelled));
         let mut none = workload("redis:7", &[], &[]);
         none.labels.insert("stillpoint.kind".into(), "none".into());

@@ -77,7 +77,7 @@ pub(super) mod tests {
     use stillpoint_core::workload::CommandLine;
 
     use super::*;
-    use crate::labels::tests::container;
+    use crate::settings::tests::container;
 
     /// A container of `image` that runs `command` with these variables.
     pub(in crate::valkey) fn workload(image: &str, command: &[&str], variables: &[&str]) -> Workload {

@@ -11,6 +11,7 @@ pub mod repository;
 mod spool;
 mod store;
 mod tools;
+mod workers;
 pub mod world;
 
 pub use clock::FakeClock;
@@ -19,6 +20,7 @@ pub use journal::FakeJournal;
 pub use locks::FakeLocks;
 pub use repository::MemoryRepository;
 pub use spool::FakeSpool;
+pub use workers::AtOnce;
 pub use world::World;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -49,6 +49,10 @@ impl Kind for FakeKind {
         [STORE_IMAGE, COLD_IMAGE, FROZEN_IMAGE].contains(&workload.image.as_str())
     }
 
+    fn name(&self, workload: &Workload) -> Result<Option<StoreName>, StoreError> {
+        Ok(workload.labels.get("stillpoint.name").map(StoreName::new))
+    }
+
     fn mode(&self, _name: &StoreName, workload: &Workload) -> Result<Option<Mode>, StoreError> {
         let mode = workload.labels.get("stillpoint.mode").map(|mode| mode.parse());
         mode.transpose().map_err(StoreError::Unfit)

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use stillpoint_core::backups::Backups;
 use stillpoint_core::engine::keep::Keep;
+use stillpoint_core::engine::machine::Machine;
 use stillpoint_core::engine::site::{Site, StandstillRules};
 use stillpoint_core::names::{Project, WorkloadId};
 use stillpoint_core::operations::Local;
@@ -21,7 +22,7 @@ use super::container::{Container, Data};
 use super::engine::FakeEngine;
 use super::store::FakeKind;
 use super::tools::FakeTools;
-use super::{FakeClock, FakeJournal, FakeLocks, FakeSpool, MemoryRepository, lock};
+use super::{AtOnce, FakeClock, FakeJournal, FakeLocks, FakeSpool, MemoryRepository, lock};
 use crate::calls::Call;
 use crate::faults::Faults;
 
@@ -119,20 +120,22 @@ impl World {
         let (engine, tools) = (Arc::new(FakeEngine { world }), Arc::new(tools));
         let kind = FakeKind { world: self.clone() };
         Site {
-            catalog: faults.catalog(engine.clone()),
-            power: faults.power(engine),
-            shell: faults.shell(tools.clone()),
-            reach: faults.reach(tools),
-            spool: faults.spool(Arc::new(FakeSpool)),
-            clock: Arc::new(self.clock.clone()),
-            locks: faults.locks(Arc::new(self.locks.clone())),
-            journal: faults.journal(Arc::new(self.journal.clone())),
-            backups: Backups::new(faults.repository(Arc::new(self.repository.clone()))),
+            machine: Machine {
+                catalog: faults.catalog(engine.clone()),
+                power: faults.power(engine),
+                shell: faults.shell(tools.clone()),
+                reach: faults.reach(tools),
+                spool: faults.spool(Arc::new(FakeSpool)),
+                clock: Arc::new(self.clock.clone()),
+                locks: faults.locks(Arc::new(self.locks.clone())),
+                journal: faults.journal(Arc::new(self.journal.clone())),
+                host: self.host.clone(),
+                process: self.process,
+                processors: 2,
+                version: "0.0.0-test".into(),
+            },
+            backups: Backups::new(faults.repository(Arc::new(self.repository.clone())), Arc::new(AtOnce)),
             kinds: vec![faults.kind(Arc::new(kind))],
-            host: self.host.clone(),
-            process: self.process,
-            processors: 2,
-            version: "0.0.0-test".into(),
             keep: Keep::default(),
             retention: Policy::default(),
             lease: LEASE,

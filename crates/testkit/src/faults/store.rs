@@ -60,6 +60,10 @@ impl Kind for FaultyKind {
         self.port.recognises(workload)
     }
 
+    fn name(&self, workload: &Workload) -> Result<Option<StoreName>, StoreError> {
+        self.port.name(workload)
+    }
+
     fn mode(&self, name: &StoreName, workload: &Workload) -> Result<Option<Mode>, StoreError> {
         self.port.mode(name, workload)
     }

@@ -10,6 +10,7 @@ use object_store::path::Path as Location;
 use secrecy::SecretString;
 use stillpoint_adapters::clock::SystemClock;
 use stillpoint_adapters::repository::s3::{S3Repository, S3Settings};
+use stillpoint_adapters::workers::Threads;
 use stillpoint_core::backups::Backups;
 use stillpoint_core::events::{Event, Listener, Reporter};
 use stillpoint_core::manifest::{Artifact, FORMAT, RunRecord};
@@ -38,7 +39,7 @@ pub(super) async fn repository(asked: &Asked) -> Result<S3Repository> {
 }
 
 pub(super) async fn backups(asked: &Asked) -> Result<Backups> {
-    Ok(Backups::new(Arc::new(repository(asked).await?)))
+    Ok(Backups::new(Arc::new(repository(asked).await?), Arc::new(Threads)))
 }
 
 pub(super) fn bare(asked: &Asked) -> Result<AmazonS3> {

@@ -11,6 +11,7 @@ use stillpoint_adapters::clock::SystemClock;
 use stillpoint_adapters::docker::Docker;
 use stillpoint_adapters::repository::LocalRepository;
 use stillpoint_adapters::spool::DiskSpool;
+use stillpoint_adapters::workers::Threads;
 use stillpoint_core::backups::{Artifacts, Backups};
 use stillpoint_core::events::{Event, Listener, Reporter};
 use stillpoint_core::manifest::{FORMAT, RunRecord};
@@ -19,6 +20,7 @@ use stillpoint_core::ports::{Catalog, Clock, Spool, SpoolError, SpoolFile};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{Cx, Kind, Neighbours, Store};
 use stillpoint_stores::nats::Nats;
+use stillpoint_stores::{Configured, Setting};
 use stillpoint_testkit::testbed::Testbed;
 use tokio_util::sync::CancellationToken;
 
@@ -53,13 +55,13 @@ impl Direct {
             workload.address.project.as_str() == testbed.project() && workload.address.service == NATS
         });
         let logins = testbed.logins();
-        let setting = move |name: &str| {
+        let configured: Configured = Arc::new(move |name: &str| {
             let found = logins.iter().find(|(variable, _)| variable == name);
             found.map(|(_, value)| value.clone().into())
-        };
-        let kind = Nats::new(Arc::new(setting));
-        let workload = workload.context("no NATS")?;
-        let store = kind.store(StoreName::new(NATS), &workload, Neighbours::of(&[]))?;
+        });
+        let (name, workload) = (StoreName::new(NATS), workload.context("no NATS")?);
+        let kind = Nats::new(Setting::of(&configured, Some(&name), &workload));
+        let store = kind.store(name, &workload, Neighbours::of(&[]))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let cx = Cx {
             shell: docker.clone(),
@@ -83,7 +85,7 @@ impl Direct {
     /// A backup to drain into.
     pub(super) fn backup(&self, testbed: &Testbed) -> Result<Backup> {
         let repository = self.folder.path().join("repository");
-        let backups = Backups::new(Arc::new(LocalRepository::open(&repository)?));
+        let backups = Backups::new(Arc::new(LocalRepository::open(&repository)?), Arc::new(Threads));
         let began = self.cx.clock.now();
         let id = BackupId::at(began);
         let run = RunRecord {

@@ -11,13 +11,13 @@ impl Backup<'_> {
         let site = self.site;
         Manifest {
             format: FORMAT,
-            stillpoint: site.version.clone(),
+            stillpoint: site.machine.version.clone(),
             id: self.intent.backup,
             platform: self.plan.platform.clone(),
             run: self.run.report.run().clone(),
             mode: self.plan.mode,
             began: self.run.began,
-            sealed: site.clock.now(),
+            sealed: site.machine.clock.now(),
             standstill: window,
             workloads: self.plan.records(),
             stores: in_order(stores, self),

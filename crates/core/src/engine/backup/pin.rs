@@ -153,7 +153,7 @@ impl Limited {
         let Some((limit, left)) = self.left else {
             return work.await;
         };
-        let clock = &*backup.site.clock;
+        let clock = &*backup.site.machine.clock;
         let work = pin!(work);
         let work = match select(work, pin!(clock.sleep(left))).await {
             Either::Left((outcome, _)) => return outcome,

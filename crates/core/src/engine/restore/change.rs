@@ -108,7 +108,7 @@ impl Change<'_> {
 
     /// What was removed since it was recorded: by whoever stopped the platform first, perhaps days ago.
     async fn gone(&self) -> Vec<Degraded> {
-        match self.site.catalog.workloads().await {
+        match self.site.machine.catalog.workloads().await {
             Ok(now) => recovery::gone(self.intent, &now),
             Err(error) => {
                 self.run.report.warn(format!(

@@ -140,8 +140,8 @@ async fn begin(change: &Change<'_>, id: BackupId) -> Result<Sink, RunFailure> {
         format: FORMAT,
         platform: change.intent.platform.clone(),
         run: run.report.run().clone(),
-        host: site.host.clone(),
-        process: site.process,
+        host: site.machine.host.clone(),
+        process: site.machine.process,
         began: run.began,
     };
     let begun = site.backups.begin(id, &first, &run.report).await;
@@ -163,13 +163,13 @@ fn manifest(change: &Change<'_>, id: BackupId, of: BackupId, stores: Vec<StoreRe
     let (site, run) = (change.site, change.run);
     Manifest {
         format: FORMAT,
-        stillpoint: site.version.clone(),
+        stillpoint: site.machine.version.clone(),
         id,
         platform: change.intent.platform.clone(),
         run: run.report.run().clone(),
         mode: Mode::Hold,
         began: run.began,
-        sealed: site.clock.now(),
+        sealed: site.machine.clock.now(),
         standstill: None,
         workloads: change.plan.records(),
         stores,
@@ -213,7 +213,7 @@ fn order(site: &Site, run: &Run, intent: &Intent) -> Order {
     Order {
         platform: intent.platform.clone(),
         run: run.report.run().clone(),
-        at: site.clock.now(),
+        at: site.machine.clock.now(),
         reason: "a safety copy that is not needed any more".to_owned(),
     }
 }

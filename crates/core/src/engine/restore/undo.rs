@@ -197,7 +197,7 @@ async fn take(
             backup: intent.backup,
             stores: Vec::new(),
         };
-        site.journal.loaded(&intent.run, &nothing).await?;
+        site.machine.journal.loaded(&intent.run, &nothing).await?;
         return Ok(intent.clone());
     }
     let claim = async {

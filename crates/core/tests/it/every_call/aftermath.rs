@@ -364,7 +364,9 @@ fn scratch(world: &World) -> Vec<String> {
 /// Read past the port: what is asked for must not be a fault's prey.
 async fn lease(world: &World) -> Vec<String> {
     let repository = std::sync::Arc::new(world.repository.clone());
-    let holder = Backups::new(repository).holder().await;
+    let holder = Backups::new(repository, std::sync::Arc::new(stillpoint_testkit::fakes::AtOnce))
+        .holder()
+        .await;
     holder
         .ok()
         .flatten()

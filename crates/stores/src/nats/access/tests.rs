@@ -1,12 +1,12 @@
 //! Which login belongs to which account, and that none of them can be seen.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use stillpoint_core::names::{Address, Project, WorkloadId};
+use stillpoint_core::names::{Address, Project, StoreName, WorkloadId};
 use stillpoint_core::workload::{CommandLine, Environment, RestartPolicy, State};
 
 use super::*;
+use crate::settings::tests::configured;
 
 fn server(command: &[&str]) -> Workload {
     Workload {
@@ -40,11 +40,9 @@ fn access(command: &[&str], settings: &'static [(&'static str, &'static str)]) -
 }
 
 fn tried(command: &[&str], settings: &'static [(&'static str, &'static str)]) -> Result<Access, String> {
-    let setting: Setting = Arc::new(|name: &str| {
-        let found = settings.iter().find(|(variable, _)| *variable == name);
-        found.map(|(_, value)| SecretString::from(*value))
-    });
-    Access::of(&StoreName::new("nats"), &server(command), &setting)
+    let (store, server) = (StoreName::new("nats"), server(command));
+    let setting = Setting::of(&configured(settings), Some(&store), &server);
+    Access::of(&server, &setting)
 }
 
 fn told(access: &Access) -> Vec<String> {

@@ -31,11 +31,11 @@ fn cx() -> Cx {
     let site = World::of([]).site();
     Cx {
         owner: RunId::new("run"),
-        report: Reporter::new(RunId::new("run"), site.clock.clone(), Arc::new(Deaf)),
-        shell: site.shell,
-        reach: site.reach,
-        spool: site.spool,
-        clock: site.clock,
+        report: Reporter::new(RunId::new("run"), site.machine.clock.clone(), Arc::new(Deaf)),
+        shell: site.machine.shell,
+        reach: site.machine.reach,
+        spool: site.machine.spool,
+        clock: site.machine.clock,
         cancel: CancellationToken::new(),
         idle_limit: Duration::from_mins(1),
         processors: 1,

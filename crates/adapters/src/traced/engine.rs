@@ -1,0 +1,142 @@
+//! The ports of an engine. A container is told by its id, as the engine's own log does.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use stillpoint_core::names::{Project, RunId, WorkloadId};
+use stillpoint_core::ports::power::{Claim, Intent, Stopped};
+use stillpoint_core::ports::{
+    ByteStream, Catalog, Command, Control, EngineError, Exit, Forward, Power, Process, Reach, Shell,
+};
+use stillpoint_core::workload::{RestartPolicy, Workload};
+use tracing::debug;
+
+use super::{Traced, engine, millis};
+
+#[async_trait]
+impl<P: Catalog + ?Sized> Catalog for Traced<P> {
+    async fn workloads(&self) -> Result<Vec<Workload>, EngineError> {
+        engine("list", "all containers", self.0.workloads()).await
+    }
+
+    async fn inspect(&self, id: &WorkloadId) -> Result<Workload, EngineError> {
+        engine("describe", id, self.0.inspect(id)).await
+    }
+}
+
+#[async_trait]
+impl<P: Power + ?Sized> Power for Traced<P> {
+    async fn stop(&self, id: &WorkloadId, grace: Duration) -> Result<Stopped, EngineError> {
+        engine("stop", id, self.0.stop(id, grace)).await
+    }
+
+    async fn start(&self, id: &WorkloadId) -> Result<(), EngineError> {
+        engine("start", id, self.0.start(id)).await
+    }
+
+    async fn pause(&self, id: &WorkloadId) -> Result<(), EngineError> {
+        engine("pause", id, self.0.pause(id)).await
+    }
+
+    async fn set_restart(&self, id: &WorkloadId, policy: &RestartPolicy) -> Result<(), EngineError> {
+        engine("set the restart policy", id, self.0.set_restart(id, policy)).await
+    }
+
+    async fn claim(&self, intent: &Intent, image: &str) -> Result<Claim, EngineError> {
+        engine("claim", &intent.platform, self.0.claim(intent, image)).await
+    }
+
+    async fn claimed(&self, platform: &Project) -> Result<Option<Intent>, EngineError> {
+        engine("look for a claim", platform, self.0.claimed(platform)).await
+    }
+
+    async fn held(&self) -> Result<Vec<Project>, EngineError> {
+        engine("look for claims", "all platforms", self.0.held()).await
+    }
+
+    async fn release(&self, platform: &Project) -> Result<(), EngineError> {
+        engine("release the claim", platform, self.0.release(platform)).await
+    }
+}
+
+#[async_trait]
+impl<P: Reach + ?Sized> Reach for Traced<P> {
+    async fn dial(&self, workload: &WorkloadId, port: u16) -> Result<Box<dyn ByteStream>, EngineError> {
+        engine("dial", format!("{workload} port {port}"), self.0.dial(workload, port)).await
+    }
+
+    async fn forward(&self, workload: &WorkloadId, port: u16) -> Result<Forward, EngineError> {
+        engine(
+            "forward",
+            format!("{workload} port {port}"),
+            self.0.forward(workload, port),
+        )
+        .await
+    }
+}
+
+#[async_trait]
+impl<P: Shell + ?Sized> Shell for Traced<P> {
+    async fn exec(&self, workload: &WorkloadId, command: Command) -> Result<Process, EngineError> {
+        let tool = command.program().to_owned();
+        let about = format!("{tool} in {workload}");
+        let process = engine("run", about, self.0.exec(workload, command)).await?;
+        let control = Box::new(TracedControl {
+            control: process.control,
+            tool,
+            workload: workload.clone(),
+            began: Instant::now(),
+        });
+        Ok(Process { control, ..process })
+    }
+
+    async fn sibling(&self, of: &WorkloadId, run: &RunId) -> Result<WorkloadId, EngineError> {
+        engine("make a sibling", of, self.0.sibling(of, run)).await
+    }
+
+    async fn end_sibling(&self, sibling: &WorkloadId) -> Result<(), EngineError> {
+        engine("remove a sibling", sibling, self.0.end_sibling(sibling)).await
+    }
+
+    async fn reap(&self, workload: &WorkloadId, run: &RunId) -> Result<(), EngineError> {
+        engine("reap", workload, self.0.reap(workload, run)).await
+    }
+}
+
+/// Tells how a tool ended.
+struct TracedControl {
+    control: Box<dyn Control>,
+    tool: String,
+    workload: WorkloadId,
+    began: Instant,
+}
+
+#[async_trait]
+impl Control for TracedControl {
+    async fn finish(&mut self) -> Result<Exit, EngineError> {
+        let finished = self.control.finish().await;
+        let Self {
+            tool, workload, began, ..
+        } = self;
+        let millis = millis(*began);
+        match &finished {
+            // What it wrote to its error output may hold anything: whoever reports its failure shows it.
+            Ok(Exit { code, .. }) => debug!(target: "stillpoint::tool", %tool, %workload, code, millis, "tool ended"),
+            Err(error) => debug!(target: "stillpoint::tool", %tool, %workload, millis, %error, "tool lost"),
+        }
+        finished
+    }
+
+    async fn kill(&mut self) -> Result<(), EngineError> {
+        let killed = self.control.kill().await;
+        let Self {
+            tool, workload, began, ..
+        } = self;
+        let millis = millis(*began);
+        match &killed {
+            Ok(()) => debug!(target: "stillpoint::tool", %tool, %workload, millis, "tool killed"),
+            Err(error) => debug!(target: "stillpoint::tool", %tool, %workload, millis, %error, "tool may still run"),
+        }
+        killed
+    }
+}
