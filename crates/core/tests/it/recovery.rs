@@ -498,3 +498,13 @@ async fn a_run_whose_process_lives_is_never_taken_for_dead_whatever_its_lock_say
     assert!(world.claim(PLATFORM).is_some());
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_only_a_store_knows_of_a_dead_run_goes_too() -> anyhow::Result<()> {
+    let world = died_while_draining().await?;
+    let locks = || -> usize { world.data().values().map(|data| data.locks.len()).sum() };
+    assert!(locks() > 0, "the dead run has locked nothing");
+    assert_eq!(world.recover().await.exit(), Exit::Ok);
+    assert_eq!(locks(), 0);
+    Ok(())
+}
