@@ -55,7 +55,7 @@ pub(super) fn salvage(path: &Path, text: &str, keys: &[&Key]) -> Layer {
         let Some((owner, name)) = key.path.split_once('.') else {
             continue;
         };
-        let owner = table.get_ref().get(owner).map(|owner| owner.get_ref());
+        let owner = table.get_ref().get(owner).map(toml::Spanned::get_ref);
         let value = owner.and_then(DeValue::as_table).and_then(|owner| owner.get(name));
         if let Some(value) = value {
             let target = Target {

@@ -125,9 +125,8 @@ impl Journal for FakeJournal {
 
     async fn forget_missing(&self, _platform: &Project, addresses: &[Address]) -> Result<(), JournalError> {
         self.note(|noted| {
-            noted
-                .missing
-                .retain(|missing| !addresses.contains(&missing.was.address))
+            let is_forgotten = |missing: &Missing| addresses.contains(&missing.was.address);
+            noted.missing.retain(|missing| !is_forgotten(missing));
         });
         Ok(())
     }
