@@ -152,9 +152,8 @@ fn is_family(circle: &[String]) -> bool {
 
 /// The modules that reach each other, each set once.
 fn circles(imports: &Imports) -> Vec<Vec<String>> {
-    let reached: BTreeMap<&String, BTreeSet<&String>> =
-        imports.keys().map(|name| (name, reach(imports, name))).collect();
-    let reaches = |from: &String, to: &String| reached.get(from).is_some_and(|all| all.contains(to));
+    let ahead: BTreeMap<&String, BTreeSet<&String>> = imports.keys().map(|name| (name, reach(imports, name))).collect();
+    let reaches = |from: &String, to: &String| ahead.get(from).is_some_and(|all| all.contains(to));
     let mut circles = BTreeSet::new();
     for name in imports.keys().filter(|name| reaches(name, name)) {
         let both = imports
