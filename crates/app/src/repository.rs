@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use stillpoint_adapters::clock::SystemClock;
 use stillpoint_adapters::docker::{Docker, Server};
 use stillpoint_adapters::repository::s3::{S3Repository, S3Settings};
 use stillpoint_adapters::repository::{Deferred, LocalRepository};
 use stillpoint_core::engine::keep::Keep;
-use stillpoint_core::engine::platform;
+use stillpoint_core::engine::look::{self, Eyes};
 use stillpoint_core::names::Project;
-use stillpoint_core::ports::{Catalog, Repository, RepositoryError};
+use stillpoint_core::ports::{Repository, RepositoryError};
 use stillpoint_core::stores::Kind;
 
 /// What the default prefix is found by.
@@ -34,12 +35,13 @@ impl Platform {
                 "no BACKUP_S3_PREFIX is set, and the platform after which it is called cannot be found: {cause}"
             ),
         };
-        let workloads = self
-            .docker
-            .workloads()
-            .await
-            .map_err(|error| unknown(error.to_string()))?;
-        let found = platform::find(workloads, &self.kinds, &self.keep, None);
+        let (docker, clock) = (&*self.docker, SystemClock::new());
+        let eyes = Eyes {
+            catalog: docker,
+            reach: docker,
+            clock: &clock,
+        };
+        let found = look::look(eyes, &self.kinds, &self.keep, None).await;
         found
             .map(|found| found.name)
             .map_err(|error| unknown(error.to_string()))

@@ -48,6 +48,13 @@ pub enum Kind {
         /// Whether it did what it was to do.
         ok: bool,
     },
+    /// Jobs that run once are waited for before anything is stopped.
+    WaitsForJobs {
+        /// Which.
+        jobs: Vec<Address>,
+        /// How long at most.
+        seconds: u64,
+    },
     /// The first client is about to be stopped.
     ClientsGoDown {
         /// How many workloads will be stopped.

@@ -6,6 +6,7 @@
 //! here prints: what happens is told as [`events`].
 
 pub mod backups;
+pub mod command_line;
 pub mod engine;
 pub mod events;
 mod hashing;

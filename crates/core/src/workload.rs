@@ -1,15 +1,16 @@
 //! What the engine tells about a container, in the words of the platform. Plain data: it was true
 //! when it was read, and whoever acts on it later looks again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+pub use crate::command_line::CommandLine;
 use crate::names::{Address, WorkloadId};
 
 /// One container, as last inspected.
@@ -45,6 +46,16 @@ pub struct Workload {
     pub network_of: Option<String>,
     /// More names that it has in its networks.
     pub aliases: Vec<String>,
+    /// The containers, by id or name, whose processes or memory it shares (`pid`, `ipc`): it cannot run without them.
+    pub joined: Vec<String>,
+    /// How long its own health check gives it from a start to a verdict, where it has one.
+    pub health_takes: Option<Duration>,
+    /// The TCP ports that its image or its operator declare.
+    pub ports: BTreeSet<u16>,
+    /// What of outside the container it sees as files.
+    pub mounts: Vec<Mount>,
+    /// What was seen inside it; nothing unless somebody looked.
+    pub contents: Contents,
     /// All labels.
     pub labels: BTreeMap<String, String>,
     /// Its environment; may hold secrets.
@@ -53,10 +64,19 @@ pub struct Workload {
     pub command: CommandLine,
 }
 
+/// So many digits of an id are shown in lists, and taken for it.
+const SHORT_ID: usize = 12;
+
 impl Workload {
     /// Whether it is the container of this id or name.
     pub fn is_container(&self, id_or_name: &str) -> bool {
-        self.id.as_str() == id_or_name || self.container == id_or_name
+        let is_short_id = id_or_name.len() >= SHORT_ID && self.id.as_str().starts_with(id_or_name);
+        is_short_id || self.id.as_str() == id_or_name || self.container == id_or_name
+    }
+
+    /// The containers, by id or name, without which it cannot run.
+    pub fn lives_in(&self) -> impl Iterator<Item = &str> {
+        self.network_of.iter().chain(&self.joined).map(String::as_str)
     }
 
     /// Whether the others of its platform reach it by this name: its service's, its container's, which also tells one
@@ -166,36 +186,35 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// A container's command line. `Debug` shows how long it is and nothing of it: passwords stand in some.
-#[derive(Clone, Default)]
-pub struct CommandLine(Vec<SecretString>);
-
-impl CommandLine {
-    /// Takes program and arguments.
-    pub fn new(words: impl IntoIterator<Item = String>) -> Self {
-        Self(words.into_iter().map(SecretString::from).collect())
-    }
-
-    /// Program and arguments, in order.
-    pub fn words(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(ExposeSecret::expose_secret)
-    }
+/// Something of outside a container that it sees as files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// What it is.
+    pub source: MountSource,
+    /// Where the container sees it.
+    pub at: String,
+    /// The container may change it.
+    pub writable: bool,
 }
 
-impl fmt::Debug for CommandLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CommandLine({} words)", self.0.len())
-    }
+/// What a mount leads to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MountSource {
+    /// A volume of the engine, by its name.
+    Volume(String),
+    /// A file or folder of the engine's host, by its path.
+    Host(String),
+    /// A device of the engine's host, by its path.
+    Device(String),
+    /// Memory: it is empty after a stop.
+    Memory,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_line_keeps_its_secrets() {
-        let command = CommandLine::new(["valkey-server".to_owned(), "--requirepass=hidden".to_owned()]);
-        assert_eq!(command.words().last(), Some("--requirepass=hidden"));
-        assert_eq!(format!("{command:?}"), "CommandLine(2 words)");
-    }
+/// What was seen inside a container, by the engine or in its files.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// What runs in it; none if it does not run, or the engine cannot tell.
+    pub processes: Option<Vec<CommandLine>>,
+    /// The files that were looked for and lie where its data is mounted: `PG_VERSION`.
+    pub files: BTreeSet<String>,
 }

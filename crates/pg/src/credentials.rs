@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::workload::Workload;
 
 /// Where a server listens unless it is told otherwise.
-const PORT: u16 = 5432;
+pub const PORT: u16 = 5432;
 
 /// What is needed to log in.
 #[derive(Clone)]

@@ -11,7 +11,7 @@ pub mod script;
 mod server;
 mod session;
 
-pub use credentials::{Credentials, NoNumber, Password};
+pub use credentials::{Credentials, NoNumber, PORT, Password};
 pub use psql::PSQL;
 pub use server::{MAINTENANCE, Server, Via};
 pub use session::{Endpoint, Login, PgError, Session};

@@ -166,6 +166,9 @@ impl Server {
             .env("PGUSER", self.credentials.user.as_str().into())
             .env("PGDATABASE", database.into())
             .env("PGPORT", self.credentials.port.to_string().into())
+            // The container's own may be its server's name in the network, for its other programs.
+            .env("PGHOST", "".into())
+            .env("PGHOSTADDR", "".into())
             .env("PGOPTIONS", options.into());
         match password {
             Some(password) => command.env("PGPASSWORD", password),

@@ -256,9 +256,18 @@ impl Wire {
     }
 }
 
+/// What the client says of a server that asks for a password where none was given.
+const PASSWORD_MISSING: &str = "password missing";
+
 fn login_error(error: &tokio_postgres::Error) -> PgError {
     let Some(answer) = error.as_db_error() else {
-        return PgError::NotReady(chain(error));
+        let said = chain(error);
+        // Said by the client, which was given none; that the socket asks for none is common.
+        return if said.contains(PASSWORD_MISSING) {
+            PgError::NotFromHere("it asks for a password, and none is known".to_owned())
+        } else {
+            PgError::NotReady(said)
+        };
     };
     let refused = [
         SqlState::INVALID_PASSWORD,

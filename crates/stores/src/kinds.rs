@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stillpoint_core::manifest::Mode;
 use stillpoint_core::names::{Project, StoreKind, StoreName};
-use stillpoint_core::stores::{Kind, Neighbours, Store, StoreError};
+use stillpoint_core::stores::{Kind, Neighbours, Recognition, Store, StoreError};
 use stillpoint_core::workload::Workload;
 
 use crate::settings::{Configured, Setting};
@@ -49,13 +49,18 @@ impl Kind for Told {
         self.plain.kind()
     }
 
-    fn recognises(&self, workload: &Workload) -> bool {
+    fn recognises(&self, workload: &Workload) -> Recognition {
         let meant = self.is_meant(workload);
         let kind = meant.then(|| self.setting(None, workload).kind()).flatten();
         match kind {
-            Some(kind) => kind == self.kind().as_str(),
+            Some(kind) if kind == self.kind().as_str() => Recognition::Store,
+            Some(_) => Recognition::No,
             None => self.plain.recognises(workload),
         }
+    }
+
+    fn data_files(&self) -> &'static [&'static str] {
+        self.plain.data_files()
     }
 
     fn name(&self, workload: &Workload) -> Result<Option<StoreName>, StoreError> {
@@ -96,8 +101,8 @@ mod tests {
             StoreKind::new("telling")
         }
 
-        fn recognises(&self, _workload: &Workload) -> bool {
-            true
+        fn recognises(&self, _workload: &Workload) -> Recognition {
+            Recognition::Store
         }
 
         fn store(

@@ -4,6 +4,7 @@
 mod kinds;
 pub mod nats;
 pub mod postgres;
+mod recognise;
 pub mod settings;
 mod toolbox;
 pub mod valkey;
@@ -11,9 +12,10 @@ pub mod valkey;
 use std::sync::Arc;
 
 use stillpoint_core::names::Project;
-use stillpoint_core::stores::Kind;
+use stillpoint_core::stores::{Kind, Recognition};
 use stillpoint_core::workload::Workload;
 
+use recognise::Signs;
 pub use settings::{Configured, Setting};
 
 /// The label by which an operator says what a workload is (`none`: no store).
@@ -22,6 +24,15 @@ const KIND_LABEL: &str = "stillpoint.kind";
 /// What the operator says the workload is; it settles the matter.
 pub(crate) fn labelled(workload: &Workload) -> Option<&str> {
     workload.labels.get(KIND_LABEL).map(String::as_str)
+}
+
+/// Whether the workload is a store of this kind: what its label says, else what its signs tell.
+fn recognise(kind: &str, signs: &Signs, workload: &Workload) -> Recognition {
+    match labelled(workload) {
+        Some(labelled) if labelled == kind => Recognition::Store,
+        Some(_) => Recognition::No,
+        None => signs.recognise(workload),
+    }
 }
 
 /// What each kind of store can be told.

@@ -28,6 +28,10 @@ macro_rules! methods {
 methods! {
     CatalogWorkloads = "catalog.workloads",
     CatalogInspect = "catalog.inspect",
+    CatalogContents = "catalog.contents",
+    CatalogNeighbours = "catalog.neighbours",
+    CatalogMissing = "catalog.missing",
+    CatalogVolumeSizes = "catalog.volume_sizes",
     PowerStop = "power.stop",
     PowerStart = "power.start",
     PowerPause = "power.pause",

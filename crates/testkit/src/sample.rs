@@ -41,6 +41,8 @@ pub fn world() -> World {
         Container::cold_store("queue", &[("messages", 7)]).restarts(Restart::No),
         Container::client("api")
             .healthy_after(Duration::from_millis(300))
+            .with_volume("api-data", "/data")
+            .with_folder("/srv/api", "/srv")
             .told(&[
                 "DB_URL=fake://api:secret@db/orders",
                 "QUEUE_HOST=queue",

@@ -1,14 +1,14 @@
 //! Reading the platform from the engine. Sends GET requests only.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use stillpoint_core::names::WorkloadId;
-use stillpoint_core::ports::{Catalog, EngineError};
-use stillpoint_core::workload::{State, Workload};
+use stillpoint_core::ports::{Catalog, EngineError, Neighbour};
+use stillpoint_core::workload::{Contents, State, Workload};
 
 use super::claim;
 use super::connect::{Docker, SHORT};
@@ -35,6 +35,29 @@ impl Catalog for Docker {
         let found = self.look(id.as_str()).await?;
         let act = Act::on("describe", id.as_str());
         workload(&act, found)?.ok_or_else(|| act.refused("it is no container of a Compose service"))
+    }
+
+    async fn contents(
+        &self,
+        workloads: &[Workload],
+        files: &[&str],
+    ) -> Result<BTreeMap<WorkloadId, Contents>, EngineError> {
+        let looks = stream::iter(workloads.to_vec())
+            .map(|workload| async move { (workload.id.clone(), self.look_inside(&workload, files).await) })
+            .buffer_unordered(AT_A_TIME);
+        Ok(looks.collect().await)
+    }
+
+    async fn neighbours(&self) -> Result<Vec<Neighbour>, EngineError> {
+        self.all_running().await
+    }
+
+    async fn missing(&self, of: &WorkloadId, paths: &[String]) -> Result<Option<Vec<String>>, EngineError> {
+        self.missing_on_host(of, paths).await
+    }
+
+    async fn volume_sizes(&self) -> Result<BTreeMap<String, u64>, EngineError> {
+        self.measure_volumes().await
     }
 }
 
@@ -70,7 +93,7 @@ impl Docker {
 }
 
 /// A claim inherits the labels of its image, which may have been built by Compose.
-fn is_ours(listed: &ContainerSummary) -> bool {
+pub(super) fn is_ours(listed: &ContainerSummary) -> bool {
     listed
         .labels
         .as_ref()

@@ -8,7 +8,8 @@ use std::time::Duration;
 use bollard::API_DEFAULT_VERSION;
 use bollard::errors::Error;
 use bollard::models::ContainerInspectResponse;
-use stillpoint_core::ports::EngineError;
+use stillpoint_core::ports::{ByteStream, EngineError};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::dial::Good;
@@ -87,6 +88,19 @@ impl Docker {
             Ok(answer) => answer.map_err(|error| engine_error(&self.endpoint, act, limit, &error)),
             Err(_) => Err(act.overdue(limit)),
         }
+    }
+
+    /// Whether the engine is reached by a socket of this host.
+    pub(super) fn is_by_socket(&self) -> bool {
+        socket_path(&self.endpoint).is_some()
+    }
+
+    /// A connection of its own, for what the client does not know.
+    pub(super) async fn connection(&self) -> io::Result<Box<dyn ByteStream>> {
+        Ok(match socket_path(&self.endpoint) {
+            Some(path) => Box::new(UnixStream::connect(path).await?),
+            None => Box::new(TcpStream::connect(address(&self.endpoint)?).await?),
+        })
     }
 
     /// A container as the engine describes it, by id or by name.

@@ -8,11 +8,14 @@
 mod catalog;
 mod claim;
 mod connect;
+mod contents;
 mod dial;
 mod errors;
 mod exec;
 mod forward;
+mod host;
 mod kill;
+mod neighbours;
 mod output;
 mod power;
 mod process;
@@ -23,6 +26,7 @@ mod serving;
 mod sibling;
 mod signal;
 mod translate;
+mod usage;
 
 pub use connect::Docker;
 pub use serving::Server;

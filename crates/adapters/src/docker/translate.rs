@@ -5,13 +5,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use bollard::models::{
-    ContainerConfig, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum as Status, HealthStatusEnum,
-    HostConfig, NetworkSettings, RestartPolicy as EnginePolicy,
+    ContainerConfig, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum as Status, HealthConfig,
+    HealthStatusEnum, HostConfig, MountPoint, NetworkSettings, RestartPolicy as EnginePolicy,
 };
 use jiff::Timestamp;
 use stillpoint_core::names::{Address, Project, WorkloadId};
 use stillpoint_core::ports::EngineError;
-use stillpoint_core::workload::{CommandLine, Environment, Health, RestartPolicy, State, Workload};
+use stillpoint_core::workload::{
+    CommandLine, Contents, Environment, Health, Mount, MountSource, RestartPolicy, State, Workload,
+};
 
 use super::errors::Act;
 
@@ -20,6 +22,10 @@ pub(super) const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
 const ONE_OFF: &str = "com.docker.compose.oneoff";
 const NUMBER: &str = "com.docker.compose.container-number";
+
+/// What the engine takes for a health check that does not say it: between two tries, and for one.
+const DEFAULT_SPAN: Duration = Duration::from_secs(30);
+const DEFAULT_TRIES: u32 = 3;
 
 /// What the engine writes for "never".
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -47,6 +53,11 @@ pub(super) fn workload(act: &Act, found: ContainerInspectResponse) -> Result<Opt
         stop_grace: stop_grace(&config),
         network_of: network_of(found.host_config.as_ref()),
         aliases: found.network_settings.map(aliases).unwrap_or_default(),
+        joined: joined(found.host_config.as_ref()),
+        health_takes: config.healthcheck.as_ref().and_then(health_takes),
+        ports: ports(&config),
+        mounts: mounts(found.mounts.unwrap_or_default(), found.host_config.as_ref()),
+        contents: Contents::default(),
         auto_remove: found.host_config.and_then(|host| host.auto_remove).unwrap_or_default(),
         image: config.image.unwrap_or_default(),
         labels: labels.into_iter().collect(),
@@ -93,6 +104,81 @@ fn aliases(settings: NetworkSettings) -> Vec<String> {
     aliases.into_iter().collect()
 }
 
+/// The containers whose processes or memory it shares.
+fn joined(host: Option<&HostConfig>) -> Vec<String> {
+    let modes = host.map(|host| [host.pid_mode.as_deref(), host.ipc_mode.as_deref()]);
+    let modes = modes.into_iter().flatten().flatten();
+    modes
+        .filter_map(|mode| mode.strip_prefix("container:"))
+        .map(ToOwned::to_owned)
+        .collect()
+}
+
+/// The ports as the engine writes them: `5432/tcp`.
+fn ports(config: &ContainerConfig) -> BTreeSet<u16> {
+    let declared = config.exposed_ports.iter().flatten();
+    declared
+        .filter_map(|port| port.strip_suffix("/tcp")?.parse().ok())
+        .collect()
+}
+
+/// What is mounted, and the devices that are passed on.
+fn mounts(points: Vec<MountPoint>, host: Option<&HostConfig>) -> Vec<Mount> {
+    let mounted = points.into_iter().filter_map(|point| {
+        let source = match point.typ?.as_str() {
+            "volume" => MountSource::Volume(point.name?),
+            "bind" => MountSource::Host(point.source?),
+            "tmpfs" => MountSource::Memory,
+            _ => return None,
+        };
+        Some(Mount {
+            source,
+            at: point.destination?,
+            writable: point.rw.unwrap_or(true),
+        })
+    });
+    let in_memory = host.and_then(|host| host.tmpfs.as_ref());
+    let in_memory = in_memory.into_iter().flatten().map(|(at, _)| Mount {
+        source: MountSource::Memory,
+        at: at.clone(),
+        writable: true,
+    });
+    let devices = host.and_then(|host| host.devices.as_ref()).into_iter().flatten();
+    let devices = devices.filter_map(|device| {
+        Some(Mount {
+            source: MountSource::Device(device.path_on_host.clone()?),
+            at: device.path_in_container.clone().unwrap_or_default(),
+            writable: true,
+        })
+    });
+    let mut mounts: Vec<Mount> = mounted.chain(in_memory).chain(devices).collect();
+    mounts.sort_by(|a, b| a.at.cmp(&b.at));
+    mounts
+}
+
+/// How long a health check has from a start until its verdict must be there: its start period and all its tries. 0 is
+/// the engine's own default: 30 s between checks, 30 s for one, 3 tries.
+fn health_takes(check: &HealthConfig) -> Option<Duration> {
+    if check
+        .test
+        .as_ref()
+        .is_none_or(|test| test.first().is_none_or(|first| first == "NONE"))
+    {
+        return None;
+    }
+    let span = |nanos: Option<i64>, default: Duration| {
+        let nanos = nanos
+            .and_then(|nanos| u64::try_from(nanos).ok())
+            .filter(|nanos| *nanos > 0);
+        nanos.map_or(default, Duration::from_nanos)
+    };
+    let retries = check.retries.and_then(|retries| u32::try_from(retries).ok());
+    let tries = retries.filter(|retries| *retries > 0).unwrap_or(DEFAULT_TRIES);
+    let one = span(check.interval, DEFAULT_SPAN).saturating_add(span(check.timeout, DEFAULT_SPAN));
+    let begins = span(check.start_period, Duration::ZERO);
+    Some(begins.saturating_add(one.saturating_mul(tries)))
+}
+
 /// A policy in the engine's words; one that the engine does not know is none.
 pub(super) fn to_engine(policy: &RestartPolicy) -> EnginePolicy {
     EnginePolicy {
@@ -114,7 +200,7 @@ pub(super) fn state_of(state: &ContainerState) -> State {
     }
 }
 
-fn moment(act: &Act, text: Option<&str>) -> Result<Option<Timestamp>, EngineError> {
+pub(super) fn moment(act: &Act, text: Option<&str>) -> Result<Option<Timestamp>, EngineError> {
     match text {
         None | Some("" | NEVER) => Ok(None),
         Some(text) => text

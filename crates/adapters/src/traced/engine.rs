@@ -1,14 +1,15 @@
 //! The ports of an engine. A container is told by its id, as the engine's own log does.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use stillpoint_core::names::{Project, RunId, WorkloadId};
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
 use stillpoint_core::ports::{
-    ByteStream, Catalog, Command, Control, EngineError, Exit, Forward, Power, Process, Reach, Shell,
+    ByteStream, Catalog, Command, Control, EngineError, Exit, Forward, Neighbour, Power, Process, Reach, Shell,
 };
-use stillpoint_core::workload::{RestartPolicy, Workload};
+use stillpoint_core::workload::{Contents, RestartPolicy, Workload};
 use tracing::debug;
 
 use super::{Traced, engine, millis};
@@ -21,6 +22,26 @@ impl<P: Catalog + ?Sized> Catalog for Traced<P> {
 
     async fn inspect(&self, id: &WorkloadId) -> Result<Workload, EngineError> {
         engine("describe", id, self.0.inspect(id)).await
+    }
+
+    async fn contents(
+        &self,
+        workloads: &[Workload],
+        files: &[&str],
+    ) -> Result<BTreeMap<WorkloadId, Contents>, EngineError> {
+        engine("look inside", "containers", self.0.contents(workloads, files)).await
+    }
+
+    async fn volume_sizes(&self) -> Result<BTreeMap<String, u64>, EngineError> {
+        engine("measure", "its volumes", self.0.volume_sizes()).await
+    }
+
+    async fn neighbours(&self) -> Result<Vec<Neighbour>, EngineError> {
+        engine("list", "what runs", self.0.neighbours()).await
+    }
+
+    async fn missing(&self, of: &WorkloadId, paths: &[String]) -> Result<Option<Vec<String>>, EngineError> {
+        engine("look for the files of the host of", of, self.0.missing(of, paths)).await
     }
 }
 

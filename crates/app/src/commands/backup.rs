@@ -5,7 +5,7 @@ use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::manifest::{CLIENTS_WAITED, Mode};
 use stillpoint_core::operations::Operations;
 
-use super::{look_at_stores, order};
+use super::{left_out, look_at_stores, order};
 use crate::config::Config;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
@@ -81,6 +81,7 @@ fn summary(sealed: &Sealed) {
             ));
         }
     }
+    left_out::show(&manifest.workloads);
     for degraded in &sealed.degraded {
         print::line(&format!("The backup is good, but {degraded}."));
     }

@@ -6,7 +6,7 @@ use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Backup, Backups, Operations};
 
-use super::{order, table};
+use super::{left_out, order, table};
 use crate::config::Config;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
@@ -143,6 +143,7 @@ fn show(manifest: &Manifest) {
     if let Some(window) = manifest.standstill {
         print::line(&format!("Clients down {}", words::span(window.down())));
     }
+    left_out::show(&manifest.workloads);
     for store in &manifest.stores {
         print::line(&format!(
             "\n{} ({} {}), pinned {}",

@@ -8,7 +8,7 @@ use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::engine::plan::{Action, Plan};
 use stillpoint_core::operations::Operations;
 
-use super::{look_at_stores_of, order};
+use super::{left_out, look_at_stores_of, order};
 use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
@@ -133,6 +133,7 @@ fn show(plan: &Plan) {
     }
     print::line(&format!("Platform {}", plan.platform));
     print::line(&table.to_string());
+    left_out::show(&plan.records());
     for warning in plan.warnings() {
         print::line(&format!("warning: {warning}"));
     }

@@ -5,6 +5,7 @@ mod backup;
 mod backups;
 mod config;
 mod containers;
+mod left_out;
 mod prune;
 mod restore;
 mod verify;

@@ -39,7 +39,7 @@ use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::site::StandstillRules;
 use stillpoint_core::names::Project;
 use stillpoint_core::retention::Policy;
-use stillpoint_core::stores::Kind;
+use stillpoint_core::stores::{Kind, Recognition};
 use stillpoint_core::workload::Workload;
 
 pub(crate) use self::diagnostics::{Diagnostics, Format, OURS};
@@ -202,8 +202,12 @@ impl Config {
     pub(crate) fn look_at_stores(&self, plan: &Plan) -> Result<Vec<String>, Failure> {
         let kinds = self.kinds();
         let kind_of = |workload: &Workload| {
-            let kind = kinds.iter().find(|kind| kind.recognises(workload))?;
-            Some(kind.kind())
+            let kind = kinds.iter().find(|kind| match kind.recognises(workload) {
+                Recognition::Store => true,
+                Recognition::Ask(_) => plan.is_store(workload),
+                Recognition::No => false,
+            });
+            Some(kind?.kind())
         };
         effect::check(&self.settings, plan, &kind_of)
     }

@@ -50,6 +50,13 @@ pub(crate) fn sentence(kind: &Kind) -> Option<String> {
             millis,
             ok: false,
         } => format!("{}: FAILED after {}", doing(*step), seconds(*millis)),
+        Kind::WaitsForJobs { jobs, seconds } => {
+            let jobs: Vec<String> = jobs.iter().map(ToString::to_string).collect();
+            format!(
+                "waiting up to {seconds} s for the end of what runs once: {}",
+                jobs.join(", ")
+            )
+        }
         Kind::ClientsGoDown { workloads } => format!("clients go down: {workloads} containers to stop"),
         Kind::ClientsAreBack { millis } => format!("clients are back: down for {}", seconds(*millis)),
         Kind::Stopped {

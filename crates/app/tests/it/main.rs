@@ -20,6 +20,7 @@ mod nats;
 mod neighbours;
 mod page;
 mod passwords;
+mod platforms;
 mod postgres;
 mod refuse;
 mod s3_errors;

@@ -8,8 +8,10 @@ mod manifest;
 mod pin;
 mod preflight;
 
+use std::collections::BTreeMap;
+
 use futures::channel::oneshot;
-use futures::future::{join, join_all};
+use futures::future::{join, join_all, join3};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -23,10 +25,11 @@ use super::seal::of_lease;
 use super::site::{Run, Site};
 use super::standstill::Standstill;
 use super::start::{Degraded, once_each, settled};
+use super::unprotected;
 use crate::backups::Lease;
 use crate::engine::errors::{Error, RunFailure};
 use crate::events::Step;
-use crate::manifest::{FORMAT, Manifest, Mode, RunRecord, StoreRecord};
+use crate::manifest::{DataKind, FORMAT, Manifest, Mode, RunRecord, StoreRecord};
 use crate::names::BackupId;
 use crate::ports::journal::Phase;
 use crate::ports::power::Intent;
@@ -54,12 +57,15 @@ pub async fn backup(
     platform: &Platform,
     mode: Option<Mode>,
 ) -> Result<Sealed, Error> {
-    let plan = Plan::of_backup(platform, mode.unwrap_or(site.standstill.mode));
+    let mut plan = Plan::of_backup(platform, mode.unwrap_or(site.standstill.mode));
+    // Whom it concerns outside the platform is a courtesy; a container that is not seen is not refused for it either.
+    let around = site.machine.catalog.neighbours().await.unwrap_or_default();
+    plan.look_around(&around);
     // Before the preflight: whoever comes after a death must know of its processes and its canary.
     let intent = site.intend(held, run, &plan, BackupId::at(run.began)).await?;
     let ready = run
         .report
-        .step(Step::Preflight, preflight::check(site, run, platform, &plan));
+        .step(Step::Preflight, preflight::check(site, run, platform, &plan, &around));
     let lease = match ready.await {
         Ok(lease) => lease,
         Err(refused) => {
@@ -260,7 +266,7 @@ impl Backup<'_> {
             }
             self.drain_beside(running, sink).await
         };
-        let (drains, stood) = join(drains, stands).await;
+        let (drains, stood, sizes) = join3(drains, stands, self.sizes()).await;
         let Stood {
             records,
             failure,
@@ -272,9 +278,25 @@ impl Backup<'_> {
             Some(RunFailure::Interrupted) => Some(self.why_interrupted().await),
             failure => failure,
         };
-        let manifest = self.describe(records, window);
+        let mut manifest = self.describe(records, window);
+        let records = manifest.workloads.iter_mut();
+        unprotected::measure(records.flat_map(|record| record.left_out.iter_mut().flatten()), &sizes);
         let sealed = self.seal(&manifest, failure).await;
         (manifest, sealed)
+    }
+
+    /// How large volumes are, for what is told of those that the backup does not hold. Asked while stores drain: the
+    /// engine may have to read through all of them, and nobody is down for it.
+    async fn sizes(&self) -> BTreeMap<String, u64> {
+        let mut left_out = self
+            .plan
+            .entries
+            .iter()
+            .flat_map(|entry| entry.left_out.iter().flatten());
+        if !left_out.any(|one| one.what == DataKind::Volume) {
+            return BTreeMap::new();
+        }
+        self.site.machine.catalog.volume_sizes().await.unwrap_or_default()
     }
 
     /// A run whose lease was lost is ended as by its operator.

@@ -1,6 +1,8 @@
 //! Every way in which a job can fail, and the one table that says what each means to the operator:
 //! exit code, HTTP status, and what to do now. Messages say what failed; hints stand apart.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::backups::{Damage, LeaseError, ReadError};
@@ -191,6 +193,17 @@ pub enum PreflightError {
         /// Which stores, and how much of it each.
         stores: Vec<String>,
     },
+    /// What is about to be stopped could not be started again.
+    #[error("not everything could be started again: {}", .0.join("; "))]
+    Unstartable(Vec<String>),
+    /// Jobs that run once have not ended.
+    #[error("{} would be stopped and begun again: a job that runs once, and it still runs after {} s", .jobs.join(", "), .limit.as_secs())]
+    JobsRun {
+        /// Which.
+        jobs: Vec<String>,
+        /// How long they were waited for.
+        limit: Duration,
+    },
     /// A store does not run.
     #[error("store {store} is {state}: its data cannot be dumped")]
     StoreDown {
@@ -246,7 +259,7 @@ pub enum RunFailure {
         differences: Vec<String>,
     },
     /// Somebody wrote into a store while no client should have run.
-    #[error("the point in time is void: somebody wrote into store {store} inside the standstill: {}{}", .moved.join("; "), connected(.visitors))]
+    #[error("the point in time is void: somebody wrote into store {store} inside the standstill: {}{}", .moved.join("; "), connected(.visitors, .outside))]
     Written {
         /// Which.
         store: StoreName,
@@ -254,6 +267,8 @@ pub enum RunFailure {
         moved: Vec<String>,
         /// Who is connected.
         visitors: Vec<String>,
+        /// Who outside the platform can reach it.
+        outside: Vec<String>,
     },
     /// The operator asked to stop.
     #[error("interrupted")]
@@ -399,8 +414,18 @@ impl Error {
             Self::Preflight(PreflightError::NoSpool { .. }) => {
                 "free space there, or set STILLPOINT_STATE_DIR to a place with more".into()
             }
+            Self::Preflight(PreflightError::Unstartable(_)) => {
+                "make again what is named (`docker compose up -d` makes containers again), or leave the container out with \
+                 STILLPOINT_KEEP"
+                    .into()
+            }
+            Self::Preflight(PreflightError::JobsRun { .. }) => {
+                "wait until it has ended, raise standstill.jobs_seconds (BACKUP_JOBS_SECONDS), or leave it out of the stop \
+                 with platform.keep (STILLPOINT_KEEP)"
+                    .into()
+            }
             Self::Preflight(PreflightError::StoreDown { .. }) => "start it, then run the backup again".into(),
-            Self::Preflight(PreflightError::Store(error)) => store_hint(error),
+            Self::Preflight(PreflightError::Store(error)) => unopened_hint(error),
             Self::Run { cause, degraded } => run_hint(cause, degraded),
             Self::RestoreRefused(_) => "nothing was stopped; mend what is named, or choose another backup".into(),
             Self::StoppedOnPurpose { intent, claimed, .. } => stopped_hint(intent, *claimed),
@@ -488,6 +513,20 @@ fn store_hint(error: &StoreError) -> String {
     }
 }
 
+/// What is taken for a store and cannot be opened may be none.
+fn unopened_hint(error: &StoreError) -> String {
+    let hint = store_hint(error);
+    match error {
+        StoreError::Credential { .. } | StoreError::Silent { .. } | StoreError::Engine(_) => {
+            format!(
+                "{hint}; if it is no store that is to be backed up, say so: kind = \"none\" in [stores.<container>], or the label \
+             stillpoint.kind: none"
+            )
+        }
+        _ => hint,
+    }
+}
+
 fn run_hint(cause: &RunFailure, degraded: &[Degraded]) -> String {
     if !degraded.is_empty() {
         return "look at the logs of what is named and start it; then run it again".into();
@@ -540,11 +579,19 @@ fn and_down(degraded: &[Degraded]) -> String {
     )
 }
 
-fn connected(visitors: &[String]) -> String {
-    if visitors.is_empty() {
+fn connected(visitors: &[String], outside: &[String]) -> String {
+    let connected = if visitors.is_empty() {
         "; nobody is connected any more".to_owned()
     } else {
         format!("; connected: {}", visitors.join("; "))
+    };
+    if outside.is_empty() {
+        connected
+    } else {
+        format!(
+            "{connected}; outside the platform, and able to reach it: {}",
+            outside.join(", ")
+        )
     }
 }
 

@@ -8,7 +8,6 @@ use futures::future::join_all;
 
 use super::claim::Held;
 use super::errors::Error;
-use super::platform;
 use super::recovery;
 use super::restore::{discard, undo};
 use super::site::{Run, Site};
@@ -67,12 +66,10 @@ impl Site {
     /// Stores that were only just started do not answer at once. One that never does is not told
     /// here: whoever asks it next will know more.
     async fn await_stores(&self, held: &Held, run: &Run) -> Result<(), Error> {
-        let workloads = self.machine.catalog.workloads().await?;
-        let mine = workloads
-            .into_iter()
-            .filter(|workload| workload.address.project == held.platform);
-        let Ok(platform) = platform::find(mine.collect(), &self.kinds, &self.keep, None) else {
-            return Ok(());
+        let platform = match self.platform(Some(&held.platform)).await {
+            Ok(platform) => platform,
+            Err(Error::Platform(_)) => return Ok(()),
+            Err(error) => return Err(error),
         };
         let cx = self.cx(run);
         join_all(platform.stores.values().map(|store| store.ready(&cx))).await;

@@ -76,8 +76,12 @@ impl Keep {
 }
 
 fn own(workload: &Workload) -> Option<String> {
-    let ours = workload.labels.contains_key(OWN_LABEL) || image_name(&workload.image) == "stillpoint";
-    ours.then(|| "Stillpoint itself".to_owned())
+    is_own(workload).then(|| "Stillpoint itself".to_owned())
+}
+
+/// Whether it is Stillpoint itself, or of its making.
+pub(super) fn is_own(workload: &Workload) -> bool {
+    workload.labels.contains_key(OWN_LABEL) || image_name(&workload.image) == "stillpoint"
 }
 
 fn by_nature(workload: &Workload) -> Option<String> {

@@ -33,7 +33,7 @@ pub const DRAIN: Duration = Duration::from_hours(7 * 24);
 /// How long a call that was told to stop may take to do so: what it has started in a container gets 10 s.
 pub const CALL_ENDS: Duration = Duration::from_mins(1);
 
-/// How long a workload that was healthy may take to become so again.
+/// How long a workload that was healthy may take to become so again, unless its own health check gives it longer.
 pub const HEALTHY_AGAIN: Duration = Duration::from_mins(3);
 
 /// How long the watchdog of a dead run may take: it waits for an engine that restarts, finishes stops, and awaits the
@@ -61,8 +61,17 @@ pub const ENGINE_BACK: Duration = Duration::from_mins(5);
 /// How long trying one login of a client's may take: a server that answers at all does so at once.
 pub const LOGIN: Duration = Duration::from_secs(10);
 
+/// How long a server may take to answer a greeting: it is in the same host's network.
+pub const GREETING: Duration = Duration::from_secs(5);
+
 /// So many logins are tried at a time: a server lets only so many in.
 pub const LOGINS_AT_ONCE: usize = 4;
+
+/// Between two looks whether jobs have ended.
+pub const JOB_LOOK: Duration = Duration::from_secs(1);
+
+/// What may be a job or a service and has run for so long is taken for a service.
+pub const SERVICE_AFTER: Duration = Duration::from_hours(1);
 
 /// Between two attempts to reach it.
 pub const ENGINE_LOOK: Duration = Duration::from_secs(1);

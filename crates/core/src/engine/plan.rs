@@ -4,13 +4,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::engine::keep::Keep;
+use crate::engine::keep::{self, Keep};
 use crate::engine::limits::{CLIENT_STOP_GRACE, STORE_STOP_GRACE};
+use crate::engine::one_shots::{OneShot, one_shot};
 use crate::engine::platform::Platform;
 use crate::engine::start::Degraded;
+use crate::engine::startable::Startable;
+use crate::engine::strangers;
 use crate::engine::unprotected;
-use crate::manifest::{Mode, StoreRecord, Took, WorkloadRecord};
+use crate::manifest::{LeftOut, Mode, StoreRecord, Took, WorkloadRecord};
 use crate::names::{Project, StoreName};
+use crate::ports::Neighbour;
 use crate::ports::job::{Declaration, Stops};
 use crate::ports::power::{Compose, Job, Recorded};
 use crate::stores::Footing;
@@ -31,6 +35,8 @@ pub struct Plan {
     pub mode: Mode,
     /// What earlier runs did not bring back and has no container.
     pub missing: Vec<Degraded>,
+    /// What else the operator should know, one sentence each.
+    pub remarks: Vec<String>,
 }
 
 /// The plan for one workload.
@@ -48,6 +54,8 @@ pub struct Entry {
     pub worked_on: bool,
     /// How a backup takes it, if it is a store.
     pub capture: Option<Capture>,
+    /// What it keeps that a backup does not hold; none for a store.
+    pub left_out: Option<Vec<LeftOut>>,
 }
 
 /// How a backup takes one store.
@@ -115,6 +123,7 @@ impl Plan {
             keep: platform.keep.clone(),
             mode: Mode::default(),
             missing: Vec::new(),
+            remarks: Vec::new(),
         }
     }
 
@@ -138,6 +147,19 @@ impl Plan {
                 None => self.missing.push(missing),
             }
         }
+    }
+
+    /// Whether the workload is a store.
+    pub fn is_store(&self, workload: &Workload) -> bool {
+        let mut stores = self.entries.iter().filter(|entry| entry.store().is_some());
+        stores.any(|entry| entry.workload.id == workload.id)
+    }
+
+    /// Notes how large what a backup does not hold was in an earlier backup: to measure it takes time.
+    pub fn measure_as(&mut self, earlier: &[WorkloadRecord]) {
+        let all = self.entries.iter_mut();
+        let all = all.flat_map(|entry| entry.left_out.iter_mut().flatten());
+        unprotected::measure(all, &unprotected::sizes(earlier));
     }
 
     /// Whether a store's clients wait until it is drained.
@@ -173,11 +195,50 @@ impl Plan {
             .filter(|entry| matches!(entry.action, Action::Stop(_)))
     }
 
-    /// What the operator should know about what the backup will not hold, and about what is missing.
+    /// Notes which containers outside the platform lose their network by the plan.
+    pub fn look_around(&mut self, around: &[Neighbour]) {
+        let is_planned = |one: &Neighbour| self.entries.iter().any(|entry| entry.workload.id == one.id);
+        let outside = around.iter().filter(|one| !is_planned(one));
+        let cut_off = outside.filter_map(|one| {
+            let lender = self.stopped().find(|entry| one.lives_in_network_of(&entry.workload))?;
+            Some(format!(
+                "{} is outside the platform and uses the network of {}, which is stopped: it loses it, and has to be \
+                 restarted afterwards",
+                strangers::name(one),
+                lender.workload.address
+            ))
+        });
+        self.remarks = cut_off.collect();
+    }
+
+    /// Notes what could not be started again.
+    pub fn hindered(&mut self, found: Startable) {
+        self.remarks.extend(
+            found
+                .hindered
+                .into_iter()
+                .map(|why| format!("a backup would be refused: {why}")),
+        );
+        if found.unseen {
+            let unseen = "whether the host's folders that containers use are still there is not checked: Stillpoint does \
+                          not see that host's files";
+            self.remarks.push(unseen.to_owned());
+        }
+    }
+
+    /// What the operator should know: what the backup will not hold, what is missing, and whom it concerns outside the
+    /// platform.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let missing = self.missing.iter().map(ToString::to_string);
+        self.not_held().chain(missing).chain(self.remarks.iter().cloned())
+    }
+
+    fn not_held(&self) -> impl Iterator<Item = String> {
         let clients = self.entries.iter().filter(|entry| entry.role == Role::Client);
-        let unprotected = clients.filter_map(|entry| unprotected::warning(&entry.workload));
-        unprotected.chain(self.missing.iter().map(ToString::to_string))
+        clients.flat_map(|entry| {
+            let left_out = entry.left_out.iter().flatten();
+            left_out.filter_map(|one| unprotected::warning(&entry.workload.address, one))
+        })
     }
 
     /// What is to be as it was afterwards: everything that has a process now, but for what the engine
@@ -241,6 +302,7 @@ impl Entry {
             role: self.role.to_string(),
             action: self.action.to_string(),
             reason: self.reason.clone(),
+            left_out: self.left_out.clone(),
         }
     }
 }
@@ -297,9 +359,11 @@ fn entry(platform: &Platform, workload: &Workload, job: Job) -> Entry {
         (None, None) => Role::Client,
     };
     let worked_on = store.is_some();
+    let left_out = || platform.left_out(workload);
+    let left_out = (store.is_none() && !keep::is_own(workload)).then(left_out);
     let (action, reason) = match kept {
         Some(reason) => (Action::Leave, reason),
-        None => managed(workload, store.is_some(), job),
+        None => managed(workload, &platform.workloads, store.is_some(), job),
     };
     Entry {
         workload: workload.clone(),
@@ -308,10 +372,11 @@ fn entry(platform: &Platform, workload: &Workload, job: Job) -> Entry {
         reason,
         worked_on,
         capture: None,
+        left_out,
     }
 }
 
-fn managed(workload: &Workload, is_store: bool, job: Job) -> (Action, String) {
+fn managed(workload: &Workload, all: &[Workload], is_store: bool, job: Job) -> (Action, String) {
     let Declaration { stops, with_store, .. } = job.declaration();
     let left = |why: &str| (Action::Leave, why.to_owned());
     match (stops, workload.state) {
@@ -321,10 +386,11 @@ fn managed(workload: &Workload, is_store: bool, job: Job) -> (Action, String) {
         // A stop would lose the memory for whose sake somebody froze it.
         (Stops::Clients, State::Paused) => left("paused: frozen, it cannot write"),
         (Stops::Clients | Stops::Everything, State::Running | State::Paused) => {
-            let why = if is_store {
-                with_store
-            } else {
-                "a client: it may write to stores"
+            let once = one_shot(workload, all).filter(|_| *stops == Stops::Clients);
+            let why = match once {
+                _ if is_store => with_store,
+                Some(once) => of_job(once),
+                None => "a client: it may write to stores",
             };
             (Action::Stop(grace(workload, is_store)), why.to_owned())
         }
@@ -334,4 +400,14 @@ fn managed(workload: &Workload, is_store: bool, job: Job) -> (Action, String) {
 fn grace(workload: &Workload, is_store: bool) -> Duration {
     let own = workload.stop_grace.unwrap_or(CLIENT_STOP_GRACE);
     if is_store { own.max(STORE_STOP_GRACE) } else { own }
+}
+
+fn of_job(once: OneShot) -> &'static str {
+    match once {
+        OneShot::Surely => "a job that runs once: its end is waited for, it is not begun again",
+        OneShot::Perhaps => {
+            "a client: it may write to stores; nothing restarts it, so it may be a job that runs once: its end is waited \
+             for, then it is stopped and begun again"
+        }
+    }
 }

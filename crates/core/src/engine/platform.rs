@@ -1,13 +1,15 @@
 //! Finding the platform among the engine's containers, and the stores in it. Needs no
-//! configuration: a Compose project in which a kind of store recognises a workload is a platform.
+//! configuration: a Compose project in which a kind of store recognises a workload is a platform. [`super::look`] is
+//! who looks at the engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::engine::keep::Keep;
-use crate::manifest::{Mode, StoreRecord};
-use crate::names::{Address, Project, StoreName};
-use crate::stores::{Kind, Neighbours, Store, StoreError};
+use crate::engine::unprotected;
+use crate::manifest::{LeftOut, Mode, StoreRecord};
+use crate::names::{Address, Project, StoreName, WorkloadId};
+use crate::stores::{Kind, Neighbours, Recognition, Store, StoreError};
 use crate::workload::{State, Workload};
 
 /// A platform with all its workloads, as last listed.
@@ -23,6 +25,8 @@ pub struct Platform {
     pub modes: BTreeMap<Address, Mode>,
     /// What is never stopped.
     pub keep: Keep,
+    /// Workloads in which a server of a known kind runs that serves nobody else: by its program.
+    pub embedded: BTreeMap<Address, &'static str>,
 }
 
 impl Platform {
@@ -32,6 +36,20 @@ impl Platform {
         let store = self.stores.values().find(same)?;
         let runs = |workload: &Workload| workload.id == *store.workload() && workload.state == State::Running;
         self.workloads.iter().any(runs).then_some(store)
+    }
+
+    /// What a workload that is no store keeps.
+    pub(super) fn left_out(&self, workload: &Workload) -> Vec<LeftOut> {
+        let stores = self
+            .workloads
+            .iter()
+            .filter(|other| self.stores.contains_key(&other.address));
+        let covered = stores
+            .flat_map(|store| &store.mounts)
+            .map(|mount| &mount.source)
+            .collect();
+        let embedded = self.embedded.get(&workload.address).copied();
+        unprotected::left_out(workload, embedded, &covered)
     }
 
     /// How a backup keeps clients away for this store, if its settings say so.
@@ -89,12 +107,12 @@ fn list(projects: &[Project]) -> String {
     projects.iter().map(Project::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// Picks the platform: the one `wanted`, or the only one there is.
-pub fn find(
+pub(super) fn find(
     workloads: Vec<Workload>,
     kinds: &[Arc<dyn Kind>],
     keep: &Keep,
     wanted: Option<&Project>,
+    answered: &BTreeSet<WorkloadId>,
 ) -> Result<Platform, PlatformError> {
     let seen: BTreeSet<Project> = workloads
         .iter()
@@ -102,7 +120,7 @@ pub fn find(
         .collect();
     let found: BTreeSet<Project> = workloads
         .iter()
-        .filter(|workload| kind_of(workload, kinds, keep).is_some())
+        .filter(|workload| kind_of(workload, kinds, keep, answered).is_some())
         .map(|workload| workload.address.project.clone())
         .collect();
     let name = choose(seen, found, wanted)?;
@@ -112,9 +130,13 @@ pub fn find(
         .collect();
     mine.sort_by(|a, b| a.address.cmp(&b.address));
     let keep = keep.within(&mine);
-    let (stores, modes) = open_stores(&mine, kinds, &keep)?;
+    let (stores, modes) = open_stores(&mine, kinds, &keep, answered)?;
+    let is_client = |workload: &&Workload| !stores.contains_key(&workload.address) && keep.reason(workload).is_none();
+    let embedded = mine.iter().filter(is_client);
+    let embedded = embedded.filter_map(|workload| Some((workload.address.clone(), embeds(workload, kinds)?)));
     Ok(Platform {
         name,
+        embedded: embedded.collect(),
         workloads: mine,
         stores,
         modes,
@@ -145,12 +167,29 @@ fn choose(
     }
 }
 
-fn kind_of<'a>(workload: &Workload, kinds: &'a [Arc<dyn Kind>], keep: &Keep) -> Option<&'a Arc<dyn Kind>> {
+/// The server of a known kind that runs in a workload that is no store.
+fn embeds(workload: &Workload, kinds: &[Arc<dyn Kind>]) -> Option<&'static str> {
+    kinds.iter().find_map(|kind| match kind.recognises(workload) {
+        Recognition::Ask(greeting) => Some(greeting.program),
+        Recognition::Store | Recognition::No => None,
+    })
+}
+
+fn kind_of<'a>(
+    workload: &Workload,
+    kinds: &'a [Arc<dyn Kind>],
+    keep: &Keep,
+    answered: &BTreeSet<WorkloadId>,
+) -> Option<&'a Arc<dyn Kind>> {
     // A store that serves the repository itself, or is kept for another reason, is not backed up.
     if keep.reason(workload).is_some() {
         return None;
     }
-    kinds.iter().find(|kind| kind.recognises(workload))
+    kinds.iter().find(|kind| match kind.recognises(workload) {
+        Recognition::Store => true,
+        Recognition::Ask(_) => answered.contains(&workload.id),
+        Recognition::No => false,
+    })
 }
 
 /// The store at this address, if a kind of store still recognises it.
@@ -159,11 +198,12 @@ pub(super) fn store_at(
     workloads: &[Workload],
     kinds: &[Arc<dyn Kind>],
     keep: &Keep,
+    answered: &BTreeSet<WorkloadId>,
 ) -> Option<Result<Arc<dyn Store>, StoreError>> {
     let is_mine = |workload: &&Workload| workload.address.project == address.project;
     let mine: Vec<Workload> = workloads.iter().filter(is_mine).cloned().collect();
     let workload = mine.iter().find(|workload| workload.address == *address)?;
-    let kind = kind_of(workload, kinds, keep)?;
+    let kind = kind_of(workload, kinds, keep, answered)?;
     let store = name_of(kind, workload).and_then(|name| kind.store(name, workload, Neighbours::of(&mine)));
     Some(store)
 }
@@ -180,11 +220,12 @@ fn open_stores(
     workloads: &[Workload],
     kinds: &[Arc<dyn Kind>],
     keep: &Keep,
+    answered: &BTreeSet<WorkloadId>,
 ) -> Result<(Stores, BTreeMap<Address, Mode>), PlatformError> {
     let (mut stores, mut modes) = (Stores::new(), BTreeMap::new());
     let mut names: BTreeMap<StoreName, &str> = BTreeMap::new();
     for workload in workloads {
-        if let Some(kind) = kind_of(workload, kinds, keep) {
+        if let Some(kind) = kind_of(workload, kinds, keep, answered) {
             let address = &workload.address;
             let name = name_of(kind, workload)?;
             if let Some(other) = names.insert(name.clone(), &workload.container) {

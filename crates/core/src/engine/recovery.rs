@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::deadline::asked;
+use super::look::Seen;
 use super::platform;
 use super::site::{Run, Site};
 use super::start::{Degraded, Hands, Target, once_each, removed, settled, targets};
@@ -33,13 +34,13 @@ impl Site {
     /// Asks the stores, as far as they are still known: the last resort needs none of them. Returns what is left.
     async fn reap_stores(&self, run: &Run, intent: &Intent) -> Vec<String> {
         let cx = self.cx(run);
-        let (workloads, unlisted) = match self.machine.catalog.workloads().await {
-            Ok(workloads) => (workloads, None),
-            Err(error) => (Vec::new(), Some(error.to_string())),
+        let (Seen { workloads, answered }, unlisted) = match self.seen(&intent.platform).await {
+            Ok(seen) => (seen, None),
+            Err(error) => (Seen::default(), Some(error.to_string())),
         };
         let worked_on = intent.workloads.iter().filter(|entry| entry.worked_on);
         let reaped = join_all(worked_on.map(async |entry| {
-            let store = platform::store_at(&entry.address, &workloads, &self.kinds, &self.keep);
+            let store = platform::store_at(&entry.address, &workloads, &self.kinds, &self.keep, &answered);
             let (store, unknown) = match store.transpose() {
                 Ok(store) => (store, None),
                 Err(error) => (None, Some(error)),

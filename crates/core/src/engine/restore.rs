@@ -96,6 +96,10 @@ pub async fn restore(
     let Examined { pairs, tasks, logins } = examined;
     run.check()?;
     let plan = plan_of(&platform, &pairs);
+    if unfinished.is_none() {
+        let around = site.machine.catalog.neighbours().await.unwrap_or_default();
+        site.must_be_startable(&plan, &around).await?;
+    }
     let no_way_back = unfinished.map_or(wanted.no_way_back, |intent| intent.no_way_back);
     let copied = to_copy(site, &platform, &pairs, unfinished, no_way_back).await?;
     let intent = note(site, run, held, &plan, wanted, unfinished).await?;

@@ -7,15 +7,16 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::keep::Keep;
+use super::look::{self, Eyes, Seen};
 use super::machine::Machine;
-use super::platform::{self, Platform};
+use super::platform::Platform;
 use super::start::Hands;
 use crate::backups::{Backups, Damage, Holder, Lease, LeaseError};
 use crate::engine::errors::{Error, PreflightError};
 use crate::events::{Reporter, Step};
 use crate::manifest::{Manifest, Mode, StoreRecord};
 use crate::names::{BackupId, Project, RunId};
-use crate::ports::RepositoryError;
+use crate::ports::{EngineError, RepositoryError};
 use crate::retention::{CLOCK_TOLERANCE, Policy};
 use crate::stores::{Cx, Kind, StoreError};
 
@@ -45,6 +46,8 @@ pub struct StandstillRules {
     pub mode: Mode,
     /// For how long at most; none: [`super::limits::STANDSTILL`], and no limit where the clients wait for a drain.
     pub max: Option<Duration>,
+    /// How long a backup waits for jobs that run once.
+    pub jobs: Duration,
 }
 
 /// Why a run may not begin, and whether it has left nothing behind.
@@ -103,10 +106,22 @@ impl Run {
 }
 
 impl Site {
+    fn eyes(&self) -> Eyes<'_> {
+        Eyes {
+            catalog: &*self.machine.catalog,
+            reach: &*self.machine.reach,
+            clock: &*self.machine.clock,
+        }
+    }
+
+    /// Looks at the platform's workloads, and inside them.
+    pub(super) async fn seen(&self, platform: &Project) -> Result<Seen, EngineError> {
+        look::observe(self.eyes(), &self.kinds, &self.keep, Some(platform)).await
+    }
+
     /// Finds the platform: the one named, or the only one.
     pub async fn platform(&self, wanted: Option<&Project>) -> Result<Platform, Error> {
-        let workloads = self.machine.catalog.workloads().await?;
-        Ok(platform::find(workloads, &self.kinds, &self.keep, wanted)?)
+        look::look(self.eyes(), &self.kinds, &self.keep, wanted).await
     }
 
     /// Reads a backup whole, as a step of the run, and returns what is not as its manifest says. Where a

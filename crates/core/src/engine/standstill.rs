@@ -6,7 +6,7 @@
 
 mod check;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub struct Standstill {
     stores: BTreeMap<StoreName, Managed>,
     /// Stores that the run itself has started, stopped or paused, as it last left them.
     moved: Mutex<BTreeMap<StoreName, Moved>>,
+    /// Jobs that ended by themselves before they were stopped.
+    ended: Mutex<BTreeSet<Address>>,
     stopping: Timestamp,
     began: Timestamp,
     clock: Duration,
@@ -140,6 +142,7 @@ impl Standstill {
             stopped: entries.iter().map(|entry| Managed::of(entry)).collect(),
             stores: stores.collect(),
             moved: Mutex::default(),
+            ended: Mutex::default(),
             stopping: hands.clock.now(),
             began: hands.clock.now(),
             clock: hands.clock.elapsed(),
@@ -194,6 +197,9 @@ impl Standstill {
             return Ok(());
         };
         let workload = &entry.workload;
+        if self.has_ended(entry).await {
+            return Ok(());
+        }
         let stopped =
             self.hands
                 .power
@@ -215,6 +221,22 @@ impl Standstill {
             }),
             None => Ok(()),
         }
+    }
+
+    /// What nothing restarts and has ended by itself since it was planned has done its work: it is not begun again.
+    async fn has_ended(&self, entry: &Entry) -> bool {
+        let workload = &entry.workload;
+        if self.holds_down || entry.store().is_some() || workload.restart != RestartPolicy::never() {
+            return false;
+        }
+        let now = self.hands.catalog.inspect(&workload.id).await;
+        let has_ended = now.is_ok_and(|now| !now.state.is_up() && now.started_at == workload.started_at);
+        if has_ended {
+            let address = workload.address.clone();
+            let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            ended.insert(address);
+        }
+        has_ended
     }
 
     /// Notes each workload's last start once all have stopped: one that a restart policy revived
@@ -351,7 +373,9 @@ impl Standstill {
         let stopped = |name: &StoreName| self.stopped.iter().any(|managed| managed.store.as_ref() == Some(name));
         let away = |name: &StoreName| moved.get(name).is_some_and(|moved| moved.footing != Footing::Running);
         let stores = self.stores.iter().filter(|(name, _)| !stopped(name) && away(name));
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let all = self.stopped.iter().chain(stores.map(|(_, managed)| managed));
+        let all = all.filter(|managed| !ended.contains(&managed.was.address));
         all.map(|managed| Target {
             policy_changed: self.holds_down && managed.was.restart != RestartPolicy::never(),
             was: managed.was.clone(),

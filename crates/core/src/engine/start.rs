@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use serde::Serialize;
@@ -50,6 +51,12 @@ impl Target {
                 ..now.clone()
             },
         }
+    }
+
+    /// How long it may take to become healthy: as long as its own health check gives it, if that is longer than we do.
+    fn patience(&self) -> Duration {
+        let own = self.was.health_takes;
+        own.map_or(HEALTHY_AGAIN, |takes| takes.max(HEALTHY_AGAIN))
     }
 }
 
@@ -213,7 +220,7 @@ impl Hands {
     async fn healthy(&self, target: &Target) -> Result<(), Degraded> {
         let awaited = self.until(target, |now| now.health != Some(Health::Starting));
         let what = format!("{} becoming healthy", target.was.address);
-        within(&*self.clock, HEALTHY_AGAIN, &what, awaited)
+        within(&*self.clock, target.patience(), &what, awaited)
             .await
             .unwrap_or_else(|overdue| Err(overdue.to_string()))
             .map_err(|cause| Degraded {
@@ -275,28 +282,59 @@ impl Hands {
     /// Awaits that every target is what it was: running, or paused; not restarted since by the
     /// engine; healthy if it was healthy. Returns those that are not.
     pub async fn confirm(&self, targets: &[Target]) -> Vec<Degraded> {
-        join_all(targets.iter().map(|target| self.confirm_one(target)))
-            .await
-            .into_iter()
-            .filter_map(Result::err)
-            .collect()
+        let confirmed = join_all(targets.iter().map(|target| self.confirm_one(target))).await;
+        let mut degraded: Vec<Degraded> = confirmed.into_iter().filter_map(Result::err).collect();
+        degraded.extend(self.cut_off(targets).await);
+        degraded
+    }
+
+    /// Containers that live in the network of one that was started again after them: they have lost it. Whether there
+    /// are any is a courtesy where the engine does not tell.
+    async fn cut_off(&self, targets: &[Target]) -> Vec<Degraded> {
+        let around = self.catalog.neighbours().await.unwrap_or_default();
+        let mut cut_off = Vec::new();
+        for neighbour in around.iter().filter(|neighbour| neighbour.network_of.is_some()) {
+            let lives_in = |target: &&Target| neighbour.lives_in_network_of(&target.was);
+            let Some(target) = targets.iter().find(lives_in) else {
+                continue;
+            };
+            let lender = self.look_up(target).await.ok().and_then(|lender| lender.started_at);
+            if neighbour.started_at < lender {
+                cut_off.push(Degraded {
+                    workload: neighbour.as_address(&target.was.address.project),
+                    cause: format!(
+                        "uses the network of {}, which was stopped and started: it has none until `docker restart {}`",
+                        target.was.address, neighbour.container
+                    ),
+                });
+            }
+        }
+        cut_off
     }
 
     async fn confirm_one(&self, target: &Target) -> Result<(), Degraded> {
         let was_healthy = target.was.health == Some(Health::Healthy) && target.was.state == State::Running;
+        let began = self.clock.elapsed();
+        let is_given_up = || self.clock.elapsed().saturating_sub(began) > HEALTHY_AGAIN;
         let look = async {
             let restarts = self.look(target).await?.restart_count;
-            self.until(target, |now| !was_healthy || now.health == Some(Health::Healthy))
-                .await?;
-            let now = self.look(target).await?.restart_count;
-            if now == restarts {
-                Ok(())
-            } else {
+            self.until(target, |now| match now.health {
+                Some(Health::Healthy) => true,
+                Some(Health::Unhealthy) => !was_healthy || is_given_up(),
+                Some(Health::Starting) | None => !was_healthy,
+            })
+            .await?;
+            let now = self.look(target).await?;
+            if now.restart_count != restarts {
                 Err("the engine keeps restarting it".to_owned())
+            } else if was_healthy && now.health == Some(Health::Unhealthy) {
+                Err("is unhealthy, was healthy".to_owned())
+            } else {
+                Ok(())
             }
         };
         let what = format!("{} becoming healthy", target.was.address);
-        within(&*self.clock, HEALTHY_AGAIN, &what, look)
+        within(&*self.clock, target.patience(), &what, look)
             .await
             .unwrap_or_else(|overdue| Err(overdue.to_string()))
             .map_err(|cause| Degraded {

@@ -1,4 +1,5 @@
-//! The order in which workloads stop and start: Compose's `depends_on`, and the network of another container. Pure.
+//! The order in which workloads stop and start: Compose's `depends_on`, and the network, processes or memory of another
+//! container. Pure.
 //!
 //! A start begins with what others depend on, a stop with what nobody depends on, as Compose does both.
 
@@ -60,13 +61,8 @@ fn needs(workloads: &[&Workload]) -> Vec<BTreeSet<usize>> {
         let services = dependencies(workload);
         let same = |other: &Workload| other.address.service == workload.address.service;
         let depends = |other: &Workload| services.contains_key(other.address.service.as_str()) && !same(other);
-        let network = |other: &Workload| {
-            workload
-                .network_of
-                .as_deref()
-                .is_some_and(|used| other.is_container(used))
-        };
-        let needed = indices(&|other| depends(other) || network(other), own);
+        let lender = |other: &Workload| workload.lives_in().any(|used| other.is_container(used));
+        let needed = indices(&|other| depends(other) || lender(other), own);
         needed.into_iter().collect()
     };
     workloads.iter().enumerate().map(of).collect()
@@ -136,6 +132,11 @@ mod tests {
             auto_remove: false,
             network_of: None,
             aliases: Vec::new(),
+            joined: Vec::new(),
+            health_takes: None,
+            ports: BTreeSet::new(),
+            mounts: Vec::new(),
+            contents: crate::workload::Contents::default(),
             labels: [(DEPENDS_ON.to_owned(), depends_on.to_owned())].into(),
             environment: Environment::default(),
             command: CommandLine::default(),
@@ -183,6 +184,11 @@ mod tests {
         let all = [sidecar, workload("vpn", "")];
         assert_eq!(starts(&all), [vec![1], vec![0]]);
         assert_eq!(stops(&all), [vec![0], vec![1]]);
+        let mut by_short_id = workload("sidecar", "");
+        by_short_id.joined = vec!["0123456789ab".into()];
+        let mut lender = workload("vpn", "");
+        lender.id = WorkloadId::new("0123456789abcdef");
+        assert_eq!(starts(&[by_short_id, lender]), [vec![1], vec![0]]);
     }
 
     #[test]

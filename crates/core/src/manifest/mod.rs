@@ -4,6 +4,7 @@
 //! The format only ever grows by a new version: what stands here is read for ever.
 
 mod inventory;
+mod left_out;
 mod watermark;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use inventory::{Count, Inventory};
+pub use left_out::{DataKind, LeftOut};
 pub use watermark::{Watermark, Watermarks};
 
 use crate::names::{Address, ArtifactName, BackupId, Project, RunId, StoreKind, StoreName};
@@ -139,6 +141,9 @@ pub struct WorkloadRecord {
     pub action: String,
     /// Why.
     pub reason: String,
+    /// What it keeps that the backup does not hold; none for a store, and where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<Vec<LeftOut>>,
 }
 
 /// One store's share of a backup.

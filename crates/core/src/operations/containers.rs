@@ -20,7 +20,11 @@ pub(super) async fn plan(site: &Site, wanted: Option<&Project>) -> Result<Plan, 
     // A plan is shown also while the repository does not answer.
     if let Ok(Some(newest)) = site.backups.newest().await {
         plan.expect(&newest.stores);
+        plan.measure_as(&newest.workloads);
     }
+    let around = site.machine.catalog.neighbours().await?;
+    plan.look_around(&around);
+    plan.hindered(site.startable(&plan, &around).await?);
     Ok(plan)
 }
 

@@ -1,10 +1,12 @@
 //! Reading the platform: which workloads there are and what they do. Changes nothing.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
-use super::EngineError;
+use super::{EngineError, Neighbour};
 use crate::names::WorkloadId;
-use crate::workload::Workload;
+use crate::workload::{Contents, Workload};
 
 /// The engine's containers, as they are at the moment of asking.
 #[async_trait]
@@ -18,4 +20,23 @@ pub trait Catalog: Send + Sync {
     ///
     /// Fails with [`EngineError::Gone`] once the container is removed.
     async fn inspect(&self, id: &WorkloadId) -> Result<Workload, EngineError>;
+
+    /// Looks inside these workloads: which processes each runs, and, in those that run none, which of `files` lie where
+    /// something is mounted. One that cannot be looked into, for whatever reason, is left out.
+    async fn contents(
+        &self,
+        workloads: &[Workload],
+        files: &[&str],
+    ) -> Result<BTreeMap<WorkloadId, Contents>, EngineError>;
+
+    /// The bytes in the engine's volumes, by their names, as far as it tells within seconds: it may have to read through
+    /// all of them.
+    async fn volume_sizes(&self) -> Result<BTreeMap<String, u64>, EngineError>;
+
+    /// Every container of the engine that runs, but for those of our own making.
+    async fn neighbours(&self) -> Result<Vec<Neighbour>, EngineError>;
+
+    /// Which of these files and folders of the engine's host are gone; none where this process does not see that host's
+    /// files. `of` is a container of that engine.
+    async fn missing(&self, of: &WorkloadId, paths: &[String]) -> Result<Option<Vec<String>>, EngineError>;
 }

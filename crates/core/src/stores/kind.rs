@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Neighbours, Store, StoreError};
+use super::{Neighbours, Recognition, Store, StoreError};
 use crate::manifest::Mode;
 use crate::names::{StoreKind, StoreName};
 use crate::workload::Workload;
@@ -12,8 +12,15 @@ pub trait Kind: Send + Sync {
     /// The kind's name: `postgres`.
     fn kind(&self) -> StoreKind;
 
-    /// Whether a workload is a store of this kind, from its image, environment and labels alone.
-    fn recognises(&self, workload: &Workload) -> bool;
+    /// Whether a workload is a store of this kind: by what runs in it, by what it was told to start and, where neither
+    /// tells, by names. What its operator says of it settles the matter.
+    fn recognises(&self, workload: &Workload) -> Recognition;
+
+    /// Files whose presence in a folder tells data of this kind, as paths below the place where a volume is mounted.
+    /// They are looked for in what does not run.
+    fn data_files(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// What the operator calls the store that the workload is; none: it is called after its service.
     fn name(&self, _workload: &Workload) -> Result<Option<StoreName>, StoreError> {

@@ -216,6 +216,7 @@ async fn clients_start_at_the_limit_of_the_standstill_and_the_backup_fails() {
         world.standstill = StandstillRules {
             mode,
             max: (limit != 600).then(|| Duration::from_secs(limit)),
+            ..StandstillRules::default()
         };
         let before = world.picture();
         world.faults.on(method).of("db").hangs();
@@ -401,7 +402,9 @@ async fn a_refused_credential_stops_nothing_and_says_how_to_give_another() {
         }));
     let told = world.backup().await;
     assert_eq!(told.exit(), Exit::Preflight);
-    assert!(told.words().contains("(set DB_PASSWORD)"), "{}", told.words());
+    let hint = "(set DB_PASSWORD; if it is no store that is to be backed up, say so: \
+                kind = \"none\" in [stores.<container>], or the label stillpoint.kind: none)";
+    assert!(told.words().contains(hint), "{}", told.words());
     assert!(
         !world
             .faults

@@ -10,6 +10,7 @@ mod missing;
 mod naming;
 mod passwords;
 mod plan;
+mod platforms;
 mod prune;
 mod recovery;
 mod restore;

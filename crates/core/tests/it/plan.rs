@@ -196,3 +196,75 @@ fn a_state_that_is_up_has_a_process() {
     assert!(State::Running.is_up() && State::Paused.is_up());
     assert!(!State::Created.is_up() && !State::Exited.is_up());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_inside_an_application_is_a_store_if_it_serves_others() -> anyhow::Result<()> {
+    let world = sample::world();
+    let inside = ["app", "fakestore"];
+    world.add(
+        Container::store("cache", &[("rows of cache", 1)])
+            .of_image("acme/cache:1")
+            .runs(&inside),
+    );
+    world.add(Container::client("app").of_image("acme/app:1").runs(&inside));
+    let plan = world.operations().plan(None).await?;
+    let lines = lines(&plan);
+    assert!(
+        is(&lines, "cache", "store", "leave", "pinned while it runs"),
+        "{lines:?}"
+    );
+    assert!(is(&lines, "app", "client", "stop", "may write to stores"), "{lines:?}");
+    let warnings: Vec<String> = plan.warnings().collect();
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.starts_with("app looks like a database (fakestore, run for itself)")),
+        "{warnings:?}"
+    );
+    Ok(())
+}
+
+/// What is left out, as `<workload>: <what>`.
+fn left_out(plan: &Plan) -> Vec<String> {
+    let all = plan.entries.iter().flat_map(|entry| {
+        let left_out = entry.left_out.iter().flatten();
+        left_out.map(|one| format!("{}: {one}", entry.workload.address))
+    });
+    all.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_backup_does_not_hold_is_named() -> anyhow::Result<()> {
+    let world = World::of([
+        Container::store("db", &[("rows", 1)]).with_volume("db-data", "/data"),
+        Container::client("helper").with_volume("db-data", "/data"),
+        Container::client("web")
+            .with_volume("web-data", "/var/lib/web")
+            .with_folder("/srv/uploads", "/uploads")
+            .with_folder("/var/run/docker.sock", "/var/run/docker.sock"),
+        Container::client("orders").runs(&["docker-entrypoint.sh mysqld", "mysqld --port=1"]),
+        Container::client("search").runs(&["java -Xmx1g org.elasticsearch.bootstrap.Elasticsearch"]),
+        Container::client("documents").of_image("mongo:8"),
+        Container::client("browse").of_image("mongo-express:1"),
+        Container::client("etcd").of_image("quay.io/coreos/etcd:v3.5"),
+    ]);
+    let plan = world.operations().plan(None).await?;
+    assert_eq!(
+        left_out(&plan),
+        [
+            "documents: database MongoDB",
+            "etcd: database etcd",
+            "orders: database MySQL",
+            "search: database Elasticsearch",
+            "web: volume web-data at /var/lib/web",
+            "web: folder /srv/uploads at /uploads",
+        ]
+    );
+    let named: Vec<String> = plan.warnings().map(|warning| warning[..9].to_owned()).collect();
+    assert_eq!(
+        named,
+        ["documents", "orders lo", "search lo"],
+        "what is kept is no client"
+    );
+    Ok(())
+}

@@ -209,6 +209,7 @@ fn the_workloads_are_those(workloads: &[WorkloadRecord]) {
         role: "client".into(),
         action: "leave".into(),
         reason: "paused: frozen, it cannot write".into(),
+        left_out: None,
     };
     assert_eq!(workloads.last(), Some(&paused));
 }

@@ -9,7 +9,7 @@ use crate::Setting;
 use crate::settings::{self, Key, PASSWORD, Shape, USER};
 
 /// Where clients connect, unless a setting or the command line says otherwise.
-const PORT: u16 = 4222;
+pub(super) const PORT: u16 = 4222;
 
 /// The accounts that have a login each.
 const ACCOUNTS: Key = Key {

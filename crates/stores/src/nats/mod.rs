@@ -35,26 +35,37 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
-use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::stores::{
-    Cx, Kind, Neighbours, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack, Written,
+    Cx, Greeting, Kind, Neighbours, Pinned, Preflight, Recognition, Source, Staged, Store, StoreError, WayBack, Written,
 };
 use stillpoint_core::workload::Workload;
 
+use crate::recognise::Signs;
 use crate::settings::Declared;
-use crate::{Setting, labelled};
+use crate::{Setting, recognise};
 use access::Access;
 use load::Load;
 
 const KIND: &str = "nats";
 
-/// What images of the server are called: the official image, and those of its makers and others
-/// (`synadia/nats-server`, `bitnami/nats`). Tools have names of their own (`nats-box`,
-/// `prometheus-nats-exporter`, `nats-streaming`, which is another server).
-const IMAGES: [&str; 2] = ["nats", "nats-server"];
+/// A server speaks first. `nats-streaming` is another server.
+const SIGNS: Signs = Signs {
+    servers: &["nats-server"],
+    not_with: &[],
+    greeting: Greeting {
+        port: access::PORT,
+        say: b"",
+        answers: &[b"INFO {"],
+        program: "nats-server",
+    },
+    variables: &[],
+    images: &["nats"],
+    no_images: &["account", "box", "exporter", "nack", "streaming", "surveyor", "ui"],
+    files: &["jetstream"],
+};
 
 /// What this kind can be told. The image has no tool that reads a file.
 pub const DECLARED: Declared = Declared {
@@ -80,12 +91,12 @@ impl Kind for Nats {
         StoreKind::new(KIND)
     }
 
-    /// By its image's name alone: the server needs no variable, and its configuration is a file.
-    fn recognises(&self, workload: &Workload) -> bool {
-        match labelled(workload) {
-            Some(kind) => kind == KIND,
-            None => IMAGES.contains(&image_name(&workload.image)),
-        }
+    fn recognises(&self, workload: &Workload) -> Recognition {
+        recognise(KIND, &SIGNS, workload)
+    }
+
+    fn data_files(&self) -> &'static [&'static str] {
+        SIGNS.files
     }
 
     fn store(

@@ -34,22 +34,53 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
-use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::stores::{
-    Cx, Kind, Neighbours, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack, Written,
+    Cx, Greeting, Kind, Neighbours, Pinned, Preflight, Recognition, Source, Staged, Store, StoreError, WayBack, Written,
 };
 use stillpoint_core::workload::Workload;
 
+use crate::recognise::Signs;
 use crate::settings::{Declared, PASSWORD, PORT, USER};
-use crate::{Setting, labelled};
+use crate::{Setting, recognise};
 use access::Access;
 use load::Load;
 use tools::Compression;
 
 const KIND: &str = "postgres";
+
+/// Images of the official sort set `PGDATA`, a client's does not. A server greets nobody: it answers the wish for TLS.
+const SIGNS: Signs = Signs {
+    servers: &["postgres", "postmaster"],
+    not_with: &[],
+    greeting: Greeting {
+        port: stillpoint_pg::PORT,
+        say: &[0, 0, 0, 8, 4, 210, 22, 47],
+        answers: &[b"S", b"N"],
+        program: "postgres",
+    },
+    variables: &["PGDATA"],
+    images: &[
+        "pgvector",
+        "postgis",
+        "postgres",
+        "spilo",
+        "supabase/postgres",
+        "timescaledb",
+    ],
+    no_images: &[
+        "admin", "agent", "backup", "bouncer", "exporter", "meta", "pgpool", "pgweb", "rest",
+    ],
+    files: &[
+        "PG_VERSION",
+        "data/PG_VERSION",
+        "pgdata/PG_VERSION",
+        "pgroot/data/PG_VERSION",
+        "18/docker/PG_VERSION",
+    ],
+};
 
 /// What this kind can be told.
 pub const DECLARED: Declared = Declared {
@@ -75,24 +106,12 @@ impl Kind for Postgres {
         StoreKind::new(KIND)
     }
 
-    /// A server of the official image or one made from it: such images set `PGDATA`, and their
-    /// entrypoint refuses to start without one of three variables. A tool made from the same image
-    /// (a dump script) is told where its server is, and is no store.
-    fn recognises(&self, workload: &Workload) -> bool {
-        if let Some(kind) = labelled(workload) {
-            return kind == KIND;
-        }
-        let has = |name: &str| workload.environment.get(name).is_some();
-        let server = [
-            "POSTGRES_PASSWORD",
-            "POSTGRES_PASSWORD_FILE",
-            "POSTGRES_HOST_AUTH_METHOD",
-        ]
-        .map(has)
-        .contains(&true);
-        let tool =
-            ["PGHOST", "POSTGRES_HOST"].map(has).contains(&true) || image_name(&workload.image).contains("backup");
-        has("PGDATA") && server && !tool
+    fn recognises(&self, workload: &Workload) -> Recognition {
+        recognise(KIND, &SIGNS, workload)
+    }
+
+    fn data_files(&self) -> &'static [&'static str] {
+        SIGNS.files
     }
 
     fn store(

@@ -16,7 +16,7 @@ use crate::Setting;
 use crate::settings::{self, PASSWORD, USER};
 use crate::toolbox::{Secret, guarded};
 
-const PORT: u16 = 6379;
+pub(super) const PORT: u16 = 6379;
 
 /// The user that a server has before anybody makes one.
 const DEFAULT_USER: &str = "default";

@@ -28,17 +28,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
-use stillpoint_core::engine::keep::image_name;
 use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::stores::{
-    Cx, Kind, Neighbours, Pinned, Preflight, Source, Staged, Store, StoreError, WayBack, Written,
+    Cx, Greeting, Kind, Neighbours, Pinned, Preflight, Recognition, Source, Staged, Store, StoreError, WayBack, Written,
 };
 use stillpoint_core::workload::Workload;
 
-use crate::Setting;
+use crate::recognise::Signs;
 use crate::settings::{Declared, PASSWORD, PORT, USER};
+use crate::{Setting, recognise};
 use access::Access;
 use layout::Layout;
 use restore::Restore;
@@ -46,15 +46,36 @@ use versions::Version;
 
 const KIND: &str = "valkey";
 
-/// Images of the servers, as their makers and the usual repackagers call them.
-const IMAGES: [&str; 6] = [
-    "redis",
-    "redis-stack",
-    "redis-stack-server",
-    "valkey",
-    "valkey-bundle",
-    "valkey-server",
-];
+/// A server that wants a password answers a `PING` with an error of its protocol.
+const SIGNS: Signs = Signs {
+    servers: &["redis-server", "redis-stack-server", "valkey-server"],
+    not_with: &["[sentinel]", "--sentinel", "sentinel.conf"],
+    greeting: Greeting {
+        port: access::PORT,
+        say: b"PING\r\n",
+        answers: &[
+            b"+PONG",
+            b"-NOAUTH",
+            b"-LOADING",
+            b"-DENIED",
+            b"-ERR operation not permitted",
+        ],
+        program: "redis-server or valkey-server",
+    },
+    variables: &[],
+    images: &["redis", "valkey"],
+    no_images: &[
+        "admin",
+        "backup",
+        "commander",
+        "exporter",
+        "insight",
+        "operator",
+        "sentinel",
+        "ui",
+    ],
+    files: &["dump.rdb", "appendonlydir/appendonly.aof.manifest", "appendonly.aof"],
+};
 
 /// The program with which files are read.
 const CAT: &str = "cat";
@@ -83,12 +104,12 @@ impl Kind for Valkey {
         StoreKind::new(KIND)
     }
 
-    /// A container of a server's image that does not run one of its other programs.
-    fn recognises(&self, workload: &Workload) -> bool {
-        match crate::labelled(workload) {
-            Some(kind) => kind == KIND,
-            None => IMAGES.contains(&image_name(&workload.image)) && !options::is_no_server(workload),
-        }
+    fn recognises(&self, workload: &Workload) -> Recognition {
+        recognise(KIND, &SIGNS, workload)
+    }
+
+    fn data_files(&self) -> &'static [&'static str] {
+        SIGNS.files
     }
 
     fn store(
@@ -193,47 +214,5 @@ impl Store for ValkeyStore {
 
     fn way_back(&self) -> WayBack<'_> {
         WayBack::Aside(self)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::options::tests::workload;
-    use super::*;
-
-    fn known(image: &str, command: &[&str]) -> bool {
-        Valkey::new(Setting::none()).recognises(&workload(image, command, &[]))
-    }
-
-    #[test]
-    fn servers_are_known_by_their_images() {
-        for image in [
-            "valkey/valkey:8",
-            "redis:7-alpine",
-            "docker.io/bitnami/redis:7.2",
-            "registry.example:5000/valkey",
-        ] {
-            assert!(known(image, &["docker-entrypoint.sh"]), "{image}");
-        }
-        for image in [
-            "oliver006/redis_exporter:v1",
-            "redis/redisinsight:2",
-            "postgres:17",
-            "myapp-redis-worker",
-        ] {
-            assert!(!known(image, &["docker-entrypoint.sh"]), "{image}");
-        }
-        assert!(!known("redis:7", &["redis-sentinel", "/etc/sentinel.conf"]));
-    }
-
-    #[test]
-    fn the_label_decides() {
-        let mut labelled = workload("acme/cache:1", &[], &[]);
-        labelled.labels.insert("stillpoint.kind".into(), "valkey".into());
-        let kind = Valkey::new(Setting::none());
-        assert!(kind.recognises(&labelled));
-        let mut none = workload("redis:7", &[], &[]);
-        none.labels.insert("stillpoint.kind".into(), "none".into());
-        assert!(!kind.recognises(&none));
     }
 }

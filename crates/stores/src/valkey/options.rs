@@ -8,25 +8,6 @@ use stillpoint_core::workload::{Environment, Workload};
 /// `redis/redis-stack`).
 const EXTRA: [&str; 3] = ["VALKEY_EXTRA_FLAGS", "REDIS_EXTRA_FLAGS", "REDIS_ARGS"];
 
-/// Programs of the same images that serve no data.
-const NO_SERVERS: [&str; 8] = [
-    "redis-benchmark",
-    "redis-cli",
-    "redis-sentinel",
-    "valkey-benchmark",
-    "valkey-cli",
-    "valkey-sentinel",
-    "--sentinel",
-    "sentinel.conf",
-];
-
-/// Whether the container runs something else than a server of data.
-pub(super) fn is_no_server(workload: &Workload) -> bool {
-    let of_path = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
-    let mut words = workload.command.words().flat_map(str::split_whitespace).map(of_path);
-    words.any(|word| NO_SERVERS.contains(&word.as_str()))
-}
-
 /// The value of an option of the server: `--requirepass`. The last one holds, as for the server.
 pub(super) fn option(workload: &Workload, name: &str) -> Option<String> {
     let mut extra = EXTRA
@@ -124,19 +105,5 @@ pub(super) mod tests {
             None
         );
         assert_eq!(password(&["valkey-server", "--requirepass"], &[]), None);
-    }
-
-    #[test]
-    fn what_serves_no_data_is_no_server() {
-        let no_server = |command: &[&str]| is_no_server(&workload("redis:7", command, &[]));
-        for command in [
-            &["docker-entrypoint.sh", "redis-sentinel", "/etc/sentinel.conf"][..],
-            &["redis-server", "/etc/s.conf", "--sentinel"],
-            &["sh", "-c", "sleep 5; /usr/bin/valkey-cli -h cache ping"],
-        ] {
-            assert!(no_server(command), "{command:?}");
-        }
-        assert!(!no_server(&["docker-entrypoint.sh", "redis-server", "--save", "60 1"]));
-        assert!(!no_server(&[]));
     }
 }

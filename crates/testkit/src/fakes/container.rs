@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{Address, Project, WorkloadId};
 use stillpoint_core::stores::Old;
-use stillpoint_core::workload::{CommandLine, Environment, Health, RestartPolicy, State, Workload};
+use stillpoint_core::workload::{
+    CommandLine, Contents, Environment, Health, Mount, MountSource, RestartPolicy, State, Workload,
+};
 
 use super::tools::to_text;
 
@@ -92,6 +94,8 @@ pub struct Container {
     /// It has ended already, and the engine does not know.
     pub(super) is_dead: bool,
     pub(super) stopped_by_hand: bool,
+    /// What a look inside it shows while it runs.
+    pub(super) inside: Contents,
 }
 
 impl Container {
@@ -106,6 +110,7 @@ impl Container {
             ends: None,
             is_dead: false,
             stopped_by_hand: false,
+            inside: Contents::default(),
         }
     }
 
@@ -166,6 +171,13 @@ impl Container {
         self
     }
 
+    /// With a health check that gives it so long to become healthy.
+    #[must_use]
+    pub fn gives_health(mut self, span: Duration) -> Self {
+        self.workload.health_takes = Some(span);
+        self
+    }
+
     /// With a health check that passes so long after the start.
     #[must_use]
     pub fn healthy_after(mut self, span: Duration) -> Self {
@@ -191,6 +203,49 @@ impl Container {
     pub fn told(mut self, variables: &[&str]) -> Self {
         let variables = variables.iter().map(|variable| (*variable).to_owned());
         self.workload.environment = Environment::parse(variables);
+        self
+    }
+
+    /// Made of this image.
+    #[must_use]
+    pub fn of_image(mut self, image: &str) -> Self {
+        image.clone_into(&mut self.workload.image);
+        self
+    }
+
+    /// That writes to this volume of the engine.
+    #[must_use]
+    pub fn with_volume(self, name: &str, at: &str) -> Self {
+        self.with_mount(MountSource::Volume(name.to_owned()), at)
+    }
+
+    /// That writes to this folder of the host.
+    #[must_use]
+    pub fn with_folder(self, path: &str, at: &str) -> Self {
+        self.with_mount(MountSource::Host(path.to_owned()), at)
+    }
+
+    fn with_mount(mut self, source: MountSource, at: &str) -> Self {
+        self.workload.mounts.push(Mount {
+            source,
+            at: at.to_owned(),
+            writable: true,
+        });
+        self
+    }
+
+    /// In which these command lines run.
+    #[must_use]
+    pub fn runs(mut self, processes: &[&str]) -> Self {
+        let line = |text: &&str| CommandLine::new(text.split(' ').map(ToOwned::to_owned));
+        self.inside.processes = Some(processes.iter().map(line).collect());
+        self
+    }
+
+    /// That was started then.
+    #[must_use]
+    pub fn that_began(mut self, at: Timestamp) -> Self {
+        self.workload.started_at = Some(at);
         self
     }
 
@@ -303,6 +358,11 @@ fn workload(service: &str) -> Workload {
         auto_remove: false,
         network_of: None,
         aliases: Vec::new(),
+        joined: Vec::new(),
+        health_takes: None,
+        ports: BTreeSet::new(),
+        mounts: Vec::new(),
+        contents: Contents::default(),
         labels: BTreeMap::new(),
         environment: Environment::default(),
         command: CommandLine::default(),

@@ -1,19 +1,23 @@
 //! The simulated engine's `Catalog` and `Power`. Like a real one it goes on with what it was asked
 //! to do when the process that asked has died.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use stillpoint_core::names::{Project, WorkloadId};
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
-use stillpoint_core::ports::{Catalog, Clock, EngineError, Power};
-use stillpoint_core::workload::{RestartPolicy, State, Workload};
+use stillpoint_core::ports::{Catalog, Clock, EngineError, Neighbour, Power};
+use stillpoint_core::workload::{Contents, MountSource, RestartPolicy, State, Workload};
 
 use super::container::Container;
 use super::world::World;
 
 /// How long a start takes.
 const START: Duration = Duration::from_millis(100);
+
+/// How large each volume is.
+const VOLUME_SIZE: u64 = 1 << 20;
 
 /// The exit code of a process that was killed.
 const KILLED: i64 = 137;
@@ -38,6 +42,58 @@ impl Catalog for FakeEngine {
 
     async fn inspect(&self, id: &WorkloadId) -> Result<Workload, EngineError> {
         self.world.with(id, Container::look)
+    }
+
+    async fn contents(
+        &self,
+        workloads: &[Workload],
+        _files: &[&str],
+    ) -> Result<BTreeMap<WorkloadId, Contents>, EngineError> {
+        let inside = |workload: &Workload| {
+            let seen = self.world.with(&workload.id, |container, now| {
+                let is_up = container.look(now).state.is_up();
+                is_up.then(|| container.inside.clone())
+            });
+            Some((workload.id.clone(), seen.ok()??))
+        };
+        Ok(workloads.iter().filter_map(inside).collect())
+    }
+
+    async fn neighbours(&self) -> Result<Vec<Neighbour>, EngineError> {
+        let running = self
+            .world
+            .workloads()
+            .into_iter()
+            .filter(|workload| workload.state.is_up());
+        let of_platform = running.map(|workload| Neighbour {
+            id: workload.id,
+            container: workload.container,
+            image: workload.image,
+            project: Some(workload.address.project),
+            network_of: workload.network_of,
+            started_at: workload.started_at,
+            networks: vec!["backend".to_owned()],
+            addresses: Vec::new(),
+            gateways: Vec::new(),
+        });
+        Ok(of_platform.chain(self.world.outsiders()).collect())
+    }
+
+    async fn missing(&self, _of: &WorkloadId, paths: &[String]) -> Result<Option<Vec<String>>, EngineError> {
+        let missing = self.world.missing();
+        Ok(Some(
+            paths.iter().filter(|path| missing.contains(*path)).cloned().collect(),
+        ))
+    }
+
+    async fn volume_sizes(&self) -> Result<BTreeMap<String, u64>, EngineError> {
+        let workloads = self.world.workloads();
+        let mounts = workloads.iter().flat_map(|workload| &workload.mounts);
+        let sizes = mounts.filter_map(|mount| match &mount.source {
+            MountSource::Volume(name) => Some((name.clone(), VOLUME_SIZE)),
+            _ => None,
+        });
+        Ok(sizes.collect())
     }
 }
 

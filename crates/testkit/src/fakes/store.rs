@@ -14,10 +14,10 @@ use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, Workload
 use stillpoint_core::ports::{Command, Control, EngineError, Process};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_core::stores::{
-    Aside, Copied, Cx, Drained, Footing, Kind, Neighbours, Old, Pinned, Preflight, Source, Staged, Store, StoreError,
-    WayBack, Written,
+    Aside, Copied, Cx, Drained, Footing, Greeting, Kind, Neighbours, Old, Pinned, Preflight, Recognition, Source,
+    Staged, Store, StoreError, WayBack, Written,
 };
-use stillpoint_core::workload::{State, Workload};
+use stillpoint_core::workload::{CommandLine, State, Workload};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
 use super::container::{COLD_IMAGE, Data, FROZEN_IMAGE, STORE_IMAGE};
@@ -25,6 +25,15 @@ use super::tools::{Rows, from_text};
 use super::world::World;
 
 const PORT: u16 = 1;
+
+/// A server of this kind tells what it holds.
+const GREETING: Greeting = Greeting {
+    port: PORT,
+    say: b"",
+    answers: &[b"rows "],
+    program: "fakestore",
+};
+
 const VERSION: &str = "1.0";
 /// What a cold store says that it needs for a while.
 const SPOOLED: u64 = 1 << 10;
@@ -45,8 +54,18 @@ impl Kind for FakeKind {
         kind()
     }
 
-    fn recognises(&self, workload: &Workload) -> bool {
-        [STORE_IMAGE, COLD_IMAGE, FROZEN_IMAGE].contains(&workload.image.as_str())
+    fn recognises(&self, workload: &Workload) -> Recognition {
+        let processes = workload.contents.processes.iter().flatten();
+        if [STORE_IMAGE, COLD_IMAGE, FROZEN_IMAGE].contains(&workload.image.as_str()) {
+            Recognition::Store
+        } else if processes
+            .flat_map(CommandLine::programs)
+            .any(|program| program == "fakestore")
+        {
+            Recognition::Ask(GREETING)
+        } else {
+            Recognition::No
+        }
     }
 
     fn name(&self, workload: &Workload) -> Result<Option<StoreName>, StoreError> {

@@ -1,7 +1,7 @@
 //! The simulated world: one host with an engine and its containers, one repository, one clock. What
 //! a test wants to know of it is asked here; what it wants to go wrong is told to its [`Faults`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use stillpoint_core::engine::site::{Site, StandstillRules};
 use stillpoint_core::names::{Project, WorkloadId};
 use stillpoint_core::operations::Local;
 use stillpoint_core::ports::power::Intent;
-use stillpoint_core::ports::{Clock, EngineError, Guard, Locks};
+use stillpoint_core::ports::{Clock, EngineError, Guard, Locks, Neighbour};
 use stillpoint_core::retention::Policy;
 use stillpoint_core::workload::{State, Workload};
 use tokio_util::sync::CancellationToken;
@@ -64,6 +64,10 @@ struct Inner {
     /// Containers beside others: of which, and the run that made it.
     siblings: BTreeMap<String, (WorkloadId, String)>,
     interrupt: CancellationToken,
+    /// Containers that belong to no platform.
+    outsiders: Vec<Neighbour>,
+    /// What is gone of the host's files and folders.
+    missing: BTreeSet<String>,
 }
 
 impl World {
@@ -167,6 +171,32 @@ impl World {
     pub fn add(&self, container: Container) {
         let id = container.workload.id.to_string();
         self.lock().containers.insert(id, container);
+    }
+
+    /// Runs a container that belongs to no platform.
+    pub fn add_outsider(&self, outsider: Neighbour) {
+        self.lock().outsiders.push(outsider);
+    }
+
+    pub(super) fn outsiders(&self) -> Vec<Neighbour> {
+        self.lock().outsiders.clone()
+    }
+
+    /// Removes a file or folder of the host.
+    pub fn remove_from_host(&self, path: &str) {
+        self.lock().missing.insert(path.to_owned());
+    }
+
+    pub(super) fn missing(&self) -> BTreeSet<String> {
+        self.lock().missing.clone()
+    }
+
+    /// Its process ends by itself after so long, with success.
+    pub fn ends_after(&self, id: &str, span: Duration) {
+        let at = self.clock.now() + span;
+        if let Some(container) = self.lock().containers.get_mut(id) {
+            container.ends = Some((at, 0));
+        }
     }
 
     /// Removes a container, as `docker rm --force` does.

@@ -1,5 +1,6 @@
 //! Faults between us and a container engine, and in the locks of its host.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,10 +14,10 @@ use stillpoint_core::ports::journal::{JournalError, Loaded, Missing, OpenRun, Ph
 use stillpoint_core::ports::lock::LockError;
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
 use stillpoint_core::ports::{
-    ByteStream, Catalog, Command, Control, EngineError, Exit, Forward, Guard, Journal, Locks, Power, Process, Reach,
-    Shell, Spool, SpoolError, SpoolFile,
+    ByteStream, Catalog, Command, Control, EngineError, Exit, Forward, Guard, Journal, Locks, Neighbour, Power,
+    Process, Reach, Shell, Spool, SpoolError, SpoolFile,
 };
-use stillpoint_core::workload::{RestartPolicy, Workload};
+use stillpoint_core::workload::{Contents, RestartPolicy, Workload};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
@@ -82,6 +83,30 @@ impl Catalog for Faulty<dyn Catalog> {
     async fn inspect(&self, id: &WorkloadId) -> Result<Workload, EngineError> {
         let act = self.port.inspect(id);
         self.faults.pass(Method::CatalogInspect, id, act).await
+    }
+
+    async fn contents(
+        &self,
+        workloads: &[Workload],
+        files: &[&str],
+    ) -> Result<BTreeMap<WorkloadId, Contents>, EngineError> {
+        let act = self.port.contents(workloads, files);
+        self.faults.pass(Method::CatalogContents, "", act).await
+    }
+
+    async fn neighbours(&self) -> Result<Vec<Neighbour>, EngineError> {
+        let act = self.port.neighbours();
+        self.faults.pass(Method::CatalogNeighbours, "", act).await
+    }
+
+    async fn missing(&self, of: &WorkloadId, paths: &[String]) -> Result<Option<Vec<String>>, EngineError> {
+        let act = self.port.missing(of, paths);
+        self.faults.pass(Method::CatalogMissing, of, act).await
+    }
+
+    async fn volume_sizes(&self) -> Result<BTreeMap<String, u64>, EngineError> {
+        let act = self.port.volume_sizes();
+        self.faults.pass(Method::CatalogVolumeSizes, "", act).await
     }
 }
 

@@ -9,8 +9,8 @@ use stillpoint_core::manifest::{Inventory, Mode, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{
-    Aside, Copied, Cx, Drained, Footing, Kind, Neighbours, Old, Pinned, Preflight, Source, Staged, Store, StoreError,
-    WayBack, Written,
+    Aside, Copied, Cx, Drained, Footing, Kind, Neighbours, Old, Pinned, Preflight, Recognition, Source, Staged, Store,
+    StoreError, WayBack, Written,
 };
 use stillpoint_core::workload::Workload;
 
@@ -56,7 +56,7 @@ impl Kind for FaultyKind {
         self.port.kind()
     }
 
-    fn recognises(&self, workload: &Workload) -> bool {
+    fn recognises(&self, workload: &Workload) -> Recognition {
         self.port.recognises(workload)
     }
 

@@ -8,9 +8,14 @@ use super::{Testbed, beside, owner, places, reap};
 
 impl Testbed {
     /// Runs a further service of the platform: `docker run OPTIONS IMAGE COMMAND`, by the name that the image has in
-    /// [`images`](super::images). Returns the container's id as soon as it was started.
+    /// [`images`](super::images), or by a tag (`acme-db:1`). Returns the container's id as soon as it was started.
     pub fn guest(&self, service: &str, image: &str, options: &[&str], command: &[&str]) -> Result<String> {
         reap::first()?;
+        let tag = if image.contains(':') {
+            image.to_owned()
+        } else {
+            places::image(image)?
+        };
         let labels = [
             format!("--label=com.docker.compose.project={}", self.project()),
             format!("--label=com.docker.compose.service={service}"),
@@ -20,7 +25,7 @@ impl Testbed {
         let name = format!("--name={}-{service}-1", self.project());
         let run = Docker::new(["run", "--detach", "--stop-timeout=60", &name]).args(labels);
         run.args(options.iter().copied())
-            .args([&places::image(image)?])
+            .args([&tag])
             .args(command.iter().copied())
             .run()
     }

@@ -87,6 +87,7 @@ fn workload(number: u32) -> WorkloadRecord {
         role: "client".to_owned(),
         action: "stop".to_owned(),
         reason: "a client: it may write to a store".to_owned(),
+        left_out: None,
     }
 }
 

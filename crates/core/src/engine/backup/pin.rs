@@ -13,6 +13,7 @@ use crate::engine::errors::RunFailure;
 use crate::engine::limits::{CALL_ENDS, LETS_IN, PIN, STANDSTILL};
 use crate::engine::site::Run;
 use crate::engine::standstill::{Standstill, StandstillError};
+use crate::engine::strangers;
 use crate::events::{Step, millis};
 use crate::manifest::Watermark;
 use crate::ports::within;
@@ -116,12 +117,49 @@ impl Backup<'_> {
         standstill: &Standstill,
         pins: &mut Pins,
     ) -> Result<(), RunFailure> {
-        let written = compare_marks(cx, pins).await;
+        let written = self.compare_marks(cx, pins).await;
         if matches!(written, Err(RunFailure::Interrupted)) {
             return written;
         }
         standstill.unbroken(self.plan).await?;
         written
+    }
+
+    async fn compare_marks(&self, cx: &Cx, pins: &mut Pins) -> Result<(), RunFailure> {
+        let (looks, failure) = together(cx, pins.len(), pins, |pin, cx| async move {
+            let store = &pin.store;
+            let what = format!("asking {} what was written", store.name());
+            let before = &pin.before;
+            let written = asked(&cx, what, |cx| async move { store.writes_since(&cx, before).await });
+            match written.await {
+                Ok(written) => Ok((pin, written)),
+                Err(cause) => Err(RunFailure::of(pin.store.name(), cause)),
+            }
+        })
+        .await;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        for (pin, Written { after, moved }) in looks {
+            if !moved.is_empty() {
+                return Err(self.written(cx, &*pin.store, moved).await);
+            }
+            pin.after = after;
+        }
+        Ok(())
+    }
+
+    /// Who it was is a courtesy: the failure is told without it.
+    async fn written(&self, cx: &Cx, store: &dyn Store, moved: Vec<String>) -> RunFailure {
+        let what = format!("asking {} who is connected", store.name());
+        let visitors = asked(cx, what, |cx| async move { store.visitors(&cx).await }).await;
+        let around = self.site.machine.catalog.neighbours().await.unwrap_or_default();
+        RunFailure::Written {
+            store: store.name().clone(),
+            moved,
+            visitors: strangers::named(visitors.unwrap_or_default(), &around),
+            outside: strangers::outside(&self.plan.platform, store.workload(), &around),
+        }
     }
 
     /// The limit of this standstill, as a run that ends with it.
@@ -197,41 +235,6 @@ async fn pin_one((store, before): Marked, cx: Cx) -> Result<Pin, RunFailure> {
             took: millis(cx.clock.elapsed().saturating_sub(began)),
         }),
         Err(cause) => Err(RunFailure::of(store.name(), cause)),
-    }
-}
-
-async fn compare_marks(cx: &Cx, pins: &mut Pins) -> Result<(), RunFailure> {
-    let (looks, failure) = together(cx, pins.len(), pins, |pin, cx| async move {
-        let store = &pin.store;
-        let what = format!("asking {} what was written", store.name());
-        let before = &pin.before;
-        let written = asked(&cx, what, |cx| async move { store.writes_since(&cx, before).await });
-        match written.await {
-            Ok(written) => Ok((pin, written)),
-            Err(cause) => Err(RunFailure::of(pin.store.name(), cause)),
-        }
-    })
-    .await;
-    if let Some(failure) = failure {
-        return Err(failure);
-    }
-    for (pin, Written { after, moved }) in looks {
-        if !moved.is_empty() {
-            return Err(named(cx, &*pin.store, moved).await);
-        }
-        pin.after = after;
-    }
-    Ok(())
-}
-
-/// Who it was is a courtesy: the failure is told without it.
-async fn named(cx: &Cx, store: &dyn Store, moved: Vec<String>) -> RunFailure {
-    let what = format!("asking {} who is connected", store.name());
-    let visitors = asked(cx, what, |cx| async move { store.visitors(&cx).await }).await;
-    RunFailure::Written {
-        store: store.name().clone(),
-        moved,
-        visitors: visitors.unwrap_or_default(),
     }
 }
 

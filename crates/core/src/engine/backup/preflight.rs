@@ -9,13 +9,23 @@ use crate::engine::plan::Plan;
 use crate::engine::platform::Platform;
 use crate::engine::room;
 use crate::engine::site::{Refused, Run, Site};
+use crate::engine::unprotected;
+use crate::manifest::Manifest;
 use crate::names::BackupId;
+use crate::ports::Neighbour;
 use crate::stores::Preflight;
 use crate::workload::State;
 
 /// Looks whether the backup can succeed, and enters the repository for it.
-pub(super) async fn check(site: &Site, run: &Run, platform: &Platform, plan: &Plan) -> Result<Lease, Refused> {
+pub(super) async fn check(
+    site: &Site,
+    run: &Run,
+    platform: &Platform,
+    plan: &Plan,
+    around: &[Neighbour],
+) -> Result<Lease, Refused> {
     stores_run(plan)?;
+    site.must_be_startable(plan, around).await?;
     plan.warnings().for_each(|warning| run.report.warn(warning));
     let cx = site.cx(run);
     let looks = platform.stores.values().map(|store| {
@@ -37,8 +47,9 @@ pub(super) async fn check(site: &Site, run: &Run, platform: &Platform, plan: &Pl
     let fits = async {
         let canary = site.backups.canary(run.report.run().as_str()).await;
         canary.map_err(|cause| site.unfit(cause))?;
-        let last = site.backups.last_size().await.map_err(|cause| site.unfit(cause))?;
-        room::must_suffice(site, run, last, live).await?;
+        let last = site.backups.newest().await.map_err(|cause| site.unfit(cause))?;
+        room::must_suffice(site, run, last.as_ref().map(Manifest::size), live).await?;
+        tell_new(run, plan, last.as_ref());
         run.check()
     };
     match fits.await {
@@ -47,6 +58,17 @@ pub(super) async fn check(site: &Site, run: &Run, platform: &Platform, plan: &Pl
             let tidy = site.tidy(run, BackupId::at(run.began)).await;
             Err(Refused { error, tidy })
         }
+    }
+}
+
+/// Data that nobody has seen left out before may have been meant to be in.
+fn tell_new(run: &Run, plan: &Plan, last: Option<&Manifest>) {
+    let records = plan.records();
+    let new = last.map_or_else(Vec::new, |last| unprotected::new_since(last, &records));
+    for (address, one) in new {
+        run.report.warn(format!(
+            "new since the last backup and NOT in the backup: {one}, of {address}"
+        ));
     }
 }
 

@@ -66,10 +66,15 @@ pub async fn rehearse(
         bytes: record.artifacts.iter().map(|artifact| artifact.size).sum(),
         passwords: store.passwords(passwords),
     });
+    let plan = plan_of(&platform, &pairs);
+    if unfinished.is_none() {
+        let around = site.machine.catalog.neighbours().await.unwrap_or_default();
+        site.must_be_startable(&plan, &around).await?;
+    }
     Ok(Rehearsed {
         backup: manifest.id,
         stores: stores.collect(),
-        workloads: plan_of(&platform, &pairs).records(),
+        workloads: plan.records(),
         logins: logins.held(),
     })
 }

@@ -1,37 +1,16 @@
 //! Which login belongs to which account, and that none of them can be seen.
 
-use std::collections::BTreeMap;
-
-use stillpoint_core::names::{Address, Project, StoreName, WorkloadId};
-use stillpoint_core::workload::{CommandLine, Environment, RestartPolicy, State};
+use stillpoint_core::names::StoreName;
+use stillpoint_core::workload::CommandLine;
 
 use super::*;
-use crate::settings::tests::configured;
+use crate::settings::tests::{configured, container};
 
 fn server(command: &[&str]) -> Workload {
     Workload {
-        address: Address {
-            project: Project::new("p"),
-            service: "nats".to_owned(),
-            number: 1,
-        },
-        id: WorkloadId::new("id"),
-        container: "p-nats-1".to_owned(),
         image: "nats:2.11".to_owned(),
-        image_id: String::new(),
-        state: State::Running,
-        started_at: None,
-        health: None,
-        restart: RestartPolicy::never(),
-        restart_count: 0,
-        exit_code: None,
-        stop_grace: None,
-        auto_remove: false,
-        network_of: None,
-        aliases: Vec::new(),
-        labels: BTreeMap::new(),
-        environment: Environment::default(),
         command: CommandLine::new(command.iter().map(ToString::to_string)),
+        ..container(&[], &[])
     }
 }
 
@@ -113,7 +92,7 @@ fn the_port_is_the_settings_the_command_lines_or_the_usual_one() {
 
 #[test]
 fn the_certificate_may_bear_any_name_that_the_platform_knows() {
-    assert_eq!(access(&[], &[]).tls.names, ["nats", "p-nats-1", "localhost"]);
+    assert_eq!(access(&[], &[]).tls.names, ["db", "acme-db-1", "localhost"]);
     assert_eq!(
         access(&[], &[("STILLPOINT_NATS_TLS_NAME", "n.example")]).tls.names,
         ["n.example"]
