@@ -143,7 +143,9 @@ mod tests {
         platform: Option<&Project>,
     ) -> Option<String> {
         let kinds = registry(&configured(above), platform);
-        let kind = kinds.iter().find(|kind| kind.recognises(workload))?;
+        let kind = kinds
+            .iter()
+            .find(|kind| kind.recognises(workload) == Recognition::Store)?;
         Some(kind.kind().to_string())
     }
 

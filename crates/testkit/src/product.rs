@@ -56,6 +56,8 @@ impl Product {
     /// The program, for one platform.
     pub fn of(program: &str, folder: &Path, testbed: &Testbed) -> Self {
         let product = Self::new(program, folder).with("STILLPOINT_PLATFORM", testbed.project());
+        // A test's guests have no restart policy, and no test is to wait whether one ends by itself.
+        let product = product.with("BACKUP_JOBS_SECONDS", "0");
         let logins = testbed.logins().into_iter();
         logins.fold(product, |product, (name, value)| product.with(&name, value))
     }

@@ -70,6 +70,10 @@ pub const LOGINS_AT_ONCE: usize = 4;
 /// Between two looks whether jobs have ended.
 pub const JOB_LOOK: Duration = Duration::from_secs(1);
 
+/// What may be a job or a service is waited for so long at most: Compose's own default is to restart nothing, and nobody
+/// should wait a minute for each backup of a platform that was never told otherwise.
+pub const GUESSED_JOB: Duration = Duration::from_secs(10);
+
 /// What may be a job or a service and has run for so long is taken for a service.
 pub const SERVICE_AFTER: Duration = Duration::from_hours(1);
 

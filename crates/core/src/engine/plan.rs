@@ -9,7 +9,6 @@ use crate::engine::limits::{CLIENT_STOP_GRACE, STORE_STOP_GRACE};
 use crate::engine::one_shots::{OneShot, one_shot};
 use crate::engine::platform::Platform;
 use crate::engine::start::Degraded;
-use crate::engine::startable::Startable;
 use crate::engine::strangers;
 use crate::engine::unprotected;
 use crate::manifest::{LeftOut, Mode, StoreRecord, Took, WorkloadRecord};
@@ -87,6 +86,15 @@ pub enum Action {
     Stop(Duration),
     /// Left as it is.
     Leave,
+}
+
+/// Whether what is stopped could be started again.
+#[derive(Clone, Debug, Default)]
+pub struct Startable {
+    /// What could not be started again, and why: one sentence each.
+    pub hindered: Vec<String>,
+    /// Workloads use files of a host that this process does not see: those were not looked for.
+    pub unseen: bool,
 }
 
 impl Plan {

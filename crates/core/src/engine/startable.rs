@@ -4,19 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::errors::{Error, PreflightError};
-use super::plan::Plan;
+use super::plan::{Plan, Startable};
 use super::site::Site;
 use crate::ports::Neighbour;
 use crate::workload::{MountSource, Workload};
-
-/// What was found.
-#[derive(Clone, Debug, Default)]
-pub struct Startable {
-    /// What could not be started again, and why: one sentence each.
-    pub hindered: Vec<String>,
-    /// Workloads use files of a host that this process does not see: those were not looked for.
-    pub unseen: bool,
-}
 
 impl Site {
     /// Looks at everything that the plan stops. `around` are the containers that run.
