@@ -212,7 +212,7 @@ fn is_of_system(path: &str) -> bool {
         path.strip_prefix(*folder)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    SYSTEM.iter().any(|folder| is_below(folder)) || path.rsplit('.').next() == Some("sock")
+    SYSTEM.iter().any(is_below) || path.rsplit('.').next() == Some("sock")
 }
 
 /// What an operator has to know of a database that no kind of store is for.
