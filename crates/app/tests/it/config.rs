@@ -14,6 +14,7 @@ fn labels_are_shown_with_their_containers_and_mistyped_ones_are_warned_of() -> R
     SecondEngine::start()?.examined(|engine| {
         let server = ["PGDATA=/data", "POSTGRES_PASSWORD=x"];
         let labels = [
+            "stillpoint.kind=postgres",
             "stillpoint.user=backup",
             "stillpoint.password_file=/run/secrets/db",
             "stillpoint.usr=x",
