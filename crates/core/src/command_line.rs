@@ -28,6 +28,9 @@ const WRAPPERS: [&str; 19] = [
     "tini",
 ];
 
+/// Those of them that start their image's own program where the first word is an option.
+const ENTRY_POINTS: [&str; 2] = ["docker-entrypoint.sh", "entrypoint.sh"];
+
 /// Those of them that are told a user first.
 const OF_A_USER: [&str; 3] = ["chpst", "gosu", "su-exec"];
 
@@ -71,8 +74,13 @@ impl fmt::Debug for CommandLine {
 fn programs<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut words = words.map(|word| word.trim_matches(['"', '\'']));
     let mut in_shell = false;
+    let mut is_entered = false;
     while let Some(word) = words.next() {
         let name = base_name(word);
+        if is_entered && word.starts_with('-') {
+            return Vec::new();
+        }
+        is_entered = ENTRY_POINTS.contains(&name);
         if in_shell && word.starts_with('-') && !word.starts_with("--") && word.ends_with('c') {
             // `ps` shows a text without its quotes, as many words.
             let text: Vec<&str> = words.collect();
@@ -131,6 +139,7 @@ mod tests {
     fn what_every_image_has_is_looked_through() {
         for (command, expected) in [
             ("docker-entrypoint.sh postgres -c a=b", &["postgres"][..]),
+            ("docker-entrypoint.sh -c a=b", &[]),
             (
                 "/usr/bin/tini -g -- gosu redis redis-server /etc/redis.conf",
                 &["redis-server"],

@@ -383,6 +383,13 @@ mod tests {
         own.ports.insert(5432);
         assert_eq!(kinds(&stopped(own.clone(), &["PG_VERSION"])), ["postgres"]);
         assert_eq!(kinds(&stopped(own, &[])), [""; 0]);
+        // An entry point that is given options alone starts its image's server.
+        let options = running(
+            "valkey/valkey:8",
+            "docker-entrypoint.sh --requirepass secret --save 3600 1",
+        );
+        assert_eq!(kinds(&stopped(options.clone(), &[])), ["valkey"]);
+        assert_eq!(kinds(&seen(options, &["valkey-server *:6379"])), ["valkey"]);
         // It puts the folder's owner right and ends.
         let helper = running("alpine:3", "sh -c chown -R 999 /var/lib/postgresql/data");
         assert_eq!(kinds(&stopped(helper, &["PG_VERSION"])), [""; 0]);
