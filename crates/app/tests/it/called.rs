@@ -82,7 +82,10 @@ fn a_container_is_what_the_file_says_that_it_is() -> Result<()> {
         assert!(folder.join("postgres-main/globals.sql.gz").is_file());
         is_back(testbed, &before)?;
 
-        let none = told(product, "[stores.postgres-main]\nkind = 'none'\n")?;
+        let none = told(
+            product,
+            "[stores.postgres-main]\nkind = 'none'\n\n[stores.extra]\nkind = 'none'\n",
+        )?;
         none.run(&["backup"])?.must_end_with(10)?.must_say("no platform")?;
 
         let mistyped = told(product, "[stores.postgres-mian]\nname = 'main'\n")?;
