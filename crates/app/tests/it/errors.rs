@@ -37,9 +37,9 @@ fn no_platform_and_two_platforms_are_told_apart() -> Result<()> {
             .run(&["backup"])?
             .must_end_with(10)?
             .must_say("projects seen: blog")?;
-        let server = ["PGDATA=/data", "POSTGRES_PASSWORD=x"];
-        engine.container("blog", "db", &server)?;
-        engine.container("shop", "db", &server)?;
+        for project in ["blog", "shop"] {
+            engine.labelled_container(project, "db", &[], &["stillpoint.kind=postgres"])?;
+        }
         let ran = product
             .run(&["backup"])?
             .must_end_with(10)?
