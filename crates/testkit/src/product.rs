@@ -62,6 +62,13 @@ impl Product {
         logins.fold(product, |product, (name, value)| product.with(&name, value))
     }
 
+    /// The same without what a variable was set to.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.env.retain(|(set, _)| set != name);
+        self
+    }
+
     /// The same with a variable set.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {

@@ -34,7 +34,11 @@ fn a_login_that_is_missing_or_wrong_is_refused_before_anything_is_stopped() -> R
             Ok(())
         };
         refused(
-            &product.clone().with("STILLPOINT_NATS_ACCOUNTS", "APP"),
+            &product
+                .clone()
+                .with("STILLPOINT_NATS_ACCOUNTS", "APP")
+                .without("STILLPOINT_NATS_OTHER_USER")
+                .without("STILLPOINT_NATS_OTHER_PASSWORD"),
             &[
                 "no login for account OTHER with streams",
                 "STILLPOINT_NATS_ACCOUNTS",

@@ -111,8 +111,8 @@ alter role boss set statement_timeout = '1ms';
 alter role boss set default_transaction_isolation = 'serializable';
 ";
 
-/// Undone for a session of the test.
-const EVEN: &str = "set role none; set statement_timeout = 0; set default_transaction_read_only = off;";
+/// What undoes that for a session of the test, from its first moment on.
+const EVEN: &str = "-c role=none -c statement_timeout=0 -c default_transaction_read_only=off";
 
 const COUNTS: [(&str, &str, &str); 11] = [
     ("sp_20261126", "select count(*) from kept", "7"),
@@ -218,13 +218,11 @@ fn is_named_by_the_restore(restore: Ran) -> Result<()> {
 
 /// What is in it is lost.
 fn wreck(server: &Server, database: &str) -> Result<()> {
-    server.psql(&format!(
-        "{EVEN}\ndrop database {database} with (force);\ncreate database {database};"
-    ))?;
-    Ok(())
+    let anew = format!("drop database {database} with (force);\ncreate database {database};");
+    in_database(server, "postgres", &anew).map(drop)
 }
 
-fn in_database(server: &Server, database: &str, query: &str) -> Result<String> {
-    let said = server.psql(&format!("\\connect {database}\n{EVEN}\n{query}"))?;
+fn in_database(server: &Server, database: &str, script: &str) -> Result<String> {
+    let said = server.psql(&format!("\\connect \"dbname={database} options='{EVEN}'\"\n{script}"))?;
     Ok(said.trim().to_owned())
 }
