@@ -88,6 +88,8 @@ impl Kind for Told {
 
 #[cfg(test)]
 mod tests {
+    use stillpoint_core::workload::CommandLine;
+
     use super::*;
     use crate::registry;
     use crate::settings::USER;
@@ -159,7 +161,8 @@ mod tests {
 
     #[test]
     fn the_configuration_says_what_a_container_is() {
-        let server = container(&[], &["PGDATA=/data", "POSTGRES_PASSWORD=x"]);
+        let mut server = container(&[], &["PGDATA=/data", "POSTGRES_PASSWORD=x"]);
+        server.command = CommandLine::new(["postgres".to_owned()]);
         assert_eq!(taken(&[], &server, None).as_deref(), Some("postgres"));
         let none = [("STILLPOINT_DB_KIND", "none")];
         assert_eq!(taken(&none, &server, None), None);

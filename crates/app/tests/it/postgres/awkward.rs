@@ -223,6 +223,8 @@ fn wreck(server: &Server, database: &str) -> Result<()> {
 }
 
 fn in_database(server: &Server, database: &str, script: &str) -> Result<String> {
-    let said = server.psql(&format!("\\connect \"dbname={database} options='{EVEN}'\"\n{script}"))?;
+    let said = server.psql(&format!(
+        "\\connect -reuse-previous=on \"dbname={database} options='{EVEN}'\"\n{script}"
+    ))?;
     Ok(said.trim().to_owned())
 }
