@@ -185,9 +185,10 @@ async fn count(cx: &Cx, holder: Option<Session>, database: &str) -> Result<Count
     let counted = async {
         Ok(Counted {
             counts: inventory::count(cx, &holder, database).await?,
-            left_out: left_out::of_database(cx, &holder, database).await?,
             extensions: inventory::extensions(cx, &holder).await?,
             bytes: inventory::bytes(cx, &holder).await?,
+            // Last: a look that is refused ends the transaction.
+            left_out: left_out::of_database(cx, &holder, database).await?,
         })
     };
     let counted = counted.await;

@@ -9,10 +9,9 @@ use stillpoint_core::manifest::{Inventory, StoreRecord};
 use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_pg::{PgError, Session};
 
-use super::PostgresStore;
 use super::access::server;
 use super::drain::DATABASE;
-use super::sequences;
+use super::{PostgresStore, repack, sequences};
 use crate::toolbox::{BY_SIZE, cancellable};
 
 /// Each with the root that it is a partition of: rows may move among partitions when they are loaded (a hash of an enum
@@ -28,9 +27,8 @@ const COUNTED: &str = "WITH RECURSIVE up (leaf, root) AS (SELECT inhrelid, inhpa
     LEFT JOIN up ON leaf = c.oid AND NOT EXISTS (SELECT FROM pg_class t WHERE t.oid = up.root AND t.relispartition) \
     LEFT JOIN pg_class r ON r.oid = up.root LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace \
     WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' \
-    AND NOT (n.nspname = 'repack' AND c.relname ~ '^(log|table)_[0-9]+$') \
     AND NOT EXISTS (SELECT FROM pg_depend d \
-        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') ORDER BY 1";
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
 
 const LARGE_OBJECTS: &str = "SELECT count(*) FROM pg_largeobject_metadata";
 
@@ -73,9 +71,13 @@ impl Table {
 pub(super) async fn count(cx: &Cx, session: &Session, database: &str) -> Result<Counts, StoreError> {
     let failed = |error| server(format!("counting database `{database}`"), error);
     let ask = async |sql: &str| cancellable(cx, session.column(BY_SIZE, sql)).await?.map_err(failed);
-    let tables = cancellable(cx, session.rows(BY_SIZE, COUNTED)).await?.map_err(failed)?;
+    let counted = format!("{COUNTED} AND NOT {} ORDER BY 1", repack::IS_LEFT);
+    let tables = cancellable(cx, session.rows(BY_SIZE, &counted))
+        .await?
+        .map_err(failed)?;
     let mut counts = Counts::default();
-    let mut roots: BTreeMap<String, u64> = BTreeMap::new();
+    // None: a partition could not be counted, so the sum says nothing.
+    let mut roots: BTreeMap<String, Option<u64>> = BTreeMap::new();
     ask("SET LOCAL search_path TO DEFAULT").await?;
     ask("SAVEPOINT counted").await?;
     for (place, table) in tables.into_iter().filter_map(Table::of).enumerate() {
@@ -92,6 +94,7 @@ pub(super) async fn count(cx: &Cx, session: &Session, database: &str) -> Result<
             Ok(rows) => number(&rows),
             Err(error @ PgError::Statement { .. }) => {
                 counts.gaps.push(format!("`{database}`: {name}: {error}"));
+                roots.extend(root.map(|root| (root, None)));
                 ask("ROLLBACK TO SAVEPOINT counted").await?;
                 continue;
             }
@@ -101,7 +104,8 @@ pub(super) async fn count(cx: &Cx, session: &Session, database: &str) -> Result<
         match root {
             Some(root) => {
                 counts.inventory.estimate(line, rows);
-                *roots.entry(root).or_default() += rows;
+                let sum = roots.entry(root).or_insert(Some(0));
+                *sum = sum.map(|sum| sum + rows);
             }
             None if is_computed => counts.inventory.estimate(line, rows),
             None => counts.inventory.exact(line, rows),
@@ -109,10 +113,9 @@ pub(super) async fn count(cx: &Cx, session: &Session, database: &str) -> Result<
     }
     ask("ROLLBACK TO SAVEPOINT counted").await?;
     ask("SET LOCAL search_path TO pg_catalog").await?;
-    for (root, rows) in roots {
-        counts
-            .inventory
-            .exact(format!("{database}: rows of {root}, all partitions"), rows);
+    for (root, rows) in roots.into_iter().filter_map(|(root, rows)| Some((root, rows?))) {
+        let line = format!("{database}: rows of {root}, all partitions");
+        counts.inventory.exact(line, rows);
     }
     let large = number(&ask(LARGE_OBJECTS).await?);
     counts.inventory.exact(format!("{database}: large objects"), large);

@@ -59,11 +59,20 @@ const IN_TEMPLATE: &str = "SELECT format('%s %s', CASE c.relkind WHEN 'v' THEN '
 /// So many are named; of more, how many.
 const NAMED: usize = 10;
 
-/// What of this database no dump holds, in words.
+/// What of this database no dump holds, in words. Where the server refuses the look, that is what is said: nobody's backup
+/// waits for it.
 pub(super) async fn of_database(cx: &Cx, session: &Session, database: &str) -> Result<Vec<String>, StoreError> {
-    let failed = |error| server(format!("looking at what a dump of `{database}` leaves out"), error);
-    let found = cancellable(cx, find(session)).await?.map_err(failed)?;
-    Ok(found.into_iter().map(|what| format!("`{database}`: {what}")).collect())
+    match cancellable(cx, find(session)).await? {
+        Ok(found) => Ok(found.into_iter().map(|what| format!("`{database}`: {what}")).collect()),
+        Err(error @ PgError::Statement { .. }) => {
+            let unknown = format!("`{database}`: whether anything is left out could not be seen: {error}");
+            Ok(vec![unknown])
+        }
+        Err(error) => Err(server(
+            format!("looking at what a dump of `{database}` leaves out"),
+            error,
+        )),
+    }
 }
 
 async fn find(session: &Session) -> Result<Vec<String>, PgError> {
@@ -117,7 +126,7 @@ pub(super) fn tell(cx: &Cx, record: &StoreRecord) {
 }
 
 impl PostgresStore {
-    /// Looks into every database, one after the other: what is found is told before the stop.
+    /// Looks into every database: what is found is told before the stop.
     pub(super) async fn warn_of_left_out(&self, cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
         let mut found: Vec<String> = of_template(cx, session).await?.into_iter().collect();
         let look = |name: String, cx: Cx| async move {

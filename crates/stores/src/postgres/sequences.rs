@@ -14,7 +14,7 @@ use stillpoint_pg::script::statements;
 use stillpoint_pg::{PgError, Session};
 
 use super::access::server;
-use super::{PostgresStore, globals};
+use super::{PostgresStore, globals, repack};
 use crate::toolbox::{BY_SIZE, cancellable};
 
 /// What an artifact of this kind holds.
@@ -27,10 +27,9 @@ pub(super) const FILE: &str = ".sequences.sql.gz";
 /// is not restored.
 const NAMES: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c \
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S' AND n.nspname !~ '^pg_' \
-    AND NOT (n.nspname = 'repack' AND c.relname ~ '^log_[0-9]+_id_seq$') \
     AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid \
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e' \
-        AND d.refclassid = 'pg_extension'::regclass AND NOT c.oid = ANY(coalesce(e.extconfig, '{}'))) ORDER BY 1";
+        AND d.refclassid = 'pg_extension'::regclass AND NOT c.oid = ANY(coalesce(e.extconfig, '{}')))";
 
 /// How many are read by one statement.
 const AT_ONCE: usize = 200;
@@ -59,7 +58,8 @@ impl Sequence {
 
 /// What all sequences are at. The session is in a transaction; the locks that reading takes are let go at once.
 pub(super) async fn read(session: &Session) -> Result<Vec<Sequence>, PgError> {
-    let names = session.column(BY_SIZE, NAMES).await?;
+    let names = format!("{NAMES} AND NOT {} ORDER BY 1", repack::IS_LEFT);
+    let names = session.column(BY_SIZE, &names).await?;
     let mut sequences = Vec::with_capacity(names.len());
     for names in names.chunks(AT_ONCE) {
         let each = |name: &String| format!("SELECT {}, last_value, is_called FROM {name}", literal(name));
