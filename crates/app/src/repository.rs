@@ -9,7 +9,7 @@ use stillpoint_adapters::docker::{Docker, Server};
 use stillpoint_adapters::repository::s3::{S3Repository, S3Settings};
 use stillpoint_adapters::repository::{Deferred, LocalRepository};
 use stillpoint_core::engine::keep::Keep;
-use stillpoint_core::engine::look::{self, Eyes};
+use stillpoint_core::engine::look::{self, Observer};
 use stillpoint_core::names::Project;
 use stillpoint_core::ports::{Repository, RepositoryError};
 use stillpoint_core::stores::Kind;
@@ -36,12 +36,12 @@ impl Platform {
             ),
         };
         let (docker, clock) = (&*self.docker, SystemClock::new());
-        let eyes = Eyes {
+        let observer = Observer {
             catalog: docker,
             reach: docker,
             clock: &clock,
         };
-        let found = look::look(eyes, &self.kinds, &self.keep, None).await;
+        let found = look::look(observer, &self.kinds, &self.keep, None).await;
         found
             .map(|found| found.name)
             .map_err(|error| unknown(error.to_string()))

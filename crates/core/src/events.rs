@@ -27,13 +27,13 @@ pub struct Event {
     pub at: Timestamp,
     /// What.
     #[serde(flatten)]
-    pub kind: Kind,
+    pub kind: EventKind,
 }
 
 /// The kinds of event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Kind {
+pub enum EventKind {
     /// A step of the run begins.
     StepBegan {
         /// Which.
@@ -204,8 +204,8 @@ impl Reporter {
     }
 
     /// Tells that something happened now.
-    pub fn tell(&self, kind: Kind) {
-        if let Kind::Progress { .. } = kind {
+    pub fn tell(&self, kind: EventKind) {
+        if let EventKind::Progress { .. } = kind {
             trace!(target: "stillpoint::run", event = ?kind, "event");
         } else {
             debug!(target: "stillpoint::run", event = ?kind, "event");
@@ -221,19 +221,19 @@ impl Reporter {
 
     /// Tells something the operator should know.
     pub fn warn(&self, message: impl Into<String>) {
-        self.tell(Kind::Warning {
+        self.tell(EventKind::Warning {
             message: message.into(),
         });
     }
 
     /// Runs one step between its two events.
     pub async fn step<T, E>(&self, step: Step, act: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        self.tell(Kind::StepBegan { step });
+        self.tell(EventKind::StepBegan { step });
         let began = self.clock.elapsed();
         let span = info_span!(target: "stillpoint::run", "step", step = ?step);
         let outcome = act.instrument(span).await;
         let millis = millis(self.clock.elapsed().saturating_sub(began));
-        self.tell(Kind::StepEnded {
+        self.tell(EventKind::StepEnded {
             step,
             millis,
             ok: outcome.is_ok(),
@@ -276,7 +276,7 @@ impl Meter {
         let now = self.report.clock.elapsed();
         if self.told.is_none_or(|told| now.saturating_sub(told) >= PROGRESS_EVERY) {
             self.told = Some(now);
-            self.report.tell(Kind::Progress {
+            self.report.tell(EventKind::Progress {
                 store: self.store.clone(),
                 artifact: self.artifact.clone(),
                 bytes: self.bytes,
@@ -292,7 +292,7 @@ impl Meter {
 
     /// The artifact is whole.
     pub fn done(self) {
-        self.report.tell(Kind::ArtifactDone {
+        self.report.tell(EventKind::ArtifactDone {
             store: self.store,
             artifact: self.artifact,
             bytes: self.bytes,

@@ -81,13 +81,13 @@ methods! {
     StorePreflight = "store.preflight",
     StoreWatermark = "store.watermark",
     StoreWritesSince = "store.writes_since",
-    StoreVisitors = "store.visitors",
+    StoreConnectedClients = "store.connected_clients",
     StorePin = "store.pin",
     StoreExamine = "store.examine",
-    StoreStructure = "store.structure",
+    StoreCheckArtifacts = "store.check_artifacts",
     StoreRestore = "store.restore",
     StoreInventory = "store.inventory",
-    StoreAdmits = "store.admits",
+    StoreTryLogin = "store.try_login",
     StoreReap = "store.reap",
     AsideHeld = "aside.held",
     AsidePutBack = "aside.put_back",
@@ -155,13 +155,13 @@ impl Call {
                 | Method::StorePreflight
                 | Method::StoreWatermark
                 | Method::StoreWritesSince
-                | Method::StoreVisitors
+                | Method::StoreConnectedClients
                 | Method::StorePin
                 | Method::StoreExamine
-                | Method::StoreStructure
+                | Method::StoreCheckArtifacts
                 | Method::StoreRestore
                 | Method::StoreInventory
-                | Method::StoreAdmits
+                | Method::StoreTryLogin
                 | Method::StoreReap
                 | Method::AsideHeld
                 | Method::AsidePutBack

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use stillpoint_core::events::{Event, Kind, Listener, Step};
+use stillpoint_core::events::{Event, EventKind, Listener, Step};
 
 /// Keeps every event.
 #[derive(Default)]
@@ -21,14 +21,14 @@ impl Recorder {
     }
 
     /// What was heard, without when and by whom.
-    pub fn kinds(&self) -> Vec<Kind> {
+    pub fn kinds(&self) -> Vec<EventKind> {
         self.lock().iter().map(|event| event.kind.clone()).collect()
     }
 
     /// The warnings.
     pub fn warnings(&self) -> Vec<String> {
         let warning = |kind| match kind {
-            Kind::Warning { message } => Some(message),
+            EventKind::Warning { message } => Some(message),
             _ => None,
         };
         self.kinds().into_iter().filter_map(warning).collect()
@@ -37,14 +37,14 @@ impl Recorder {
     /// The steps that began, in order.
     pub fn steps(&self) -> Vec<Step> {
         let began = |kind| match kind {
-            Kind::StepBegan { step } => Some(step),
+            EventKind::StepBegan { step } => Some(step),
             _ => None,
         };
         self.kinds().into_iter().filter_map(began).collect()
     }
 
     /// How often an event was told that satisfies this.
-    pub fn count(&self, is: impl Fn(&Kind) -> bool) -> usize {
+    pub fn count(&self, is: impl Fn(&EventKind) -> bool) -> usize {
         self.kinds().iter().filter(|kind| is(kind)).count()
     }
 }

@@ -15,7 +15,7 @@ use stillpoint_core::engine::restore::{Rehearsed, Restored, Selection};
 use stillpoint_core::engine::start::Degraded;
 use stillpoint_core::manifest::{Manifest, Mode};
 use stillpoint_core::names::{BackupId, Project};
-use stillpoint_core::operations::{Backups, Operations, Order, Restore, Scope, Terms};
+use stillpoint_core::operations::{BackupList, Operations, Restore, RunRequest, Scope, Terms};
 use stillpoint_core::ports::Clock;
 use stillpoint_core::workload::State;
 
@@ -138,17 +138,17 @@ impl<T: Degrades> Told<T> {
 }
 
 impl World {
-    async fn run<T, F: Future<Output = Result<T, Error>>>(&self, act: impl FnOnce(Order) -> F) -> Told<T> {
+    async fn run<T, F: Future<Output = Result<T, Error>>>(&self, act: impl FnOnce(RunRequest) -> F) -> Told<T> {
         self.run_on(None, act).await
     }
 
     async fn run_on<T, F: Future<Output = Result<T, Error>>>(
         &self,
         platform: Option<&str>,
-        act: impl FnOnce(Order) -> F,
+        act: impl FnOnce(RunRequest) -> F,
     ) -> Told<T> {
         let recorder = Arc::new(Recorder::default());
-        let order = Order {
+        let order = RunRequest {
             platform: platform.map(Project::new),
             listener: recorder.clone(),
             cancel: self.interrupt(),
@@ -306,7 +306,7 @@ impl World {
     }
 
     /// The backups there are.
-    pub async fn list(&self) -> Result<Backups, Error> {
+    pub async fn list(&self) -> Result<BackupList, Error> {
         self.operations().list().await
     }
 

@@ -4,7 +4,7 @@ use comfy_table::CellAlignment;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::BackupId;
-use stillpoint_core::operations::{Backup, Backups, Operations};
+use stillpoint_core::operations::{Backup, BackupList, Operations};
 
 use super::{left_out, order, table};
 use crate::config::Config;
@@ -71,7 +71,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
     Ok(Exit::Ok)
 }
 
-fn list(backups: &Backups) {
+fn list(backups: &BackupList) {
     let mut table = table(&[
         "ID (UTC)",
         "LOCAL TIME",

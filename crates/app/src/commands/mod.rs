@@ -16,7 +16,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::engine::plan::Plan;
-use stillpoint_core::operations::{Operations, Order};
+use stillpoint_core::operations::{Operations, RunRequest};
 
 use crate::config::Config;
 use crate::display::{Display, print};
@@ -125,8 +125,8 @@ async fn look_at_stores(config: &Config, operations: &impl Operations) -> Result
 }
 
 /// An order whose events are displayed and which ends on a signal.
-fn order(config: &Config, display: &Display) -> Order {
-    Order {
+fn order(config: &Config, display: &Display) -> RunRequest {
+    RunRequest {
         platform: config.project(),
         listener: display.listener(),
         cancel: interrupt::token(),

@@ -9,7 +9,7 @@ use stillpoint_core::engine::restore::{HeldLogin, Rehearsed, Restored, Selection
 use stillpoint_core::engine::start::Degraded;
 use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{BackupId, Project, StoreName};
-use stillpoint_core::operations::{Operations, Order, Restore, Terms};
+use stillpoint_core::operations::{Operations, Restore, RunRequest, Terms};
 
 use super::{look_at_stores, order, table};
 use crate::config::Config;
@@ -156,7 +156,7 @@ pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
 /// Does what stops the platform, watched over, and says what came of it.
 async fn replacing<T: serde::Serialize + Outcome>(
     config: &Config,
-    act: impl AsyncFnOnce(Order) -> Result<T, Error>,
+    act: impl AsyncFnOnce(RunRequest) -> Result<T, Error>,
     say: fn(&T),
 ) -> Result<Exit, Failure> {
     let watchdog = Watchdog::start(config);
@@ -212,7 +212,7 @@ async fn resume(config: &Config, terms: Terms, operations: &impl Operations) -> 
 async fn undo(config: &Config, confirmed: &Confirmed, operations: &impl Operations) -> Result<Exit, Failure> {
     let what = "This stops the platform and brings back what the restore replaced. What was written since is lost.";
     let platform = confirm_platform(config, confirmed, what, operations).await?;
-    let act = async |order: Order| operations.undo_restore(on(order, platform)).await;
+    let act = async |order: RunRequest| operations.undo_restore(on(order, platform)).await;
     replacing(config, act, |undone: &Undone| {
         print::line(&format!(
             "The restore is undone: {} as before it.",
@@ -225,7 +225,7 @@ async fn undo(config: &Config, confirmed: &Confirmed, operations: &impl Operatio
 async fn discard_old(config: &Config, confirmed: &Confirmed, operations: &impl Operations) -> Result<Exit, Failure> {
     let what = "This frees what the restore replaced. It cannot be undone then.";
     let platform = confirm_platform(config, confirmed, what, operations).await?;
-    let act = async |order: Order| operations.discard_old(on(order, platform)).await;
+    let act = async |order: RunRequest| operations.discard_old(on(order, platform)).await;
     replacing(config, act, |freed: &Discarded| {
         let stores = freed.stores.iter().map(ToString::to_string);
         let copies = freed.copies.iter().map(|copy| format!("copy {copy}"));
@@ -234,8 +234,8 @@ async fn discard_old(config: &Config, confirmed: &Confirmed, operations: &impl O
     .await
 }
 
-fn on(order: Order, platform: Project) -> Order {
-    Order {
+fn on(order: RunRequest, platform: Project) -> RunRequest {
+    RunRequest {
         platform: Some(platform),
         ..order
     }

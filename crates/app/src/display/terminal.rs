@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use stillpoint_core::events::{Event, Kind};
+use stillpoint_core::events::{Event, EventKind};
 use stillpoint_core::names::StoreName;
 
 use super::words;
@@ -44,20 +44,20 @@ impl Screen {
         }
     }
 
-    fn show(&mut self, kind: &Kind) {
+    fn show(&mut self, kind: &EventKind) {
         match kind {
-            Kind::Progress {
+            EventKind::Progress {
                 store,
                 artifact,
                 bytes,
                 total,
             } => self.progress(store, artifact.as_str(), *bytes, *total),
-            Kind::StepBegan { .. } => self.clock.set_message(words::sentence(kind).unwrap_or_default()),
-            Kind::ClientsGoDown { .. } => self.down_since = Some(Instant::now()),
-            Kind::ClientsAreBack { .. } => self.down_since = None,
+            EventKind::StepBegan { .. } => self.clock.set_message(words::sentence(kind).unwrap_or_default()),
+            EventKind::ClientsGoDown { .. } => self.down_since = Some(Instant::now()),
+            EventKind::ClientsAreBack { .. } => self.down_since = None,
             _ => {}
         }
-        let is_step = matches!(kind, Kind::StepBegan { .. });
+        let is_step = matches!(kind, EventKind::StepBegan { .. });
         if let Some(sentence) = words::sentence(kind).filter(|_| !is_step) {
             // A terminal that is gone cannot be written to; the run goes on.
             let _ = self.all.println(sentence);

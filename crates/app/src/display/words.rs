@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use stillpoint_core::events::{Kind, Step, millis};
+use stillpoint_core::events::{EventKind, Step, millis};
 
 /// `1.4 MiB`.
 pub(crate) fn bytes(count: u64) -> String {
@@ -41,41 +41,41 @@ pub(crate) fn seconds(millis: u64) -> String {
 }
 
 /// What a fact of a run means; none for what only a bar can show.
-pub(crate) fn sentence(kind: &Kind) -> Option<String> {
+pub(crate) fn sentence(kind: &EventKind) -> Option<String> {
     Some(match kind {
-        Kind::StepBegan { step } => format!("{} …", doing(*step)),
-        Kind::StepEnded { step, millis, ok: true } => format!("{}: done in {}", doing(*step), seconds(*millis)),
-        Kind::StepEnded {
+        EventKind::StepBegan { step } => format!("{} …", doing(*step)),
+        EventKind::StepEnded { step, millis, ok: true } => format!("{}: done in {}", doing(*step), seconds(*millis)),
+        EventKind::StepEnded {
             step,
             millis,
             ok: false,
         } => format!("{}: FAILED after {}", doing(*step), seconds(*millis)),
-        Kind::WaitsForJobs { jobs, seconds } => {
+        EventKind::WaitsForJobs { jobs, seconds } => {
             let jobs: Vec<String> = jobs.iter().map(ToString::to_string).collect();
             format!(
                 "waiting up to {seconds} s for the end of what runs once: {}",
                 jobs.join(", ")
             )
         }
-        Kind::ClientsGoDown { workloads } => format!("clients go down: {workloads} containers to stop"),
-        Kind::ClientsAreBack { millis } => format!("clients are back: down for {}", seconds(*millis)),
-        Kind::Stopped {
+        EventKind::ClientsGoDown { workloads } => format!("clients go down: {workloads} containers to stop"),
+        EventKind::ClientsAreBack { millis } => format!("clients are back: down for {}", seconds(*millis)),
+        EventKind::Stopped {
             workload,
             killed: false,
         } => format!("stopped {workload}"),
-        Kind::Stopped { workload, killed: true } => format!("stopped {workload} (killed: it did not end in time)"),
-        Kind::Started { workload } => format!("started {workload}"),
-        Kind::ArtifactDone {
+        EventKind::Stopped { workload, killed: true } => format!("stopped {workload} (killed: it did not end in time)"),
+        EventKind::Started { workload } => format!("started {workload}"),
+        EventKind::ArtifactDone {
             artifact, bytes: count, ..
         } => format!("{artifact}: {}", bytes(*count)),
-        Kind::Spools {
+        EventKind::Spools {
             store,
             place,
             bytes: count,
         } => {
             format!("{store} needs up to {} in {place} while it is copied", bytes(*count))
         }
-        Kind::ClientsWaited {
+        EventKind::ClientsWaited {
             store,
             database,
             millis,
@@ -84,10 +84,10 @@ pub(crate) fn sentence(kind: &Kind) -> Option<String> {
             "clients of {store} waited {} in database `{database}`: {statement}",
             seconds(*millis)
         ),
-        Kind::Sealed { backup } => format!("sealed {backup}"),
-        Kind::Deleted { backup } => format!("deleted {backup}"),
-        Kind::Warning { message } => format!("warning: {message}"),
-        Kind::Progress { .. } => return None,
+        EventKind::Sealed { backup } => format!("sealed {backup}"),
+        EventKind::Deleted { backup } => format!("deleted {backup}"),
+        EventKind::Warning { message } => format!("warning: {message}"),
+        EventKind::Progress { .. } => return None,
     })
 }
 

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 pub use artifacts::{ArtifactError, ArtifactReader, Artifacts};
 pub use lease::{Holder, Lease, LeaseError};
 pub use marks::{Marks, Verified};
-pub use remove::Order;
+pub use remove::DeletedBy;
 pub use survey::Survey;
 pub use verify::{Damage, Outcome};
 

@@ -23,7 +23,7 @@ pub(super) struct Deletion {
 }
 
 /// Whose deletion it is, and why.
-pub struct Order {
+pub struct DeletedBy {
     /// The platform whose backup it is.
     pub platform: Project,
     /// The run that deletes.
@@ -62,8 +62,8 @@ impl Backups {
 
     /// Deletes a backup, or goes on with a deletion that somebody began. The caller holds the lease and
     /// has just renewed it. May be repeated, and may die anywhere.
-    pub async fn remove(&self, id: BackupId, order: &Order) -> Result<(), RepositoryError> {
-        let Order {
+    pub async fn remove(&self, id: BackupId, order: &DeletedBy) -> Result<(), RepositoryError> {
+        let DeletedBy {
             platform,
             run,
             at,

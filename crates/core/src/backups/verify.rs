@@ -91,7 +91,7 @@ impl Backups {
         let mut damage = Vec::new();
         for artifact in &store.artifacts {
             match artifacts.check(&store.name, artifact).await {
-                Ok(()) => report.tell(crate::events::Kind::ArtifactDone {
+                Ok(()) => report.tell(crate::events::EventKind::ArtifactDone {
                     store: store.name.clone(),
                     artifact: artifact.name.clone(),
                     bytes: artifact.size,

@@ -7,7 +7,7 @@ use super::limits::{GUESSED_JOB, JOB_LOOK, SERVICE_AFTER};
 use super::one_shots::{OneShot, one_shot};
 use super::platform::Platform;
 use super::site::{Run, Site};
-use crate::events::Kind;
+use crate::events::EventKind;
 use crate::names::Address;
 use crate::workload::{State, Workload};
 
@@ -41,7 +41,7 @@ impl Site {
                 return settle(run, platform, limit, &awaited);
             }
             if !told {
-                run.report.tell(Kind::WaitsForJobs {
+                run.report.tell(EventKind::WaitsForJobs {
                     jobs: awaited.iter().map(|(address, _)| address.clone()).collect(),
                     seconds: limit.as_secs(),
                 });

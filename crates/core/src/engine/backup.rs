@@ -15,7 +15,7 @@ use futures::future::{join, join_all, join3};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::claim::Held;
+use super::claim::PlatformLock;
 use super::limits::DEATH_NOTICED;
 use super::plan::Plan;
 use super::platform::Platform;
@@ -53,7 +53,7 @@ pub struct Sealed {
 pub async fn backup(
     site: &Site,
     run: &Run,
-    held: &Held,
+    held: &PlatformLock,
     platform: &Platform,
     mode: Option<Mode>,
 ) -> Result<Sealed, Error> {
@@ -70,7 +70,7 @@ pub async fn backup(
         Ok(lease) => lease,
         Err(refused) => {
             // What is left of it is removed by the next run, which finds this one open.
-            if refused.tidy {
+            if refused.nothing_left {
                 site.note(run, &intent, Phase::Closed).await;
             }
             return Err(refused.error);
@@ -87,9 +87,9 @@ pub async fn backup(
     };
     let claimed = lease.keep(&lost, Box::pin(backup.claimed())).await;
     // After a success too: an upload that was begun twice, because an answer got lost, is there once too often.
-    let tidy = site.tidy(run, intent.backup).await;
+    let nothing_left = site.remove_remains(run, intent.backup).await;
     // A run that left something behind stays open: the next one finds it and removes what is left.
-    if tidy {
+    if nothing_left {
         site.note(run, &intent, Phase::Closed).await;
     }
     if claimed.holds {
@@ -157,7 +157,7 @@ impl Backup<'_> {
         // The backup's directory.
         let sink = self.open_directory().await?;
         // Stop the clients.
-        let begun = Standstill::begin(self.site.hands(self.run), self.plan);
+        let begun = Standstill::begin(self.site.control(self.run), self.plan);
         let begun = self.run.report.step(Step::Stop, begun).await;
         // Pin every store, and see that nobody wrote meanwhile.
         let (standstill, pinned) = match begun {
@@ -243,7 +243,7 @@ impl Backup<'_> {
             failure,
             window: Some(ended.window),
         });
-        let confirmed = self.site.hands(self.run).confirm(&ended.targets).await;
+        let confirmed = self.site.control(self.run).confirm(&ended.targets).await;
         let degraded = settled(ended.degraded, confirmed);
         if is_well && degraded.is_empty() {
             self.site.note(self.run, self.intent, Phase::Verified).await;
@@ -331,7 +331,7 @@ impl Backup<'_> {
 
     /// An engine that died took stores and kept containers with it.
     async fn kept_too(&self) -> Vec<Degraded> {
-        match recovery::recover(&self.site.hands(self.run), self.intent).await {
+        match recovery::recover(&self.site.control(self.run), self.intent).await {
             Ok(recovered) => recovered.all(),
             Err(error) => {
                 let said = format!("whether everything runs again could not be seen: {error}");

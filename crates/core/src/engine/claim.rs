@@ -12,16 +12,16 @@ use crate::ports::journal::Phase;
 use crate::ports::power::{Claim, Intent};
 
 /// A platform that no other process of this host touches until this is dropped.
-pub struct Held {
+pub struct PlatformLock {
     pub(super) platform: Project,
     _lock: Box<dyn Guard>,
 }
 
 impl Site {
     /// Shuts out the other processes of this host. Fails at once if one of them is at work.
-    pub async fn lock(&self, platform: &Project) -> Result<Held, Error> {
+    pub async fn lock(&self, platform: &Project) -> Result<PlatformLock, Error> {
         match self.machine.locks.take(platform)? {
-            Some(lock) => Ok(Held {
+            Some(lock) => Ok(PlatformLock {
                 platform: platform.clone(),
                 _lock: lock,
             }),
@@ -34,7 +34,7 @@ impl Site {
     }
 
     /// The same; the watchdog of a run that died is waited for, as long as it takes to bring a platform back.
-    pub async fn lock_after_watchdog(&self, run: &Run, platform: &Project) -> Result<Held, Error> {
+    pub async fn lock_after_watchdog(&self, run: &Run, platform: &Project) -> Result<PlatformLock, Error> {
         let began = self.machine.clock.elapsed();
         let mut told = false;
         loop {
@@ -84,7 +84,7 @@ impl Site {
     }
 
     /// What a run will do.
-    pub fn intent(&self, held: &Held, run: &Run, plan: &Plan, backup: BackupId) -> Intent {
+    pub fn intent(&self, held: &PlatformLock, run: &Run, plan: &Plan, backup: BackupId) -> Intent {
         Intent {
             platform: held.platform.clone(),
             run: run.report.run().clone(),
@@ -100,7 +100,7 @@ impl Site {
     }
 
     /// Notes what a run will do, before it does anything that could outlive it.
-    pub async fn intend(&self, held: &Held, run: &Run, plan: &Plan, backup: BackupId) -> Result<Intent, Error> {
+    pub async fn intend(&self, held: &PlatformLock, run: &Run, plan: &Plan, backup: BackupId) -> Result<Intent, Error> {
         let intent = self.intent(held, run, plan, backup);
         self.machine.journal.plan(&intent).await?;
         Ok(intent)

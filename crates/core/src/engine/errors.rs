@@ -97,7 +97,7 @@ pub enum Error {
     #[error("not all old data could be freed: {}", .0.join("; "))]
     NotDiscarded(Vec<String>),
     /// A restore, or its undoing, failed after the stop.
-    #[error("{} failed, and the platform is stopped on purpose: {cause}{}", .intent.deed(), listed(.still_running))]
+    #[error("{} failed, and the platform is stopped on purpose: {cause}{}", .intent.described(), listed(.still_running))]
     StoppedOnPurpose {
         /// What was to be done.
         intent: Box<Intent>,
@@ -110,7 +110,7 @@ pub enum Error {
         still_running: Vec<String>,
     },
     /// A restore left the platform stopped on purpose.
-    #[error("platform {} is stopped on purpose since {}: {} (run {}) did not finish", .0.platform, .0.since, .0.deed(), .0.run)]
+    #[error("platform {} is stopped on purpose since {}: {} (run {}) did not finish", .0.platform, .0.since, .0.described(), .0.run)]
     RestoreUnfinished(Box<Intent>),
     /// The backup is not what its manifest says.
     #[error("backup {backup} is damaged: {}", .damage.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -259,14 +259,14 @@ pub enum RunFailure {
         differences: Vec<String>,
     },
     /// Somebody wrote into a store while no client should have run.
-    #[error("the point in time is void: somebody wrote into store {store} inside the standstill: {}{}", .moved.join("; "), connected(.visitors, .outside))]
+    #[error("the point in time is void: somebody wrote into store {store} inside the standstill: {}{}", .moved.join("; "), connected(.connected_clients, .outside))]
     Written {
         /// Which.
         store: StoreName,
         /// What was written.
         moved: Vec<String>,
         /// Who is connected.
-        visitors: Vec<String>,
+        connected_clients: Vec<String>,
         /// Who outside the platform can reach it.
         outside: Vec<String>,
     },
@@ -579,11 +579,11 @@ fn and_down(degraded: &[Degraded]) -> String {
     )
 }
 
-fn connected(visitors: &[String], outside: &[String]) -> String {
-    let connected = if visitors.is_empty() {
+fn connected(connected_clients: &[String], outside: &[String]) -> String {
+    let connected = if connected_clients.is_empty() {
         "; nobody is connected any more".to_owned()
     } else {
-        format!("; connected: {}", visitors.join("; "))
+        format!("; connected: {}", connected_clients.join("; "))
     };
     if outside.is_empty() {
         connected

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::claim::Held;
+use super::claim::PlatformLock;
 use super::errors::Error;
 use super::recovery;
 use super::restore::{discard, undo};
@@ -24,7 +24,7 @@ impl Site {
     /// Brings back what a dead backup run left down, and gives its claim free. What a restore
     /// stopped on purpose stays down: its intent is returned. Our lock proves the owner dead only on our own host
     /// and among those who keep their locks where we do: a claim of anybody else is respected.
-    pub async fn heal(&self, held: &Held, run: &Run) -> Result<Option<Intent>, Error> {
+    pub async fn heal(&self, held: &PlatformLock, run: &Run) -> Result<Option<Intent>, Error> {
         let Some(intent) = self.unfinished(held, run).await? else {
             return Ok(None);
         };
@@ -42,7 +42,7 @@ impl Site {
         Ok(None)
     }
 
-    async fn start_again(&self, held: &Held, run: &Run, intent: &Intent) -> Result<(), Error> {
+    async fn start_again(&self, held: &PlatformLock, run: &Run, intent: &Intent) -> Result<(), Error> {
         run.report.warn(format!(
             "run {} died and left the platform down: it is brought back first",
             intent.run
@@ -53,7 +53,7 @@ impl Site {
     }
 
     /// Nothing was stopped, so nothing is brought back; but what was begun has no way back.
-    pub async fn finish_discard(&self, held: &Held, run: &Run, intent: &Intent) -> Result<(), Error> {
+    pub async fn finish_discard(&self, held: &PlatformLock, run: &Run, intent: &Intent) -> Result<(), Error> {
         let platform = self.platform(Some(&held.platform)).await?;
         if self.reap(run, intent).await {
             discard::finish(self, run, &platform, intent).await
@@ -65,7 +65,7 @@ impl Site {
 
     /// Stores that were only just started do not answer at once. One that never does is not told
     /// here: whoever asks it next will know more.
-    async fn await_stores(&self, held: &Held, run: &Run) -> Result<(), Error> {
+    async fn await_stores(&self, held: &PlatformLock, run: &Run) -> Result<(), Error> {
         let platform = match self.platform(Some(&held.platform)).await {
             Ok(platform) => platform,
             Err(Error::Platform(_)) => return Ok(()),
@@ -92,7 +92,7 @@ impl Site {
 
     /// The intent of a run that did not come to its end: from the claim, or from the journal where
     /// somebody removed the claim. A restore's claim is then made again: it says what is down on purpose.
-    pub async fn unfinished(&self, held: &Held, run: &Run) -> Result<Option<Intent>, Error> {
+    pub async fn unfinished(&self, held: &PlatformLock, run: &Run) -> Result<Option<Intent>, Error> {
         let claimed = self.machine.power.claimed(&held.platform).await?;
         let open = match (self.machine.journal.open_runs(&held.platform).await, &claimed) {
             (Ok(open), _) => open,
@@ -144,7 +144,7 @@ impl Site {
         if age.unsigned_abs() <= FRESH {
             return Ok(());
         }
-        let touched = recovery::touched(&self.hands(run), intent).await?;
+        let touched = recovery::touched(&self.control(run), intent).await?;
         if touched.is_empty() {
             return Ok(());
         }
@@ -156,10 +156,10 @@ impl Site {
 
     /// Starts what the intent's run had stopped, and ends its claim once all of it runs that is still there. What
     /// somebody has removed is remembered.
-    pub async fn bring_back(&self, held: &Held, run: &Run, intent: &Intent) -> Result<(), Error> {
-        let hands = self.hands(run);
+    pub async fn bring_back(&self, held: &PlatformLock, run: &Run, intent: &Intent) -> Result<(), Error> {
+        let control = self.control(run);
         let reaped = self.reap(run, intent).await;
-        let back = run.report.step(Step::Start, recovery::recover(&hands, intent));
+        let back = run.report.step(Step::Start, recovery::recover(&control, intent));
         let recovered = back.await?;
         if !recovered.degraded.is_empty() {
             return Err(Error::RecoveryIncomplete {

@@ -15,7 +15,7 @@ use crate::workload::Workload;
 
 /// What looks at an engine's workloads.
 #[derive(Clone, Copy)]
-pub struct Eyes<'a> {
+pub struct Observer<'a> {
     /// Lists them and looks inside them.
     pub catalog: &'a dyn Catalog,
     /// Greets what may be a server.
@@ -26,7 +26,7 @@ pub struct Eyes<'a> {
 
 /// What was seen.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct Observed {
     /// Every workload, with what is inside those that may be stores.
     pub(super) workloads: Vec<Workload>,
     /// Who has answered the greeting that was asked for.
@@ -35,35 +35,35 @@ pub(super) struct Seen {
 
 /// Looks at the engine and picks the platform: the one `wanted`, or the only one there is.
 pub async fn look(
-    eyes: Eyes<'_>,
+    observer: Observer<'_>,
     kinds: &[Arc<dyn Kind>],
     keep: &Keep,
     wanted: Option<&Project>,
 ) -> Result<Platform, Error> {
-    let Seen { workloads, answered } = observe(eyes, kinds, keep, wanted).await?;
+    let Observed { workloads, answered } = observe(observer, kinds, keep, wanted).await?;
     Ok(find(workloads, kinds, keep, wanted, &answered)?)
 }
 
 /// Looks at the engine, and inside what may be a store of the platform `wanted`, or of any.
 pub(super) async fn observe(
-    eyes: Eyes<'_>,
+    observer: Observer<'_>,
     kinds: &[Arc<dyn Kind>],
     keep: &Keep,
     wanted: Option<&Project>,
-) -> Result<Seen, EngineError> {
-    let mut workloads = eyes.catalog.workloads().await?;
+) -> Result<Observed, EngineError> {
+    let mut workloads = observer.catalog.workloads().await?;
     let files: Vec<&str> = kinds.iter().flat_map(|kind| kind.data_files()).copied().collect();
     let may_be = |workload: &&Workload| {
         wanted.is_none_or(|wanted| *wanted == workload.address.project) && keep.reason(workload).is_none()
     };
     let asked: Vec<Workload> = workloads.iter().filter(may_be).cloned().collect();
-    let mut seen = eyes.catalog.contents(&asked, &files).await?;
+    let mut seen = observer.catalog.contents(&asked, &files).await?;
     for workload in &mut workloads {
         workload.contents = seen.remove(&workload.id).unwrap_or_default();
     }
     let greetings = greetings(workloads.iter().filter(may_be), kinds);
-    let answered = greet::all(eyes.reach, eyes.clock, &greetings).await;
-    Ok(Seen { workloads, answered })
+    let answered = greet::all(observer.reach, observer.clock, &greetings).await;
+    Ok(Observed { workloads, answered })
 }
 
 /// What has to be asked of whom nothing else tells.

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::limits::STREAM_IDLE;
 use super::marked_shell::MarkedShell;
-use super::start::Hands;
+use super::start::PowerControl;
 use crate::events::Reporter;
 use crate::names::RunId;
 use crate::ports::{Catalog, Clock, Journal, Locks, Power, Reach, Shell, Spool};
@@ -58,8 +58,8 @@ impl Machine {
     }
 
     /// What changes and watches workloads.
-    pub(super) fn hands(&self, report: &Reporter) -> Hands {
-        Hands {
+    pub(super) fn control(&self, report: &Reporter) -> PowerControl {
+        PowerControl {
             power: self.power.clone(),
             catalog: self.catalog.clone(),
             clock: self.clock.clone(),

@@ -113,11 +113,11 @@ impl Site {
             Some(Target::of(&missing.was, now, policy_changed))
         });
         let targets: Vec<Target> = targets.collect();
-        let hands = self.hands(run);
+        let control = self.control(run);
         let start = async {
             // What does not start is told by whoever looks next.
-            hands.start(&targets).await;
-            hands.confirm(&targets).await;
+            control.start(&targets).await;
+            control.confirm(&targets).await;
             Ok::<_, Error>(())
         };
         run.report.step(Step::Start, start).await

@@ -15,7 +15,7 @@ use crate::manifest::{LeftOut, Mode, StoreRecord, Took, WorkloadRecord};
 use crate::names::{Project, StoreName};
 use crate::ports::Neighbour;
 use crate::ports::job::{Declaration, Stops};
-use crate::ports::power::{Compose, Job, Recorded};
+use crate::ports::power::{Compose, Job, RecordedWorkload};
 use crate::stores::Footing;
 use crate::workload::{Health, State, Workload};
 
@@ -251,7 +251,7 @@ impl Plan {
 
     /// What is to be as it was afterwards: everything that has a process now, but for what the engine
     /// removes when it ends.
-    pub fn recorded(&self) -> Vec<Recorded> {
+    pub fn recorded(&self) -> Vec<RecordedWorkload> {
         self.entries
             .iter()
             .filter(|entry| entry.workload.state.is_up() && !entry.workload.auto_remove)
@@ -282,8 +282,8 @@ impl Entry {
         }
     }
 
-    fn recorded(&self) -> Recorded {
-        Recorded {
+    fn recorded(&self) -> RecordedWorkload {
+        RecordedWorkload {
             address: self.workload.address.clone(),
             id: self.workload.id.clone(),
             state: self.workload.state,

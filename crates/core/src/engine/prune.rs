@@ -4,19 +4,19 @@
 use serde::Serialize;
 
 use super::site::{Run, Site};
-use crate::backups::{Lease, Order};
+use crate::backups::{DeletedBy, Lease};
 use crate::engine::errors::Error;
-use crate::events::{Kind, Step};
+use crate::events::{EventKind, Step};
 use crate::manifest::Manifest;
 use crate::names::{BackupId, Project};
 use crate::ports::repository::PRODUCT;
-use crate::retention::{self, Plan, Verdict};
+use crate::retention::{self, RetentionPlan, Verdict};
 
 /// What retention did, or would do.
 #[derive(Debug, Serialize)]
 pub struct Pruned {
     /// What becomes of every backup, and why.
-    pub plan: Plan,
+    pub plan: RetentionPlan,
     /// What is gone.
     pub gone: Vec<BackupId>,
     /// What was to go and is still there, with the reason.
@@ -74,14 +74,14 @@ impl Site {
         Ok(pruned)
     }
 
-    async fn delete(&self, run: &Run, platform: &Project, plan: &Plan, id: BackupId) -> Result<bool, String> {
+    async fn delete(&self, run: &Run, platform: &Project, plan: &RetentionPlan, id: BackupId) -> Result<bool, String> {
         let verdict = plan.verdicts.iter().find(|verdict| verdict.id == id);
         let half_deleted = verdict.is_some_and(Verdict::is_half_deleted);
         // Its operator may have protected it since the plan was made.
         if !half_deleted && self.backups.is_protected(id).await.map_err(|error| error.to_string())? {
             return Ok(false);
         }
-        let order = Order {
+        let order = DeletedBy {
             platform: platform.clone(),
             run: run.report.run().clone(),
             at: self.machine.clock.now(),
@@ -89,7 +89,7 @@ impl Site {
         };
         let removed = self.backups.remove(id, &order).await;
         removed.map_err(|error| error.to_string())?;
-        run.report.tell(Kind::Deleted { backup: id });
+        run.report.tell(EventKind::Deleted { backup: id });
         Ok(true)
     }
 }

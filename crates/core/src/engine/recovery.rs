@@ -6,14 +6,14 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::deadline::asked;
-use super::look::Seen;
+use super::look::Observed;
 use super::platform;
 use super::site::{Run, Site};
-use super::start::{Degraded, Hands, Target, once_each, removed, settled, targets};
+use super::start::{Degraded, PowerControl, Target, once_each, removed, settled, targets};
 use crate::backups::Backups;
 use crate::engine::errors::Error;
 use crate::names::{BackupId, RunId};
-use crate::ports::power::{Intent, Recorded};
+use crate::ports::power::{Intent, RecordedWorkload};
 use crate::stores::{Cx, Store, StoreError};
 use crate::workload::Workload;
 
@@ -34,9 +34,9 @@ impl Site {
     /// Asks the stores, as far as they are still known: the last resort needs none of them. Returns what is left.
     async fn reap_stores(&self, run: &Run, intent: &Intent) -> Vec<String> {
         let cx = self.cx(run);
-        let (Seen { workloads, answered }, unlisted) = match self.seen(&intent.platform).await {
+        let (Observed { workloads, answered }, unlisted) = match self.seen(&intent.platform).await {
             Ok(seen) => (seen, None),
-            Err(error) => (Seen::default(), Some(error.to_string())),
+            Err(error) => (Observed::default(), Some(error.to_string())),
         };
         let worked_on = intent.workloads.iter().filter(|entry| entry.worked_on);
         let reaped = join_all(worked_on.map(async |entry| {
@@ -68,7 +68,12 @@ impl Site {
 }
 
 /// A container that was made anew has left its siblings to be found by its old name.
-async fn reap_store(cx: &Cx, entry: &Recorded, store: Option<&dyn Store>, dead: &RunId) -> Result<(), StoreError> {
+async fn reap_store(
+    cx: &Cx,
+    entry: &RecordedWorkload,
+    store: Option<&dyn Store>,
+    dead: &RunId,
+) -> Result<(), StoreError> {
     if let Some(store) = store {
         let what = format!("ending what run {dead} has left of {}", store.name());
         asked(cx, what, |cx| async move { store.reap(&cx, dead).await }).await?;
@@ -126,7 +131,7 @@ impl Recovered {
 
 /// What the intent recorded and has no container now.
 pub fn gone(intent: &Intent, now: &[Workload]) -> Vec<Degraded> {
-    let is_here = |entry: &&Recorded| now.iter().any(|workload| workload.address == entry.address);
+    let is_here = |entry: &&RecordedWorkload| now.iter().any(|workload| workload.address == entry.address);
     let gone = intent.workloads.iter().filter(|entry| !is_here(entry));
     let degraded = gone.map(|entry| Degraded {
         workload: entry.address.clone(),
@@ -137,20 +142,20 @@ pub fn gone(intent: &Intent, now: &[Workload]) -> Vec<Degraded> {
 
 /// Starts what the intent's run had stopped and awaits that all of it is what it was.
 /// Returns what is not.
-pub async fn recover(hands: &Hands, intent: &Intent) -> Result<Recovered, Error> {
-    let now = hands.catalog.workloads().await?;
+pub async fn recover(control: &PowerControl, intent: &Intent) -> Result<Recovered, Error> {
+    let now = control.catalog.workloads().await?;
     let gone = gone(intent, &now);
     for gone in &gone {
-        hands.report.warn(gone.to_string());
+        control.report.warn(gone.to_string());
     }
     let targets = targets(intent, &now);
     let (ours, others): (Vec<Target>, Vec<Target>) =
         targets.into_iter().partition(|target| is_ours(intent, &target.was));
-    tell_others(hands, &others).await;
-    finish_stops(hands, intent, &now).await;
-    let mut degraded = hands.put_policies_back(&others).await;
-    let started = hands.start(&ours).await;
-    degraded.extend(settled(started, hands.confirm(&ours).await));
+    tell_others(control, &others).await;
+    finish_stops(control, intent, &now).await;
+    let mut degraded = control.put_policies_back(&others).await;
+    let started = control.start(&ours).await;
+    degraded.extend(settled(started, control.confirm(&ours).await));
     Ok(Recovered {
         degraded: once_each(degraded),
         gone,
@@ -159,23 +164,23 @@ pub async fn recover(hands: &Hands, intent: &Intent) -> Result<Recovered, Error>
 
 /// A stop that the dead run asked for goes on in the engine: what still runs may end a moment after we
 /// have looked. Asking for the same stop again returns when it has ended.
-async fn finish_stops(hands: &Hands, intent: &Intent, now: &[Workload]) {
+async fn finish_stops(control: &PowerControl, intent: &Intent, now: &[Workload]) {
     let asked = intent.workloads.iter().filter_map(|entry| {
         let here = |workload: &&Workload| workload.id == entry.id && is_unstarted(entry, workload);
         let up = now.iter().find(here).filter(|workload| workload.state.is_up())?;
         Some((&up.id, Duration::from_secs(entry.grace?)))
     });
-    let stops = join_all(asked.map(|(id, grace)| hands.power.stop(id, grace))).await;
+    let stops = join_all(asked.map(|(id, grace)| control.power.stop(id, grace))).await;
     for error in stops.into_iter().filter_map(Result::err) {
-        hands
+        control
             .report
             .warn(format!("a stop of the dead run may still go on: {error}"));
     }
 }
 
 /// What somebody has started since the intent was recorded.
-pub async fn touched(hands: &Hands, intent: &Intent) -> Result<Vec<Degraded>, Error> {
-    let now = hands.catalog.workloads().await?;
+pub async fn touched(control: &PowerControl, intent: &Intent) -> Result<Vec<Degraded>, Error> {
+    let now = control.catalog.workloads().await?;
     let targets = targets(intent, &now);
     let others = targets.into_iter().filter(|target| !is_ours(intent, &target.was));
     let degraded = others.map(|target| Degraded {
@@ -196,24 +201,24 @@ fn is_ours(intent: &Intent, now: &Workload) -> bool {
     })
 }
 
-fn recorded<'a>(intent: &'a Intent, now: &Workload) -> Option<&'a Recorded> {
+fn recorded<'a>(intent: &'a Intent, now: &Workload) -> Option<&'a RecordedWorkload> {
     intent.workloads.iter().find(|entry| entry.address == now.address)
 }
 
 /// Nothing but its restart policy has started it since it was recorded: a policy's start counts up, a start by hand
 /// sets the count to 0. (`FinishedAt` cannot tell: an engine's restart rewrites it.)
-fn is_unstarted(entry: &Recorded, now: &Workload) -> bool {
+fn is_unstarted(entry: &RecordedWorkload, now: &Workload) -> bool {
     let only_its_policy = entry.restart_count.is_some_and(|recorded| now.restart_count > recorded);
     entry.started_at == now.started_at || only_its_policy
 }
 
 /// Somebody, or the run itself at its end, has started these since: they are looked at, never touched.
-async fn tell_others(hands: &Hands, others: &[Target]) {
-    let looks = join_all(others.iter().map(|target| hands.catalog.inspect(&target.was.id))).await;
+async fn tell_others(control: &PowerControl, others: &[Target]) {
+    let looks = join_all(others.iter().map(|target| control.catalog.inspect(&target.was.id))).await;
     for (target, look) in others.iter().zip(looks) {
         let was = &target.was;
         if let Some(now) = look.ok().filter(|now| now.state != was.state) {
-            hands.report.warn(format!(
+            control.report.warn(format!(
                 "{} was {} and has been started since; it is left as it is: {}",
                 was.address, was.state, now.state
             ));

@@ -23,7 +23,7 @@ pub use selection::Selection;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use super::claim::Held;
+use super::claim::PlatformLock;
 use super::plan::Plan;
 use super::platform::Platform;
 use super::site::{Run, Site};
@@ -59,7 +59,7 @@ pub struct Restored {
 }
 
 /// What is to be restored.
-pub struct Wanted<'a> {
+pub struct RestoreRequest<'a> {
     /// The backup.
     pub manifest: &'a Manifest,
     /// What of it.
@@ -79,14 +79,14 @@ pub struct Wanted<'a> {
 pub async fn restore(
     site: &Site,
     run: &Run,
-    held: &Held,
+    held: &PlatformLock,
     platform: Platform,
-    wanted: &Wanted<'_>,
+    wanted: &RestoreRequest<'_>,
     unfinished: Option<&Intent>,
 ) -> Result<Restored, Error> {
     site.must_reap(run, unfinished).await?;
     let platform = as_recorded(platform, unfinished);
-    let Wanted {
+    let RestoreRequest {
         manifest,
         selection,
         passwords,
@@ -107,7 +107,7 @@ pub async fn restore(
         Ok(lease) => lease,
         Err(refused) => {
             // What is left of it is removed by the next run, which finds this one open.
-            if unfinished.is_none() && refused.tidy {
+            if unfinished.is_none() && refused.nothing_left {
                 site.note(run, &intent, Phase::Closed).await;
             }
             return Err(refused.error);
@@ -163,9 +163,9 @@ async fn to_copy<'a>(
 async fn note(
     site: &Site,
     run: &Run,
-    held: &Held,
+    held: &PlatformLock,
     plan: &Plan,
-    wanted: &Wanted<'_>,
+    wanted: &RestoreRequest<'_>,
     unfinished: Option<&Intent>,
 ) -> Result<Intent, Error> {
     if let Some(intent) = unfinished {
@@ -185,7 +185,7 @@ async fn note(
 
 async fn replace(
     change: &Change<'_>,
-    wanted: &Wanted<'_>,
+    wanted: &RestoreRequest<'_>,
     tasks: Vec<Task<'_>>,
     copied: &[&dyn Store],
     logins: &Logins<'_>,
@@ -217,7 +217,7 @@ async fn copy(
 
 async fn load_all(
     change: &Change<'_>,
-    wanted: &Wanted<'_>,
+    wanted: &RestoreRequest<'_>,
     mut tasks: Vec<Task<'_>>,
     standstill: &Standstill,
     logins: &Logins<'_>,

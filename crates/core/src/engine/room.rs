@@ -4,7 +4,7 @@
 
 use crate::engine::errors::{Error, PreflightError};
 use crate::engine::site::{Run, Site};
-use crate::events::Kind;
+use crate::events::EventKind;
 use crate::names::StoreName;
 use crate::stores::{Preflight, StoreError};
 
@@ -65,7 +65,7 @@ pub(in crate::engine) async fn must_spool<'a>(
         .into());
     }
     for (store, bytes) in spooling {
-        run.report.tell(Kind::Spools {
+        run.report.tell(EventKind::Spools {
             store: store.clone(),
             place: place.clone(),
             bytes,

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::keep::Keep;
-use super::look::{self, Eyes, Seen};
+use super::look::{self, Observed, Observer};
 use super::machine::Machine;
 use super::platform::Platform;
-use super::start::Hands;
+use super::start::PowerControl;
 use crate::backups::{Backups, Damage, Holder, Lease, LeaseError};
 use crate::engine::errors::{Error, PreflightError};
 use crate::events::{Reporter, Step};
@@ -55,14 +55,14 @@ pub struct Refused {
     /// Why.
     pub error: Error,
     /// Nothing of it is left.
-    pub tidy: bool,
+    pub nothing_left: bool,
 }
 
 impl<E: Into<Error>> From<E> for Refused {
     fn from(error: E) -> Self {
         Self {
             error: error.into(),
-            tidy: true,
+            nothing_left: true,
         }
     }
 }
@@ -106,8 +106,8 @@ impl Run {
 }
 
 impl Site {
-    fn eyes(&self) -> Eyes<'_> {
-        Eyes {
+    fn observer(&self) -> Observer<'_> {
+        Observer {
             catalog: &*self.machine.catalog,
             reach: &*self.machine.reach,
             clock: &*self.machine.clock,
@@ -115,13 +115,13 @@ impl Site {
     }
 
     /// Looks at the platform's workloads, and inside them.
-    pub(super) async fn seen(&self, platform: &Project) -> Result<Seen, EngineError> {
-        look::observe(self.eyes(), &self.kinds, &self.keep, Some(platform)).await
+    pub(super) async fn seen(&self, platform: &Project) -> Result<Observed, EngineError> {
+        look::observe(self.observer(), &self.kinds, &self.keep, Some(platform)).await
     }
 
     /// Finds the platform: the one named, or the only one.
     pub async fn platform(&self, wanted: Option<&Project>) -> Result<Platform, Error> {
-        look::look(self.eyes(), &self.kinds, &self.keep, wanted).await
+        look::look(self.observer(), &self.kinds, &self.keep, wanted).await
     }
 
     /// Reads a backup whole, as a step of the run, and returns what is not as its manifest says. Where a
@@ -166,7 +166,7 @@ impl Site {
             return hashes().await;
         };
         let artifacts = self.backups.artifacts(backup, &run.report);
-        match store.structure(&self.cx(run), record, &artifacts).await {
+        match store.check_artifacts(&self.cx(run), record, &artifacts).await {
             Ok(damage) => Ok(damage),
             Err(StoreError::Cancelled) => Err(Error::Interrupted),
             Err(StoreError::Repository(cause)) => Err(self.repository_failed(cause)),
@@ -181,19 +181,19 @@ impl Site {
     }
 
     /// Enters the repository to write: it must be this platform's, and nobody else may be writing.
-    pub async fn enter(&self, run: &Run, platform: &Project) -> Result<Lease, Refused> {
-        self.enter_as(run, run.report.run(), platform).await
+    pub async fn open_for_writing(&self, run: &Run, platform: &Project) -> Result<Lease, Refused> {
+        self.open_for_writing_as(run, run.report.run(), platform).await
     }
 
     /// The same, in the name of `owner`: whoever finds what that run has left behind frees it.
-    pub async fn enter_as(&self, run: &Run, owner: &RunId, platform: &Project) -> Result<Lease, Refused> {
+    pub async fn open_for_writing_as(&self, run: &Run, owner: &RunId, platform: &Project) -> Result<Lease, Refused> {
         self.must_be_ours(platform).await?;
         match self.lease(run, owner, platform).await {
             Ok(lease) => Ok(lease),
             // It may have been made all the same, if the answer got lost.
             Err(error @ Error::Preflight(_)) => {
-                let tidy = self.backups.free_lease_of(owner).await.is_ok();
-                Err(Refused { error, tidy })
+                let nothing_left = self.backups.free_lease_of(owner).await.is_ok();
+                Err(Refused { error, nothing_left })
             }
             Err(error) => Err(error.into()),
         }
@@ -265,7 +265,7 @@ impl Site {
 
     /// Removes what a failed run has left unfinished in the repository, its lease too; returns whether
     /// nothing is left.
-    pub async fn tidy(&self, run: &Run, backup: BackupId) -> bool {
+    pub async fn remove_remains(&self, run: &Run, backup: BackupId) -> bool {
         let swept = self.backups.sweep(backup, run.report.run()).await;
         if let Err(error) = &swept {
             run.report.warn(format!(
@@ -298,7 +298,7 @@ impl Site {
     }
 
     /// What changes and watches workloads.
-    pub fn hands(&self, run: &Run) -> Hands {
-        self.machine.hands(&run.report)
+    pub fn control(&self, run: &Run) -> PowerControl {
+        self.machine.control(&run.report)
     }
 }

@@ -15,9 +15,9 @@ use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::plan::{Action, Entry, Plan};
-use super::start::{Degraded, Hands, Target};
+use super::start::{Degraded, PowerControl, Target};
 use super::waves::stop_waves;
-use crate::events::{Kind, Step, millis};
+use crate::events::{EventKind, Step, millis};
 use crate::manifest;
 use crate::names::{Address, StoreName};
 use crate::ports::EngineError;
@@ -27,7 +27,7 @@ use crate::workload::{RestartPolicy, Workload};
 
 /// A platform that stands still.
 pub struct Standstill {
-    hands: Hands,
+    control: PowerControl,
     /// What was stopped, as it was before.
     stopped: Vec<Managed>,
     /// Every store of the plan, as it was before.
@@ -123,15 +123,15 @@ pub struct Ended {
     pub window: manifest::Standstill,
     /// What did not start.
     pub degraded: Vec<Degraded>,
-    /// What was to start, for [`Hands::confirm`].
+    /// What was to start, for [`PowerControl::confirm`].
     pub targets: Vec<Target>,
 }
 
 impl Standstill {
     /// Stops everything that the plan says: clients before stores, in each what depends on others first.
-    pub async fn begin(hands: Hands, plan: &Plan) -> Result<Self, Box<Broken>> {
+    pub async fn begin(control: PowerControl, plan: &Plan) -> Result<Self, Box<Broken>> {
         let entries: Vec<&Entry> = plan.stopped().collect();
-        hands.report.tell(Kind::ClientsGoDown {
+        control.report.tell(EventKind::ClientsGoDown {
             workloads: entries.len(),
         });
         let stores = plan.entries.iter().filter_map(|entry| {
@@ -143,15 +143,15 @@ impl Standstill {
             stores: stores.collect(),
             moved: Mutex::default(),
             ended: Mutex::default(),
-            stopping: hands.clock.now(),
-            began: hands.clock.now(),
-            clock: hands.clock.elapsed(),
+            stopping: control.clock.now(),
+            began: control.clock.now(),
+            clock: control.clock.elapsed(),
             holds_down: plan.job.replaces_data(),
-            hands,
+            control,
         };
         match standstill.stop_all(&entries).await {
             Ok(()) => {
-                standstill.began = standstill.hands.clock.now();
+                standstill.began = standstill.control.clock.now();
                 Ok(standstill)
             }
             Err(cause) => Err(Box::new(Broken { cause, standstill })),
@@ -186,7 +186,7 @@ impl Standstill {
         let never = RestartPolicy::never();
         let held = join_all(self.stopped.iter().map(async |managed| {
             let (workload, id) = (managed.was.address.clone(), &managed.was.id);
-            let set = self.hands.power.set_restart(id, &never).await;
+            let set = self.control.power.set_restart(id, &never).await;
             set.map_err(|cause| StandstillError::NotStopped { workload, cause })
         }));
         held.await.into_iter().collect()
@@ -201,7 +201,7 @@ impl Standstill {
             return Ok(());
         }
         let stopped =
-            self.hands
+            self.control
                 .power
                 .stop(&workload.id, grace)
                 .await
@@ -210,7 +210,7 @@ impl Standstill {
                     cause,
                 })?;
         let killed = stopped == Stopped::Killed;
-        self.hands.report.tell(Kind::Stopped {
+        self.control.report.tell(EventKind::Stopped {
             workload: workload.address.clone(),
             killed,
         });
@@ -229,7 +229,7 @@ impl Standstill {
         if self.holds_down || entry.store().is_some() || workload.restart != RestartPolicy::never() {
             return false;
         }
-        let now = self.hands.catalog.inspect(&workload.id).await;
+        let now = self.control.catalog.inspect(&workload.id).await;
         let has_ended = now.is_ok_and(|now| !now.state.is_up() && now.started_at == workload.started_at);
         if has_ended {
             let address = workload.address.clone();
@@ -246,7 +246,7 @@ impl Standstill {
         let looks = join_all(
             self.stopped
                 .iter()
-                .map(|managed| self.hands.catalog.inspect(&managed.was.id)),
+                .map(|managed| self.control.catalog.inspect(&managed.was.id)),
         )
         .await;
         let mut revived = Vec::new();
@@ -266,7 +266,7 @@ impl Standstill {
 
     /// How long it has lasted, from the first stop.
     pub fn lasted(&self) -> Duration {
-        self.hands.clock.elapsed().saturating_sub(self.clock)
+        self.control.clock.elapsed().saturating_sub(self.clock)
     }
 
     /// Brings one store into the state in which it is to be worked on. It stays there until it is brought elsewhere, or
@@ -285,8 +285,8 @@ impl Standstill {
             doing: "started",
             cause,
         };
-        self.hands.power.start(store.workload()).await.map_err(failed)?;
-        let now = self.hands.catalog.inspect(store.workload()).await.map_err(failed)?;
+        self.control.power.start(store.workload()).await.map_err(failed)?;
+        let now = self.control.catalog.inspect(store.workload()).await.map_err(failed)?;
         self.note(store, Footing::Running, now.started_at);
         Ok(())
     }
@@ -298,8 +298,8 @@ impl Standstill {
             doing: "paused",
             cause,
         };
-        self.hands.power.pause(store.workload()).await.map_err(failed)?;
-        let now = self.hands.catalog.inspect(store.workload()).await.map_err(failed)?;
+        self.control.power.pause(store.workload()).await.map_err(failed)?;
+        let now = self.control.catalog.inspect(store.workload()).await.map_err(failed)?;
         self.note(store, Footing::Frozen, now.started_at);
         Ok(())
     }
@@ -318,9 +318,9 @@ impl Standstill {
             workload: managed.was.address.clone(),
             cause,
         };
-        let stopped = self.hands.power.stop(store.workload(), managed.grace).await;
+        let stopped = self.control.power.stop(store.workload(), managed.grace).await;
         let stopped = stopped.map_err(failed)?;
-        let now = self.hands.catalog.inspect(store.workload()).await.map_err(failed)?;
+        let now = self.control.catalog.inspect(store.workload()).await.map_err(failed)?;
         self.note(store, Footing::Stopped, now.started_at);
         match stopped {
             Stopped::Cleanly => Ok(()),
@@ -347,11 +347,11 @@ impl Standstill {
     /// Ends the standstill: what ran runs again, what was paused is paused again. `then` is called when the first wave was
     /// started: a client that waits for a store to be drained must not keep the others waiting for its health.
     pub async fn end(self, then: impl FnOnce()) -> Ended {
-        let ended = self.hands.clock.now();
+        let ended = self.control.clock.now();
         let targets = self.targets();
-        let degraded = self.hands.start_and(&targets, then).await;
-        let back = self.hands.clock.now();
-        self.hands.report.tell(Kind::ClientsAreBack {
+        let degraded = self.control.start_and(&targets, then).await;
+        let back = self.control.clock.now();
+        self.control.report.tell(EventKind::ClientsAreBack {
             millis: millis(self.lasted()),
         });
         let window = manifest::Standstill {
@@ -385,7 +385,7 @@ impl Standstill {
 
     /// Ends the standstill as a step of the run.
     pub async fn end_as_step(self, then: impl FnOnce()) -> Ended {
-        let report = self.hands.report.clone();
+        let report = self.control.report.clone();
         let step = report.step(Step::Start, async { Ok(self.end(then).await) });
         let Ok::<_, Infallible>(ended) = step.await;
         ended

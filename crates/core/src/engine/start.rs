@@ -11,15 +11,15 @@ use serde::Serialize;
 
 use super::limits::{ENGINE_BACK, ENGINE_LOOK, HEALTHY_AGAIN, LOOK_EVERY, START_AGAIN};
 use super::waves::start_waves;
-use crate::events::{Kind, Reporter};
+use crate::events::{EventKind, Reporter};
 use crate::names::{Address, WorkloadId};
-use crate::ports::power::{Compose, Intent, Recorded};
+use crate::ports::power::{Compose, Intent, RecordedWorkload};
 use crate::ports::{Catalog, Clock, EngineError, Power, within};
 use crate::workload::{Health, State, Workload};
 
 /// What is needed to change what runs, and to see that it did.
 #[derive(Clone)]
-pub struct Hands {
+pub struct PowerControl {
     /// Stops and starts.
     pub power: Arc<dyn Power>,
     /// Looks.
@@ -41,7 +41,7 @@ pub struct Target {
 
 impl Target {
     /// What a workload is to be again, as it was recorded.
-    pub(super) fn of(entry: &Recorded, now: &Workload, policy_changed: bool) -> Self {
+    pub(super) fn of(entry: &RecordedWorkload, now: &Workload, policy_changed: bool) -> Self {
         Self {
             policy_changed,
             was: Workload {
@@ -98,9 +98,9 @@ pub(super) fn settled(started: Vec<Degraded>, confirmed: Vec<Degraded>) -> Vec<D
     once_each([first, confirmed].concat())
 }
 
-impl Hands {
+impl PowerControl {
     /// Starts the targets, pauses again what was paused, and returns those that failed. Returns when
-    /// every process runs; [`Hands::confirm`] awaits their health.
+    /// every process runs; [`PowerControl::confirm`] awaits their health.
     pub async fn start(&self, targets: &[Target]) -> Vec<Degraded> {
         self.start_and(targets, || {}).await
     }
@@ -129,7 +129,7 @@ impl Hands {
                 cause: self.why_not_started(&target.was, &error).await,
             });
         }
-        self.report.tell(Kind::Started {
+        self.report.tell(EventKind::Started {
             workload: address.clone(),
         });
         Ok(())

@@ -6,8 +6,8 @@ use crate::names::{Project, WorkloadId};
 use crate::ports::Neighbour;
 
 /// The same, each address followed by the container that has it, or by whom it stands for.
-pub(super) fn named(visitors: Vec<String>, around: &[Neighbour]) -> Vec<String> {
-    let named = visitors.into_iter().map(|visitor| {
+pub(super) fn named(connected_clients: Vec<String>, around: &[Neighbour]) -> Vec<String> {
+    let named = connected_clients.into_iter().map(|visitor| {
         let name = addresses(&visitor).find_map(|at| whose(at, around));
         name.map_or_else(|| visitor.clone(), |name| format!("{visitor} ({name})"))
     });

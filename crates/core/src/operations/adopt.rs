@@ -19,7 +19,10 @@ pub(super) async fn adopt(
 ) -> Result<Manifest, Error> {
     let platform = site.platform(wanted).await?;
     let _held = site.lock(&platform.name).await?;
-    let lease = site.enter(run, &platform.name).await.map_err(|refused| refused.error)?;
+    let lease = site
+        .open_for_writing(run, &platform.name)
+        .await
+        .map_err(|refused| refused.error)?;
     let (guarded, lost) = run.guarded();
     let work = guarded
         .report
@@ -53,7 +56,7 @@ async fn take_over(
             run.check()?;
             (artifact.size, artifact.sha256) = site.backups.measure(backup, &artifact.name).await.map_err(failed)?;
         }
-        let damage = structure(site, run, platform, backup, record).await?;
+        let damage = check_artifacts(site, run, platform, backup, record).await?;
         if !damage.is_empty() {
             return Err(refused(damage.iter().map(ToString::to_string).collect()));
         }
@@ -109,7 +112,7 @@ fn empty(store: &dyn Store) -> StoreRecord {
 }
 
 /// Nothing else tells whether these artifacts are whole: a store that does not run cannot vouch for them.
-async fn structure(
+async fn check_artifacts(
     site: &Site,
     run: &Run,
     platform: &Platform,
@@ -124,7 +127,7 @@ async fn structure(
         return Err(Error::NotAdopted { backup, reasons });
     };
     let artifacts = site.backups.artifacts(backup, &run.report);
-    match store.structure(&site.cx(run), record, &artifacts).await {
+    match store.check_artifacts(&site.cx(run), record, &artifacts).await {
         Ok(damage) => Ok(damage),
         Err(StoreError::Cancelled) => Err(Error::Interrupted),
         Err(StoreError::Repository(cause)) => Err(site.repository_failed(cause)),

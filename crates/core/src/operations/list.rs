@@ -10,7 +10,7 @@ use crate::names::BackupId;
 
 /// The repository's content.
 #[derive(Debug, Serialize)]
-pub struct Backups {
+pub struct BackupList {
     /// The repository.
     pub place: String,
     /// Complete backups, oldest first.
@@ -38,12 +38,12 @@ pub struct Backup {
     pub manifest: Manifest,
 }
 
-pub(super) async fn list(site: &Site) -> Result<Backups, Error> {
+pub(super) async fn list(site: &Site) -> Result<BackupList, Error> {
     let place = site.backups.place();
     let failed = |cause| site.repository_failed(cause);
     let listed = site.backups.list().await.map_err(failed)?;
     let marks = site.backups.marks().await.map_err(failed)?;
-    let mut backups = Backups {
+    let mut backups = BackupList {
         place,
         backups: Vec::new(),
         unreadable: Vec::new(),

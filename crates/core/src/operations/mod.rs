@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, info_span};
 
-pub use list::{Backup, Backups};
+pub use list::{Backup, BackupList};
 pub use restore::{Restore, Terms};
 pub use verify::{Checked, Scope, Verification};
 
@@ -42,55 +42,55 @@ pub trait Operations: Send + Sync {
     async fn plan(&self, platform: Option<&Project>) -> Result<Plan, Error>;
 
     /// Makes a backup; `mode` overrides how clients are kept away.
-    async fn backup(&self, mode: Option<Mode>, order: Order) -> Result<Sealed, Error>;
+    async fn backup(&self, mode: Option<Mode>, request: RunRequest) -> Result<Sealed, Error>;
 
     /// Overwrites the platform's data with a backup's.
-    async fn restore(&self, what: Restore, order: Order) -> Result<Restored, Error>;
+    async fn restore(&self, what: Restore, request: RunRequest) -> Result<Restored, Error>;
 
     /// Goes on with a restore that stands unfinished; what it has loaded stays.
-    async fn resume_restore(&self, terms: Terms, order: Order) -> Result<Restored, Error>;
+    async fn resume_restore(&self, terms: Terms, request: RunRequest) -> Result<Restored, Error>;
 
     /// Brings back what a restore has replaced, whether it finished, failed or died.
-    async fn undo_restore(&self, order: Order) -> Result<Undone, Error>;
+    async fn undo_restore(&self, request: RunRequest) -> Result<Undone, Error>;
 
     /// Frees what a restore has replaced: from then on there is no way back.
-    async fn discard_old(&self, order: Order) -> Result<Discarded, Error>;
+    async fn discard_old(&self, request: RunRequest) -> Result<Discarded, Error>;
 
     /// Looks whether a restore could succeed, and says what it would do. Changes nothing.
-    async fn rehearse_restore(&self, what: Restore, order: Order) -> Result<Rehearsed, Error>;
+    async fn rehearse_restore(&self, what: Restore, request: RunRequest) -> Result<Rehearsed, Error>;
 
     /// Brings back what an earlier run stopped and did not start again. With `forget`, what is missing after that is
     /// not expected back any more.
-    async fn start_containers(&self, forget: bool, order: Order) -> Result<(), Error>;
+    async fn start_containers(&self, forget: bool, request: RunRequest) -> Result<(), Error>;
 
     /// Brings back what dead backups left down; leaves alone what a restore stopped on purpose.
-    async fn recover(&self, order: Order) -> Result<(), Error>;
+    async fn recover(&self, request: RunRequest) -> Result<(), Error>;
 
     /// Reads backups to their last byte, compares them with their manifests, and writes the outcome
     /// beside them. That one is damaged is an outcome, not a failure.
-    async fn verify(&self, scope: Scope, order: Order) -> Result<Verification, Error>;
+    async fn verify(&self, scope: Scope, request: RunRequest) -> Result<Verification, Error>;
 
     /// Deletes what retention lets go; with `dry_run` only says what that would be.
-    async fn prune(&self, dry_run: bool, order: Order) -> Result<Pruned, Error>;
+    async fn prune(&self, dry_run: bool, request: RunRequest) -> Result<Pruned, Error>;
 
     /// Keeps a backup from retention.
-    async fn protect(&self, backup: BackupId, order: Order) -> Result<(), Error>;
+    async fn protect(&self, backup: BackupId, request: RunRequest) -> Result<(), Error>;
 
     /// Gives a backup back to retention.
-    async fn unprotect(&self, backup: BackupId, order: Order) -> Result<(), Error>;
+    async fn unprotect(&self, backup: BackupId, request: RunRequest) -> Result<(), Error>;
 
     /// Takes over a backup that others made in this layout.
-    async fn adopt(&self, backup: BackupId, order: Order) -> Result<Manifest, Error>;
+    async fn adopt(&self, backup: BackupId, request: RunRequest) -> Result<Manifest, Error>;
 
     /// The backups there are, oldest first.
-    async fn list(&self) -> Result<Backups, Error>;
+    async fn list(&self) -> Result<BackupList, Error>;
 
     /// One backup's manifest.
     async fn show(&self, backup: BackupId) -> Result<Manifest, Error>;
 }
 
 /// What every run needs from whoever orders it.
-pub struct Order {
+pub struct RunRequest {
     /// The platform, where there may be more than one.
     pub platform: Option<Project>,
     /// Hears what happens.
@@ -111,13 +111,13 @@ impl Local {
     }
 
     /// A new run, and what diagnostics of all that it does belong to.
-    fn begin(&self, job: &'static str, order: &Order) -> (Run, Span) {
-        let run = self.run(order);
+    fn begin(&self, job: &'static str, request: &RunRequest) -> (Run, Span) {
+        let run = self.run(request);
         let span = info_span!(target: "stillpoint::run", "run", job, id = %run.report.run());
         (run, span)
     }
 
-    fn run(&self, order: &Order) -> Run {
+    fn run(&self, request: &RunRequest) -> Run {
         let began = self.site.machine.clock.now();
         // Two hosts may well begin in one moment, from one timetable, and in containers all are process 1.
         let host = escape(&self.site.machine.host);
@@ -128,11 +128,11 @@ impl Local {
             began.as_millisecond(),
             self.site.machine.process
         ));
-        let report = Reporter::new(id, self.site.machine.clock.clone(), order.listener.clone());
+        let report = Reporter::new(id, self.site.machine.clock.clone(), request.listener.clone());
         Run {
             began,
             report,
-            cancel: order.cancel.clone(),
+            cancel: request.cancel.clone(),
         }
     }
 }
@@ -143,93 +143,93 @@ impl Operations for Local {
         containers::plan(&self.site, platform).await
     }
 
-    async fn backup(&self, mode: Option<Mode>, order: Order) -> Result<Sealed, Error> {
-        let (run, span) = self.begin("backup", &order);
-        backup::backup(&self.site, &run, order.platform.as_ref(), mode)
+    async fn backup(&self, mode: Option<Mode>, request: RunRequest) -> Result<Sealed, Error> {
+        let (run, span) = self.begin("backup", &request);
+        backup::backup(&self.site, &run, request.platform.as_ref(), mode)
             .instrument(span)
             .await
     }
 
-    async fn restore(&self, what: Restore, order: Order) -> Result<Restored, Error> {
-        let (run, span) = self.begin("restore", &order);
-        restore::restore(&self.site, &run, order.platform.as_ref(), &what)
+    async fn restore(&self, what: Restore, request: RunRequest) -> Result<Restored, Error> {
+        let (run, span) = self.begin("restore", &request);
+        restore::restore(&self.site, &run, request.platform.as_ref(), &what)
             .instrument(span)
             .await
     }
 
-    async fn resume_restore(&self, terms: Terms, order: Order) -> Result<Restored, Error> {
-        let (run, span) = self.begin("resume restore", &order);
-        restore::resume(&self.site, &run, order.platform.as_ref(), terms)
+    async fn resume_restore(&self, terms: Terms, request: RunRequest) -> Result<Restored, Error> {
+        let (run, span) = self.begin("resume restore", &request);
+        restore::resume(&self.site, &run, request.platform.as_ref(), terms)
             .instrument(span)
             .await
     }
 
-    async fn undo_restore(&self, order: Order) -> Result<Undone, Error> {
-        let (run, span) = self.begin("undo restore", &order);
-        restore::undo(&self.site, &run, order.platform.as_ref())
+    async fn undo_restore(&self, request: RunRequest) -> Result<Undone, Error> {
+        let (run, span) = self.begin("undo restore", &request);
+        restore::undo(&self.site, &run, request.platform.as_ref())
             .instrument(span)
             .await
     }
 
-    async fn discard_old(&self, order: Order) -> Result<Discarded, Error> {
-        let (run, span) = self.begin("discard old data", &order);
-        restore::discard_old(&self.site, &run, order.platform.as_ref())
+    async fn discard_old(&self, request: RunRequest) -> Result<Discarded, Error> {
+        let (run, span) = self.begin("discard old data", &request);
+        restore::discard_old(&self.site, &run, request.platform.as_ref())
             .instrument(span)
             .await
     }
 
-    async fn rehearse_restore(&self, what: Restore, order: Order) -> Result<Rehearsed, Error> {
-        let (run, span) = self.begin("rehearse restore", &order);
-        restore::rehearse(&self.site, &run, order.platform.as_ref(), &what)
+    async fn rehearse_restore(&self, what: Restore, request: RunRequest) -> Result<Rehearsed, Error> {
+        let (run, span) = self.begin("rehearse restore", &request);
+        restore::rehearse(&self.site, &run, request.platform.as_ref(), &what)
             .instrument(span)
             .await
     }
 
-    async fn start_containers(&self, forget: bool, order: Order) -> Result<(), Error> {
-        let (run, span) = self.begin("start containers", &order);
-        containers::start(&self.site, &run, order.platform.as_ref(), forget)
+    async fn start_containers(&self, forget: bool, request: RunRequest) -> Result<(), Error> {
+        let (run, span) = self.begin("start containers", &request);
+        containers::start(&self.site, &run, request.platform.as_ref(), forget)
             .instrument(span)
             .await
     }
 
-    async fn recover(&self, order: Order) -> Result<(), Error> {
-        let (run, span) = self.begin("recover", &order);
-        containers::recover(&self.site, &run, order.platform.as_ref())
+    async fn recover(&self, request: RunRequest) -> Result<(), Error> {
+        let (run, span) = self.begin("recover", &request);
+        containers::recover(&self.site, &run, request.platform.as_ref())
             .instrument(span)
             .await
     }
 
-    async fn verify(&self, scope: Scope, order: Order) -> Result<Verification, Error> {
-        let (run, span) = self.begin("verify", &order);
-        verify::verify(&self.site, &run, order.platform.as_ref(), scope)
+    async fn verify(&self, scope: Scope, request: RunRequest) -> Result<Verification, Error> {
+        let (run, span) = self.begin("verify", &request);
+        verify::verify(&self.site, &run, request.platform.as_ref(), scope)
             .instrument(span)
             .await
     }
 
-    async fn prune(&self, dry_run: bool, order: Order) -> Result<Pruned, Error> {
-        let (run, span) = self.begin("prune", &order);
-        retention::prune(&self.site, &run, order.platform.as_ref(), dry_run)
+    async fn prune(&self, dry_run: bool, request: RunRequest) -> Result<Pruned, Error> {
+        let (run, span) = self.begin("prune", &request);
+        retention::prune(&self.site, &run, request.platform.as_ref(), dry_run)
             .instrument(span)
             .await
     }
 
-    async fn protect(&self, backup: BackupId, order: Order) -> Result<(), Error> {
-        let (run, span) = self.begin("protect", &order);
+    async fn protect(&self, backup: BackupId, request: RunRequest) -> Result<(), Error> {
+        let (run, span) = self.begin("protect", &request);
         retention::protect(&self.site, &run, backup).instrument(span).await
     }
 
-    async fn unprotect(&self, backup: BackupId, _order: Order) -> Result<(), Error> {
+    async fn unprotect(&self, backup: BackupId, _request: RunRequest) -> Result<(), Error> {
         retention::unprotect(&self.site, backup).await
     }
 
-    async fn adopt(&self, backup: BackupId, order: Order) -> Result<Manifest, Error> {
-        let (run, span) = self.begin("adopt", &order);
-        adopt::adopt(&self.site, &run, order.platform.as_ref(), backup)
+    async fn adopt(&self, backup: BackupId, request: RunRequest) -> Result<Manifest, Error> {
+        let (run, span) = self.begin("adopt", &request);
+        adopt::adopt(&self.site, &run, request.platform.as_ref(), backup)
             .instrument(span)
             .await
     }
 
-    async fn list(&self) -> Result<Backups, Error> {
+    async fn list(&self) -> Result<BackupList, Error> {
         list::list(&self.site).await
     }
 

@@ -2,12 +2,12 @@
 //! replaced.
 
 use crate::backups::ReadError;
-use crate::engine::claim::Held;
+use crate::engine::claim::PlatformLock;
 use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::restore::discard::{self, Discarded};
 use crate::engine::restore::undo::{self, Undone};
-use crate::engine::restore::{self, Rehearsed, Restored, Selection, Wanted};
+use crate::engine::restore::{self, Rehearsed, RestoreRequest, Restored, Selection};
 use crate::engine::site::{Run, Site};
 use crate::logins::Passwords;
 use crate::manifest::Manifest;
@@ -44,7 +44,7 @@ impl Terms {
             (Some(asked), Some(intent)) if asked != intent.passwords => Err(Error::RestoreRefused(vec![format!(
                 "{} did not finish, and goes on with --passwords={} alone: for another choice undo it first \
                  (`stillpoint restore undo`)",
-                intent.deed(),
+                intent.described(),
                 intent.passwords
             )])),
             (_, Some(intent)) => Ok(intent.passwords),
@@ -64,7 +64,7 @@ impl From<BackupId> for Restore {
 
 /// A platform that is ours, with what an earlier run left stopped on purpose.
 struct Taken {
-    held: Held,
+    held: PlatformLock,
     platform: Platform,
     unfinished: Option<Intent>,
 }
@@ -90,7 +90,7 @@ pub(super) async fn restore(
 ) -> Result<Restored, Error> {
     let manifest = read(site, run, what).await?;
     let taken = take(site, run, wanted).await?;
-    let wanted = Wanted {
+    let wanted = RestoreRequest {
         manifest: &manifest,
         selection: &what.selection,
         loaded: Vec::new(),
@@ -125,7 +125,7 @@ pub(super) async fn resume(site: &Site, run: &Run, wanted: Option<&Project>, ter
         terms,
     };
     let manifest = read(site, run, &what).await?;
-    let wanted = Wanted {
+    let wanted = RestoreRequest {
         manifest: &manifest,
         selection: &what.selection,
         loaded: stores,
@@ -153,7 +153,7 @@ async fn loaded(site: &Site, run: &Run, intent: &Intent) -> Loaded {
     }
 }
 
-async fn carry_out(site: &Site, run: &Run, taken: Taken, mut wanted: Wanted<'_>) -> Result<Restored, Error> {
+async fn carry_out(site: &Site, run: &Run, taken: Taken, mut wanted: RestoreRequest<'_>) -> Result<Restored, Error> {
     let Taken {
         held,
         platform,
@@ -172,7 +172,7 @@ async fn carry_out(site: &Site, run: &Run, taken: Taken, mut wanted: Wanted<'_>)
 }
 
 /// The restore is complete, whatever becomes of this: what fails is told.
-async fn discard_after(site: &Site, run: &Run, held: &Held, name: &Project, restored: &mut Restored) {
+async fn discard_after(site: &Site, run: &Run, held: &PlatformLock, name: &Project, restored: &mut Restored) {
     let discarded = async {
         let platform = site.platform(Some(name)).await?;
         discard::discard(site, run, held, &platform).await

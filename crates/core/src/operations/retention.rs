@@ -14,7 +14,10 @@ pub(super) async fn prune(site: &Site, run: &Run, wanted: Option<&Project>, dry_
         return site.retention(run, &platform).await;
     }
     let _held = site.lock(&platform).await?;
-    let lease = site.enter(run, &platform).await.map_err(|refused| refused.error)?;
+    let lease = site
+        .open_for_writing(run, &platform)
+        .await
+        .map_err(|refused| refused.error)?;
     let (guarded, lost) = run.guarded();
     let work = guarded
         .report

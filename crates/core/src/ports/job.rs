@@ -23,7 +23,7 @@ pub enum Job {
 #[derive(Debug)]
 pub struct Declaration {
     /// What it is, in words, of this backup.
-    pub deed: fn(BackupId) -> String,
+    pub described: fn(BackupId) -> String,
     /// What it stops.
     pub stops: Stops,
     /// What it does with a store, for the plan.
@@ -72,7 +72,7 @@ pub enum WayOn {
 }
 
 const BACKUP: Declaration = Declaration {
-    deed: |backup| format!("backup {backup}"),
+    described: |backup| format!("backup {backup}"),
     stops: Stops::Clients,
     with_store: "a store: it is pinned while it runs",
     death: Death::StartAgain,
@@ -82,7 +82,7 @@ const BACKUP: Declaration = Declaration {
 };
 
 const FULL_RESTORE: Declaration = Declaration {
-    deed: |backup| format!("the restore of {backup}"),
+    described: |backup| format!("the restore of {backup}"),
     stops: Stops::Everything,
     with_store: "started alone, its data is replaced",
     death: Death::StayDown,
@@ -92,7 +92,7 @@ const FULL_RESTORE: Declaration = Declaration {
 };
 
 const UNDO: Declaration = Declaration {
-    deed: |_| "the undoing of a restore".to_owned(),
+    described: |_| "the undoing of a restore".to_owned(),
     stops: Stops::Everything,
     with_store: "started alone, its old data is put back",
     death: Death::StayDown,
@@ -102,7 +102,7 @@ const UNDO: Declaration = Declaration {
 };
 
 const DISCARD: Declaration = Declaration {
-    deed: |_| "the discarding of old data".to_owned(),
+    described: |_| "the discarding of old data".to_owned(),
     stops: Stops::Nothing,
     with_store: "old data is freed beside it",
     death: Death::Finish,

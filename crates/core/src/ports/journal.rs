@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::power::{Intent, Recorded};
+use super::power::{Intent, RecordedWorkload};
 use crate::names::{Address, BackupId, Project, RunId, StoreName};
 
 /// How far a run came.
@@ -51,7 +51,7 @@ pub struct Loaded {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// What it was.
-    pub was: Recorded,
+    pub was: RecordedWorkload,
     /// The run.
     pub run: RunId,
     /// When that was seen.

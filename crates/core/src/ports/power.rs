@@ -82,7 +82,7 @@ pub struct Intent {
     /// Since when.
     pub since: Timestamp,
     /// What ran or was paused, and is to be so again.
-    pub workloads: Vec<Recorded>,
+    pub workloads: Vec<RecordedWorkload>,
     /// A restore that keeps no way back: what it replaces is copied nowhere, and freed at its end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_way_back: bool,
@@ -93,14 +93,14 @@ pub struct Intent {
 
 impl Intent {
     /// What the run is, in words.
-    pub fn deed(&self) -> String {
-        (self.job.declaration().deed)(self.backup)
+    pub fn described(&self) -> String {
+        (self.job.declaration().described)(self.backup)
     }
 }
 
 /// A workload as it was before the run touched it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recorded {
+pub struct RecordedWorkload {
     /// Where it stands: finds it again after a recreation.
     pub address: Address,
     /// The container.
@@ -188,7 +188,7 @@ mod tests {
     fn what_older_versions_wrote_is_still_read() -> Result<(), serde_json::Error> {
         let old = r#"{"address":{"project":"acme","service":"db","number":1},"id":"0a","state":"running",
             "started_at":null,"restart":{"name":"always","retries":0},"healthy":true,"grace":120,"alone":true}"#;
-        let read: Recorded = serde_json::from_str(old)?;
+        let read: RecordedWorkload = serde_json::from_str(old)?;
         assert!(read.worked_on);
         assert_eq!((read.restart_count, read.compose), (None, None));
         Ok(())

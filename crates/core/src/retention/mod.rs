@@ -124,7 +124,7 @@ impl Verdict {
 
 /// What becomes of a repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Plan {
+pub struct RetentionPlan {
     /// One for each directory that was given, oldest first.
     pub verdicts: Vec<Verdict>,
 }
@@ -133,14 +133,14 @@ pub struct Plan {
 ///
 /// The same entries in another order give the same plan. What remains after a plan was carried out,
 /// in full or in part, gives a plan that spares the same backups. No id may be given twice.
-pub fn plan(entries: &[Entry], policy: &Policy, now: Timestamp) -> Plan {
+pub fn plan(entries: &[Entry], policy: &Policy, now: Timestamp) -> RetentionPlan {
     let rules = rules::Rules::new(entries, *policy, now);
     let mut verdicts: Vec<Verdict> = entries.iter().map(|entry| rules.verdict(entry)).collect();
     verdicts.sort_by_key(|verdict| verdict.id);
-    Plan { verdicts }
+    RetentionPlan { verdicts }
 }
 
-impl Plan {
+impl RetentionPlan {
     /// What is to be deleted, in an order in which it is safe to stop anywhere: remains of dead runs and
     /// of deletions, failed runs, damaged backups, then complete ones; the oldest of each first.
     pub fn gone(&self) -> impl Iterator<Item = BackupId> {

@@ -80,7 +80,7 @@ pub trait Store: Send + Sync {
     async fn writes_since(&self, cx: &Cx, before: &Watermark) -> Result<Written, StoreError>;
 
     /// Who is connected now, apart from us, in words. For the message when something was written.
-    async fn visitors(&self, cx: &Cx) -> Result<Vec<String>, StoreError>;
+    async fn connected_clients(&self, cx: &Cx) -> Result<Vec<String>, StoreError>;
 
     /// The state in which [`Store::pin`] wants the store. Any other than running is brought about for this store alone,
     /// after all others were pinned, and undone right after its pin.
@@ -102,7 +102,12 @@ pub trait Store: Send + Sync {
 
     /// Reads the record's artifacts with the store's own tools to their ends, whatever their hashes say,
     /// and returns what is wrong with them. Writes nothing.
-    async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError>;
+    async fn check_artifacts(
+        &self,
+        cx: &Cx,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<Vec<Damage>, StoreError>;
 
     /// What an object of a backup is, by its name alone: what [`Artifact::content`] and
     /// [`Artifact::of`] say of it. None: none of this store's artifacts.
@@ -124,7 +129,7 @@ pub trait Store: Send + Sync {
     /// in nobody who comes with it, and how to mend that; after any other error it could not be tried: the server is
     /// silent, lets nobody in from here, or wants more than a name and a password. May be called while the platform
     /// runs.
-    async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError>;
+    async fn try_login(&self, cx: &Cx, login: &Login) -> Result<(), StoreError>;
 
     /// Ends and removes what a dead run has left at work on this store. [`Shell::reap`] knows its processes in the
     /// container and the siblings beside it; a store that makes more (a lock in its server, a container of another

@@ -6,7 +6,7 @@ use std::time::Duration;
 use stillpoint_core::backups::Content;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::engine::site::StandstillRules;
-use stillpoint_core::events::{Kind, Step};
+use stillpoint_core::events::{EventKind, Step};
 use stillpoint_core::manifest::{Manifest, Mode};
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::Operations;
@@ -354,10 +354,10 @@ async fn the_story_is_told_in_order() {
     let on_hold = sample::pinned_world().backup_on_hold().await.recorder.steps();
     assert_eq!(on_hold[4..6], [Step::Drain, Step::Start]);
     let kinds = told.recorder.kinds();
-    let at = |is: fn(&Kind) -> bool| kinds.iter().position(is);
-    let down = at(|kind| matches!(kind, Kind::ClientsGoDown { .. }));
-    let back = at(|kind| matches!(kind, Kind::ClientsAreBack { .. }));
-    let sealed = at(|kind| matches!(kind, Kind::Sealed { .. }));
+    let at = |is: fn(&EventKind) -> bool| kinds.iter().position(is);
+    let down = at(|kind| matches!(kind, EventKind::ClientsGoDown { .. }));
+    let back = at(|kind| matches!(kind, EventKind::ClientsAreBack { .. }));
+    let sealed = at(|kind| matches!(kind, EventKind::Sealed { .. }));
     assert!(
         down < back && back < sealed && down.is_some(),
         "{down:?} {back:?} {sealed:?}"
@@ -466,7 +466,7 @@ async fn a_client_that_had_to_be_killed_does_not() {
     assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
     assert_eq!(
         told.recorder
-            .count(|kind| matches!(kind, Kind::Stopped { killed: true, .. })),
+            .count(|kind| matches!(kind, EventKind::Stopped { killed: true, .. })),
         1
     );
 }

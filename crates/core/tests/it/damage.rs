@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::names::BackupId;
-use stillpoint_core::operations::{Operations, Order, Scope, Verification};
+use stillpoint_core::operations::{Operations, RunRequest, Scope, Verification};
 use stillpoint_testkit::{Recorder, World, sample};
 
 /// What is done to an artifact.
@@ -125,7 +125,7 @@ async fn two_backups(adopted: bool) -> anyhow::Result<(World, [BackupId; 2])> {
 }
 
 async fn verify(world: &World, scope: Scope) -> Result<Verification, Error> {
-    let order = Order {
+    let order = RunRequest {
         platform: None,
         listener: std::sync::Arc::new(Recorder::default()),
         cancel: world.interrupt(),

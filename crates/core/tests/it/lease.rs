@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use jiff::SignedDuration;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::names::BackupId;
-use stillpoint_core::operations::{Operations, Order};
+use stillpoint_core::operations::{Operations, RunRequest};
 use stillpoint_core::ports::{Clock, RepositoryError};
 use stillpoint_testkit::fakes::Container;
 use stillpoint_testkit::fakes::world::LEASE;
@@ -559,7 +559,7 @@ async fn another_platform_is_not_let_in() -> anyhow::Result<()> {
         .put(".stillpoint/instance.json", "{\"format\":1,\"platform\":\"other\"}");
     let words = ["memory is the repository of platform other", "a place of its own"];
     is_refused(&here.backup().await, Exit::Preflight, &words);
-    let order = Order {
+    let order = RunRequest {
         platform: Some(stillpoint_core::names::Project::new(PLATFORM)),
         listener: std::sync::Arc::new(stillpoint_testkit::Recorder::default()),
         cancel: here.interrupt(),

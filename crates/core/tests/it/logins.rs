@@ -3,7 +3,7 @@
 
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::engine::restore::{Restored, Selection};
-use stillpoint_core::events::{Kind, Step};
+use stillpoint_core::events::{EventKind, Step};
 use stillpoint_core::names::BackupId;
 use stillpoint_core::workload::State;
 use stillpoint_testkit::fakes::Container;
@@ -73,9 +73,9 @@ async fn what_a_restore_locks_out_is_told_and_runs() -> anyhow::Result<()> {
     assert_eq!(warned, [words]);
     assert!(!format!("{:?}", told.recorder.events()).contains("secret"));
     let events = told.recorder.events();
-    let at = |is: &dyn Fn(&Kind) -> bool| events.iter().position(|event| is(&event.kind));
-    let warning = at(&|kind| matches!(kind, Kind::Warning { message } if message == words));
-    let start = at(&|kind| *kind == Kind::StepBegan { step: Step::Start });
+    let at = |is: &dyn Fn(&EventKind) -> bool| events.iter().position(|event| is(&event.kind));
+    let warning = at(&|kind| matches!(kind, EventKind::Warning { message } if message == words));
+    let start = at(&|kind| *kind == EventKind::StepBegan { step: Step::Start });
     assert!(warning.is_some() && warning < start, "it is told after the start");
     Ok(())
 }
@@ -87,7 +87,7 @@ async fn a_login_that_stays_good_or_becomes_so_is_not_worth_a_word() -> anyhow::
     assert_eq!((told.exit(), about_logins(&told)), (Exit::Ok, Vec::new()));
     let tried = world.faults.calls().into_iter();
     let tried: Vec<String> = tried
-        .filter(|call| call.method == Method::StoreAdmits)
+        .filter(|call| call.method == Method::StoreTryLogin)
         .map(|call| call.subject)
         .collect();
     // One login for two clients, and another store's; before and after.
@@ -149,7 +149,7 @@ async fn what_cannot_be_tried_is_told_once_and_is_no_refusal() -> anyhow::Result
         assert!(warned.iter().zip(words).all(|(warned, words)| warned.contains(words)));
         Ok(())
     };
-    let of_db = |world: &World| world.faults.on(Method::StoreAdmits).of("db");
+    let of_db = |world: &World| world.faults.on(Method::StoreTryLogin).of("db");
     is_told(&|world| of_db(world).nth(1).fails(), &[]).await?;
     is_told(&|world| of_db(world).nth(2).fails(), &["for db: could not be tried: "]).await?;
     is_told(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::engine::restore::Selection;
-use stillpoint_core::events::Kind;
+use stillpoint_core::events::EventKind;
 use stillpoint_core::names::WorkloadId;
 use stillpoint_core::operations::Operations;
 use stillpoint_core::ports::{Clock, Neighbour};
@@ -226,7 +226,7 @@ async fn a_job_that_runs_once_is_waited_for_and_never_begun_again() -> anyhow::R
         world.ends_after("migrate", Duration::from_secs(lasts));
         let told = world.backup().await;
         assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
-        let waited = |kind: &Kind| matches!(kind, Kind::WaitsForJobs { seconds, .. } if *seconds == at_most);
+        let waited = |kind: &EventKind| matches!(kind, EventKind::WaitsForJobs { seconds, .. } if *seconds == at_most);
         assert!(told.recorder.kinds().iter().any(waited));
         assert_eq!(
             began.differences(&world.picture()),

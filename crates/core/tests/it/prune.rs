@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use stillpoint_core::backups::Content;
 use stillpoint_core::engine::errors::Exit;
-use stillpoint_core::events::Kind;
+use stillpoint_core::events::EventKind;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::ports::Clock;
 use stillpoint_core::retention::Fate;
@@ -356,7 +356,7 @@ async fn one_that_cannot_be_deleted_does_not_keep_the_others() -> anyhow::Result
     for word in [&made[1].to_string(), "queue/data.dump", "stillpoint prune"] {
         assert!(told.words().contains(word), "{}", told.words());
     }
-    assert_eq!(told.recorder.count(|kind| matches!(kind, Kind::Deleted { .. })), 2);
+    assert_eq!(told.recorder.count(|kind| matches!(kind, EventKind::Deleted { .. })), 2);
     assert_eq!(listed(&world).await?, made[3..]);
     assert!(of(&world, made[0]).is_empty() && of(&world, made[2]).is_empty());
     // What is left of it is no backup, says so, and goes the next time.

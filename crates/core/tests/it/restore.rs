@@ -2,7 +2,7 @@
 
 use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::engine::restore::Restored;
-use stillpoint_core::events::{Kind, Step};
+use stillpoint_core::events::{EventKind, Step};
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::{BackupId, Project};
 use stillpoint_core::ports::Clock;
@@ -40,7 +40,7 @@ fn rows(world: &World, store: &str, table: &str) -> Option<u64> {
 
 /// What of the managed has a process.
 fn warned(told: &Told<Restored>, words: &str) -> bool {
-    let warns = |kind: &Kind| matches!(kind, Kind::Warning { message } if message.contains(words));
+    let warns = |kind: &EventKind| matches!(kind, EventKind::Warning { message } if message.contains(words));
     told.recorder.count(warns) > 0
 }
 
@@ -67,7 +67,8 @@ async fn is_refused(world: &World, id: BackupId, words: &str) {
     assert_eq!(before.touched(&world.picture()), [""; 0]);
     assert_eq!(data, world.data());
     assert_eq!(
-        told.recorder.count(|kind| matches!(kind, Kind::ClientsGoDown { .. })),
+        told.recorder
+            .count(|kind| matches!(kind, EventKind::ClientsGoDown { .. })),
         0
     );
 }
@@ -291,7 +292,8 @@ async fn stands_still(rule: impl FnOnce(&World), words: &str) -> anyhow::Result<
     let claim = world.claim(PLATFORM).map(|claim| (claim.job, claim.backup));
     assert_eq!(claim, Some((Job::FullRestoreJob, id)));
     assert_eq!(
-        told.recorder.count(|kind| matches!(kind, Kind::ClientsAreBack { .. })),
+        told.recorder
+            .count(|kind| matches!(kind, EventKind::ClientsAreBack { .. })),
         0
     );
     Ok((world, id))

@@ -2,7 +2,7 @@
 
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::engine::restore::{Restored, Selection};
-use stillpoint_core::events::Kind;
+use stillpoint_core::events::EventKind;
 use stillpoint_core::names::{BackupId, StoreName};
 use stillpoint_testkit::fakes::Container;
 use stillpoint_testkit::sample::{self, PLATFORM};
@@ -56,7 +56,7 @@ fn rows(world: &World, store: &str, table: &str) -> Option<u64> {
 }
 
 fn warned(told: &Told<Restored>, words: &str) -> bool {
-    let warns = |kind: &Kind| matches!(kind, Kind::Warning { message } if message.contains(words));
+    let warns = |kind: &EventKind| matches!(kind, EventKind::Warning { message } if message.contains(words));
     told.recorder.count(warns) > 0
 }
 

@@ -7,9 +7,9 @@
 
 mod access;
 mod accounts;
-mod admits;
 mod archive;
 mod bundle;
+mod check;
 mod drain;
 mod intake;
 mod inventory;
@@ -24,9 +24,9 @@ mod rivals;
 mod snapshot;
 mod sources;
 mod streams;
-mod structure;
 mod tar;
 mod tls;
+mod try_login;
 mod upload;
 mod version;
 mod watermark;
@@ -160,7 +160,7 @@ impl Store for NatsStore {
         self.compare_mark(cx, before).await
     }
 
-    async fn visitors(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+    async fn connected_clients(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
         self.connected(cx).await
     }
 
@@ -177,7 +177,12 @@ impl Store for NatsStore {
         Box::new(Load::new(self, source))
     }
 
-    async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
+    async fn check_artifacts(
+        &self,
+        cx: &Cx,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<Vec<Damage>, StoreError> {
         self.read_along(cx, record, artifacts).await
     }
 
@@ -189,7 +194,7 @@ impl Store for NatsStore {
         self.count_restored(cx, record).await
     }
 
-    async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
+    async fn try_login(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
         self.try_login(cx, login).await
     }
 

@@ -1,4 +1,4 @@
-//! The pin: the snapshot of every stream of every account, laid into the spool as fast as the server hands
+//! The pin: the snapshot of every stream of every account, laid into the spool as fast as the server control
 //! it out. JetStream has no point in time of its own: what is deleted while a snapshot runs is missing from it.
 //! So all snapshots are taken here, while nobody writes, and from then on nobody asks the server for anything.
 //!

@@ -56,7 +56,7 @@ impl PostgresStore {
         let session = self.open(cx, MAINTENANCE).await?;
         left_out::tell(cx, record);
         let prepared = self.prepare(cx, &session, source).await;
-        // `CREATE DATABASE` needs a template without visitors.
+        // `CREATE DATABASE` needs a template without sessions.
         session.close().await;
         prepared?;
         let mut databases: Vec<&Artifact> = record.artifacts.iter().filter(|one| one.content == DATABASE).collect();

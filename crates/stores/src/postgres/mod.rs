@@ -5,9 +5,9 @@
 //! before its replacement was loaded and counted.
 
 mod access;
-mod admits;
 mod aside;
 mod capacity;
+mod check;
 mod drain;
 mod extensions;
 mod globals;
@@ -24,9 +24,9 @@ mod queue;
 mod reload;
 mod repack;
 mod sequences;
-mod structure;
 mod tablespaces;
 mod tools;
+mod try_login;
 mod waiting;
 mod watermark;
 
@@ -170,7 +170,7 @@ impl Store for PostgresStore {
         self.compare_mark(cx, before).await
     }
 
-    async fn visitors(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+    async fn connected_clients(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
         self.connected(cx).await
     }
 
@@ -187,12 +187,17 @@ impl Store for PostgresStore {
         Box::new(Load::new(self, source))
     }
 
-    async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
+    async fn check_artifacts(
+        &self,
+        cx: &Cx,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<Vec<Damage>, StoreError> {
         self.read_along(cx, record, artifacts).await
     }
 
     fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)> {
-        structure::recognise(&self.name, name)
+        check::recognise(&self.name, name)
     }
 
     fn passwords(&self, passwords: Passwords) -> Option<String> {
@@ -203,7 +208,7 @@ impl Store for PostgresStore {
         self.count_restored(cx, record).await
     }
 
-    async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
+    async fn try_login(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
         self.try_login(cx, login).await
     }
 

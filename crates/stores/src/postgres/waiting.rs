@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use stillpoint_core::events::{Kind, millis};
+use stillpoint_core::events::{EventKind, millis};
 use stillpoint_core::names::StoreName;
 use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_pg::quote::literal;
@@ -240,7 +240,7 @@ impl Eye {
 
     fn tell(&self, ended: &[Waited]) {
         for waited in ended {
-            self.cx.report.tell(Kind::ClientsWaited {
+            self.cx.report.tell(EventKind::ClientsWaited {
                 store: self.store.name.clone(),
                 database: waited.database.clone(),
                 millis: millis(waited.span),

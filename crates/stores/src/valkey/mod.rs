@@ -5,8 +5,8 @@
 //! its data before a whole and proven dump lies beside it.
 
 mod access;
-mod admits;
 mod aside;
+mod check;
 mod drain;
 mod info;
 mod inventory;
@@ -20,7 +20,7 @@ mod restore;
 mod savable;
 mod saves;
 mod session;
-mod structure;
+mod try_login;
 mod versions;
 mod watermark;
 
@@ -175,11 +175,11 @@ impl Store for ValkeyStore {
         Ok(Written { after, moved })
     }
 
-    async fn visitors(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+    async fn connected_clients(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
         let session = self.open(cx).await?;
         let list = session.text(&["CLIENT", "LIST"]).await;
         let list = list.map_err(|trouble| access::server("asking for the server's clients", trouble))?;
-        Ok(watermark::visitors(&list))
+        Ok(watermark::connected_clients(&list))
     }
 
     async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
@@ -195,12 +195,17 @@ impl Store for ValkeyStore {
         Box::new(Restore::of(self, source, None))
     }
 
-    async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
+    async fn check_artifacts(
+        &self,
+        cx: &Cx,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<Vec<Damage>, StoreError> {
         self.read_along(cx, record, artifacts).await
     }
 
     fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)> {
-        structure::recognise(&self.name, name)
+        check::recognise(&self.name, name)
     }
 
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {
@@ -208,7 +213,7 @@ impl Store for ValkeyStore {
         inventory::count_like(&session, &record.inventory).await
     }
 
-    async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
+    async fn try_login(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
         self.try_login(cx, login).await
     }
 

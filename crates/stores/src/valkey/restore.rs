@@ -8,11 +8,11 @@ use stillpoint_core::ports::Command;
 use stillpoint_core::stores::{Aside, Cx, Footing, Old, Source, Staged, StoreError};
 
 use super::aside::Scripts;
+use super::check::{CHECK_RDB, verdict};
 use super::drain::RDB;
 use super::info::Info;
 use super::layout::Layout;
 use super::rdb::{Check, Format};
-use super::structure::{CHECK_RDB, verdict};
 use super::{Known, ValkeyStore, aside};
 use crate::toolbox::{Doing, collect, damaged, feed_watched, finished};
 

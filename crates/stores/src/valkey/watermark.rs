@@ -65,7 +65,7 @@ pub(super) fn moved(before: &Calls, after: &Calls) -> Vec<String> {
 }
 
 /// Who is connected, from the answer to `CLIENT LIST`, without our own connections.
-pub(super) fn visitors(list: &str) -> Vec<String> {
+pub(super) fn connected_clients(list: &str) -> Vec<String> {
     let fields = list.lines().map(|line| {
         let fields = line.split(' ').filter_map(|field| field.split_once('='));
         fields.collect::<BTreeMap<&str, &str>>()
@@ -139,6 +139,6 @@ mod tests {
     fn visitors_are_all_but_us() {
         let list = "id=3 addr=10.1.2.3:5555 laddr=10.1.2.4:6379 name= age=9 idle=3 db=0 cmd=set user=app resp=2\n\
             id=4 addr=10.1.2.9:1 name=stillpoint age=0 idle=0 cmd=client|list user=default resp=2\n";
-        assert_eq!(visitors(list), ["10.1.2.3:5555 user app, idle 3 s, last SET"]);
+        assert_eq!(connected_clients(list), ["10.1.2.3:5555 user app, idle 3 s, last SET"]);
     }
 }

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{Address, BackupId, Project, RunId, WorkloadId};
-use stillpoint_core::ports::power::{Claim, Intent, Job, Recorded};
+use stillpoint_core::ports::power::{Claim, Intent, Job, RecordedWorkload};
 use stillpoint_core::workload::{RestartPolicy, State};
 
 use super::power::Powers;
@@ -51,8 +51,8 @@ pub fn intent(platform: &Project, run: &str) -> Intent {
     }
 }
 
-fn recorded(platform: &Project, service: &str, number: u32, started_at: Timestamp) -> Recorded {
-    Recorded {
+fn recorded(platform: &Project, service: &str, number: u32, started_at: Timestamp) -> RecordedWorkload {
+    RecordedWorkload {
         address: Address {
             project: platform.clone(),
             service: service.into(),

@@ -262,7 +262,7 @@ impl Store for FakeStore {
         Ok(Written { after, moved })
     }
 
-    async fn visitors(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+    async fn connected_clients(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
         self.ask(cx).await?;
         Ok(vec!["somebody".into()])
     }
@@ -312,7 +312,12 @@ impl Store for FakeStore {
         Box::new(Load { store, source })
     }
 
-    async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
+    async fn check_artifacts(
+        &self,
+        cx: &Cx,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<Vec<Damage>, StoreError> {
         let mut damage = Vec::new();
         for artifact in &record.artifacts {
             let mut process = cx.shell.exec(&self.id, Command::new(["check"]).with_input()).await?;
@@ -351,7 +356,7 @@ impl Store for FakeStore {
         self.ask(cx).await
     }
 
-    async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
+    async fn try_login(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
         self.ask(cx).await?;
         let user = login.user.clone().unwrap_or_default();
         if self.data(|data| !data.locked_out.contains(&user))? {

@@ -135,8 +135,9 @@ impl Store for FaultyStore {
         self.pass(Method::StoreWritesSince, cx, act).await
     }
 
-    async fn visitors(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
-        self.pass(Method::StoreVisitors, cx, self.port.visitors(cx)).await
+    async fn connected_clients(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+        self.pass(Method::StoreConnectedClients, cx, self.port.connected_clients(cx))
+            .await
     }
 
     fn pin_footing(&self) -> Footing {
@@ -162,9 +163,14 @@ impl Store for FaultyStore {
         self.work(Method::StoreRestore, Some(self.port.unexamined(source)))
     }
 
-    async fn structure(&self, cx: &Cx, record: &StoreRecord, artifacts: &Artifacts) -> Result<Vec<Damage>, StoreError> {
-        let act = self.port.structure(cx, record, artifacts);
-        self.pass(Method::StoreStructure, cx, act).await
+    async fn check_artifacts(
+        &self,
+        cx: &Cx,
+        record: &StoreRecord,
+        artifacts: &Artifacts,
+    ) -> Result<Vec<Damage>, StoreError> {
+        let act = self.port.check_artifacts(cx, record, artifacts);
+        self.pass(Method::StoreCheckArtifacts, cx, act).await
     }
 
     fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)> {
@@ -180,8 +186,9 @@ impl Store for FaultyStore {
             .await
     }
 
-    async fn admits(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
-        self.pass(Method::StoreAdmits, cx, self.port.admits(cx, login)).await
+    async fn try_login(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
+        self.pass(Method::StoreTryLogin, cx, self.port.try_login(cx, login))
+            .await
     }
 
     async fn reap(&self, cx: &Cx, owner: &RunId) -> Result<(), StoreError> {

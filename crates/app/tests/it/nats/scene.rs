@@ -23,7 +23,7 @@ api() {
   case $answer in *'"error":'* | '') echo "$1: $answer" >&2; return 1;; esac
 }
 api STREAM.CREATE.ORDERS '{"name":"ORDERS","subjects":["orders.>"],"storage":"file","description":"Grüße ✓","metadata":{"team":"shop"}}'
-nats publish --jetstream --quiet --count 400 'orders.new.{{Count}}' 'order {{Count}}' --header 'Order:{{Count}}' 2>/dev/null
+nats publish --jetstream --quiet --count 400 'orders.new.{{Count}}' 'order {{Count}}' --header 'RunRequest:{{Count}}' 2>/dev/null
 nats publish --jetstream --quiet orders.empty '' 2>/dev/null
 api STREAM.MSG.DELETE.ORDERS '{"seq":7}'
 api STREAM.PURGE.ORDERS '{"seq":4}'

@@ -3,7 +3,7 @@
 use super::Backup;
 use crate::engine::errors::RunFailure;
 use crate::engine::seal::make_count;
-use crate::events::{Kind, Step};
+use crate::events::{EventKind, Step};
 use crate::manifest::{FORMAT, Manifest, Standstill, StoreRecord};
 
 impl Backup<'_> {
@@ -35,7 +35,7 @@ impl Backup<'_> {
             Some(failure) => Err(failure),
         };
         match &sealed {
-            Ok(()) => report.tell(Kind::Sealed { backup: manifest.id }),
+            Ok(()) => report.tell(EventKind::Sealed { backup: manifest.id }),
             Err(failure) => self.describe_failed(manifest, failure).await,
         }
         sealed

@@ -152,12 +152,12 @@ impl Backup<'_> {
     /// Who it was is a courtesy: the failure is told without it.
     async fn written(&self, cx: &Cx, store: &dyn Store, moved: Vec<String>) -> RunFailure {
         let what = format!("asking {} who is connected", store.name());
-        let visitors = asked(cx, what, |cx| async move { store.visitors(&cx).await }).await;
+        let connected_clients = asked(cx, what, |cx| async move { store.connected_clients(&cx).await }).await;
         let around = self.site.machine.catalog.neighbours().await.unwrap_or_default();
         RunFailure::Written {
             store: store.name().clone(),
             moved,
-            visitors: strangers::named(visitors.unwrap_or_default(), &around),
+            connected_clients: strangers::named(connected_clients.unwrap_or_default(), &around),
             outside: strangers::outside(&self.plan.platform, store.workload(), &around),
         }
     }

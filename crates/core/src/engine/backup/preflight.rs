@@ -43,7 +43,7 @@ pub(super) async fn check(
     let named = platform.stores.values().map(|store| store.name()).zip(&looks);
     room::must_spool(site, run, named).await?;
     let live = looks.iter().map(|look| look.bytes).sum();
-    let lease = site.enter(run, &plan.platform).await?;
+    let lease = site.open_for_writing(run, &plan.platform).await?;
     let fits = async {
         let canary = site.backups.canary(run.report.run().as_str()).await;
         canary.map_err(|cause| site.unfit(cause))?;
@@ -55,8 +55,8 @@ pub(super) async fn check(
     match fits.await {
         Ok(()) => Ok(lease),
         Err(error) => {
-            let tidy = site.tidy(run, BackupId::at(run.began)).await;
-            Err(Refused { error, tidy })
+            let nothing_left = site.remove_remains(run, BackupId::at(run.began)).await;
+            Err(Refused { error, nothing_left })
         }
     }
 }

@@ -34,11 +34,11 @@ impl Change<'_> {
 
     /// Stops the platform.
     pub(super) async fn begin(&self) -> Result<Standstill, Error> {
-        let hands = self.site.hands(self.run);
+        let control = self.site.control(self.run);
         let begun = self
             .run
             .report
-            .step(Step::Stop, Standstill::begin(hands, self.plan))
+            .step(Step::Stop, Standstill::begin(control, self.plan))
             .await;
         match begun {
             Ok(standstill) => {
@@ -90,15 +90,15 @@ impl Change<'_> {
 
     /// Gives repository and platform free once all of it runs; returns what does not. If something of it is
     /// left in the repository, the next run, which finds this one open, removes it.
-    pub(super) async fn close(&self, ended: Ended, tidy: bool) -> Vec<Degraded> {
-        let confirmed = self.site.hands(self.run).confirm(&ended.targets).await;
+    pub(super) async fn close(&self, ended: Ended, nothing_left: bool) -> Vec<Degraded> {
+        let confirmed = self.site.control(self.run).confirm(&ended.targets).await;
         let degraded = once_each([settled(ended.degraded, confirmed), self.gone().await].concat());
         self.site.remember_or_warn(self.run, self.intent, &degraded).await;
         if degraded.is_empty() {
             self.site.note(self.run, self.intent, Phase::Verified).await;
         }
-        let tidy = self.end_lease().await && tidy;
-        if tidy || !degraded.is_empty() {
+        let nothing_left = self.end_lease().await && nothing_left;
+        if nothing_left || !degraded.is_empty() {
             self.site.release(self.run, self.intent).await;
         } else {
             self.site.release_claim(self.run, self.intent).await;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::kept::{Kept, told_sole};
 use super::safety;
-use crate::engine::claim::Held;
+use crate::engine::claim::PlatformLock;
 use crate::engine::errors::Error;
 use crate::engine::plan::Plan;
 use crate::engine::platform::Platform;
@@ -28,7 +28,7 @@ pub struct Discarded {
 }
 
 /// Frees what is kept. Nothing is stopped. The caller holds the lock.
-pub async fn discard(site: &Site, run: &Run, held: &Held, platform: &Platform) -> Result<Discarded, Error> {
+pub async fn discard(site: &Site, run: &Run, held: &PlatformLock, platform: &Platform) -> Result<Discarded, Error> {
     let kept = Kept::must_be(site, run, platform).await?;
     let sole: Vec<String> = kept.sole().collect();
     if !sole.is_empty() {

@@ -125,7 +125,7 @@ fn other_stores(platform: &Platform, unfinished: &Intent, pairs: &[Pair<'_>]) ->
     (begun != wanted).then(|| {
         format!(
             "{} did not finish and was of other stores: restore just {} (--store)",
-            unfinished.deed(),
+            unfinished.described(),
             names.join(", ")
         )
     })

@@ -151,8 +151,8 @@ fn called<'a>(host: &str, plan: &Plan, pairs: &[Pair<'a>]) -> Vec<&'a dyn Store>
 
 impl Held<'_> {
     async fn tried(&self, cx: &Cx) -> Verdict {
-        let admits = cx.cancel.run_until_cancelled(self.store.admits(cx, &self.login));
-        match within(&*cx.clock, LOGIN, "the login", admits).await {
+        let tried = cx.cancel.run_until_cancelled(self.store.try_login(cx, &self.login));
+        match within(&*cx.clock, LOGIN, "the login", tried).await {
             Ok(Some(Ok(()))) => Verdict::Admitted,
             Ok(Some(Err(StoreError::Credential { cause, remedy, .. }))) => Verdict::Refused { cause, remedy },
             Ok(Some(Err(error))) => Verdict::Untried(error.to_string()),

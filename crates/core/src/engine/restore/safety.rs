@@ -6,7 +6,7 @@ use futures::future::join_all;
 
 use super::change::Change;
 use super::task::bring;
-use crate::backups::{Lease, Order, ReadError};
+use crate::backups::{DeletedBy, Lease, ReadError};
 use crate::engine::errors::{Error, PreflightError, RunFailure};
 use crate::engine::platform::Platform;
 use crate::engine::room;
@@ -53,7 +53,9 @@ pub(super) async fn prepare(
         room::must_spool(site, run, named).await?;
         room::must_suffice(site, run, None, looks.iter().map(|look| look.bytes).sum()).await?;
     }
-    site.enter_as(run, &intent.run, &intent.platform).await.map(Some)
+    site.open_for_writing_as(run, &intent.run, &intent.platform)
+        .await
+        .map(Some)
 }
 
 /// The copy that a restore which did not finish has sealed, or else the newest one there is.
@@ -193,7 +195,7 @@ pub(super) async fn remove_all(site: &Site, run: &Run, intent: &Intent, copies: 
     if copies.is_empty() {
         return Ok(true);
     }
-    let entered = site.enter_as(run, &intent.run, &intent.platform).await;
+    let entered = site.open_for_writing_as(run, &intent.run, &intent.platform).await;
     let lease = entered.map_err(|refused| refused.error)?;
     let removed = async {
         for id in copies {
@@ -204,13 +206,13 @@ pub(super) async fn remove_all(site: &Site, run: &Run, intent: &Intent, copies: 
         Ok(())
     };
     let removed: Result<(), Error> = removed.await;
-    let tidy = site.end_lease(run, &lease).await;
-    removed.map(|()| tidy)
+    let nothing_left = site.end_lease(run, &lease).await;
+    removed.map(|()| nothing_left)
 }
 
 /// Why a copy is deleted.
-fn order(site: &Site, run: &Run, intent: &Intent) -> Order {
-    Order {
+fn order(site: &Site, run: &Run, intent: &Intent) -> DeletedBy {
+    DeletedBy {
         platform: intent.platform.clone(),
         run: run.report.run().clone(),
         at: site.machine.clock.now(),

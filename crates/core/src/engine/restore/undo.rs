@@ -12,7 +12,7 @@ use super::pairs::as_recorded;
 use super::safety;
 use super::task::{Task, compare_all, names};
 use crate::backups::Artifacts;
-use crate::engine::claim::Held;
+use crate::engine::claim::PlatformLock;
 use crate::engine::errors::{Error, RunFailure};
 use crate::engine::plan::Plan;
 use crate::engine::platform::Platform;
@@ -43,7 +43,7 @@ pub struct Undone {
 pub async fn undo(
     site: &Site,
     run: &Run,
-    held: &Held,
+    held: &PlatformLock,
     platform: Platform,
     unfinished: Option<&Intent>,
 ) -> Result<Undone, Error> {
@@ -75,11 +75,11 @@ pub async fn undo(
         Ok(()) => change.end(standstill).await,
         Err(cause) => return Err(change.stay_down(standstill, cause).await),
     };
-    let tidy = forget(site, run, copy.as_ref(), &intent).await;
+    let nothing_left = forget(site, run, copy.as_ref(), &intent).await;
     Ok(Undone {
         stores: names(&tasks),
         standstill: ended.window,
-        degraded: change.close(ended, tidy).await,
+        degraded: change.close(ended, nothing_left).await,
     })
 }
 
@@ -126,7 +126,7 @@ fn left<'a>(
             (WayBack::Copy(_), None) => {
                 reasons.push(format!(
                     "{address}: {} was told to keep no way back, so what it has replaced there is gone: restore a backup",
-                    intent.deed()
+                    intent.described()
                 ));
                 continue;
             }
@@ -187,7 +187,7 @@ async fn must_be_sound(site: &Site, run: &Run, copy: Option<&Manifest>, tasks: &
 async fn take(
     site: &Site,
     run: &Run,
-    held: &Held,
+    held: &PlatformLock,
     plan: &Plan,
     backup: BackupId,
     unfinished: Option<&Intent>,
@@ -246,7 +246,7 @@ pub async fn forget_later(site: &Site, run: &Run, undone: &Intent) -> bool {
 }
 
 /// The data lives again: its copy is not needed any more, and must not be loaded over what is written from now on.
-/// Returns whether nothing is left to tidy up.
+/// Returns whether nothing is left to remove.
 async fn forget(site: &Site, run: &Run, copy: Option<&Manifest>, intent: &Intent) -> bool {
     let Some(copy) = copy else { return true };
     let removed = safety::remove_all(site, run, intent, &[copy.id]).await;

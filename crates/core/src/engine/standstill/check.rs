@@ -12,7 +12,12 @@ impl Standstill {
     /// Checks that since the begin nothing ran but the stores, and that nobody else has started or stopped one. To be
     /// called when the last point in time is fixed: an engine restart revives `restart: always` containers silently.
     pub async fn unbroken(&self, plan: &Plan) -> Result<(), StandstillError> {
-        let now = self.hands.catalog.workloads().await.map_err(StandstillError::Unknown)?;
+        let now = self
+            .control
+            .catalog
+            .workloads()
+            .await
+            .map_err(StandstillError::Unknown)?;
         let mine = now.iter().filter(|workload| workload.address.project == plan.platform);
         let breaches: Vec<String> = mine.filter_map(|workload| self.breach(plan, workload)).collect();
         let breaches: Vec<String> = breaches.into_iter().chain(self.vanished(&now)).collect();

@@ -19,7 +19,7 @@ pub(super) struct History {
 }
 
 impl History {
-    pub(super) fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> RetentionPlan {
         plan(&self.entries, &self.policy, self.now)
     }
 

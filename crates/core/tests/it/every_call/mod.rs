@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use stillpoint_core::engine::errors::Exit;
-use stillpoint_core::events::Kind;
+use stillpoint_core::events::EventKind;
 use stillpoint_core::names::{BackupId, Project};
 use stillpoint_testkit::fakes::Data;
 use stillpoint_testkit::sample::{self, LEFT, PLATFORM, RESTORED};
@@ -111,11 +111,13 @@ impl Case {
 }
 
 fn clients_down(told: &Told<impl Degrades>) -> usize {
-    told.recorder.count(|kind| matches!(kind, Kind::ClientsGoDown { .. }))
+    told.recorder
+        .count(|kind| matches!(kind, EventKind::ClientsGoDown { .. }))
 }
 
 fn clients_back(told: &Told<impl Degrades>) -> usize {
-    told.recorder.count(|kind| matches!(kind, Kind::ClientsAreBack { .. }))
+    told.recorder
+        .count(|kind| matches!(kind, EventKind::ClientsAreBack { .. }))
 }
 
 /// A sweep over calls that nobody makes would prove nothing about them.
