@@ -21,6 +21,10 @@ use clap::Parser;
 fn main() -> ExitCode {
     let command_line = commands::CommandLine::parse();
     let json = command_line.options.json;
+    // Before anything is set up that a process needs which does something: until then it is as small as a process can be.
+    if command_line.is_watchdog() && watchdog::was_dismissed() {
+        return ExitCode::SUCCESS;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(wiring::processors().max(2))
         .enable_all()

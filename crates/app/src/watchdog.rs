@@ -3,11 +3,9 @@
 //! the process, however that ended. It then does what `containers recover` does, and waits a while
 //! for the dead run's lock, which may go a moment later.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-
-use tokio::io::AsyncReadExt;
 
 use crate::config::Config;
 use crate::display::print;
@@ -57,10 +55,10 @@ fn spawn(config: &Config) -> std::io::Result<Child> {
 }
 
 /// Waits for the end of standard input. True if the run said that it ended by itself.
-pub(crate) async fn was_dismissed() -> bool {
+pub(crate) fn was_dismissed() -> bool {
     let mut said = Vec::new();
     // A broken pipe is an end like any other.
-    let _ = tokio::io::stdin().read_to_end(&mut said).await;
+    let _ = std::io::stdin().read_to_end(&mut said);
     if said == DISMISSED {
         return true;
     }

@@ -9,6 +9,7 @@ pub mod backups;
 pub mod command_line;
 pub mod engine;
 pub mod events;
+pub mod findings;
 mod hashing;
 pub mod logins;
 pub mod manifest;

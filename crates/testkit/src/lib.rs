@@ -8,6 +8,8 @@ pub mod conformance;
 pub mod disks;
 pub mod fakes;
 pub mod faults;
+pub mod lone_postgres;
+pub mod patience;
 pub mod product;
 pub mod proxy;
 pub mod recorder;

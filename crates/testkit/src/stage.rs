@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use stillpoint_core::backups::Damage;
 use stillpoint_core::engine::backup::Sealed;
 use stillpoint_core::engine::errors::{Error, Exit};
+use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::prune::Pruned;
 use stillpoint_core::engine::restore::discard::Discarded;
 use stillpoint_core::engine::restore::undo::Undone;
@@ -161,6 +162,12 @@ impl World {
     pub async fn backup(&self) -> Told<Sealed> {
         let operations = self.operations();
         self.run(|order| operations.backup(None, order)).await
+    }
+
+    /// Looks at what a backup would find before it stops anything.
+    pub async fn look_ahead(&self) -> Told<Plan> {
+        let operations = self.operations();
+        self.run(|order| operations.look_ahead(order)).await
     }
 
     /// Makes a backup during whose drains every client stays down.

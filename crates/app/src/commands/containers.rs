@@ -4,15 +4,17 @@ use std::time::{Duration, Instant};
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use serde_json::json;
 use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::engine::plan::{Action, Plan};
+use stillpoint_core::findings::{Finding, Severity};
 use stillpoint_core::operations::Operations;
 
 use super::{left_out, look_at_stores_of, order};
 use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
-use crate::{watchdog, wiring};
+use crate::wiring;
 
 /// How long the lock of a process that has died may stay, and between two looks.
 const LOCK_GOES: Duration = Duration::from_secs(30);
@@ -64,10 +66,17 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
     let operations = wiring::operations(config).await?;
     match command {
         Command::Plan => {
-            let plan = operations.plan(config.project().as_ref()).await?;
+            let display = Display::start(config.json);
+            let plan = operations.look_ahead(order(config, &display)).await;
+            display.finish();
+            let plan = plan?;
             look_at_stores_of(config, &plan)?;
             if config.json {
-                print::document(&plan.records());
+                print::document(&json!({
+                    "platform": plan.platform,
+                    "workloads": plan.records(),
+                    "findings": plan.findings,
+                }));
             } else {
                 show(&plan);
             }
@@ -83,9 +92,6 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
             );
         }
         Command::Recover(Recover { watch }) => {
-            if *watch && watchdog::was_dismissed().await {
-                return Ok(Exit::Ok);
-            }
             let display = Display::start(config.json);
             let recovered = if *watch {
                 after_a_death(|| operations.recover(order(config, &display))).await
@@ -134,8 +140,19 @@ fn show(plan: &Plan) {
     print::line(&format!("Platform {}", plan.platform));
     print::line(&table.to_string());
     left_out::show(&plan.records());
-    for warning in plan.warnings() {
-        print::line(&format!("warning: {warning}"));
+    show_findings(&plan.findings);
+}
+
+fn show_findings(findings: &[Finding]) {
+    let refuses = |finding: &&Finding| finding.severity == Severity::Refuses;
+    print::line("");
+    match (findings.len(), findings.iter().filter(refuses).count()) {
+        (0, _) => print::line("Nothing was found that hinders a backup."),
+        (_, 0) => print::line("A backup can be made. You should know:"),
+        (_, n) => print::line(&format!("A BACKUP WOULD BE REFUSED ({n} of these):")),
+    }
+    for finding in findings {
+        print::line(&finding.to_string());
     }
 }
 

@@ -57,6 +57,13 @@ enum Command {
     Version,
 }
 
+impl CommandLine {
+    /// Whether this is the child of a run, which waits for its death.
+    pub(crate) fn is_watchdog(&self) -> bool {
+        self.command.is_watchdog()
+    }
+}
+
 impl Command {
     fn is_watchdog(&self) -> bool {
         matches!(self, Self::Containers(command) if command.is_watchdog())

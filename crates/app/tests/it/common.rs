@@ -2,10 +2,10 @@
 //! directory of its own; a platform whose test failed stays for a look.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use stillpoint_testkit::disks::SmallDisk;
+pub(crate) use stillpoint_testkit::patience::until;
 use stillpoint_testkit::product::{Product, Running};
 use stillpoint_testkit::testbed::{ContainerState, Event, Shape, Status, Testbed};
 
@@ -29,18 +29,6 @@ pub(crate) fn on(name: &str, shape: Shape, test: impl FnOnce(&Testbed, &Product)
         testbed.up_seeded()?;
         test(testbed, &Product::of(PROGRAM, folder.path(), testbed))
     })
-}
-
-/// Waits until `there` holds.
-pub(crate) fn until(what: &str, mut there: impl FnMut() -> Result<bool>) -> Result<()> {
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_mins(1) {
-        if there()? {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    bail!("{what}: not within 60 s")
 }
 
 /// Service, status and restart count: what must be the same before and after a run.

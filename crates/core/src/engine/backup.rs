@@ -6,7 +6,7 @@
 mod drain;
 mod manifest;
 mod pin;
-mod preflight;
+pub(crate) mod preflight;
 
 use std::collections::BTreeMap;
 

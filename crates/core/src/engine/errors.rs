@@ -9,8 +9,8 @@ use crate::backups::{Damage, LeaseError, ReadError};
 use crate::engine::platform::PlatformError;
 use crate::engine::standstill::StandstillError;
 use crate::engine::start::Degraded;
+use crate::findings::Finding;
 use crate::names::{BackupId, Project, RunId, StoreName};
-use crate::ports::job::WayOn;
 use crate::ports::journal::JournalError;
 use crate::ports::lock::LockError;
 use crate::ports::power::{Intent, Job};
@@ -74,7 +74,7 @@ pub enum Error {
     },
     /// It could not succeed, so nothing was stopped.
     #[error(transparent)]
-    Preflight(#[from] PreflightError),
+    Preflight(#[from] Refusals),
     /// The run failed; everything that ran runs again, but for what `degraded` names.
     #[error("the run failed: {cause}{}", and_down(.degraded))]
     Run {
@@ -141,6 +141,66 @@ pub enum Error {
     Interrupted,
 }
 
+impl From<PreflightError> for Error {
+    fn from(error: PreflightError) -> Self {
+        Self::Preflight(error.into())
+    }
+}
+
+/// All reasons why nothing was begun, the most important first; at least one.
+#[derive(Debug)]
+pub struct Refusals(Vec<PreflightError>);
+
+impl Refusals {
+    /// These reasons; none if there are none.
+    pub fn of(reasons: Vec<PreflightError>) -> Option<Self> {
+        (!reasons.is_empty()).then_some(Self(reasons))
+    }
+
+    /// What to do: for several reasons it stands with each.
+    pub(super) fn hint(&self) -> String {
+        match self.0.as_slice() {
+            [one] => one.remedy(),
+            _ => "nothing was stopped; mend what is named".into(),
+        }
+    }
+
+    /// As an operator reads them.
+    pub fn findings(&self) -> impl Iterator<Item = Finding> {
+        self.0.iter().map(Finding::from)
+    }
+}
+
+impl From<PreflightError> for Refusals {
+    fn from(reason: PreflightError) -> Self {
+        Self(vec![reason])
+    }
+}
+
+impl std::fmt::Display for Refusals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.as_slice() {
+            [one] => one.fmt(f),
+            several => {
+                write!(f, "refused for {} reasons:", several.len())?;
+                self.findings().try_for_each(|finding| write!(f, "\n{finding}"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for Refusals {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.first().and_then(std::error::Error::source)
+    }
+}
+
+impl From<&PreflightError> for Finding {
+    fn from(reason: &PreflightError) -> Self {
+        Self::refuses(reason.to_string(), reason.remedy())
+    }
+}
+
 /// Why nothing was begun.
 #[derive(Debug, thiserror::Error)]
 pub enum PreflightError {
@@ -194,8 +254,8 @@ pub enum PreflightError {
         stores: Vec<String>,
     },
     /// What is about to be stopped could not be started again.
-    #[error("not everything could be started again: {}", .0.join("; "))]
-    Unstartable(Vec<String>),
+    #[error("{0}")]
+    Unstartable(String),
     /// Jobs that run once have not ended.
     #[error("{} would be stopped and begun again: a job that runs once, and it still runs after {} s", .jobs.join(", "), .limit.as_secs())]
     JobsRun {
@@ -377,184 +437,6 @@ impl Error {
             Self::Interrupted => (Exit::Interrupted, 499),
         }
     }
-
-    fn hint(&self) -> String {
-        match self {
-            Self::Platform(error) => platform_hint(error),
-            Self::Engine(error) => engine_hint(error),
-            Self::Repository { cause, .. }
-            | Self::Read(ReadError::Repository(cause))
-            | Self::Preflight(PreflightError::Repository { cause, .. }) => repository_hint(cause),
-            Self::Lease { cause, .. } => lease_hint(cause),
-            Self::NotAdopted { .. } => "only a finished backup that Stillpoint has not written can be adopted".into(),
-            Self::Pruned(_) => "mend what is named, then run `stillpoint prune`: it goes on where it stopped".into(),
-            Self::Read(ReadError::Unknown(_)) => "`stillpoint backups ls` lists the backups there are".into(),
-            Self::Read(ReadError::Unreadable { .. } | ReadError::Incomplete(..)) | Self::Damaged { .. } => {
-                "choose another backup (`stillpoint backups ls`); look after the repository's disk".into()
-            }
-            Self::Lock(_) | Self::Journal(_) => {
-                "set STILLPOINT_STATE_DIR to a directory that this user may write".into()
-            }
-            Self::Held { .. } => {
-                "wait until that run has ended; if it died on a host that is gone, `stillpoint containers start` \
-                 brings the platform back and ends its claim"
-                    .into()
-            }
-            Self::Preflight(PreflightError::ForeignRepository { .. }) => {
-                "give every platform a place of its own: --repository DIR (STILLPOINT_REPOSITORY), or BACKUP_S3_PREFIX \
-                 in a bucket"
-                    .into()
-            }
-            Self::Preflight(PreflightError::Clocks { .. }) => {
-                "set both clocks right (NTP): how old a backup is decides which one is deleted".into()
-            }
-            Self::Preflight(PreflightError::NoRoom { .. }) => {
-                "free space there, or keep fewer backups (BACKUP_RETENTION_DAYS, `stillpoint prune`)".into()
-            }
-            Self::Preflight(PreflightError::NoSpool { .. }) => {
-                "free space there, or set STILLPOINT_STATE_DIR to a place with more".into()
-            }
-            Self::Preflight(PreflightError::Unstartable(_)) => {
-                "make again what is named (`docker compose up -d` makes containers again), or leave the container out with \
-                 STILLPOINT_KEEP"
-                    .into()
-            }
-            Self::Preflight(PreflightError::JobsRun { .. }) => {
-                "wait until it has ended, raise standstill.jobs_seconds (BACKUP_JOBS_SECONDS), or leave it out of the stop \
-                 with platform.keep (STILLPOINT_KEEP)"
-                    .into()
-            }
-            Self::Preflight(PreflightError::StoreDown { .. }) => "start it, then run the backup again".into(),
-            Self::Preflight(PreflightError::Store(error)) => unopened_hint(error),
-            Self::Run { cause, degraded } => run_hint(cause, degraded),
-            Self::RestoreRefused(_) => "nothing was stopped; mend what is named, or choose another backup".into(),
-            Self::StoppedOnPurpose { intent, claimed, .. } => stopped_hint(intent, *claimed),
-            Self::RestoreUnfinished(intent) => stopped_hint(intent, intent.job),
-            Self::NothingKept(_) => {
-                "a restore keeps it until `stillpoint restore discard-old`, unless it was told --discard-old".into()
-            }
-            Self::NotDiscarded(_) => {
-                "mend what is named, then run `stillpoint containers recover`: it goes on where this stopped".into()
-            }
-            Self::RecoveryIncomplete { .. } => {
-                "mend what is named, then run `stillpoint containers start` until it ends with 0".into()
-            }
-            Self::StillMissing { .. } => {
-                "do what is named; what is not to come back is forgotten by `stillpoint containers start --forget`"
-                    .into()
-            }
-            Self::NothingUnfinished(_) | Self::Interrupted => "nothing needs to be done".into(),
-        }
-    }
-}
-
-fn platform_hint(error: &PlatformError) -> String {
-    match error {
-        PlatformError::None { .. } => {
-            "start the platform with `docker compose up`; a store of unusual image is named by `kind` in [stores.<container>] of stillpoint.toml, or by the label stillpoint.kind".into()
-        }
-        PlatformError::Unknown { .. } | PlatformError::Ambiguous { .. } => {
-            "name one with --platform NAME (or STILLPOINT_PLATFORM)".into()
-        }
-        PlatformError::SameName { .. } => {
-            "give one of them another `name` in [stores.<container>] of stillpoint.toml, or by the label stillpoint.name".into()
-        }
-        PlatformError::Store(error) => store_hint(error),
-    }
-}
-
-fn engine_hint(error: &EngineError) -> String {
-    match error {
-        EngineError::Unreachable { .. } => "start Docker, or set DOCKER_HOST=unix:///path/to/docker.sock".into(),
-        EngineError::Forbidden { .. } => "run as root, or as a user of the group that owns the socket".into(),
-        _ => "look at the engine's own log, then try again".into(),
-    }
-}
-
-fn repository_hint(error: &RepositoryError) -> String {
-    match error {
-        RepositoryError::Full { .. } => "free space, or choose another place with --repository DIR".into(),
-        RepositoryError::Denied { .. } => {
-            "give this user (BACKUP_S3_ACCESS_KEY_ID) the right to read, write, list and delete there, set its \
-             BACKUP_S3_SECRET_ACCESS_KEY right, or choose another place; `stillpoint config show --origin` tells what is used"
-                .into()
-        }
-        RepositoryError::NoBucket { .. } => {
-            "make the bucket, or name another one with BACKUP_S3_BUCKET".into()
-        }
-        RepositoryError::Unreachable { .. } => {
-            "look at BACKUP_S3_ENDPOINT, at the server, and at BACKUP_S3_CA_FILE if its certificate is your own".into()
-        }
-        _ => "look at the repository's disk or server, then try again".into(),
-    }
-}
-
-fn lease_hint(error: &LeaseError) -> String {
-    match error {
-        LeaseError::Held(_) => {
-            "wait until that run has ended; if it died, its lease ends by itself after BACKUP_LEASE_SECONDS".into()
-        }
-        LeaseError::Lost(_) => "find out what froze this run, then run it again".into(),
-        LeaseError::Careless => {
-            "use a server that knows conditional writes; BACKUP_S3_CONDITIONAL_WRITES=false goes on without them, and \
-             then you must see to it that no two runs write at the same time"
-                .into()
-        }
-        LeaseError::Repository(error) => repository_hint(error),
-    }
-}
-
-fn store_hint(error: &StoreError) -> String {
-    match error {
-        StoreError::Credential { remedy, .. } => remedy.clone(),
-        StoreError::Repository(error) => repository_hint(error),
-        StoreError::Engine(error) => engine_hint(error),
-        _ => "look at the store's log (`docker logs`), then try again".into(),
-    }
-}
-
-/// What is taken for a store and cannot be opened may be none.
-fn unopened_hint(error: &StoreError) -> String {
-    let hint = store_hint(error);
-    match error {
-        StoreError::Credential { .. } | StoreError::Silent { .. } | StoreError::Engine(_) => {
-            format!(
-                "{hint}; if it is no store that is to be backed up, say so: kind = \"none\" in [stores.<container>], or the label \
-             stillpoint.kind: none"
-            )
-        }
-        _ => hint,
-    }
-}
-
-fn run_hint(cause: &RunFailure, degraded: &[Degraded]) -> String {
-    if !degraded.is_empty() {
-        return "look at the logs of what is named and start it; then run it again".into();
-    }
-    match cause {
-        RunFailure::Store { cause, .. } => store_hint(cause),
-        RunFailure::Repository { cause, .. } => repository_hint(cause),
-        RunFailure::Lease { cause, .. } => lease_hint(cause),
-        RunFailure::Standstill(_) => "find out who started or blocked what is named, then run it again".into(),
-        RunFailure::Written { .. } => {
-            "stop whoever writes from outside the platform while it is backed up, then run it again".into()
-        }
-        RunFailure::Inventory { .. } | RunFailure::Interrupted => "run it again".into(),
-    }
-}
-
-fn stopped_hint(intent: &Intent, claimed: Job) -> String {
-    let again = match (intent.job.declaration().way_on, claimed.declaration().way_on) {
-        (WayOn::Again(command), _) => format!("run `{command}` again"),
-        // There is no restore to go on with: the claim is another job's.
-        (_, WayOn::Again(back)) => format!("restore it again, go back with `{back}`"),
-        _ if intent.no_way_back => "run `stillpoint restore resume`".to_owned(),
-        _ => "run `stillpoint restore resume`, go back with `stillpoint restore undo`".to_owned(),
-    };
-    format!(
-        "mend the cause and {again}, restore another backup, or start the platform as it is with `stillpoint \
-         containers start`"
-    )
 }
 
 fn holder(by: Option<&Intent>) -> String {

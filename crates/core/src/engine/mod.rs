@@ -10,6 +10,7 @@ mod deadline;
 pub mod errors;
 mod greet;
 mod healing;
+mod hints;
 pub mod keep;
 pub mod limits;
 pub mod look;

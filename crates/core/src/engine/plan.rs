@@ -11,6 +11,7 @@ use crate::engine::platform::Platform;
 use crate::engine::start::Degraded;
 use crate::engine::strangers;
 use crate::engine::unprotected;
+use crate::findings::Finding;
 use crate::manifest::{LeftOut, Mode, StoreRecord, Took, WorkloadRecord};
 use crate::names::{Project, StoreName};
 use crate::ports::Neighbour;
@@ -36,6 +37,8 @@ pub struct Plan {
     pub missing: Vec<Degraded>,
     /// What else the operator should know, one sentence each.
     pub remarks: Vec<String>,
+    /// What a backup would find before it stops anything.
+    pub findings: Vec<Finding>,
 }
 
 /// The plan for one workload.
@@ -88,15 +91,6 @@ pub enum Action {
     Leave,
 }
 
-/// Whether what is stopped could be started again.
-#[derive(Clone, Debug, Default)]
-pub struct Startable {
-    /// What could not be started again, and why: one sentence each.
-    pub hindered: Vec<String>,
-    /// Workloads use files of a host that this process does not see: those were not looked for.
-    pub unseen: bool,
-}
-
 impl Plan {
     /// The plan of a backup of the platform in this mode.
     pub fn of_backup(platform: &Platform, mode: Mode) -> Self {
@@ -132,6 +126,7 @@ impl Plan {
             mode: Mode::default(),
             missing: Vec::new(),
             remarks: Vec::new(),
+            findings: Vec::new(),
         }
     }
 
@@ -217,21 +212,6 @@ impl Plan {
             ))
         });
         self.remarks = cut_off.collect();
-    }
-
-    /// Notes what could not be started again.
-    pub fn hindered(&mut self, found: Startable) {
-        self.remarks.extend(
-            found
-                .hindered
-                .into_iter()
-                .map(|why| format!("a backup would be refused: {why}")),
-        );
-        if found.unseen {
-            let unseen = "whether the host's folders that containers use are still there is not checked: Stillpoint does \
-                          not see that host's files";
-            self.remarks.push(unseen.to_owned());
-        }
     }
 
     /// What the operator should know: what the backup will not hold, what is missing, and whom it concerns outside the

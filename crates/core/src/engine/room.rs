@@ -34,42 +34,45 @@ pub(in crate::engine) async fn must_suffice(site: &Site, run: &Run, last: Option
     Ok(())
 }
 
-/// What stores spool at once must fit, all of it together: they are drained side by side.
-pub(in crate::engine) async fn must_spool<'a>(
-    site: &Site,
-    run: &Run,
-    looks: impl Iterator<Item = (&'a StoreName, &'a Preflight)>,
-) -> Result<(), Error> {
-    let spooling: Vec<(&StoreName, u64)> = looks
-        .map(|(store, look)| (store, look.spool))
-        .filter(|(_, bytes)| *bytes > 0)
-        .collect();
-    let needed = spooling.iter().map(|(_, bytes)| bytes).sum();
-    if needed == 0 {
-        return Ok(());
-    }
-    let place = site.machine.spool.place();
-    let room = site.machine.spool.room().await;
-    let room = room.map_err(|cause| PreflightError::Store(StoreError::Spool(cause)))?;
-    if room < needed {
-        let stores = spooling
-            .iter()
-            .map(|(store, bytes)| format!("{store} {bytes}"))
-            .collect();
-        return Err(PreflightError::NoSpool {
-            place,
-            room,
-            needed,
-            stores,
+/// What stores spool at once, and where.
+pub(in crate::engine) struct Spooling {
+    place: String,
+    stores: Vec<(StoreName, u64)>,
+}
+
+impl Spooling {
+    /// Names it before anything is stopped.
+    pub(in crate::engine) fn tell(self, run: &Run) {
+        for (store, bytes) in self.stores {
+            run.report.tell(EventKind::Spools {
+                store,
+                place: self.place.clone(),
+                bytes,
+            });
         }
-        .into());
     }
-    for (store, bytes) in spooling {
-        run.report.tell(EventKind::Spools {
-            store: store.clone(),
-            place: place.clone(),
-            bytes,
-        });
+}
+
+/// What stores spool at once; it must fit, all of it together: they are drained side by side.
+pub(in crate::engine) async fn spooling<'a>(
+    site: &Site,
+    looks: impl Iterator<Item = (&'a StoreName, &'a Preflight)>,
+) -> Result<Spooling, PreflightError> {
+    let place = site.machine.spool.place();
+    let stores = looks.map(|(store, look)| (store.clone(), look.spool));
+    let stores: Vec<(StoreName, u64)> = stores.filter(|(_, bytes)| *bytes > 0).collect();
+    let needed = stores.iter().map(|(_, bytes)| bytes).sum();
+    if needed > 0 {
+        let room = site.machine.spool.room().await.map_err(StoreError::Spool)?;
+        if room < needed {
+            let stores = stores.iter().map(|(store, bytes)| format!("{store} {bytes}"));
+            return Err(PreflightError::NoSpool {
+                place,
+                room,
+                needed,
+                stores: stores.collect(),
+            });
+        }
     }
-    Ok(())
+    Ok(Spooling { place, stores })
 }

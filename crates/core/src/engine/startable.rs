@@ -3,11 +3,20 @@
 
 use std::collections::BTreeSet;
 
-use super::errors::{Error, PreflightError};
-use super::plan::{Plan, Startable};
+use super::errors::Error;
+use super::plan::Plan;
 use super::site::Site;
 use crate::ports::Neighbour;
 use crate::workload::{MountSource, Workload};
+
+/// Whether what is stopped could be started again.
+#[derive(Clone, Debug, Default)]
+pub struct Startable {
+    /// What could not be started again, and why: one sentence each.
+    pub hindered: Vec<String>,
+    /// Workloads use files of a host that this process does not see: those were not looked for.
+    pub unseen: bool,
+}
 
 impl Site {
     /// Looks at everything that the plan stops. `around` are the containers that run.
@@ -41,15 +50,13 @@ impl Site {
         Ok(found)
     }
 
-    /// Fails if anything that the plan stops could not be started again.
+    /// Fails if anything that a restore stops could not be started again.
     pub(super) async fn must_be_startable(&self, plan: &Plan, around: &[Neighbour]) -> Result<(), Error> {
         let Startable { hindered, .. } = self.startable(plan, around).await?;
         if hindered.is_empty() {
             Ok(())
-        } else if plan.job.replaces_data() {
-            Err(Error::RestoreRefused(hindered))
         } else {
-            Err(PreflightError::Unstartable(hindered).into())
+            Err(Error::RestoreRefused(hindered))
         }
     }
 }

@@ -6,25 +6,37 @@
 
 use std::collections::BTreeSet;
 
+use crate::engine::backup::preflight;
 use crate::engine::errors::Error;
 use crate::engine::plan::Plan;
-use crate::engine::platform::PlatformError;
+use crate::engine::platform::{Platform, PlatformError};
 use crate::engine::site::{Run, Site};
 use crate::names::Project;
 use crate::ports::job::Death;
 
 pub(super) async fn plan(site: &Site, wanted: Option<&Project>) -> Result<Plan, Error> {
     let platform = site.platform(wanted).await?;
-    let mut plan = Plan::of_backup(&platform, site.standstill.mode);
+    planned(site, &platform).await
+}
+
+/// The plan, with everything that a backup would find before it stops anything.
+pub(super) async fn look_ahead(site: &Site, run: &Run, wanted: Option<&Project>) -> Result<Plan, Error> {
+    let platform = run.unless_cancelled(site.platform(wanted)).await??;
+    let mut plan = run.unless_cancelled(planned(site, &platform)).await??;
+    let around = site.machine.catalog.neighbours().await?;
+    plan.look_around(&around);
+    plan.findings = preflight::look(site, run, &platform, &plan, &around).await?.findings();
+    Ok(plan)
+}
+
+async fn planned(site: &Site, platform: &Platform) -> Result<Plan, Error> {
+    let mut plan = Plan::of_backup(platform, site.standstill.mode);
     plan.note_missing(site.missing(&platform.name, &platform.workloads).await?);
     // A plan is shown also while the repository does not answer.
     if let Ok(Some(newest)) = site.backups.newest().await {
         plan.expect(&newest.stores);
         plan.measure_as(&newest.workloads);
     }
-    let around = site.machine.catalog.neighbours().await?;
-    plan.look_around(&around);
-    plan.hindered(site.startable(&plan, &around).await?);
     Ok(plan)
 }
 

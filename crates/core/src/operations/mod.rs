@@ -41,6 +41,9 @@ pub trait Operations: Send + Sync {
     /// What a backup would do with each workload.
     async fn plan(&self, platform: Option<&Project>) -> Result<Plan, Error>;
 
+    /// The same, with everything that a backup would find before it stops anything. Writes nothing.
+    async fn look_ahead(&self, request: RunRequest) -> Result<Plan, Error>;
+
     /// Makes a backup; `mode` overrides how clients are kept away.
     async fn backup(&self, mode: Option<Mode>, request: RunRequest) -> Result<Sealed, Error>;
 
@@ -141,6 +144,13 @@ impl Local {
 impl Operations for Local {
     async fn plan(&self, platform: Option<&Project>) -> Result<Plan, Error> {
         containers::plan(&self.site, platform).await
+    }
+
+    async fn look_ahead(&self, request: RunRequest) -> Result<Plan, Error> {
+        let (run, span) = self.begin("plan", &request);
+        containers::look_ahead(&self.site, &run, request.platform.as_ref())
+            .instrument(span)
+            .await
     }
 
     async fn backup(&self, mode: Option<Mode>, request: RunRequest) -> Result<Sealed, Error> {

@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::engine::restore::Selection;
 use stillpoint_core::events::EventKind;
+use stillpoint_core::findings::{Finding, Severity};
 use stillpoint_core::names::WorkloadId;
 use stillpoint_core::operations::Operations;
 use stillpoint_core::ports::{Clock, Neighbour};
+use stillpoint_core::workload::State;
 use stillpoint_testkit::fakes::{Container, Restart};
 use stillpoint_testkit::{Method, World};
 
@@ -103,8 +105,51 @@ async fn a_folder_that_is_gone_is_found_before_anything_stops() -> anyhow::Resul
     let told = world.rehearse(backup, Selection::default()).await;
     assert_eq!(told.exit(), Exit::RestoreRefused, "{}", told.words());
     assert_eq!(before.touched(&world.picture()), [""; 0]);
-    let plan = world.operations().plan(None).await?;
-    assert!(plan.warnings().any(|warning| warning.contains("which is gone")));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_that_refuses_a_backup_is_told_at_once_and_in_the_same_words_everywhere() -> anyhow::Result<()> {
+    let world = World::of([
+        Container::store("db", &[("rows of db", 1)]),
+        Container::store("cache", &[("rows of cache", 1)]),
+        Container::store("queue", &[("rows of queue", 1)]).that_is(State::Exited),
+        Container::client("api")
+            .with_folder("/srv/uploads", "/uploads")
+            .with_volume("api-data", "/data"),
+        Container::client("orders").runs(&["mysqld"]),
+    ]);
+    world.remove_from_host("/srv/uploads");
+    world.faults.on(Method::StorePreflight).of("db").always().fails();
+    let before = world.picture();
+
+    let findings = world.look_ahead().await.outcome?.findings;
+    let (refusals, warnings): (Vec<&Finding>, Vec<&Finding>) = findings
+        .iter()
+        .partition(|finding| finding.severity == Severity::Refuses);
+    let about: Vec<bool> = ["queue is exited", "db", "/srv/uploads"]
+        .into_iter()
+        .zip(&refusals)
+        .map(|(what, finding)| finding.what.contains(what))
+        .collect();
+    assert_eq!(about, [true; 3], "{refusals:#?}");
+    assert!(refusals.iter().all(|finding| finding.remedy.is_some()), "{refusals:#?}");
+    let warnings: Vec<&String> = warnings.into_iter().map(|finding| &finding.what).collect();
+    assert!(!warnings.is_empty());
+
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Preflight);
+    let told_warnings = told.recorder.warnings();
+    assert_eq!(told_warnings.iter().collect::<Vec<_>>(), warnings, "each once");
+    let words = told.words();
+    assert!(words.starts_with("refused for 3 reasons:\n"), "{words}");
+    for refusal in refusals {
+        assert!(
+            words.contains(&format!("\n{refusal}")),
+            "{refusal}\nis not a line of\n{words}"
+        );
+    }
+    assert_eq!(before.touched(&world.picture()), [""; 0]);
     Ok(())
 }
 
@@ -128,14 +173,13 @@ async fn an_outsider_in_a_stopped_containers_network_is_named_before_and_after()
     let world = world();
     world.add_outsider(outsider("monitor", Some("acme-web-1")));
     world.add_outsider(outsider("other", Some("elsewhere")));
-    let plan = world.operations().plan(None).await?;
-    let warnings: Vec<String> = plan.warnings().collect();
-    let [warning] = &warnings[..] else {
-        panic!("{warnings:?}")
+    let findings = world.look_ahead().await.outcome?.findings;
+    let [finding] = &findings[..] else {
+        panic!("{findings:?}")
     };
     assert!(
-        warning.starts_with("container monitor of image monitor:1 is outside"),
-        "{warning}"
+        finding.what.starts_with("container monitor of image monitor:1 is outside"),
+        "{finding}"
     );
     let told = world.backup().await;
     assert_eq!(told.exit(), Exit::Degraded, "{}", told.words());

@@ -1,5 +1,6 @@
 //! What is done a few times in every test run and many times in the soak: one round of each, at a random moment.
 
+pub mod grammar;
 pub mod moments;
 pub mod restarts;
 
@@ -35,6 +36,22 @@ impl Random {
     /// One or the other.
     pub fn coin(&mut self) -> bool {
         self.next().is_multiple_of(2)
+    }
+
+    /// Once in so many times.
+    pub fn one_in(&mut self, many: u64) -> bool {
+        self.next().is_multiple_of(many)
+    }
+
+    /// From `least` to `most`, both included.
+    pub fn between(&mut self, least: u64, most: u64) -> u64 {
+        least + self.next() % (most - least + 1)
+    }
+
+    /// One of them; there is at least one.
+    pub fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        let at = usize::try_from(self.next()).unwrap_or_default() % all.len();
+        &all[at]
     }
 
     fn next(&mut self) -> u64 {

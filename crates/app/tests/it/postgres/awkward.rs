@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use stillpoint_testkit::product::Ran;
 
-use super::server::{Server, on_server};
+use super::{Server, on_server};
 
 /// Each comes back as it was.
 const COMES_BACK: &str = r"

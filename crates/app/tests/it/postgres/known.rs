@@ -1,7 +1,7 @@
 //! What a restore changes, line by line as `facts.sh` tells it: the table under "What comes back otherwise" in
 //! `docs/stores/postgres.md` has a line with the reason for each of them.
 
-use super::differences::Known;
+use stillpoint_testkit::lone_postgres::Known;
 
 /// Whatever the server is that is restored into.
 pub(super) const ALWAYS: &[Known] = &[

@@ -2,16 +2,20 @@
 //! what is there and on an empty server.
 
 mod awkward;
-mod differences;
+mod grammar;
 mod known;
-mod server;
 
 use anyhow::{Context, Result, ensure};
-use differences::{Known, differences};
-use server::{Server, on_server};
+use stillpoint_testkit::lone_postgres::{self, Known, Server, differences};
 use stillpoint_testkit::testbed::Status;
 
+use crate::common::PROGRAM;
+
 const EVERY_CLASS: &str = include_str!("every_class.sql");
+
+fn on_server(name: &str, image: &str, test: impl FnOnce(&Server) -> Result<()>) -> Result<()> {
+    lone_postgres::on_server(PROGRAM, name, image, test)
+}
 
 #[test]
 fn every_class_of_object_comes_back() -> Result<()> {

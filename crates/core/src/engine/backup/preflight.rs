@@ -1,20 +1,95 @@
 //! All that can be known before anything is stopped: nothing is, unless this has passed.
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 
 use crate::backups::Lease;
 use crate::engine::deadline::asked;
-use crate::engine::errors::PreflightError;
+use crate::engine::errors::{Error, PreflightError, Refusals};
 use crate::engine::plan::Plan;
 use crate::engine::platform::Platform;
-use crate::engine::room;
+use crate::engine::room::{self, Spooling};
 use crate::engine::site::{Refused, Run, Site};
 use crate::engine::unprotected;
+use crate::findings::Finding;
 use crate::manifest::Manifest;
 use crate::names::BackupId;
 use crate::ports::Neighbour;
-use crate::stores::Preflight;
 use crate::workload::State;
+
+const UNSEEN: &str = "whether the host's folders that containers use are still there is not checked: Stillpoint does not see \
+                      that host's files";
+
+/// What was found before anything was written.
+pub(crate) struct Look {
+    refusals: Vec<PreflightError>,
+    warnings: Vec<String>,
+    spooling: Option<Spooling>,
+    /// Bytes of live data.
+    live: u64,
+}
+
+impl Look {
+    /// As an operator reads it: what refuses the backup comes first.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let refusals = self.refusals.iter().map(Finding::from);
+        refusals.chain(self.warnings.iter().map(Finding::warns)).collect()
+    }
+}
+
+/// Looks whether a backup can succeed, as far as that is seen without writing anything. All that is found is
+/// collected: an operator should not meet it one by one.
+pub(crate) async fn look(
+    site: &Site,
+    run: &Run,
+    platform: &Platform,
+    plan: &Plan,
+    around: &[Neighbour],
+) -> Result<Look, Error> {
+    let (running, down): (Vec<_>, Vec<_>) = plan
+        .entries
+        .iter()
+        .filter_map(|entry| Some((platform.stores.get(&entry.workload.address)?, entry.workload.state)))
+        .partition(|(_, state)| *state == State::Running);
+    // A dump needs a server that runs: one that is down would be missing from the backup.
+    let mut refusals: Vec<PreflightError> = down
+        .into_iter()
+        .map(|(store, state)| PreflightError::StoreDown {
+            store: store.name().clone(),
+            state: state.to_string(),
+        })
+        .collect();
+    let cx = site.cx(run);
+    let looks = running.iter().map(|(store, _)| {
+        let what = format!("looking whether {} can be backed up", store.name());
+        asked(&cx, what, move |cx| async move { store.preflight(&cx).await })
+    });
+    let (looks, startable) = join(join_all(looks), site.startable(plan, around)).await;
+    run.check()?;
+    let mut warnings: Vec<String> = plan.warnings().collect();
+    let mut able = Vec::new();
+    for ((store, _), look) in running.iter().zip(looks) {
+        match look {
+            Ok(look) => {
+                warnings.extend(look.warnings.iter().cloned());
+                able.push((store.name(), look));
+            }
+            Err(error) => refusals.push(PreflightError::Store(error)),
+        }
+    }
+    let startable = startable?;
+    refusals.extend(startable.hindered.into_iter().map(PreflightError::Unstartable));
+    if startable.unseen {
+        warnings.push(UNSEEN.to_owned());
+    }
+    let spooling = room::spooling(site, able.iter().map(|(store, look)| (*store, look))).await;
+    let spooling = spooling.map_err(|error| refusals.push(error)).ok();
+    Ok(Look {
+        refusals,
+        warnings,
+        spooling,
+        live: able.iter().map(|(_, look)| look.bytes).sum(),
+    })
+}
 
 /// Looks whether the backup can succeed, and enters the repository for it.
 pub(super) async fn check(
@@ -24,25 +99,21 @@ pub(super) async fn check(
     plan: &Plan,
     around: &[Neighbour],
 ) -> Result<Lease, Refused> {
-    stores_run(plan)?;
-    site.must_be_startable(plan, around).await?;
-    plan.warnings().for_each(|warning| run.report.warn(warning));
-    let cx = site.cx(run);
-    let looks = platform.stores.values().map(|store| {
-        let what = format!("looking whether {} can be backed up", store.name());
-        asked(&cx, what, move |cx| async move { store.preflight(&cx).await })
-    });
-    let looks = join_all(looks).await;
-    run.check()?;
-    let looks: Result<Vec<Preflight>, _> = looks.into_iter().collect();
-    let looks = looks.map_err(PreflightError::Store)?;
-    looks
-        .iter()
-        .flat_map(|look| &look.warnings)
-        .for_each(|warning| run.report.warn(warning));
-    let named = platform.stores.values().map(|store| store.name()).zip(&looks);
-    room::must_spool(site, run, named).await?;
-    let live = looks.iter().map(|look| look.bytes).sum();
+    let Look {
+        refusals,
+        warnings,
+        spooling,
+        live,
+    } = look(site, run, platform, plan, around).await?;
+    for warning in warnings {
+        run.report.warn(warning);
+    }
+    if let Some(refusals) = Refusals::of(refusals) {
+        return Err(Error::Preflight(refusals).into());
+    }
+    if let Some(spooling) = spooling {
+        spooling.tell(run);
+    }
     let lease = site.open_for_writing(run, &plan.platform).await?;
     let fits = async {
         let canary = site.backups.canary(run.report.run().as_str()).await;
@@ -70,18 +141,4 @@ fn tell_new(run: &Run, plan: &Plan, last: Option<&Manifest>) {
             "new since the last backup and NOT in the backup: {one}, of {address}"
         ));
     }
-}
-
-/// A dump needs a server that runs: one that is down would be missing from the backup.
-fn stores_run(plan: &Plan) -> Result<(), PreflightError> {
-    for entry in &plan.entries {
-        if let (Some(store), false) = (entry.store(), entry.workload.state == State::Running) {
-            let state = entry.workload.state.to_string();
-            return Err(PreflightError::StoreDown {
-                store: store.clone(),
-                state,
-            });
-        }
-    }
-    Ok(())
 }

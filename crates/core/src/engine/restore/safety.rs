@@ -50,7 +50,7 @@ pub(super) async fn prepare(
             .collect::<Result<_, _>>()
             .map_err(PreflightError::Store)?;
         let named = stores.iter().map(|store| store.name()).zip(&looks);
-        room::must_spool(site, run, named).await?;
+        room::spooling(site, named).await?.tell(run);
         room::must_suffice(site, run, None, looks.iter().map(|look| look.bytes).sum()).await?;
     }
     site.open_for_writing_as(run, &intent.run, &intent.platform)

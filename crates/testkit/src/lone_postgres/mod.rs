@@ -1,43 +1,48 @@
-//! A server of its own beside a client that has nothing to do, and what can be told of it: its definitions, a hash of
+//! A PostgreSQL server of its own beside a client that has nothing to do, and what can be told of it: its definitions, a hash of
 //! every table, and what no dump tells.
+
+mod differences;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use stillpoint_testkit::product::Product;
-use stillpoint_testkit::testbed::{Shape, Testbed};
 
-use crate::common::{PROGRAM, until};
+pub use self::differences::{Known, differences};
+use crate::patience::until;
+use crate::product::Product;
+use crate::testbed::{Shape, Testbed};
 
 const SERVICE: &str = "db";
 /// No server has a role `postgres` here.
-pub(super) const SUPERUSER: &str = "boss";
+pub const SUPERUSER: &str = "boss";
 const PASSWORD: &str = "s3 'cret";
 
 /// What a server holds, by section (`rows of every`), line by line.
-pub(super) type Facts = BTreeMap<String, Vec<String>>;
+pub type Facts = BTreeMap<String, Vec<String>>;
 
 /// A platform of one server and one client.
-pub(super) struct Server<'a> {
-    pub(super) testbed: &'a Testbed,
-    pub(super) product: Product,
+pub struct Server<'a> {
+    /// Where it runs.
+    pub testbed: &'a Testbed,
+    /// What backs it up.
+    pub product: Product,
 }
 
 /// Runs a test on a platform with an empty server of this image.
-pub(super) fn on_server(name: &str, image: &str, test: impl FnOnce(&Server) -> Result<()>) -> Result<()> {
+pub fn on_server(program: &str, name: &str, image: &str, test: impl FnOnce(&Server) -> Result<()>) -> Result<()> {
     let folder = tempfile::tempdir()?;
     Testbed::for_test(name, Shape::Mini)?.examined(|testbed| {
         testbed.guest("app", "IDLE", &[], &["term"])?;
-        let server = Server::of(testbed, folder.path());
+        let server = Server::of(program, testbed, folder.path());
         server.start(image)?;
         test(&server)
     })
 }
 
 impl<'a> Server<'a> {
-    fn of(testbed: &'a Testbed, folder: &Path) -> Self {
-        let product = Product::of(PROGRAM, folder, testbed);
+    fn of(program: &str, testbed: &'a Testbed, folder: &Path) -> Self {
+        let product = Product::of(program, folder, testbed);
         Self { testbed, product }
     }
 
@@ -69,19 +74,19 @@ impl<'a> Server<'a> {
     }
 
     /// The folder of the tablespace in `every_class.sql`: an operator brings it too.
-    pub(super) fn make_folder(&self) -> Result<()> {
+    pub fn make_folder(&self) -> Result<()> {
         self.exec(&["install", "-d", "-o", "postgres", "/srv/fast disk"])
             .map(drop)
     }
 
     /// The server is lost with its data; an empty one of another image takes its place.
-    pub(super) fn replace_by(&self, image: &str) -> Result<()> {
+    pub fn replace_by(&self, image: &str) -> Result<()> {
         self.lose()?;
         self.start(image)
     }
 
     /// The same; the superuser of its first hour has another name.
-    pub(super) fn replace_by_one_of(&self, superuser: &str, image: &str) -> Result<()> {
+    pub fn replace_by_one_of(&self, superuser: &str, image: &str) -> Result<()> {
         self.lose()?;
         self.start_as(image, superuser)?;
         let role = format!(
@@ -101,7 +106,7 @@ impl<'a> Server<'a> {
     }
 
     /// Changes settings that count from the server's start on.
-    pub(super) fn restart_with(&self, settings: &[&str]) -> Result<()> {
+    pub fn restart_with(&self, settings: &[&str]) -> Result<()> {
         for setting in settings {
             self.psql(&format!("alter system set {setting}"))?;
         }
@@ -110,7 +115,7 @@ impl<'a> Server<'a> {
     }
 
     /// From now on the server lets in its own system user by its socket, and nobody over the network.
-    pub(super) fn let_in_peers_only(&self) -> Result<()> {
+    pub fn let_in_peers_only(&self) -> Result<()> {
         let shut = "local all all peer map=own\nhost all all all reject";
         self.write("pg_ident.conf", &format!("own postgres {SUPERUSER}"))?;
         self.write("pg_hba.conf", shut)?;
@@ -119,7 +124,8 @@ impl<'a> Server<'a> {
         })
     }
 
-    pub(super) fn let_in_by_password(&self) -> Result<()> {
+    /// Passwords count again.
+    pub fn let_in_by_password(&self) -> Result<()> {
         self.write("pg_hba.conf", "local all all trust\nhost all all all scram-sha-256")?;
         until("passwords count again", || Ok(self.psql("select 1").is_ok()))
     }
@@ -131,25 +137,28 @@ impl<'a> Server<'a> {
         self.exec(&["sh", "-euc", &script, "sh", text]).map(drop)
     }
 
-    pub(super) fn exec(&self, command: &[&str]) -> Result<String> {
+    /// Runs a command in the server's container.
+    pub fn exec(&self, command: &[&str]) -> Result<String> {
         let id = self.testbed.container(SERVICE)?;
         let all: Vec<&str> = ["exec", &id].into_iter().chain(command.iter().copied()).collect();
         self.testbed.docker(&all)
     }
 
     /// Runs a script of psql as the superuser.
-    pub(super) fn psql(&self, script: &str) -> Result<String> {
+    pub fn psql(&self, script: &str) -> Result<String> {
         self.beside(&format!(
             "exec psql -XqAt -h 127.0.0.1 -d postgres <<'END OF SCRIPT'\n{script}\nEND OF SCRIPT\n"
         ))
     }
 
-    pub(super) fn beside(&self, script: &str) -> Result<String> {
+    /// Runs a script beside the server, with its tools and the superuser's login.
+    pub fn beside(&self, script: &str) -> Result<String> {
         let login = format!("export PGUSER={SUPERUSER} PGPASSWORD=\"{PASSWORD}\" LC_ALL=C.UTF-8\n");
         self.testbed.beside(SERVICE, &format!("{login}{script}"))
     }
 
-    pub(super) fn facts(&self) -> Result<Facts> {
+    /// What it holds.
+    pub fn facts(&self) -> Result<Facts> {
         let said = self.beside(&format!("set -e\n{}", include_str!("facts.sh")))?;
         let mut facts = Facts::new();
         let mut section = None;

@@ -1,23 +1,22 @@
 //! Comparing what a server holds with what it held, line by line and in order, but for the differences that are known.
 //! `docs/stores/postgres.md` names each of them and its reason.
 
-use super::server::Facts;
+use super::Facts;
 
 /// A difference that is known: this line of a section becomes that one; no line is none.
-pub(super) struct Known {
+pub struct Known {
     /// The words of the page by which it is named.
-    pub(super) named: &'static str,
-    pub(super) section: &'static str,
-    pub(super) was: &'static str,
-    pub(super) is: &'static str,
+    pub named: &'static str,
+    /// Where it stands.
+    pub section: &'static str,
+    /// What the line was; empty: there was none.
+    pub was: &'static str,
+    /// What it is; empty: it is gone.
+    pub is: &'static str,
 }
 
 /// What differs beyond what is known, and what is known and does not differ.
-pub(super) fn differences<'a>(
-    before: &Facts,
-    after: &Facts,
-    known: impl IntoIterator<Item = &'a Known>,
-) -> Vec<String> {
+pub fn differences<'a>(before: &Facts, after: &Facts, known: impl IntoIterator<Item = &'a Known>) -> Vec<String> {
     let mut expected = before.clone();
     let mut found = Vec::new();
     for Known { section, was, is, .. } in known {
