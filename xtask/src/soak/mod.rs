@@ -3,13 +3,16 @@
 //! report is committed.
 
 mod deaths;
+mod grammar;
 mod large;
 mod moments;
+mod regression;
 mod restarts;
 mod sections;
 mod watermarks;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -33,6 +36,10 @@ enum Part {
     Restarts,
     /// The benchmark with 20 GB
     Downtime,
+    /// Random PostgreSQL servers from a grammar of the awkward, backed up and restored
+    Grammar,
+    /// PostgreSQL's own regression database, backed up and restored; only with --regression
+    Regression,
 }
 
 #[derive(Args)]
@@ -58,6 +65,12 @@ pub(crate) struct Arguments {
     /// The size of the platform whose downtime is measured: 100 is about 2 GB
     #[arg(long, default_value_t = 1_000)]
     scale: u32,
+    /// How many minutes random servers are tried
+    #[arg(long, default_value_t = 60)]
+    minutes: u64,
+    /// PostgreSQL's `src/test/regress`, of the version of the testbed's server
+    #[arg(long, value_name = "DIRECTORY", env = "REGRESSION")]
+    regression: Option<PathBuf>,
     /// Also write the report here; what it says of parts that are not done now stays
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -66,7 +79,7 @@ pub(crate) struct Arguments {
 /// A part by its heading, and what does it.
 type Task = (Part, &'static str, fn(&Arguments) -> Result<String>);
 
-const TASKS: [Task; 7] = [
+const TASKS: [Task; 9] = [
     (Part::Deaths, "Deaths", |arguments| {
         deaths::soak(arguments.rounds, arguments.seed)
     }),
@@ -84,13 +97,21 @@ const TASKS: [Task; 7] = [
         restarts::soak(arguments.rounds, arguments.seed)
     }),
     (Part::Downtime, "20 GB", |arguments| downtime(arguments.scale)),
+    (Part::Grammar, "Random servers", |arguments| {
+        grammar::soak(Duration::from_secs(arguments.minutes * 60), arguments.seed)
+    }),
+    (Part::Regression, "PostgreSQL's own regression database", |arguments| {
+        let folder = arguments.regression.as_deref();
+        regression::soak(folder.context("--regression says where PostgreSQL's src/test/regress is")?)
+    }),
 ];
 
 /// What one part breaks does not keep the others from being done, nor from being reported.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut broken = Vec::new();
     for (part, heading, act) in TASKS {
-        if arguments.only.is_some_and(|only| only != part) {
+        let unasked = part == Part::Regression && arguments.regression.is_none();
+        if arguments.only.map_or(unasked, |only| only != part) {
             continue;
         }
         match act(arguments) {

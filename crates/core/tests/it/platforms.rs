@@ -178,7 +178,9 @@ async fn an_outsider_in_a_stopped_containers_network_is_named_before_and_after()
         panic!("{findings:?}")
     };
     assert!(
-        finding.what.starts_with("container monitor of image monitor:1 is outside"),
+        finding
+            .what
+            .starts_with("container monitor of image monitor:1 is outside"),
         "{finding}"
     );
     let told = world.backup().await;

@@ -136,7 +136,7 @@ impl PostgresStore {
         path: Path,
     ) -> Result<(), StoreError> {
         let reader = artifacts.open(&self.name, rows).await.map_err(damaged)?;
-        let process = self.start_load(cx, path).await?;
+        let process = self.start_load(cx, name, path).await?;
         let what = format!("loading database `{name}`");
         let doing = Doing {
             what: &what,

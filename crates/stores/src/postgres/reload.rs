@@ -24,11 +24,19 @@ pub(super) enum Path {
     Own,
 }
 
-/// Replaces the line by which a dump empties the search path, wherever it is no row of a table. A dump that breaks must end as
-/// an error of the SQL that reads it: a pipe's end alone looks like the end of the data.
-const OWN_PATH: &str = r#"{ pg_restore --create --file=- || printf '\\.\nSELECT 1/0 AS "the dump could not be read";\n'; } | \
-    sed -e '/^COPY .* FROM stdin;$/,/^\\\.$/!s/^SELECT pg_catalog.set_config(.search_path., .., false);$/RESET search_path;/' | \
+/// A dump as a script, changed by what `sed` is told. A dump that breaks must end as an error of the SQL that reads it: a pipe's
+/// end alone looks like the end of the data.
+const SCRIPT: &str = r#"{ pg_restore --create --file=- || printf '\\.\nSELECT 1/0 AS "the dump could not be read";\n'; } | \
+    sed "$@" | \
     psql --no-psqlrc --quiet --no-password --set=ON_ERROR_STOP=1 --output=/dev/null"#;
+
+/// Replaces the line by which a dump empties the search path, wherever it is no row of a table.
+const OWN_PATH: &str =
+    r"/^COPY .* FROM stdin;$/,/^\\\.$/!s/^SELECT pg_catalog.set_config(.search_path., .., false);$/RESET search_path;/";
+
+/// A dump's text is in its database's encoding, but the name of the database itself is in the bytes that it was made with,
+/// whatever the database it stands in: to be read as the encoding of that text would give it another name.
+const OWN_NAME: &str = r"1,/^\\connect /{/^SET client_encoding = /d;}";
 
 /// Filled materialised views that read foreign tables, by however many views between.
 const READS_OTHERS: &str = "WITH RECURSIVE reads (view, other) AS (SELECT r.ev_class, d.refobjid FROM pg_rewrite r \
@@ -45,17 +53,18 @@ const READS_OTHERS: &str = "WITH RECURSIVE reads (view, other) AS (SELECT r.ev_c
 impl PostgresStore {
     /// `--create` makes the database with its owner, settings, rights and comment; `--exit-on-error`
     /// because `pg_restore` otherwise goes on after errors.
-    pub(super) async fn start_load(&self, cx: &Cx, path: Path) -> Result<Process, StoreError> {
-        match path {
-            Path::None => {
+    pub(super) async fn start_load(&self, cx: &Cx, name: &str, path: Path) -> Result<Process, StoreError> {
+        let changes = match (path, name.is_ascii()) {
+            (Path::None, true) => {
                 let arguments = ["--create", "--exit-on-error", "--no-password", "--dbname", MAINTENANCE];
-                self.start(cx, Tool::Restore, MAINTENANCE, &arguments, true).await
+                return self.start(cx, Tool::Restore, MAINTENANCE, &arguments, true).await;
             }
-            Path::Own => {
-                let command = Command::new(["sh", "-c", OWN_PATH]);
-                self.run(cx, command, MAINTENANCE, true).await
-            }
-        }
+            (Path::None, false) => &["-e", OWN_NAME][..],
+            (Path::Own, true) => &["-e", OWN_PATH],
+            (Path::Own, false) => &["-e", OWN_NAME, "-e", OWN_PATH],
+        };
+        let command = ["sh", "-c", SCRIPT, "sh"].iter().chain(changes).copied();
+        self.run(cx, Command::new(command), MAINTENANCE, true).await
     }
 
     /// Loads once more what failed. What fails again is named, each with its reason.

@@ -71,7 +71,8 @@ impl Build {
 
     /// A database; its name is told without quotes.
     pub(super) fn database(&mut self) -> String {
-        let database = self.raw_name();
+        // psql takes the double quotes out of what it is to connect to.
+        let database = self.raw_name().replace('"', "'");
         let how = *self.random.of(&DATABASES);
         let sql = format!("create database {} {how} template template0", quoted(&database));
         self.blocks.push(Block::alone("postgres", "database", sql));
