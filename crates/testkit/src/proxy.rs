@@ -5,8 +5,10 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -19,22 +21,44 @@ const UPGRADED: &[u8] = b"HTTP/1.1 101";
 pub struct Proxy {
     folder: tempfile::TempDir,
     upgraded: Arc<Mutex<Vec<UnixStream>>>,
+    silent: Arc<AtomicUsize>,
 }
 
 impl Proxy {
     /// Listens on a socket of its own.
     pub fn start() -> Result<Self> {
+        Self::listen(None)
+    }
+
+    /// The same; it closes every connection that was silent for so long, both ways and without a goodbye.
+    pub fn start_impatient(limit: Duration) -> Result<Self> {
+        Self::listen(Some(limit))
+    }
+
+    /// How many connections were closed because they were silent.
+    pub fn silent(&self) -> usize {
+        self.silent.load(Ordering::SeqCst)
+    }
+
+    fn listen(limit: Option<Duration>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let listener = UnixListener::bind(socket(&folder)).context("cannot listen")?;
         let upgraded = Arc::new(Mutex::new(Vec::new()));
         let seen = upgraded.clone();
+        let silent = Arc::new(AtomicUsize::new(0));
+        let closed = silent.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
+                let watched = limit.map(|limit| Watched::new(limit, &closed));
                 // A connection that cannot be passed on is closed: the client sees that.
-                let _ = pass(client, &seen);
+                let _ = pass(client, &seen, watched);
             }
         });
-        Ok(Self { folder, upgraded })
+        Ok(Self {
+            folder,
+            upgraded,
+            silent,
+        })
     }
 
     /// For `DOCKER_HOST`.
@@ -55,14 +79,56 @@ fn socket(folder: &tempfile::TempDir) -> PathBuf {
     folder.path().join("docker.sock")
 }
 
-fn pass(client: UnixStream, upgraded: &Arc<Mutex<Vec<UnixStream>>>) -> std::io::Result<()> {
+/// A connection that must not be silent.
+#[derive(Clone)]
+struct Watched {
+    limit: Duration,
+    heard: Arc<Mutex<Instant>>,
+    closed: Arc<AtomicUsize>,
+}
+
+impl Watched {
+    fn new(limit: Duration, closed: &Arc<AtomicUsize>) -> Self {
+        Self {
+            limit,
+            heard: Arc::new(Mutex::new(Instant::now())),
+            closed: closed.clone(),
+        }
+    }
+
+    fn hears(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Returns when it was silent for too long, and has closed it.
+    fn guard(&self, ends: &[UnixStream; 2]) {
+        loop {
+            let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            match self.limit.checked_sub(heard.elapsed()) {
+                Some(left) if !left.is_zero() => thread::sleep(left),
+                _ => break,
+            }
+        }
+        let open = ends.iter().filter(|end| end.shutdown(Shutdown::Both).is_ok()).count();
+        self.closed.fetch_add(usize::from(open > 0), Ordering::SeqCst);
+    }
+}
+
+fn pass(client: UnixStream, upgraded: &Arc<Mutex<Vec<UnixStream>>>, watched: Option<Watched>) -> std::io::Result<()> {
     let engine = UnixStream::connect(ENGINE)?;
+    if let Some(watched) = watched.clone() {
+        let ends = [engine.try_clone()?, client.try_clone()?];
+        thread::spawn(move || watched.guard(&ends));
+    }
+    let note = move || watched.iter().for_each(Watched::hears);
+    let noted = note.clone();
     let (to_engine, to_client) = (engine.try_clone()?, client.try_clone()?);
     let from_client = client.try_clone()?;
     let upgraded = upgraded.clone();
-    thread::spawn(move || copy(from_client, to_engine, |_| {}));
+    thread::spawn(move || copy(from_client, to_engine, |_| noted()));
     thread::spawn(move || {
         copy(engine, to_client, |piece| {
+            note();
             if piece.starts_with(UPGRADED)
                 && let Ok(stream) = client.try_clone()
             {

@@ -20,6 +20,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::connect::{Docker, SHORT};
+use super::keep_alive::KeepAlive;
 use super::kill::Target;
 use super::output::{Frames, Output, Tail, damage};
 use super::process::{Handle, NeverRan};
@@ -28,8 +29,8 @@ use super::running::{Running, act_on};
 /// The id comes through the output and not through the error output: the engine copies the two side
 /// by side, and only what comes on the same one is sure to come first.
 const WITH_INPUT: &str = r#"echo "$$"; read -r go || exit 125; exec "$@""#;
-/// The word takes the input, so an empty one is put in its place.
-const WITHOUT_INPUT: &str = r#"echo "$$"; read -r go || exit 125; exec "$@" </dev/null"#;
+/// The word takes the input, so an empty one is put in its place. The old one stays open, for what [`KeepAlive`] sends.
+const WITHOUT_INPUT: &str = r#"echo "$$"; read -r go || exit 125; exec 9<&0; exec "$@" </dev/null"#;
 
 /// The engine's words about a program that it cannot start are kept up to this size.
 const REFUSAL: usize = 8 * 1024;
@@ -71,6 +72,7 @@ impl Shell for Docker {
 async fn begin(docker: &Docker, workload: &WorkloadId, command: Command) -> Result<Process, EngineError> {
     let (has_input, user) = (command.input, command.user.clone());
     let program = command.program().to_owned();
+    let may_be_cut = !has_input || command.knows_its_end;
     let running = Running::prepare(docker, workload, &program, wrapped(command)).await?;
     let (mut frames, mut input) = running.attach().await?;
     let tail = Tail::default();
@@ -83,9 +85,21 @@ async fn begin(docker: &Docker, workload: &WorkloadId, command: Command) -> Resu
                 .write_all(b"\n")
                 .await
                 .map_err(|error| running.act("run").cut(error.to_string()))?;
-            let output = Output::new(rest, frames, tail.clone(), running.clone());
             let target = Target { running, pid, user };
-            Ok(Handle { target, output, tail }.process(has_input.then_some(input)))
+            let output = Output::new(rest, frames, tail.clone(), target.clone());
+            let (input, keep_alive) = if has_input {
+                (Some(input), None)
+            } else {
+                (None, Some(KeepAlive::over(input)))
+            };
+            let handle = Handle {
+                target,
+                output,
+                tail,
+                may_be_cut,
+                _keep_alive: keep_alive,
+            };
+            Ok(handle.process(input))
         }
     }
 }

@@ -19,7 +19,11 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// How long a polite signal is given to work: a tool may have to tell its server that it goes.
 const POLITELY: Duration = Duration::from_secs(5);
 
+/// Argument: a process. Exits 1 if it is there and no zombie.
+const LIVES: &str = r#"{ read -r line <"/proc/$1/stat"; } 2>/dev/null || exit 0; set -- ${line##*) }; [ "$1" = Z ]"#;
+
 /// How a process can be ended.
+#[derive(Clone)]
 pub(super) struct Target {
     /// The process that is to end.
     pub(super) running: Running,
@@ -35,6 +39,18 @@ impl Target {
         timeout(WITHIN, self.end_in_time())
             .await
             .unwrap_or_else(|_| Err(self.running.act("end").overdue(WITHIN)))
+    }
+
+    /// Whether it is at work in its container, whatever the engine knows of its end.
+    pub(super) async fn lives(&self) -> Result<bool, EngineError> {
+        let config = ExecConfig {
+            cmd: Some(["sh", "-c", LIVES, "sh", &self.pid].map(ToOwned::to_owned).into()),
+            user: self.user.clone(),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..ExecConfig::default()
+        };
+        Ok(self.run(config).await? == 1)
     }
 
     async fn end_in_time(&self) -> Result<(), EngineError> {

@@ -14,6 +14,7 @@ mod errors;
 mod exec;
 mod forward;
 mod host;
+mod keep_alive;
 mod kill;
 mod neighbours;
 mod output;

@@ -2,8 +2,9 @@
 //! control drive it; nothing is buffered beyond the frame at hand, so a reader that stops reading
 //! stops the process. An end is told only once the engine has told the process's.
 //!
-//! One cut cannot be seen: a proxy on the way that dies between two frames after the process has
-//! ended with 0. Over the engine's own socket there is none.
+//! A stream that ends before its process does was cut, by a proxy on the way: what the process writes afterwards is lost. One
+//! cut cannot be seen: between two frames, after the process has ended with 0 or half a second before. Over the engine's own
+//! socket there is none.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,9 +18,10 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::poll_fn;
 use futures::stream::{self, BoxStream};
+use stillpoint_core::ports::EngineError;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::running::Running;
+use super::kill::Target;
 
 /// The engine's stream, as its client takes it apart.
 pub(super) type Frames = Pin<Box<dyn futures::Stream<Item = Result<LogOutput, Error>> + Send>>;
@@ -58,6 +60,8 @@ struct Inner {
     pieces: BoxStream<'static, Result<Bytes, String>>,
     piece: Bytes,
     end: Option<Result<(), String>>,
+    /// Somebody wants it.
+    read: bool,
     /// Why the reader gets nothing any more.
     barred: Option<&'static str>,
     reader: Option<Waker>,
@@ -65,14 +69,20 @@ struct Inner {
 
 impl Output {
     /// The output that begins with `first` and goes on with the frames.
-    pub(super) fn new(first: Bytes, frames: Frames, tail: Tail, running: Running) -> Self {
+    pub(super) fn new(first: Bytes, frames: Frames, tail: Tail, target: Target) -> Self {
         Self(Arc::new(Mutex::new(Inner {
-            pieces: pieces(frames, tail, running).boxed(),
+            pieces: pieces(frames, tail, target).boxed(),
             piece: first,
             end: None,
+            read: false,
             barred: None,
             reader: None,
         })))
+    }
+
+    /// Whether somebody has begun to read it.
+    pub(super) fn was_read(&self) -> bool {
+        locked(&self.0).read
     }
 
     /// Takes the output from its reader, who fails with `why` from now on.
@@ -132,6 +142,7 @@ impl AsyncRead for Output {
         if let Some(why) = inner.barred {
             return Poll::Ready(Err(cut(why.to_owned())));
         }
+        inner.read = true;
         inner.reader = Some(context.waker().clone());
         if ready!(inner.poll_piece(context)).map_err(cut)? {
             let length = inner.piece.len().min(buffer.remaining());
@@ -141,23 +152,32 @@ impl AsyncRead for Output {
     }
 }
 
-fn pieces(frames: Frames, tail: Tail, running: Running) -> impl futures::Stream<Item = Result<Bytes, String>> + Send {
-    stream::try_unfold((frames, tail, running), |(mut frames, tail, running)| async move {
+fn pieces(frames: Frames, tail: Tail, target: Target) -> impl futures::Stream<Item = Result<Bytes, String>> + Send {
+    stream::try_unfold((frames, tail, target), |(mut frames, tail, target)| async move {
         while let Some(frame) = frames.next().await {
             match frame {
-                Ok(LogOutput::StdOut { message }) => return Ok(Some((message, (frames, tail, running)))),
+                Ok(LogOutput::StdOut { message }) => return Ok(Some((message, (frames, tail, target)))),
                 Ok(LogOutput::StdErr { message }) => tail.push(&message),
                 other => return Err(damage(other)),
             }
         }
         // The end of the connection is not the end of the process.
-        match running.ended().await {
+        match ended(&target).await {
             Ok(KILLED) => Err("the process was killed".to_owned()),
             Ok(_) => Ok(None),
             Err(error) => Err(error.to_string()),
         }
     })
     .fuse()
+}
+
+async fn ended(target: &Target) -> Result<i64, EngineError> {
+    let running = &target.running;
+    match running.ended_as_usual().await {
+        Some(code) => code,
+        None if target.lives().await? => Err(running.act("run").cut("its stream ended, but the process runs on")),
+        None => running.ended().await,
+    }
 }
 
 /// What a frame that should not be there means. The client hands out what is left of a cut frame

@@ -10,8 +10,9 @@ use stillpoint_core::names::{Project, WorkloadId};
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
 use stillpoint_core::ports::{EngineError, Power};
 use stillpoint_core::workload::{RestartPolicy, State};
+use tokio::time::{sleep, timeout};
 
-use super::connect::{Docker, SHORT};
+use super::connect::{Docker, LOOK_EVERY, SHORT};
 use super::errors::Act;
 use super::translate::{state_of, to_engine};
 
@@ -34,8 +35,13 @@ impl Power for Docker {
             signal: None,
         };
         // Stopping what is stopped is answered with 304, which the client takes for a success.
-        self.call(&act, limit, self.patient(limit).stop_container(id, Some(options)))
-            .await?;
+        let patient = self.patient(limit);
+        let stopped = self.call(&act, limit, patient.stop_container(id, Some(options)));
+        match stopped.await {
+            // The engine goes on with a stop whose caller it has lost.
+            Err(lost @ EngineError::Cut { .. }) => self.down_within(id, limit, lost).await?,
+            stopped => stopped?,
+        }
         let after = self.report(id).await?;
         if state_of(&after).is_up() {
             return Err(act.refused("it runs after it was stopped"));
@@ -91,6 +97,17 @@ impl Power for Docker {
 impl Docker {
     async fn report(&self, id: &str) -> Result<ContainerState, EngineError> {
         Ok(self.look(id).await?.state.unwrap_or_default())
+    }
+
+    /// Waits until it is down; else fails with `otherwise`.
+    async fn down_within(&self, id: &str, limit: Duration, otherwise: EngineError) -> Result<(), EngineError> {
+        let down = async {
+            while self.state(id).await?.is_up() {
+                sleep(LOOK_EVERY).await;
+            }
+            Ok(())
+        };
+        timeout(limit, down).await.unwrap_or(Err(otherwise))
     }
 
     async fn is(&self, state: State, id: &str) -> Result<bool, EngineError> {

@@ -7,6 +7,7 @@ use futures::future::{Either, select};
 use stillpoint_core::ports::EngineError;
 use stillpoint_core::ports::shell::{Control, Exit, Process};
 
+use super::keep_alive::KeepAlive;
 use super::kill::Target;
 use super::output::{Output, Tail};
 use super::running::Input;
@@ -16,6 +17,9 @@ pub(super) struct Handle {
     pub(super) target: Target,
     pub(super) output: Output,
     pub(super) tail: Tail,
+    /// Its own end counts where nobody reads what it writes, whatever becomes of its streams.
+    pub(super) may_be_cut: bool,
+    pub(super) _keep_alive: Option<KeepAlive>,
 }
 
 impl Handle {
@@ -34,6 +38,12 @@ impl Control for Handle {
     async fn finish(&mut self) -> Result<Exit, EngineError> {
         let running = &self.target.running;
         let drained = self.output.drain().await;
+        if drained.is_err() && self.may_be_cut && !self.output.was_read() {
+            return Ok(Exit {
+                code: running.end().await?,
+                errors: self.tail.text(),
+            });
+        }
         match (drained, running.ended().await) {
             // A failure of its own tells more than the cut that it caused; a success cannot stand
             // beside one.

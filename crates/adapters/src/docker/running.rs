@@ -19,6 +19,9 @@ use super::output::Frames;
 /// loaded machine by seconds.
 const END_NOTICED: Duration = Duration::from_secs(10);
 
+/// How long it usually takes, and more.
+const USUALLY_NOTICED: Duration = Duration::from_millis(500);
+
 /// A process's input, as the engine's client gives it.
 pub(super) type Input = Box<dyn AsyncWrite + Send + Unpin>;
 
@@ -109,12 +112,30 @@ impl Running {
         let code = timeout(END_NOTICED, self.noticed())
             .await
             .unwrap_or_else(|_| cut("its stream ended, but the process runs on".to_owned()))?;
+        self.settled(code).await
+    }
+
+    /// Its exit code, whatever has become of its stream, however long it works on.
+    pub(super) async fn end(&self) -> Result<i64, EngineError> {
+        if let Some(end) = self.end.get() {
+            return end.clone();
+        }
+        let code = self.noticed().await?;
+        self.settled(code).await
+    }
+
+    async fn settled(&self, code: i64) -> Result<i64, EngineError> {
         let end = if code == 0 || self.container_is_up().await? {
             Ok(code)
         } else {
-            cut(format!("its container stopped (exit code {code})"))
+            Err(self.act("run").cut(format!("its container stopped (exit code {code})")))
         };
         self.end.get_or_init(|| end).clone()
+    }
+
+    /// The same, if the engine knows of its end in the time that this usually takes.
+    pub(super) async fn ended_as_usual(&self) -> Option<Result<i64, EngineError>> {
+        timeout(USUALLY_NOTICED, self.end()).await.ok()
     }
 
     async fn noticed(&self) -> Result<i64, EngineError> {

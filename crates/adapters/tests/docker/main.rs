@@ -6,6 +6,7 @@
 mod broken;
 mod catalog;
 mod claim;
+mod impatient;
 mod power;
 mod reach;
 mod shell;

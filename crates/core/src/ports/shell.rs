@@ -21,6 +21,8 @@ pub struct Command {
     pub user: Option<String>,
     /// Whether the caller feeds its input; otherwise the input is empty.
     pub input: bool,
+    /// The program knows by what it reads where its input ends, and fails if the end is missing.
+    pub knows_its_end: bool,
 }
 
 impl Command {
@@ -50,6 +52,13 @@ impl Command {
     #[must_use]
     pub fn with_input(mut self) -> Self {
         self.input = true;
+        self
+    }
+
+    /// An input that is cut short makes it fail.
+    #[must_use]
+    pub fn that_knows_its_end(mut self) -> Self {
+        self.knows_its_end = true;
         self
     }
 
@@ -97,7 +106,9 @@ pub struct Process {
 /// The other half of a process: how it ends.
 #[async_trait]
 pub trait Control: Send {
-    /// Waits for the process to end, after its output was read to the end.
+    /// Waits for the process to end, after its output was read to the end. Where nobody has begun to read, what it writes is
+    /// thrown away: then the way to it may be cut meanwhile, and its own end counts. That of one that gets an input does so
+    /// only if it [knows its end](Command::knows_its_end).
     async fn finish(&mut self) -> Result<Exit, EngineError>;
 
     /// Ends the process and returns when it is gone, at the latest after 10 s. Killing one that has

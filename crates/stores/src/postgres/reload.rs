@@ -64,7 +64,7 @@ impl PostgresStore {
             (Path::Own, false) => &["-e", OWN_NAME, "-e", OWN_PATH],
         };
         let command = ["sh", "-c", SCRIPT, "sh"].iter().chain(changes).copied();
-        self.run(cx, Command::new(command), MAINTENANCE, true).await
+        self.run(cx, Command::new(command).that_knows_its_end(), MAINTENANCE, true).await
     }
 
     /// Loads once more what failed. What fails again is named, each with its reason.

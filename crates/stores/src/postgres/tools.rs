@@ -60,6 +60,10 @@ impl PostgresStore {
         if let Tool::DumpAll = tool {
             command = command.env("PGCLIENTENCODING", "UTF8".into());
         }
+        // An archive has a list of what is in it.
+        if let (Tool::Restore, true) = (tool, input) {
+            command = command.that_knows_its_end();
+        }
         self.run(cx, command, database, input).await
     }
 

@@ -105,8 +105,13 @@ pub(crate) async fn end(cx: &Cx, doing: Doing<'_>, mut process: Process) {
 
 /// Waits for the end of a process that says nothing, however long it works.
 pub(crate) async fn finished(cx: &Cx, doing: Doing<'_>, mut process: Process) -> Result<(), StoreError> {
-    let drained = discard(cx, doing, &mut process.output).await;
-    ended(cx, doing, process.control, drained).await
+    match unheard(cx, doing, &mut *process.control).await {
+        Ok(exit) => judged(doing, exit),
+        Err(error) => {
+            end(cx, doing, process).await;
+            Err(error)
+        }
+    }
 }
 
 /// Collects a process's output as text.
@@ -149,12 +154,18 @@ pub(crate) async fn feed_watched(
     watch: Watch<'_>,
 ) -> Result<(), StoreError> {
     let input = process.input.take();
-    let (fed, drained) = join(
+    let (fed, exit) = join(
         copy_in(cx, doing, artifact, input, watch),
-        discard(cx, doing, &mut process.output),
+        unheard(cx, doing, &mut *process.control),
     )
     .await;
-    ended(cx, doing, process.control, fed.and(drained)).await
+    match fed.and(exit) {
+        Ok(exit) => judged(doing, exit),
+        Err(error) => {
+            end(cx, doing, process).await;
+            Err(error)
+        }
+    }
 }
 
 async fn copy_in(
@@ -180,20 +191,22 @@ async fn copy_in(
     Ok(())
 }
 
-async fn discard(cx: &Cx, doing: Doing<'_>, output: &mut (dyn AsyncRead + Send + Unpin)) -> Result<(), StoreError> {
-    let mut scratch = vec![0; PIECE];
-    // Silence is no sign of trouble here: a large index is built without a word.
-    while within(
-        &*cx.clock,
-        BY_SIZE,
-        doing.what,
-        cancellable(cx, output.read(&mut scratch)),
-    )
-    .await??
-    .map_err(|error| cut(doing, &error))?
-        > 0
-    {}
-    Ok(())
+/// The end of a process whose output nobody wants. Silence is no sign of trouble here: a large index is built without a
+/// word, and where the way to the process is cut meanwhile its own end counts.
+async fn unheard(cx: &Cx, doing: Doing<'_>, control: &mut dyn Control) -> Result<Exit, StoreError> {
+    Ok(within(&*cx.clock, BY_SIZE, doing.what, cancellable(cx, control.finish())).await???)
+}
+
+fn judged(doing: Doing<'_>, exit: Exit) -> Result<(), StoreError> {
+    match exit {
+        Exit { code: 0, .. } => Ok(()),
+        Exit { code, errors } => Err(StoreError::Tool {
+            doing: doing.what.to_owned(),
+            tool: doing.tool.to_owned(),
+            code,
+            errors: errors.trim().to_owned(),
+        }),
+    }
 }
 
 /// The end of a process: its exit code if its streams ended well, else it is killed.
@@ -207,15 +220,7 @@ async fn ended(
         killed(cx, doing, &mut *control).await;
         return Err(error);
     }
-    match control.finish().await? {
-        Exit { code: 0, .. } => Ok(()),
-        Exit { code, errors } => Err(StoreError::Tool {
-            doing: doing.what.to_owned(),
-            tool: doing.tool.to_owned(),
-            code,
-            errors: errors.trim().to_owned(),
-        }),
-    }
+    judged(doing, control.finish().await?)
 }
 
 async fn killed(cx: &Cx, doing: Doing<'_>, control: &mut dyn Control) {
