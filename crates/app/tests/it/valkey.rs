@@ -2,6 +2,7 @@
 //! what must not be trusted is refused; nothing of ours is left.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -311,16 +312,38 @@ fn a_manifest_tells_version_format_and_counts() -> Result<()> {
     })
 }
 
+/// What `redis-check-rdb` 7 says of a dump of Valkey 8.
+const STALE_TOOL: &str = "#!/bin/sh\necho \"[offset 9] Can't handle RDB format version 11\"\nexit 1\n";
+
+/// The tool that checks dumps is older than its server: it is left out, and told once a run.
 #[test]
-fn without_append_only_files_and_without_a_password() -> Result<()> {
-    on_cache(
+fn without_append_only_files_a_password_and_a_tool_that_knows_the_format() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let tool = folder.path().join("valkey-check-rdb");
+    fs::write(&tool, STALE_TOOL)?;
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755))?;
+    let tool = format!("--volume={}:/usr/local/bin/valkey-check-rdb:ro", tool.display());
+    on_cache_with(
         "vkplain",
+        &[&tool],
         &["--enable-debug-command", "local", "--save", "3600 1"],
         |cache| {
             let empty = cache.product.backup()?;
             cache.fill("second")?;
             let (truth, settings, before) = (cache.truth()?, cache.settings()?, standing(cache.testbed)?);
-            let full = cache.product.backup()?;
+            let backed = cache.product.run(&["backup"])?.must_end_with(0)?;
+            assert_eq!(
+                backed.err.matches("is older than its server").count(),
+                1,
+                "{}",
+                backed.err
+            );
+            let full = cache.product.backups()?.pop().context("no backup")?;
+            cache
+                .product
+                .run(&["verify", &full])?
+                .must_end_with(0)?
+                .must_say("is older than its server")?;
             cache.restore(&empty)?.must_end_with(0)?;
             assert_eq!(cache.cli(&["INFO", "keyspace"])?.trim(), "# Keyspace");
             cache.restore(&full)?.must_end_with(0)?;

@@ -38,7 +38,7 @@ impl PostgresStore {
             match read {
                 Ok(()) => {}
                 Err(StoreError::Damaged(what)) => damage.push(Damage::of(&self.name, &artifact.name, what)),
-                Err(error @ StoreError::Tool { .. }) if !needs_newer => {
+                Err(error @ StoreError::Tool { .. }) if !needs_newer && !is_too_new(&error) => {
                     damage.push(Damage::of(&self.name, &artifact.name, error));
                 }
                 Err(StoreError::Tool { .. }) => return Err(newer_tool(record)),
@@ -73,11 +73,20 @@ impl PostgresStore {
     }
 }
 
+/// The words of an archive's reader for a format that is newer than itself. The tools of a container may be older than its
+/// server, and of what others made nobody knows the version.
+fn is_too_new(error: &StoreError) -> bool {
+    matches!(error, StoreError::Tool { errors, .. } if errors.contains("unsupported version (") && errors.contains("in file header"))
+}
+
 /// A tool that is older than what made a dump need not be able to read it: that says nothing of the dump.
 fn newer_tool(record: &StoreRecord) -> StoreError {
+    let made = match record.version.as_str() {
+        "" => "a newer PostgreSQL".to_owned(),
+        version => format!("PostgreSQL {version}"),
+    };
     StoreError::Unfit(format!(
-        "the dumps are of PostgreSQL {} and need a pg_restore of that version or a newer one",
-        record.version
+        "the dumps are of {made} and need a pg_restore of that version or a newer one"
     ))
 }
 
@@ -103,6 +112,22 @@ mod tests {
 
     fn known(name: &str) -> Option<(String, Option<String>)> {
         recognise(&StoreName::new("pg"), &ArtifactName::try_from(name.to_owned()).unwrap())
+    }
+
+    #[test]
+    fn a_reader_that_is_older_than_the_archive_found_no_damage() {
+        let failed = |errors: &str| StoreError::Tool {
+            doing: "reading a dump".into(),
+            tool: "pg_restore".into(),
+            code: 1,
+            errors: errors.into(),
+        };
+        assert!(is_too_new(&failed(
+            "pg_restore: error: unsupported version (1.16) in file header"
+        )));
+        assert!(!is_too_new(&failed(
+            "pg_restore: error: could not read from input file: end of file"
+        )));
     }
 
     #[test]

@@ -20,6 +20,15 @@ pub(super) const CHECK_RDB: &str = r#"for tool in valkey-check-rdb redis-check-r
 done
 [ "$1" != /dev/stdin ] || exec cat >/dev/null"#;
 
+/// The words of a tool for a format that it does not know: it is older than the server that wrote the file, or of another
+/// maker (`redis-check-rdb` beside Valkey). Of a file that we found whole they say nothing.
+const UNKNOWN_FORMAT: [&str; 2] = ["Can't handle RDB format version", "Wrong signature"];
+
+/// Whether the tool failed only because it does not know the format.
+pub(super) fn is_too_old(error: &StoreError) -> bool {
+    matches!(error, StoreError::Tool { errors, .. } if UNKNOWN_FORMAT.iter().any(|words| errors.contains(words)))
+}
+
 /// What a shell returns when there is no such program: containers without a shell have no tool either.
 const NO_PROGRAM: [i64; 2] = [126, 127];
 
@@ -47,6 +56,14 @@ impl ValkeyStore {
         Ok(damage)
     }
 
+    pub(super) fn leave_out_tool(&self, cx: &Cx) {
+        cx.report.warn(format!(
+            "{}: the tool in its container that checks dumps is older than its server and does not know the format: the dump \
+             was read to its end without it",
+            self.name
+        ));
+    }
+
     async fn read_dump(
         &self,
         cx: &Cx,
@@ -63,7 +80,13 @@ impl ValkeyStore {
             Ok(()) => verdict(check, record).map(drop),
             Err(StoreError::Tool { code, .. }) if NO_PROGRAM.contains(&code) => verdict(check, record).map(drop),
             // What we find ourselves says more than the end of a tool.
-            Err(error @ StoreError::Tool { .. }) => verdict(check, record).and(Err(error)),
+            Err(error @ StoreError::Tool { .. }) => match (verdict(check, record), is_too_old(&error)) {
+                (Ok(_), true) => {
+                    self.leave_out_tool(cx);
+                    Ok(())
+                }
+                (found, _) => found.and(Err(error)),
+            },
             Err(error) => Err(error),
         }
     }
@@ -90,6 +113,22 @@ pub(super) fn recognise(store: &StoreName, name: &ArtifactName) -> Option<(Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tool_that_does_not_know_the_format_is_told_from_one_that_found_something() {
+        let failed = |errors: &str| StoreError::Tool {
+            doing: "checking the dump".into(),
+            tool: "sh".into(),
+            code: 1,
+            errors: errors.into(),
+        };
+        assert!(is_too_old(&failed(
+            "--- RDB ERROR DETECTED ---\n[offset 9] Can't handle RDB format version 11"
+        )));
+        assert!(!is_too_old(&failed(
+            "[offset 70] Internal error in RDB reading offset 0, function at rdb.c:3155"
+        )));
+    }
 
     #[test]
     fn what_others_made_is_known_by_its_name() {

@@ -8,6 +8,8 @@ use stillpoint_core::ports::within;
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_core::stores::{Cx, Drained, StoreError};
 
+use super::ValkeyStore;
+use super::check::is_too_old;
 use super::info::Info;
 use super::pin::PinnedServer;
 use super::preflight;
@@ -32,8 +34,8 @@ impl PinnedServer {
         let name = ArtifactName::of(&[&format!("{}{SUFFIX}", self.store.name)]);
         let reader = self.reader.take();
         let reader = reader.ok_or_else(|| self.store.unfit("it is not pinned any more"))?;
-        let path = self.layout.path();
-        let write = async |writer: &mut ArtifactWriter| copy(cx, reader, &path, fate, writer).await;
+        let (store, path) = (self.store.clone(), self.layout.path());
+        let write = async |writer: &mut ArtifactWriter| store.copy_dump(cx, reader, &path, fate, writer).await;
         let (artifact, sound) = sink.put(&self.store.name, name, (RDB, None), write).await?;
         if !sound.has_checksum {
             cx.report.warn(format!(
@@ -87,29 +89,40 @@ impl PinnedServer {
     }
 }
 
-/// Copies the dump, and returns what it was found to be. `fate` is what became of the save that wrote it.
-async fn copy(
-    cx: &Cx,
-    reader: Reader,
-    path: &str,
-    fate: Fate,
-    writer: &mut ArtifactWriter,
-) -> Result<Sound, StoreError> {
-    let process = reader.go(cx).await?;
-    let mut check = Check::new();
-    stream_out_watched(cx, READING, process, writer, &mut |piece| check.take(piece)).await?;
-    let sound = check.finish().map_err(|flaw| StoreError::Server {
-        doing: format!("{} {path}", READING.what),
-        cause: flaw.into(),
-    })?;
-    if sound.has_checksum || fate == Fate::Done {
-        return Ok(sound);
+impl ValkeyStore {
+    /// Copies the dump, and returns what it was found to be. `fate` is what became of the save that wrote it.
+    async fn copy_dump(
+        &self,
+        cx: &Cx,
+        reader: Reader,
+        path: &str,
+        fate: Fate,
+        writer: &mut ArtifactWriter,
+    ) -> Result<Sound, StoreError> {
+        let process = reader.go(cx).await?;
+        let mut check = Check::new();
+        let copied = stream_out_watched(cx, READING, process, writer, &mut |piece| check.take(piece)).await;
+        // It ends with what the tool says of the file, after all of it has come.
+        let tool_is_too_old = copied.as_ref().err().is_some_and(is_too_old);
+        if !tool_is_too_old {
+            copied?;
+        }
+        let sound = check.finish().map_err(|flaw| StoreError::Server {
+            doing: format!("{} {path}", READING.what),
+            cause: flaw.into(),
+        })?;
+        if tool_is_too_old {
+            self.leave_out_tool(cx);
+        }
+        if sound.has_checksum || fate == Fate::Done {
+            return Ok(sound);
+        }
+        Err(StoreError::Server {
+            doing: READING.what.to_owned(),
+            cause:
+                "the server writes no checksums (rdbchecksum no), and could not say any more whether our save succeeded: \
+                    others came after it"
+                    .into(),
+        })
     }
-    Err(StoreError::Server {
-        doing: READING.what.to_owned(),
-        cause:
-            "the server writes no checksums (rdbchecksum no), and could not say any more whether our save succeeded: \
-                others came after it"
-                .into(),
-    })
 }

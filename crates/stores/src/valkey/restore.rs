@@ -8,7 +8,7 @@ use stillpoint_core::ports::Command;
 use stillpoint_core::stores::{Aside, Cx, Footing, Old, Source, Staged, StoreError};
 
 use super::aside::Scripts;
-use super::check::{CHECK_RDB, verdict};
+use super::check::{CHECK_RDB, is_too_old, verdict};
 use super::drain::RDB;
 use super::info::Info;
 use super::layout::Layout;
@@ -96,9 +96,12 @@ impl ValkeyStore {
             if let Some(why) = known.version.cannot_read(format) {
                 return Err(self.unfit(&why));
             }
-            beside
-                .prove(cx, &format!("{}/{}/rdb", known.layout.folder, aside::new(&self.name)))
-                .await?;
+            let path = format!("{}/{}/rdb", known.layout.folder, aside::new(&self.name));
+            match beside.prove(cx, &path).await {
+                // What it is was found while it came.
+                Err(error) if is_too_old(&error) => self.leave_out_tool(cx),
+                proven => proven?,
+            }
             let argv = Scripts(&self.name).place(&known.layout, artifact.size);
             beside.run(cx, "putting the dump in place", argv).await.map(drop)
         };

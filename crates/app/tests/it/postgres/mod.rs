@@ -32,8 +32,18 @@ fn every_class_of_object_comes_back_on_15_and_moves_to_17() -> Result<()> {
             act()?;
             server.let_in_by_password()
         };
-        round_trip(server, "POSTGRES", &shut, known::FROM_15_TO_17)
+        round_trip(server, "POSTGRES", &shut, known::FROM_15_TO_17)?;
+        there_is_no_way_down(server)
     })
+}
+
+/// The tools of 15 do not read what those of 17 have written: that is no damage, and no restore.
+fn there_is_no_way_down(server: &Server) -> Result<()> {
+    let id = server.product.backup()?;
+    server.replace_by("POSTGRES15")?;
+    let verified = server.product.run(&["verify", &id])?.must_end_with(0)?;
+    verified.must_say("and need a pg_restore of that version or a newer one")?;
+    refused(server, &id, "the server is the older 15")
 }
 
 /// A run of the product.
