@@ -17,6 +17,9 @@ missing_packages() {
   command -v curl >/dev/null || echo curl
   # The adapters' tests make their fixtures from it.
   [ -x /bin/busybox ] || echo busybox-static
+  # A disk without hard links for the adapters' tests.
+  [ -x /usr/sbin/mount.exfat-fuse ] || echo exfat-fuse
+  command -v mkfs.exfat >/dev/null || echo exfatprogs
 }
 
 install_packages() {

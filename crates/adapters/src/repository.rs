@@ -14,6 +14,7 @@ pub(crate) mod disk;
 mod errors;
 mod read;
 pub mod s3;
+mod unlinked;
 mod upload;
 
 use std::io::ErrorKind;
@@ -43,7 +44,8 @@ impl LocalRepository {
     /// Opens the directory, and makes it, for this user alone, if it is not there: dumps hold
     /// everything that the platform knows.
     ///
-    /// The file system must know hard links, by which an object is created exclusively.
+    /// An object is created exclusively by a hard link, or where the file system knows none (exFAT, some network disks)
+    /// by a rename.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, RepositoryError> {
         let dir = dir.as_ref();
         let failed = |cause: std::io::Error| errors::from_io(&dir.display().to_string(), &cause);
@@ -63,15 +65,29 @@ impl LocalRepository {
     }
 
     async fn put(&self, key: &Key, content: Bytes, mode: PutMode) -> Result<Version, RepositoryError> {
-        let written = self
-            .objects
-            .put_opts(&location(key)?, content.into(), PutOptions::from(mode))
-            .await
-            .map_err(|error| errors::from_store(key.as_str(), error))?;
+        let creates = mode == PutMode::Create;
+        let options = PutOptions::from(mode);
+        let location = location(key)?;
+        let written = self.objects.put_opts(&location, content.clone().into(), options);
+        let version = match written.await {
+            Err(error) if creates && errors::has_no_links(&error) => self.create_by_rename(key, content).await?,
+            written => version(written.map_err(|error| errors::from_store(key.as_str(), error))?),
+        };
         disk::sync_above(self.root.clone(), self.file(key))
             .await
             .map_err(|cause| errors::from_io(key.as_str(), &cause))?;
-        Ok(version(written))
+        Ok(version)
+    }
+
+    async fn create_by_rename(&self, key: &Key, content: Bytes) -> Result<Version, RepositoryError> {
+        match unlinked::create(self.file(key), content).await {
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {
+                return Err(RepositoryError::Exists { key: key.to_string() });
+            }
+            created => created.map_err(|cause| errors::from_io(key.as_str(), &cause))?,
+        }
+        let there = self.version_now(key).await?;
+        there.ok_or_else(|| RepositoryError::Missing { key: key.to_string() })
     }
 
     async fn version_now(&self, key: &Key) -> Result<Option<Version>, RepositoryError> {
@@ -147,6 +163,10 @@ impl Repository for LocalRepository {
         let room = disk::room(&self.root);
         room.map(Some)
             .map_err(|cause| errors::from_io(&self.root.display().to_string(), &cause))
+    }
+
+    async fn keeps(&self) -> Result<Option<String>, RepositoryError> {
+        Ok(None)
     }
 
     async fn sweep(&self, directory: &str) -> Result<(), RepositoryError> {

@@ -20,6 +20,31 @@ fn subject() -> anyhow::Result<Subject> {
 
 repository_conformance!(subject());
 
+/// On a disk that knows no hard links, and no rename that replaces nothing.
+mod without_links {
+    use super::*;
+
+    fn subject() -> anyhow::Result<Subject> {
+        let Some(disk) = SmallDisk::without_links(128 << 20)? else {
+            return super::subject();
+        };
+        assert!(
+            fs::hard_link(file(&disk)?, disk.path().join("link")).is_err(),
+            "it knows hard links"
+        );
+        fs::remove_file(file(&disk)?)?;
+        Ok(Subject::with(LocalRepository::open(disk.path())?, disk))
+    }
+
+    fn file(disk: &SmallDisk) -> anyhow::Result<std::path::PathBuf> {
+        let file = disk.path().join("file");
+        fs::write(&file, "")?;
+        Ok(file)
+    }
+
+    repository_conformance!(subject());
+}
+
 fn key(name: &str) -> Key {
     Key::of(BackupId::at(Timestamp::constant(1_771_286_400, 0)), name)
 }

@@ -125,6 +125,7 @@ mod tests {
             path_style: true,
             create_bucket: true,
             conditional_writes: true,
+            part: 0,
         }
     }
 

@@ -70,6 +70,7 @@ methods! {
     RepositoryList = "repository.list",
     RepositoryClock = "repository.clock",
     RepositoryRoom = "repository.room",
+    RepositoryKeeps = "repository.keeps",
     RepositorySweep = "repository.sweep",
     RepositoryDelete = "repository.delete",
     ObjectRead = "object.read",

@@ -25,6 +25,19 @@ impl SmallDisk {
         }
     }
 
+    /// Mounts a disk of so many bytes that knows neither hard links nor a rename that replaces nothing: exFAT, by FUSE. None,
+    /// with the reason printed, where that cannot be.
+    pub fn without_links(bytes: u64) -> anyhow::Result<Option<Self>> {
+        let dir = tempfile::tempdir()?;
+        match exfat(bytes, dir.path()) {
+            Ok(()) => Ok(Some(Self { dir })),
+            Err(reason) => {
+                say_skipped(&reason);
+                Ok(None)
+            }
+        }
+    }
+
     /// Where it is mounted.
     pub fn path(&self) -> &Path {
         self.dir.path()
@@ -44,6 +57,26 @@ impl Drop for SmallDisk {
             complain(self.path());
         }
     }
+}
+
+fn exfat(bytes: u64, at: &Path) -> anyhow::Result<()> {
+    let image = tempfile::NamedTempFile::new()?;
+    image.as_file().set_len(bytes)?;
+    run(Command::new("mkfs.exfat").arg(image.path()))?;
+    let device = run(Command::new("losetup").args(["--find", "--show"]).arg(image.path()))?;
+    let mounted = run(Command::new("mount.exfat-fuse").arg(device.trim()).arg(at));
+    // It goes with whoever uses it last.
+    run(Command::new("losetup").args(["--detach", device.trim()]))?;
+    mounted.map(drop)
+}
+
+fn run(command: &mut Command) -> anyhow::Result<String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| program.clone())?;
+    if !output.status.success() {
+        bail!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn mount(options: &[&str], at: &Path) -> anyhow::Result<()> {

@@ -80,6 +80,10 @@ impl Repository for Deferred {
         self.opened().await?.room().await
     }
 
+    async fn keeps(&self) -> Result<Option<String>, RepositoryError> {
+        self.opened().await?.keeps().await
+    }
+
     async fn sweep(&self, directory: &str) -> Result<(), RepositoryError> {
         self.opened().await?.sweep(directory).await
     }

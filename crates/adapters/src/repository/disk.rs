@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use stillpoint_core::ports::Key;
 use stillpoint_core::ports::repository::Entry;
 
-async fn blocking<T: Send + 'static>(act: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(act: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     match tokio::task::spawn_blocking(act).await {
         Ok(outcome) => outcome,
         Err(join) => Err(io::Error::other(join)),
@@ -139,7 +139,7 @@ fn list_below(dir: &Path, name: &str, found: &mut Vec<Entry>) -> io::Result<()> 
         };
         match fs::metadata(entry.path()) {
             Ok(meta) if meta.is_dir() => list_below(&entry.path(), &name, found)?,
-            Ok(meta) if meta.is_file() && !is_staged(&entry.file_name()) => found.push(Entry {
+            Ok(meta) if meta.is_file() && !is_no_object(&entry.file_name()) => found.push(Entry {
                 key: Key::found(name),
                 size: meta.len(),
                 written: timestamp(meta.modified()?)?,
@@ -218,9 +218,21 @@ fn holds_object(dir: &Path) -> bool {
 fn is_object(entry: &fs::DirEntry) -> bool {
     match fs::metadata(entry.path()) {
         Ok(found) if found.is_dir() => holds_object(&entry.path()),
-        Ok(found) => found.is_file() && !is_staged(&entry.file_name()),
+        Ok(found) => found.is_file() && !is_no_object(&entry.file_name()),
         Err(error) => error.kind() != ErrorKind::NotFound,
     }
+}
+
+/// Whether it is none of the repository's objects.
+fn is_no_object(name: &OsStr) -> bool {
+    is_staged(name) || is_hidden(name)
+}
+
+/// Whether this is how FUSE and NFS name what was removed while somebody had it open.
+fn is_hidden(name: &OsStr) -> bool {
+    [".fuse_hidden", ".nfs"]
+        .iter()
+        .any(|hidden| name.as_encoded_bytes().starts_with(hidden.as_bytes()))
 }
 
 /// Whether this is how `object_store` names a file that is being written: `NAME#1`.
@@ -233,7 +245,7 @@ fn without_suffix(name: &OsStr) -> Option<&str> {
     name.to_str()?.split_once('#').map(|(name, _)| name)
 }
 
-fn parent(path: &Path) -> PathBuf {
+pub(super) fn parent(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
         Some(parent) => parent.to_owned(),
@@ -241,6 +253,6 @@ fn parent(path: &Path) -> PathBuf {
     }
 }
 
-fn sync(dir: &Path) -> io::Result<()> {
+pub(super) fn sync(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }

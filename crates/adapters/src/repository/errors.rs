@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use jiff::Timestamp;
+use rustix::io::Errno;
 use stillpoint_core::ports::RepositoryError;
 
 /// What an error of the operating system means for `key`.
@@ -43,12 +44,23 @@ fn of_kind(key: &str, kind: Option<ErrorKind>, cause: String) -> RepositoryError
     }
 }
 
-/// The kind of the system's error at the root of the chain.
+/// Whether a file system says so that it knows no hard links: exFAT, CIFS, FUSE.
+pub(super) fn has_no_links(error: &object_store::Error) -> bool {
+    let no_links = [Errno::PERM, Errno::NOSYS, Errno::OPNOTSUPP, Errno::MLINK];
+    let code = system(error).and_then(io::Error::raw_os_error);
+    code.is_some_and(|code| no_links.contains(&Errno::from_raw_os_error(code)))
+}
+
 fn system_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
+    system(error).map(io::Error::kind)
+}
+
+/// The system's error at the root of the chain.
+fn system<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(system) = error.downcast_ref::<io::Error>() {
-            return Some(system.kind());
+            return Some(system);
         }
         next = error.source();
     }

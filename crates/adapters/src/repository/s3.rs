@@ -51,10 +51,12 @@ pub struct S3Repository(Arc<Inner>);
 
 struct Inner {
     objects: AmazonS3,
+    wire: Wire,
     bucket: Bucket,
     root: Location,
     place: String,
     conditional: bool,
+    part: usize,
     budget: Arc<Budget>,
 }
 
@@ -94,11 +96,13 @@ impl S3Repository {
             credential,
         };
         Ok(Self(Arc::new(Inner {
-            objects: objects(&bucket, wire)?,
+            objects: objects(&bucket, wire.clone())?,
+            wire,
             place: place(&settings.bucket, &root, &endpoint),
             bucket,
             root,
             conditional: settings.conditional_writes,
+            part: settings.part.max(part::LEAST),
             budget: Budget::new(),
         })))
     }
@@ -109,6 +113,11 @@ impl S3Repository {
 
     fn is_conditional(&self) -> bool {
         self.0.conditional
+    }
+
+    /// Bytes of a part.
+    fn part(&self) -> usize {
+        self.0.part
     }
 
     fn budget(&self) -> &Arc<Budget> {
@@ -129,6 +138,17 @@ impl S3Repository {
         trouble.at(key.as_str(), &self.0.bucket.name)
     }
 
+    /// The same of a write that had a condition.
+    fn not_written(&self, key: &Key, trouble: Trouble) -> RepositoryError {
+        if self.is_conditional() && trouble.is_unknown_to_it() {
+            return RepositoryError::NoConditions {
+                key: key.to_string(),
+                cause: trouble.to_string(),
+            };
+        }
+        self.failed(key, trouble)
+    }
+
     /// What every key starts with: the root with a slash at its end, if there is one.
     fn start(&self) -> String {
         match self.0.root.as_ref() {
@@ -147,10 +167,18 @@ impl S3Repository {
         }))
     }
 
+    /// A bucket that keeps versions keeps a mark of each deletion, also of what was never there.
+    async fn is_gone(&self, key: &Key) -> Result<bool, RepositoryError> {
+        let found = self.find(key).await;
+        Ok(found.map_err(|trouble| self.failed(key, trouble))?.is_none())
+    }
+
     /// Not the product's own directory: another process may write there at this moment.
     async fn tidy(&self, key: &Key) -> Result<(), Trouble> {
         match key.as_str().rsplit_once('/') {
-            Some((directory, _)) if directory != PRODUCT => self.0.bucket.tidy(&self.start(), directory).await,
+            Some((directory, _)) if directory != PRODUCT && !self.0.wire.keeps_versions() => {
+                self.0.bucket.tidy(&self.start(), directory).await
+            }
             _ => Ok(()),
         }
     }
@@ -219,13 +247,13 @@ impl Repository for S3Repository {
 
     async fn create(&self, key: &Key, content: Bytes) -> Result<Version, RepositoryError> {
         let created = self.put_new(key, content.into()).await;
-        let created = created.map_err(|trouble| self.failed(key, trouble))?;
+        let created = created.map_err(|trouble| self.not_written(key, trouble))?;
         created.ok_or_else(|| RepositoryError::Exists { key: key.to_string() })
     }
 
     async fn replace(&self, key: &Key, content: Bytes, was: &Version) -> Result<Version, RepositoryError> {
         let replaced = self.put_over(key, content.into(), was).await;
-        let replaced = replaced.map_err(|trouble| self.failed(key, trouble))?;
+        let replaced = replaced.map_err(|trouble| self.not_written(key, trouble))?;
         replaced.ok_or_else(|| RepositoryError::Changed { key: key.to_string() })
     }
 
@@ -265,6 +293,18 @@ impl Repository for S3Repository {
         Ok(None)
     }
 
+    /// Known as soon as something was read or written: a bucket that keeps versions names each.
+    async fn keeps(&self) -> Result<Option<String>, RepositoryError> {
+        if !self.0.wire.keeps_versions() || self.0.bucket.forgets_versions().await {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "the bucket `{}` keeps old versions, and has no rule that ends them: set a lifecycle rule with \
+             NoncurrentVersionExpiration",
+            self.0.bucket.name
+        )))
+    }
+
     async fn sweep(&self, directory: &str) -> Result<(), RepositoryError> {
         for upload in self
             .0
@@ -278,6 +318,9 @@ impl Repository for S3Repository {
     }
 
     async fn delete(&self, key: &Key) -> Result<(), RepositoryError> {
+        if self.0.wire.keeps_versions() && self.is_gone(key).await? {
+            return Ok(());
+        }
         match self.objects().delete(&self.located(key)?).await {
             Ok(()) => {}
             Err(error) => match Trouble::of(&error) {

@@ -55,6 +55,10 @@ impl<P: Repository + ?Sized> Repository for Traced<P> {
         repository("ask for room", "its room", self.0.room()).await
     }
 
+    async fn keeps(&self) -> Result<Option<String>, RepositoryError> {
+        repository("ask what it keeps", "its old versions", self.0.keeps()).await
+    }
+
     async fn sweep(&self, directory: &str) -> Result<(), RepositoryError> {
         repository("sweep", directory, self.0.sweep(directory)).await
     }

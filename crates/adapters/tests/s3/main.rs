@@ -4,6 +4,7 @@ mod answers;
 mod between;
 mod faults;
 mod opening;
+mod picky;
 mod server;
 mod uploads;
 

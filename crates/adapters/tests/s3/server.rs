@@ -119,6 +119,7 @@ pub(crate) fn settings() -> anyhow::Result<S3Settings> {
         path_style: true,
         create_bucket: true,
         conditional_writes: true,
+        part: 0,
     })
 }
 

@@ -55,6 +55,10 @@ fn report(pruned: &Pruned, dry_run: bool) {
     print::line(&if dry_run {
         format!("{} would go; nothing was deleted.", pruned.plan.gone().count())
     } else {
-        format!("{} deleted.", pruned.gone.len())
+        let held = match pruned.locked.len() {
+            0 => String::new(),
+            held => format!(" {held} would go and cannot be deleted."),
+        };
+        format!("{} deleted.{held}", pruned.gone.len())
     });
 }

@@ -8,7 +8,7 @@ use super::settings::{Found, Settings};
 use crate::failure::Failure;
 
 /// The owner's keys.
-pub(super) const KEYS: [Key; 10] = [
+pub(super) const KEYS: [Key; 11] = [
     ENDPOINT,
     REGION,
     BUCKET,
@@ -19,11 +19,15 @@ pub(super) const KEYS: [Key; 10] = [
     PATH_STYLE,
     CREATE_BUCKET,
     CONDITIONAL,
+    PART,
 ];
 
 /// What makes the repository one in S3, as [`TABLE`] does. The other variables alone do not: `BACKUP_S3_BUCKET`
 /// may be set for others.
 const DECISIVE: [Key; 3] = [ENDPOINT, KEY_ID, SECRET_KEY];
+
+/// In MiB. A part is gathered in memory.
+const LARGEST_PART: u32 = 512;
 
 /// Whoever writes it into `stillpoint.toml` wants a bucket, whatever is missing there.
 const TABLE: &str = "repository.s3";
@@ -119,6 +123,15 @@ const CONDITIONAL: Key = key(
     "The server honours `If-None-Match` and `If-Match`; `false`: nothing keeps two writers apart.",
 );
 
+const PART: Key = key(
+    "repository.s3.part_mib",
+    "BACKUP_S3_PART_MIB",
+    Shape::Number { unit: "MiB", least: 5 },
+    Fallback::Value("5"),
+    "The size of the parts in which large artifacts are sent; 5,000 of them are equal, later ones larger. More than 5 is memory \
+     beside the 16 MiB of all uploads.",
+);
+
 /// What makes the repository one in S3, and the number of its layer; none if it is none.
 pub(super) fn decisive(settings: &Settings) -> Option<(usize, &Origin)> {
     let ranked = DECISIVE.iter().filter_map(|key| settings.ranked(key.variable));
@@ -149,9 +162,19 @@ pub(super) fn read(settings: &Settings, decisive: &Origin) -> Result<(S3Settings
         path_style: settings.switch(&PATH_STYLE)?,
         create_bucket: settings.switch(&CREATE_BUCKET)?,
         conditional_writes: settings.switch(&CONDITIONAL)?,
+        part: part(settings)?,
     };
     let prefix = settings.text(&PREFIX).map(|prefix| prefix.trim_matches('/').to_owned());
     Ok((bucket, prefix))
+}
+
+/// In bytes.
+fn part(settings: &Settings) -> Result<usize, Failure> {
+    let mib: u32 = settings.number(&PART)?;
+    if mib > LARGEST_PART {
+        return Err(settings.refuse(&PART, format!("{mib} MiB is too much: {LARGEST_PART} is the most")));
+    }
+    Ok((mib as usize) << 20)
 }
 
 fn keyless(settings: &Settings, decisive: &Origin) -> Failure {

@@ -206,7 +206,7 @@ fn what_nobody_sets_has_its_documented_default() {
 fn a_bucket_is_read_whole() {
     let world = World::new().env("BACKUP_S3_ENDPOINT", "http://seaweedfs-s3:8333").toml(
         "[repository]\nlease_seconds = 30\n[repository.s3]\nregion = 'eu'\nprefix = 'a/b/'\npath_style = false\n\
-         access_key_id = 'id'\nsecret_access_key = 'key'\nca_file = '/ca.pem'\nconditional_writes = false\n\
+         access_key_id = 'id'\nsecret_access_key = 'key'\nca_file = '/ca.pem'\nconditional_writes = false\npart_mib = 16\n\
          [platform]\nkeep = ['a-', 'b-']\n",
     );
     let config = world.config();
@@ -219,6 +219,7 @@ fn a_bucket_is_read_whole() {
     assert_eq!(settings.secret_access_key.unwrap().expose_secret(), "key");
     assert_eq!(settings.ca_file.as_deref(), Some(Path::new("/ca.pem")));
     assert!(!settings.path_style && settings.create_bucket && !settings.conditional_writes);
+    assert_eq!(settings.part, 16 << 20);
     assert_eq!(config.lease.as_secs(), 30);
     assert_eq!(config.platform.keep, ["a-", "b-"]);
     let listed = World::new().env("STILLPOINT_KEEP", "c-, d-").config();

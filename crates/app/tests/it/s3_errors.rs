@@ -66,7 +66,6 @@ fn a_bucket_that_cannot_be_used_is_refused_before_anything_is_stopped() -> Resul
         let words = [".stillpoint/canary-", "InternalError", "look at the repository's disk"];
         refused(&bench.at(&full.endpoint(), BACKUP), &words).context("a full disk")?;
         full.remove()?;
-        deletions(&bench).context("DELETE")?;
 
         let used = ["start", "die", "kill", "pause", "unpause", "create", "destroy"];
         let acts = events.stop()?;
@@ -76,7 +75,9 @@ fn a_bucket_that_cannot_be_used_is_refused_before_anything_is_stopped() -> Resul
             .collect();
         assert!(touched.is_empty(), "something was touched: {touched:?}");
         is_back(testbed, &before)?;
-        good(&bench)
+        good(&bench)?;
+        deletions(&bench).context("DELETE")?;
+        versions(&bench).context("versions")
     })
 }
 
@@ -142,21 +143,72 @@ fn servers(bench: &Bench<'_>) -> Result<()> {
 
     let words = ["ignores the conditions of a write", "BACKUP_S3_CONDITIONAL_WRITES"];
     let when = Match::of("PUT", "/.stillpoint/");
-    bench.through(when, What::NoConditions, &words).context("conditions")
+    bench.through(when, What::NoConditions, &words).context("conditions")?;
+    let words = [
+        "knows no conditional writes",
+        "(501)",
+        "BACKUP_S3_CONDITIONAL_WRITES=false",
+    ];
+    bench
+        .through(Match::default(), What::UnknownConditions, &words)
+        .context("unknown conditions")
 }
 
-/// Last: what it leaves is removed by the next run in the same place.
+/// A key that may not delete: backups are made, and what retention cannot free is told.
 fn deletions(bench: &Bench<'_>) -> Result<()> {
     let denied = What::Status {
         code: 403,
         s3_code: "AccessDenied",
     };
-    let words = [
-        "refuses access to `.stillpoint/probe-",
-        "AccessDenied",
-        "the right to read, write, list and delete",
-    ];
-    bench.through(Match::of("DELETE", ""), denied, &words)
+    let proxy = S3Proxy::start(&bench.server.endpoint())?;
+    let product = bench.at(&proxy.endpoint(), BACKUP).with("BACKUP_RETENTION_DAYS", "0");
+    let product = product.with("BACKUP_MINIMUM_KEEP", "1");
+    proxy.fault(Rule::new(Match::of("DELETE", ""), denied));
+    let there = product.backups()?;
+    let kept = [there[0].as_str(), "but it stays", "AccessDenied", "the right to delete"];
+    for arguments in [["backup"], ["prune"]] {
+        let ran = product.run(&arguments)?.must_end_with(0)?;
+        kept.iter().try_fold(ran, |ran, words| ran.must_say(words))?;
+    }
+    assert_eq!(product.backups()?.len(), there.len() + 1);
+    product.run(&["verify", &there[0]])?.must_end_with(0)?;
+    proxy.clear();
+    product.run(&["prune"])?.must_end_with(0)?;
+    assert_eq!(product.backups()?.len(), 1);
+    Ok(())
+}
+
+/// In a bucket that keeps versions each small object stays for ever: there are few, and what frees no room is told.
+fn versions(bench: &Bench<'_>) -> Result<()> {
+    let bucket = "versioned";
+    // Another run of this test may have made it.
+    drop(bench.server.s3(bucket, &["-X", "PUT"]));
+    let on = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    bench
+        .server
+        .s3(&format!("{bucket}?versioning="), &["-X", "PUT", "--data", on])?;
+    let proxy = S3Proxy::start(&bench.server.endpoint())?;
+    let product = bench.at(&proxy.endpoint(), ADMIN).with("BACKUP_S3_BUCKET", bucket);
+    let product = product
+        .with("BACKUP_RETENTION_DAYS", "0")
+        .with("BACKUP_MINIMUM_KEEP", "1");
+    product.backup()?;
+    let before = proxy.seen().len();
+    let ran = product.run(&["backup"])?.must_end_with(0)?;
+    ran.must_say("1 deleted, which frees no room yet")?
+        .must_say("NoncurrentVersionExpiration")?;
+    let seen = proxy.seen().split_off(before);
+    let ours: Vec<_> = seen
+        .iter()
+        .filter(|seen| ["PUT", "DELETE"].contains(&seen.method.as_str()) && seen.path.contains("/.stillpoint/"))
+        .collect();
+    let bytes: u64 = ours.iter().map(|seen| seen.bytes_in).sum();
+    assert!(
+        ours.len() <= 16 && bytes < 160 << 10,
+        "{} requests, {bytes} bytes: {ours:#?}",
+        ours.len()
+    );
+    Ok(())
 }
 
 /// Nothing of all that keeps the next backup, and nothing of it is left.

@@ -1,5 +1,8 @@
 //! The proof, before anything is stopped, that a repository takes data, returns it unchanged and
 //! removes it. Written and compared block by block: it holds one block in memory, not the whole.
+//!
+//! A large one goes the way of large artifacts: a proxy on the way that takes no more than a megabyte at once is found out.
+//! A small one is for where the large one has passed before, and for where what is deleted stays all the same.
 
 use std::sync::LazyLock;
 
@@ -7,10 +10,28 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 
 use super::Backups;
+use crate::names::RunId;
 use crate::ports::{Key, RepositoryError, Upload};
 
-const BLOCK_BYTES: usize = 1 << 20;
-const BLOCKS: usize = 8;
+const BLOCK_BYTES: usize = 64 << 10;
+
+/// How much is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Canary {
+    /// 64 KiB.
+    Small,
+    /// A little more than 5 MiB: what S3 takes in one part.
+    Large,
+}
+
+impl Canary {
+    fn blocks(self) -> usize {
+        match self {
+            Self::Small => 1,
+            Self::Large => 81,
+        }
+    }
+}
 
 /// Noise: a disk that compresses would take any amount of equal bytes.
 static BLOCK: LazyLock<Bytes> = LazyLock::new(|| {
@@ -25,9 +46,27 @@ static BLOCK: LazyLock<Bytes> = LazyLock::new(|| {
 
 const CANARY: &str = "canary-";
 
-/// Where the canary of this name stands while it is tried.
-pub(super) fn key(name: &str) -> Key {
-    Key::product(&format!("{CANARY}{name}"))
+/// When a run tries it. Where nothing can be deleted, the first one is still there when the second comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Before anything is stopped.
+    Before,
+    /// Inside the standstill.
+    Inside,
+}
+
+/// Where a run's canary stands while it is tried.
+fn key(run: &RunId, when: When) -> Key {
+    let name = match when {
+        When::Before => format!("{CANARY}{run}"),
+        When::Inside => format!("{CANARY}{run}-inside"),
+    };
+    Key::product(&name)
+}
+
+/// All that a run can have.
+pub(super) fn keys(run: &RunId) -> [Key; 2] {
+    [key(run, When::Before), key(run, When::Inside)]
 }
 
 /// Whether this is somebody's canary.
@@ -36,17 +75,18 @@ pub(super) fn is_one(key: &Key) -> bool {
 }
 
 impl Backups {
-    /// Proves that the repository takes, returns and removes 8 MiB.
-    pub async fn canary(&self, name: &str) -> Result<(), RepositoryError> {
-        let key = key(name);
-        let returned = self.send_and_fetch(&key).await;
-        let deleted = self.repository.delete(&key).await;
+    /// Proves that the repository takes, returns and removes so much. That it removes nothing of ours at all is told by
+    /// [`super::Lease::cannot_delete`].
+    pub async fn canary(&self, run: &RunId, when: When, size: Canary) -> Result<(), RepositoryError> {
+        let key = key(run, when);
+        let returned = self.send_and_fetch(&key, size.blocks()).await;
+        let deleted = self.delete_if_it_may_be(&key).await;
         returned.and(deleted)
     }
 
-    async fn send_and_fetch(&self, key: &Key) -> Result<(), RepositoryError> {
+    async fn send_and_fetch(&self, key: &Key, blocks: usize) -> Result<(), RepositoryError> {
         let mut upload = self.repository.upload(key).await?;
-        if let Err(error) = write(&mut *upload).await {
+        if let Err(error) = write(&mut *upload, blocks).await {
             // The first error is the one that tells why; nothing was made yet.
             let _ = upload.abort().await;
             return Err(error);
@@ -60,7 +100,7 @@ impl Backups {
             }
             read += piece.len();
         }
-        if read == BLOCKS * BLOCK_BYTES {
+        if read == blocks * BLOCK_BYTES {
             Ok(())
         } else {
             Err(other_bytes(key))
@@ -68,8 +108,8 @@ impl Backups {
     }
 }
 
-async fn write(upload: &mut dyn Upload) -> Result<(), RepositoryError> {
-    for _ in 0..BLOCKS {
+async fn write(upload: &mut dyn Upload, blocks: usize) -> Result<(), RepositoryError> {
+    for _ in 0..blocks {
         upload.write(BLOCK.clone()).await?;
     }
     Ok(())

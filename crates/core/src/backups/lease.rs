@@ -88,6 +88,7 @@ pub struct Lease {
     clock: Arc<dyn Clock>,
     run: RunId,
     seconds: u64,
+    cannot_delete: Option<RepositoryError>,
     state: Mutex<State>,
 }
 
@@ -116,7 +117,7 @@ impl Backups {
     /// Takes the repository for `holder`, who promises to renew within `term`. Fails with
     /// [`LeaseError::Held`] while somebody else's lease is younger than he promised.
     pub async fn lease(&self, clock: Arc<dyn Clock>, holder: Holder, term: Duration) -> Result<Lease, LeaseError> {
-        self.probe(&holder.run).await?;
+        let cannot_delete = self.probe(&holder.run).await?;
         let seconds = term.as_secs().max(1);
         let (record, version) = self.take(&holder, seconds).await?;
         Ok(Lease {
@@ -124,6 +125,7 @@ impl Backups {
             clock,
             run: holder.run,
             seconds,
+            cannot_delete,
             state: Mutex::new(State {
                 record,
                 version,
@@ -142,7 +144,7 @@ impl Backups {
 
     /// Frees the lease of a run that is known to be dead. A success also if it held none.
     pub async fn free_lease_of(&self, run: &RunId) -> Result<(), RepositoryError> {
-        self.repository.delete(&probe(run)).await?;
+        self.delete_if_it_may_be(&probe(run)).await?;
         match self.read_lease().await? {
             Some((record, version, _)) if holds(&record, run) => {
                 match self
@@ -159,15 +161,18 @@ impl Backups {
         }
     }
 
-    /// Whether the repository refuses what it must refuse. All of exclusion rests on that.
-    async fn probe(&self, run: &RunId) -> Result<(), LeaseError> {
+    /// Whether the repository refuses what it must refuse. All of exclusion rests on that. Returns why it deletes nothing,
+    /// if it does not: for a key that may only add that is meant so.
+    async fn probe(&self, run: &RunId) -> Result<Option<RepositoryError>, LeaseError> {
         let key = probe(run);
         let careful = self.refuses(&key).await;
         let deleted = self.repository.delete(&key).await;
-        if careful? {
-            Ok(deleted?)
-        } else {
-            Err(LeaseError::Careless)
+        if !careful? {
+            return Err(LeaseError::Careless);
+        }
+        match deleted {
+            Err(denied @ RepositoryError::Denied { .. }) => Ok(Some(denied)),
+            deleted => Ok(deleted.map(|()| None)?),
         }
     }
 
@@ -272,6 +277,11 @@ impl Lease {
     /// Its token: greater than that of everybody who held the repository before.
     pub async fn token(&self) -> u64 {
         self.state.lock().await.record.token
+    }
+
+    /// Why nothing can be deleted here, if so.
+    pub fn cannot_delete(&self) -> Option<&RepositoryError> {
+        self.cannot_delete.as_ref()
     }
 
     /// Proves that the repository is still ours, and makes it so for another term.

@@ -88,7 +88,7 @@ impl Backups {
         }
         let older = self.marks_of(outcome.backup).await?.into_iter();
         for mark in older.filter(|mark| verdict(mark).is_some() && *mark < key) {
-            self.repository.delete(&mark).await?;
+            self.delete_if_it_may_be(&mark).await?;
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 pub use artifacts::{ArtifactError, ArtifactReader, Artifacts};
+pub use canary::{Canary, When};
 pub use lease::{Holder, Lease, LeaseError};
 pub use marks::{Marks, Verified};
 pub use remove::DeletedBy;
@@ -104,8 +105,23 @@ impl Backups {
     pub async fn sweep(&self, id: BackupId, run: &RunId) -> Result<(), RepositoryError> {
         self.repository.sweep(&id.to_string()).await?;
         self.repository.sweep(PRODUCT).await?;
-        self.repository.delete(&canary::key(run.as_str())).await?;
+        for canary in canary::keys(run) {
+            self.delete_if_it_may_be(&canary).await?;
+        }
         self.free_lease_of(run).await
+    }
+
+    /// Deletes what is only in the way: where nothing may be deleted it stays.
+    async fn delete_if_it_may_be(&self, key: &Key) -> Result<(), RepositoryError> {
+        match self.repository.delete(key).await {
+            Err(RepositoryError::Denied { .. }) => Ok(()),
+            deleted => deleted,
+        }
+    }
+
+    /// Why what is deleted goes on taking room; none where it does not, or where that cannot be told.
+    pub async fn keeps(&self) -> Option<String> {
+        self.repository.keeps().await.unwrap_or_default()
     }
 
     /// What the repository's own clock says.

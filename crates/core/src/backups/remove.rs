@@ -61,7 +61,8 @@ impl Backups {
     }
 
     /// Deletes a backup, or goes on with a deletion that somebody began. The caller holds the lease and
-    /// has just renewed it. May be repeated, and may die anywhere.
+    /// has just renewed it. May be repeated, and may die anywhere. Fails with
+    /// [`RepositoryError::Denied`] where the repository does not let it go: then it is as whole as before, unless others had begun.
     pub async fn remove(&self, id: BackupId, order: &DeletedBy) -> Result<(), RepositoryError> {
         let DeletedBy {
             platform,
@@ -77,12 +78,18 @@ impl Backups {
             reason: reason.clone(),
         };
         let mark = Key::of(id, DELETED);
-        match self.repository.create(&mark, document(&begun)).await {
-            Ok(_) | Err(RepositoryError::Exists { .. }) => {}
+        let marked = match self.repository.create(&mark, document(&begun)).await {
+            Ok(_) => true,
+            Err(RepositoryError::Exists { .. }) => false,
             Err(error) => return Err(error),
-        }
+        };
         for name in [MANIFEST, PARTIAL] {
-            self.repository.delete(&Key::of(id, name)).await?;
+            let gone = self.repository.delete(&Key::of(id, name)).await;
+            // Whole as it is: it must not be taken for half deleted.
+            if marked && name == MANIFEST && matches!(gone, Err(RepositoryError::Denied { .. })) {
+                self.repository.delete(&mark).await?;
+            }
+            gone?;
         }
         self.repository.sweep(&id.to_string()).await?;
         for said in self.marks_of(id).await? {

@@ -123,6 +123,7 @@ fn repository_hint(error: &RepositoryError) -> String {
         RepositoryError::NoBucket { .. } => {
             "make the bucket, or name another one with BACKUP_S3_BUCKET".into()
         }
+        RepositoryError::NoConditions { .. } => CONDITIONS.into(),
         RepositoryError::Unreachable { .. } => {
             "look at BACKUP_S3_ENDPOINT, at the server, and at BACKUP_S3_CA_FILE if its certificate is your own".into()
         }
@@ -130,17 +131,16 @@ fn repository_hint(error: &RepositoryError) -> String {
     }
 }
 
+const CONDITIONS: &str = "use a server that knows conditional writes; BACKUP_S3_CONDITIONAL_WRITES=false goes on without them, and \
+     then you must see to it that no two runs write at the same time";
+
 fn lease_hint(error: &LeaseError) -> String {
     match error {
         LeaseError::Held(_) => {
             "wait until that run has ended; if it died, its lease ends by itself after BACKUP_LEASE_SECONDS".into()
         }
         LeaseError::Lost(_) => "find out what froze this run, then run it again".into(),
-        LeaseError::Careless => {
-            "use a server that knows conditional writes; BACKUP_S3_CONDITIONAL_WRITES=false goes on without them, and \
-             then you must see to it that no two runs write at the same time"
-                .into()
-        }
+        LeaseError::Careless => CONDITIONS.into(),
         LeaseError::Repository(error) => repository_hint(error),
     }
 }

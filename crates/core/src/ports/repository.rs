@@ -107,6 +107,14 @@ pub enum RepositoryError {
         /// The system's own words.
         cause: String,
     },
+    /// It knows no write that holds only under a condition.
+    #[error("the repository knows no conditional writes, and refused `{key}`: {cause}")]
+    NoConditions {
+        /// The object.
+        key: String,
+        /// The system's own words.
+        cause: String,
+    },
     /// Anything else; trying again may help.
     #[error("the repository failed at `{key}`: {cause}")]
     Failed {
@@ -181,6 +189,10 @@ pub trait Repository: Send + Sync {
 
     /// Bytes that can still be written, where the repository can tell.
     async fn room(&self) -> Result<Option<u64>, RepositoryError>;
+
+    /// Why what was replaced or deleted goes on taking room, and what ends that, as a person would say it; none where it
+    /// is gone for good. Asked after something was written.
+    async fn keeps(&self) -> Result<Option<String>, RepositoryError>;
 
     /// Removes what uploads of a dead process have left unfinished below a directory of the root;
     /// objects are not touched. A success also when there is nothing, and no directory.

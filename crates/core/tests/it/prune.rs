@@ -8,9 +8,10 @@ use stillpoint_core::backups::Content;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::events::EventKind;
 use stillpoint_core::names::BackupId;
-use stillpoint_core::ports::Clock;
+use stillpoint_core::ports::{Clock, RepositoryError};
 use stillpoint_core::retention::Fate;
 use stillpoint_testkit::fakes::world::LEASE;
+use stillpoint_testkit::faults::Failure;
 use stillpoint_testkit::sample;
 use stillpoint_testkit::{Method, World};
 
@@ -482,5 +483,62 @@ async fn what_a_dead_prune_tried_the_repository_with_goes_after_a_day() -> anyho
     days(&world, 2).await;
     world.prune().await.outcome?;
     assert_eq!(probes(), 0);
+    Ok(())
+}
+
+/// A key without the right to delete, or a server that keeps what it has for a time of its own.
+#[tokio::test(start_paused = true)]
+async fn what_the_repository_does_not_let_go_is_told_and_stays_whole() -> anyhow::Result<()> {
+    let world = sample::world();
+    let made = backups(&world, 4).await?;
+    days(&world, 100).await;
+    let manifest = format!("{}/manifest.json", made[0]);
+    world
+        .faults
+        .on(Method::RepositoryDelete)
+        .of(&manifest)
+        .fails_with(Failure::Repository(RepositoryError::Denied {
+            key: manifest.clone(),
+            cause: "AccessDenied (403)".to_owned(),
+        }));
+    let told = world.prune().await;
+    let warned = told.recorder.warnings();
+    let pruned = told.outcome?;
+    assert_eq!((pruned.gone, pruned.left), (Vec::new(), Vec::new()));
+    assert_eq!(pruned.locked[0].0, made[0]);
+    assert!(
+        warned.iter().any(|warning| warning.contains(&made[0].to_string())),
+        "{warned:?}"
+    );
+    assert_eq!(listed(&world).await?, made, "it is no backup any more");
+    assert!(!of(&world, made[0]).iter().any(|key| key.ends_with("deleted.json")));
+
+    world.faults.reset();
+    world.repository.lock();
+    let told = world.backup().await;
+    let warned = told.recorder.warnings();
+    told.outcome?;
+    assert!(
+        warned.iter().any(|warning| warning.contains("the right to delete")),
+        "{warned:?}"
+    );
+    assert_eq!(listed(&world).await?.len(), 5);
+    assert_eq!(gone(&world).await?, []);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_what_was_deleted_goes_on_taking_room_is_told() -> anyhow::Result<()> {
+    let world = sample::world();
+    backups(&world, 4).await?;
+    world.repository.keep("old versions stay");
+    days(&world, 100).await;
+    let told = world.prune().await;
+    let warned = told.recorder.warnings();
+    assert!(
+        warned.iter().any(|warning| warning.contains("old versions stay")),
+        "{warned:?}"
+    );
+    assert_eq!(told.outcome?.kept.as_deref(), Some("old versions stay"));
     Ok(())
 }

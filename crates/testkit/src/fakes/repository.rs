@@ -44,6 +44,10 @@ struct Disk {
     staged: BTreeMap<(u64, String), u64>,
     capacity: Option<u64>,
     read_only: bool,
+    /// Nothing can be deleted.
+    locked: bool,
+    /// Why what is deleted goes on taking room.
+    keeps: Option<String>,
 }
 
 impl Disk {
@@ -123,6 +127,16 @@ impl MemoryRepository {
     /// Nothing can be written or deleted any more.
     pub fn make_read_only(&self) {
         self.disk().read_only = true;
+    }
+
+    /// Nothing can be deleted any more; everything else can be done.
+    pub fn lock(&self) {
+        self.disk().locked = true;
+    }
+
+    /// It keeps what is deleted, and says why.
+    pub fn keep(&self, why: &str) {
+        self.disk().keeps = Some(why.to_owned());
     }
 
     /// Its clock is ahead of everybody's by so much.
@@ -249,6 +263,10 @@ impl Repository for MemoryRepository {
         Ok(self.disk().room())
     }
 
+    async fn keeps(&self) -> Result<Option<String>, RepositoryError> {
+        Ok(self.disk().keeps.clone())
+    }
+
     async fn sweep(&self, directory: &str) -> Result<(), RepositoryError> {
         let below = format!("{directory}/");
         self.disk().staged.retain(|(_, key), _| !key.starts_with(&below));
@@ -257,6 +275,12 @@ impl Repository for MemoryRepository {
 
     async fn delete(&self, key: &Key) -> Result<(), RepositoryError> {
         let mut disk = self.disk();
+        if disk.locked {
+            return Err(RepositoryError::Denied {
+                key: key.to_string(),
+                cause: "AccessDenied (403)".into(),
+            });
+        }
         if disk.objects.contains_key(key.as_str()) {
             disk.admit(key.as_str(), 0)?;
             disk.objects.remove(key.as_str());

@@ -97,6 +97,10 @@ impl Repository for FaultyRepository {
         self.faults.pass(Method::RepositoryRoom, "", self.port.room()).await
     }
 
+    async fn keeps(&self) -> Result<Option<String>, RepositoryError> {
+        self.faults.pass(Method::RepositoryKeeps, "", self.port.keeps()).await
+    }
+
     async fn sweep(&self, directory: &str) -> Result<(), RepositoryError> {
         let act = self.port.sweep(directory);
         self.faults.pass(Method::RepositorySweep, directory, act).await

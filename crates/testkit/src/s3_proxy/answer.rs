@@ -14,8 +14,13 @@ const WRONG_ETAG: &str = "\"00000000000000000000000000000bad\"";
 
 /// An error as S3 words it.
 pub(super) fn error(code: u16, s3_code: &str, path: &str) -> Result<Response<Body>> {
+    refusal(code, s3_code, "A rule of the test says so.", path)
+}
+
+/// An error with the words of the server that gives it.
+pub(super) fn refusal(code: u16, s3_code: &str, message: &str, path: &str) -> Result<Response<Body>> {
     let xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{s3_code}</Code><Message>A rule of the test says so.</Message>\
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{s3_code}</Code><Message>{message}</Message>\
          <Resource>{}</Resource><RequestId>0</RequestId></Error>",
         path.replace('&', "&amp;").replace('<', "&lt;")
     );

@@ -6,6 +6,7 @@
 mod answer;
 mod body;
 mod pass;
+mod picky;
 mod record;
 mod rule;
 mod tls;

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use super::answer;
 use super::body::{self, Body, Note, Progress, Shape};
+use super::picky;
 use super::record::{Ending, State};
 use super::rule::What;
 use super::wire::{Scissors, Wire};
@@ -60,6 +61,11 @@ impl Passage {
                 let (region, path) = (*region, request.uri().path().to_owned());
                 body::swallow(request.into_body(), self.request()).await?;
                 Ok(self.in_one_piece(answer::other_region(region, &path)?))
+            }
+            Some(what) if picky::minds(what, &request, &self.state.seen()) => {
+                let (what, path) = (what.clone(), request.uri().path().to_owned());
+                body::swallow(request.into_body(), self.request()).await?;
+                Ok(self.in_one_piece(picky::refusal(&what, &path)?))
             }
             Some(What::NoConditions) => {
                 let answer = self.forward(request).await?;

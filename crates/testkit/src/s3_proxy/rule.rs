@@ -105,6 +105,12 @@ pub enum What {
     /// An answer of 412 becomes one of 200: so a server answers that does not look at the conditions of a write. (What it holds
     /// is not replaced: conditions are signed, so they cannot be taken out.)
     NoConditions,
+    /// As servers are that know no conditional writes (Backblaze B2): 501 to `If-None-Match` and `If-Match`.
+    UnknownConditions,
+    /// As a bucket with Object Lock wants it: an object that comes without `Content-MD5` and without a checksum is refused.
+    WantsChecksum,
+    /// An upload whose parts, but for the last, are not all of one size is refused when it completes, as Cloudflare's R2 does.
+    EqualParts,
     /// Both bodies are passed on at this rate.
     Slow {
         /// At least 1.

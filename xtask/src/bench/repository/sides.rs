@@ -34,6 +34,7 @@ pub(super) async fn repository(asked: &Asked) -> Result<S3Repository> {
         path_style: true,
         create_bucket: false,
         conditional_writes: true,
+        part: 0,
     };
     Ok(S3Repository::open(&settings, None).await?)
 }

@@ -142,6 +142,12 @@ impl Bucket {
         }
     }
 
+    /// Whether a rule of the bucket's lifecycle removes old versions. Who may not ask is told no.
+    pub(super) async fn forgets_versions(&self) -> bool {
+        let answer = self.ask(Method::GET, "", &[("lifecycle", "")], String::new()).await;
+        answer.is_ok_and(|answer| answer.status.is_success() && answer.body.contains("<NoncurrentVersionExpiration>"))
+    }
+
     /// Removes the directories of an object that was deleted, from `directory` up to the one below
     /// `root`, as far as they hold nothing any more. To S3 there are none; `SeaweedFS` goes on to list
     /// them for minutes. Their key with a slash at its end names them, and removes none that holds

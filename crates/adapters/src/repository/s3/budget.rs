@@ -2,23 +2,21 @@
 //! takes them one by one while it is gathered; each comes back when its bytes have arrived, and is
 //! used again: what an allocator would keep of freed memory of all sizes is not bounded.
 //!
-//! **No upload waits for ever.** Of the parts that are being gathered the one that was begun first
-//! is the *eldest*. Whoever is not the eldest gets a block only if, after it, the eldest can still
-//! grow to [`FLOOR`] blocks. Let `B` be all blocks and `others` what all gathered parts but the
-//! eldest hold. Then always `B - others >= FLOOR`:
+//! **No upload waits for ever.** Parts of one object must have one size, so a part that is not full cannot
+//! be sent to make room. Of the parts that are being gathered the one that was begun first is the *eldest*; of
+//! the others the one that holds most is the *leader*. Either can always become full, a part of [`FULL`] blocks:
 //!
-//! - a block goes to another only if `free >= 1 + (FLOOR - held by the eldest)`, and `free` is never
-//!   more than `B - others - held by the eldest`;
-//! - a block of the eldest changes nothing in `others`;
-//! - when the eldest is sent or dropped, the next one becomes the eldest and leaves `others`, which
-//!   only shrinks; a new part is the youngest and holds nothing.
+//! - the eldest gets a block whenever one is free;
+//! - the leader gets one only if, after it, the eldest can still become full;
+//! - any other only if, after it, the eldest and the leader can.
 //!
-//! What of this is not free is on its way to the server, and comes back within the limits of
-//! [`super::limits`], whatever any producer does. So the eldest always reaches `FLOOR`, which is
-//! more than the least size of a part: it can be sent. Then the next is the eldest, and so every
-//! part has its turn. All of this as long as the eldest's producer delivers or ends: nobody may
-//! write to one upload only after another of his own has taken a piece. Whoever already holds a
-//! part of a sendable size need not wait for its turn: see [`super::upload`].
+//! So `free + on their way >= what the eldest lacks + what the leader lacks` always holds: a block that is
+//! granted lessens either both sides or leaves enough on the left; a part that is sent was full, so what it
+//! puts on its way is as much as any part can lack that becomes the eldest or the leader now; and all blocks
+//! are more than two full parts. What is on its way comes back within the limits of [`super::limits`], whatever
+//! any producer does. So the eldest is sent, if its producer delivers or ends; and one producer that delivers
+//! nothing for hours keeps nobody else waiting, because the leader is sent meanwhile. Nobody may write to one
+//! upload only after another of his own has taken a piece.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,11 +32,11 @@ const LARGE_BLOCK: usize = 1 << 20;
 /// Blocks that parts may hold together, gathered or on their way: 16 MiB. The whole process is to stay below 64.
 const BLOCKS: usize = (16 << 20) / BLOCK;
 
-/// Blocks that the eldest part can always reach: 8 MiB.
-const FLOOR: usize = (8 << 20) / BLOCK;
+/// Blocks that a part has at most.
+const FULL: usize = LARGEST / BLOCK;
 
-/// The bytes of all blocks.
-pub(super) const BUDGET: usize = BLOCKS * BLOCK;
+/// The size of the largest part that the budget counts.
+pub(super) const LARGEST: usize = 5 << 20;
 
 /// The memory of all uploads.
 #[derive(Debug)]
@@ -111,12 +109,23 @@ impl Budget {
 }
 
 impl Accounts {
-    fn take(&mut self, number: u64) -> Option<Vec<u8>> {
-        let kept = match self.gathered.first_key_value() {
-            Some((eldest, held)) if *eldest != number => FLOOR.saturating_sub(*held),
-            _ => 0,
+    /// Blocks that are for the eldest and the leader, if this part is neither.
+    fn kept_from(&self, number: u64) -> usize {
+        let lacks = |held: usize| FULL.saturating_sub(held);
+        let mut others = self.gathered.iter();
+        let Some((eldest, held)) = others.next().filter(|(eldest, _)| **eldest != number) else {
+            return 0;
         };
-        if self.free < 1 + kept {
+        debug_assert!(*eldest < number, "numbers grow");
+        // Of those that hold the same the elder.
+        match others.rev().max_by_key(|(_, held)| **held) {
+            Some((leader, most)) if *leader != number => lacks(*held) + lacks(*most),
+            _ => lacks(*held),
+        }
+    }
+
+    fn take(&mut self, number: u64) -> Option<Vec<u8>> {
+        if self.free < 1 + self.kept_from(number) {
             return None;
         }
         self.free -= 1;
@@ -231,19 +240,48 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn of_two_hundred_parts_each_has_its_turn() {
-        assert!(all_arrive(200, FLOOR).await);
+        assert!(all_arrive(200, FULL).await);
         assert!(all_arrive(200, 2).await);
     }
 
     #[test]
-    fn what_the_eldest_may_still_need_is_kept_for_it() {
+    fn what_the_eldest_and_the_leader_lack_is_kept_for_them() {
         let budget = Budget::new();
-        let (eldest, other) = (budget.open(), budget.open());
+        let (eldest, leader, other) = (budget.open(), budget.open(), budget.open());
         let _first = eldest.try_take().unwrap();
-        let _others = take(&other, BLOCKS - FLOOR).unwrap();
-        assert!(other.try_take().is_none(), "the eldest cannot reach its floor");
-        let _rest = take(&eldest, FLOOR - 1).unwrap();
-        assert!(eldest.try_take().is_none(), "more than there is");
+        let _leading = take(&leader, 20).unwrap();
+        let rest = BLOCKS - 2 * FULL;
+        assert!(rest >= 20, "{rest}");
+        let others = take(&other, 19).unwrap();
+        assert_eq!(budget.accounts().kept_from(other.number), 2 * FULL - 21);
+        drop(others);
+        let _full = take(&leader, FULL - 20).unwrap();
+        let _eldest = take(&eldest, FULL - 1).unwrap();
+    }
+
+    /// The eldest's producer delivers nothing, and neither do others that hold a little.
+    #[test]
+    fn nobody_waits_for_those_who_deliver_nothing() {
+        let budget = Budget::new();
+        let idle: Vec<Account> = (0..40).map(|_| budget.open()).collect();
+        let _held: Vec<Block> = idle.iter().map(|account| account.try_take().unwrap()).collect();
+        let busy = budget.open();
+        let full = take(&busy, FULL);
+        assert!(full.is_some(), "{:?}", budget.accounts());
+        drop((busy, full));
+        // Two at once: one after the other.
+        let (first, second) = (budget.open(), budget.open());
+        let mut parts = [Vec::new(), Vec::new()];
+        while let Some(block) = second.try_take() {
+            parts[1].push(block);
+            parts[0].extend(first.try_take());
+        }
+        let more = take(&first, FULL - parts[0].len()).or_else(|| take(&second, FULL - parts[1].len()));
+        assert!(
+            more.is_some(),
+            "neither can be sent: {:?}",
+            parts.map(|part| part.len())
+        );
     }
 
     #[test]
@@ -268,9 +306,9 @@ mod tests {
     async fn a_part_whose_upload_was_dropped_while_it_waited_takes_nothing() {
         let budget = Budget::new();
         let (eldest, other) = (budget.open(), budget.open());
-        let _held = take(&other, BLOCKS - FLOOR).unwrap();
+        let _held = take(&other, BLOCKS - FULL).unwrap();
         let waits = tokio::time::timeout(Duration::from_secs(1), other.take()).await;
         assert!(waits.is_err());
-        assert!(take(&eldest, FLOOR).is_some());
+        assert!(take(&eldest, FULL).is_some());
     }
 }

@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes};
 use object_store::PutPayload;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::budget::{Account, BUDGET, Block};
+use super::budget::{Account, Block, LARGEST};
 
 /// Parts that an object may have at most.
 const MOST: usize = 10_000;
@@ -13,24 +13,24 @@ const MOST: usize = 10_000;
 /// The least size of a part that is not the last (Amazon's manual, "Multipart upload limits").
 pub(super) const LEAST: usize = 5 << 20;
 
-/// The full size of a part by its number, counted from 0; none after the last. It grows, so that an
-/// object can have more than 1 TiB, even if each part but the largest was sent at [`LEAST`].
+/// The full size of a part by its number, counted from 0; none after the last. All are of the size that was set,
+/// which Cloudflare's R2 asks for, as long as an object's size leaves a choice: from the 5,000th part on they grow,
+/// so that an object whose size nobody knew can have more than 1 TiB.
 ///
-/// From about 47 GiB of an object on, a part is larger than the budget. Such a part is not counted
-/// there; only one at a time is gathered or on its way in the whole process, and costs 32 MiB, from 109 GiB on 256 MiB.
-pub(super) fn full_size(number: usize) -> Option<usize> {
+/// A part that is larger than the budget allows is not counted there; only one at a time is gathered or on its way
+/// in the whole process. It costs 32 MiB from 24 GiB of an object on, from 55 GiB on 256 MiB.
+pub(super) fn full_size(number: usize, set: usize) -> Option<usize> {
     match number {
-        ..2_000 => Some(8 << 20),
-        2_000..4_000 => Some(16 << 20),
-        4_000..6_000 => Some(32 << 20),
-        6_000..MOST => Some(256 << 20),
+        ..5_000 => Some(set),
+        5_000..6_000 => Some(set.max(32 << 20)),
+        6_000..MOST => Some(set.max(256 << 20)),
         MOST.. => None,
     }
 }
 
 /// Whether a part of this size stands outside of the budget.
 pub(super) fn is_oversize(size: usize) -> bool {
-    size > BUDGET
+    size > LARGEST
 }
 
 /// By what right a part takes memory.
@@ -59,10 +59,6 @@ impl Part {
             size: 0,
             full,
         }
-    }
-
-    pub(super) fn size(&self) -> usize {
-        self.size
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -121,31 +117,26 @@ impl Part {
 mod tests {
     use super::*;
 
-    const TIB: u64 = 1 << 40;
     const GIB: u64 = 1 << 30;
 
-    fn sizes() -> impl Iterator<Item = usize> {
-        (0..).map_while(full_size)
+    fn bytes(numbers: std::ops::Range<usize>, set: usize) -> u64 {
+        let sizes = numbers.map_while(|number| full_size(number, set));
+        sizes.map(|size| size as u64).sum()
     }
 
     #[test]
     fn the_parts_of_an_object_hold_more_than_a_tebibyte() {
-        assert_eq!(sizes().count(), 10_000);
-        assert!(sizes().map(|size| size as u64).sum::<u64>() > TIB);
+        assert_eq!((0..).map_while(|number| full_size(number, LEAST)).count(), MOST);
+        assert!(bytes(0..MOST, LEAST) > 1024 * GIB);
     }
 
     #[test]
-    fn they_do_so_if_every_part_within_the_budget_was_sent_early() {
-        let least = sizes().map(|size| if is_oversize(size) { size } else { LEAST });
-        assert!(least.map(|size| size as u64).sum::<u64>() > TIB);
-    }
-
-    #[test]
-    fn parts_outside_of_the_budget_begin_at_46_gib() {
-        let within: u64 = sizes()
-            .take_while(|size| !is_oversize(*size))
-            .map(|size| size as u64)
-            .sum();
-        assert_eq!(within / GIB, 46);
+    fn they_are_equal_as_long_as_the_documents_say() {
+        for set in [LEAST, 16 << 20] {
+            assert!((0..5_000).all(|number| full_size(number, set) == Some(set)));
+        }
+        assert_eq!(bytes(0..5_000, LEAST) / GIB, 24);
+        assert_eq!(bytes(0..6_000, LEAST) / GIB, 55);
+        assert!(!is_oversize(LEAST) && is_oversize(LEAST + 1));
     }
 }

@@ -30,6 +30,8 @@ pub struct S3Settings {
     pub create_bucket: bool,
     /// The server honours `If-None-Match` and `If-Match`. Without them two writers are not kept apart.
     pub conditional_writes: bool,
+    /// Bytes of a part of an upload; less than a server takes counts as the least.
+    pub part: usize,
 }
 
 impl S3Settings {

@@ -111,6 +111,11 @@ impl Trouble {
         matches!(self, Self::Refused { status: 409 | 412, .. })
     }
 
+    /// Whether the server does not know what the request asks of it.
+    pub(super) fn is_unknown_to_it(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == NOT_IMPLEMENTED)
+    }
+
     /// Whether asking again may help.
     pub(super) fn is_passing(&self) -> bool {
         match self {
@@ -147,6 +152,9 @@ const FULL: [&str; 4] = [
     "XMinioAdminBucketQuotaExceeded",
 ];
 
+/// The server does not know what was asked for.
+pub(super) const NOT_IMPLEMENTED: &str = "NotImplemented";
+
 /// The clocks are too far apart for a signature to hold.
 const SKEWED: &str = "RequestTimeTooSkewed";
 
@@ -162,7 +170,10 @@ impl std::fmt::Display for Trouble {
                 if code == SKEWED {
                     f.write_str("; the clocks of this host and of the server differ: set them")?;
                 }
-                write!(f, " ({status})")
+                match code.as_str() {
+                    NOT_IMPLEMENTED => f.write_str(" (501)"),
+                    _ => write!(f, " ({status})"),
+                }
             }
         }
     }

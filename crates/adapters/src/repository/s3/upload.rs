@@ -2,9 +2,10 @@
 //! on their way while the next is gathered. An object that fits into its first part is written in
 //! one request.
 //!
-//! Memory is granted by [`super::budget`]. Where none is to be had at once, an upload with parts on
-//! their way waits for memory or for one of them; one without sends what it has, if that is enough
-//! for a part; only one that holds less waits for its turn. The end of an upload needs no memory.
+//! All parts but the last have one size: R2 refuses others, and not before the upload completes.
+//!
+//! Memory is granted by [`super::budget`]. Where none is to be had at once, an upload waits for memory, or for one
+//! of its parts that are on their way. The end of an upload needs no memory.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -60,7 +61,7 @@ impl S3Upload {
     }
 
     async fn begin_part(&mut self) -> Result<(), RepositoryError> {
-        let Some(full) = part::full_size(self.sent) else {
+        let Some(full) = part::full_size(self.sent, self.repository.part()) else {
             return Err(self.failed(Trouble::Other("it is larger than an object can be".into())));
         };
         let budget = self.repository.budget();
@@ -97,15 +98,9 @@ impl S3Upload {
             if part.room() > 0 || part.try_grow() {
                 return Ok(());
             }
-            if !self.parts.is_empty() {
-                tokio::select! {
-                    () = part.grow() => {}
-                    Some(arrived) = self.parts.join_next() => self.check(arrived)?,
-                }
-            } else if part.size() >= part::LEAST {
-                self.send().await?;
-            } else {
-                part.grow().await;
+            tokio::select! {
+                () = part.grow() => {}
+                Some(arrived) = self.parts.join_next() => self.check(arrived)?,
             }
         }
     }

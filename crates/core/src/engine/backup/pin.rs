@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 
 use super::Backup;
+use crate::backups::{Canary, When};
 use crate::engine::deadline::{asked, bounded};
 use crate::engine::errors::RunFailure;
 use crate::engine::limits::{CALL_ENDS, LETS_IN, PIN, STANDSTILL};
@@ -48,7 +49,7 @@ impl Backup<'_> {
         let site = self.site;
         let canary = run
             .cancel
-            .run_until_cancelled(site.backups.canary(run.report.run().as_str()));
+            .run_until_cancelled(site.backups.canary(run.report.run(), When::Inside, Canary::Small));
         let canary = canary.await.ok_or(RunFailure::Interrupted)?;
         canary.map_err(|cause| RunFailure::Repository {
             place: site.backups.place(),

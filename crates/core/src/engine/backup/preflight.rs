@@ -2,7 +2,7 @@
 
 use futures::future::{join, join_all};
 
-use crate::backups::Lease;
+use crate::backups::{Canary, Lease, When};
 use crate::engine::deadline::asked;
 use crate::engine::errors::{Error, PreflightError, Refusals};
 use crate::engine::plan::Plan;
@@ -116,7 +116,9 @@ pub(super) async fn check(
     }
     let lease = site.open_for_writing(run, &plan.platform).await?;
     let fits = async {
-        let canary = site.backups.canary(run.report.run().as_str()).await;
+        let stays = lease.cannot_delete().is_some() || site.backups.keeps().await.is_some();
+        let tried = if stays { Canary::Small } else { Canary::Large };
+        let canary = site.backups.canary(run.report.run(), When::Before, tried).await;
         canary.map_err(|cause| site.unfit(cause))?;
         let last = site.backups.newest().await.map_err(|cause| site.unfit(cause))?;
         room::must_suffice(site, run, last.as_ref().map(Manifest::size), live).await?;
