@@ -17,6 +17,7 @@ pub mod names;
 pub mod operations;
 pub mod ports;
 pub mod retention;
+pub mod selection;
 pub mod sink;
 pub mod stores;
 pub mod workload;

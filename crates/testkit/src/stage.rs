@@ -12,12 +12,13 @@ use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::prune::Pruned;
 use stillpoint_core::engine::restore::discard::Discarded;
 use stillpoint_core::engine::restore::undo::Undone;
-use stillpoint_core::engine::restore::{Rehearsed, Restored, Selection};
+use stillpoint_core::engine::restore::{Rehearsed, Restored};
 use stillpoint_core::engine::start::Degraded;
 use stillpoint_core::manifest::{Manifest, Mode};
 use stillpoint_core::names::{BackupId, Project};
 use stillpoint_core::operations::{BackupList, Operations, Restore, RunRequest, Scope, Terms};
 use stillpoint_core::ports::Clock;
+use stillpoint_core::selection::Selection;
 use stillpoint_core::workload::State;
 
 use crate::fakes::World;

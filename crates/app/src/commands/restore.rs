@@ -5,11 +5,12 @@ use std::io::{BufRead, IsTerminal, Write};
 use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::engine::restore::discard::Discarded;
 use stillpoint_core::engine::restore::undo::Undone;
-use stillpoint_core::engine::restore::{HeldLogin, Rehearsed, Restored, Selection};
+use stillpoint_core::engine::restore::{HeldLogin, Origin, Rehearsed, Restored};
 use stillpoint_core::engine::start::Degraded;
 use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{BackupId, Project, StoreName};
 use stillpoint_core::operations::{Operations, Restore, RunRequest, Terms};
+use stillpoint_core::selection::Selection;
 
 use super::{look_at_stores, order, table};
 use crate::config::Config;
@@ -100,6 +101,14 @@ struct Asked {
     #[arg(long, value_name = "ID")]
     confirm: Option<BackupId>,
 
+    /// Restore a backup of this other platform into the one at hand; its repository stays its own
+    #[arg(long, value_name = "PROJECT", value_parser = |name: &str| Ok::<_, std::convert::Infallible>(Project::new(name)))]
+    from: Option<Project>,
+
+    /// The backup's store OLD is called NEW here; may be given more than once
+    #[arg(long, value_name = "OLD=NEW", value_parser = renamed)]
+    map: Vec<(StoreName, StoreName)>,
+
     /// Restore this store alone; may be given more than once. The others are stopped with the rest and keep
     /// their data
     #[arg(long, value_name = "STORE", value_parser = |name: &str| Ok::<_, std::convert::Infallible>(StoreName::new(name)))]
@@ -118,12 +127,22 @@ struct Asked {
     terms: Told,
 }
 
+/// `OLD=NEW`.
+fn renamed(text: &str) -> Result<(StoreName, StoreName), String> {
+    match text.split_once('=') {
+        Some((old, new)) if !old.is_empty() && !new.is_empty() => Ok((StoreName::new(old), StoreName::new(new))),
+        _ => Err("it is not of the form OLD=NEW: the store's name in the backup, and the one here".to_owned()),
+    }
+}
+
 impl Asked {
     fn what(&self, backup: BackupId) -> Restore {
         Restore {
             backup,
             terms: self.terms.into(),
             selection: Selection {
+                from: self.from.clone(),
+                map: self.map.iter().cloned().collect(),
                 stores: self.store.clone(),
                 accept_partial: self.accept_partial,
             },
@@ -142,8 +161,8 @@ pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
         (Some(After::DiscardOld(confirmed)), _) => discard_old(config, confirmed, &operations).await,
         (None, Some(backup)) if args.asked.dry_run => rehearse(config, args.asked.what(backup), &operations).await,
         (None, Some(backup)) => {
-            confirm(backup, &args.asked)?;
             let what = args.asked.what(backup);
+            confirm(config, &what, args.asked.confirm, &operations).await?;
             replacing(config, async |order| operations.restore(what, order).await, summary).await
         }
         (None, None) => Err(Failure::usage(
@@ -280,9 +299,10 @@ async fn rehearse(config: &Config, what: Restore, operations: &impl Operations) 
 
 fn plan(rehearsed: &Rehearsed) {
     print::line(&format!(
-        "Backup {} ({}) can be restored here. It would replace:",
+        "Backup {} ({}){} can be restored here. It would replace:",
         rehearsed.backup,
-        words::local(rehearsed.backup.timestamp())
+        words::local(rehearsed.backup.timestamp()),
+        of_another(&rehearsed.origin, &rehearsed.platform)
     ));
     let mut stores = table(&["STORE", "KIND", "VERSION", "ARTIFACTS", "SIZE"]);
     for store in &rehearsed.stores {
@@ -295,6 +315,9 @@ fn plan(rehearsed: &Rehearsed) {
         ]);
     }
     print::line(&stores.to_string());
+    for line in renamings(&rehearsed.origin) {
+        print::line(&line);
+    }
     for store in &rehearsed.stores {
         if let Some(passwords) = &store.passwords {
             print::line(&format!("{}: {passwords}.", store.store));
@@ -335,19 +358,36 @@ fn logins(held: &[HeldLogin]) {
 }
 
 /// The data of the platform is about to be replaced: the operator says which backup, twice.
-fn confirm(backup: BackupId, asked: &Asked) -> Result<(), Failure> {
-    let again = match asked.confirm {
+async fn confirm(
+    config: &Config,
+    what: &Restore,
+    confirmed: Option<BackupId>,
+    operations: &impl Operations,
+) -> Result<(), Failure> {
+    let backup = what.backup;
+    let again = match confirmed {
         Some(confirm) => confirm.to_string(),
         None => ask(
-            &format!(
-                "This stops the platform and replaces its data with backup {backup} ({}).\nType the backup's id to go on: ",
-                words::local(backup.timestamp()),
-            ),
+            &question(config, what, operations).await?,
             "a restore replaces the platform's data and was not confirmed",
             &backup.to_string(),
         )?,
     };
     same(&again, &backup.to_string(), "type the same id twice")
+}
+
+async fn question(config: &Config, what: &Restore, operations: &impl Operations) -> Result<String, Failure> {
+    let platform = operations.plan(config.project().as_ref()).await?.platform;
+    let origin = Origin::of(&what.selection, &platform);
+    let mut question = format!(
+        "This stops platform {platform} and replaces its data with backup {} ({}){}.\n",
+        what.backup,
+        words::local(what.backup.timestamp()),
+        of_another(&origin, &platform),
+    );
+    question.extend(renamings(&origin).map(|line| line + "\n"));
+    question.push_str("Type the backup's id to go on: ");
+    Ok(question)
 }
 
 fn same(again: &str, wanted: &str, hint: &str) -> Result<(), Failure> {
@@ -372,11 +412,28 @@ fn ask(question: &str, unconfirmed: &str, wanted: &str) -> Result<String, Failur
     Ok(answer)
 }
 
+/// Data of another platform is never restored silently.
+fn of_another(origin: &Origin, platform: &Project) -> String {
+    let from = origin.from.as_ref();
+    from.map_or_else(String::new, |from| {
+        format!(" of platform {from}, into platform {platform},")
+    })
+}
+
+fn renamings(origin: &Origin) -> impl Iterator<Item = String> {
+    let renamed = origin.renamed.iter();
+    renamed.map(|(old, new)| format!("Store {old} of the backup → {new}."))
+}
+
 fn summary(restored: &Restored) {
     print::line(&format!(
-        "Backup {} is restored; every store holds what was backed up.",
-        restored.backup
+        "Backup {}{} is restored; every store holds what was backed up.",
+        restored.backup,
+        of_another(&restored.origin, &restored.platform)
     ));
+    for line in renamings(&restored.origin) {
+        print::line(&line);
+    }
     if restored.old_data_kept {
         print::line(
             "What it replaced is kept: `stillpoint restore undo` brings it back, `stillpoint restore discard-old` frees it.",

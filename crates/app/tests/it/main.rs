@@ -10,6 +10,7 @@ mod cron;
 mod damage;
 mod ddl;
 mod diagnostics;
+mod elsewhere;
 mod errors;
 mod faults;
 mod gone;

@@ -10,6 +10,7 @@ use crate::names::{BackupId, Project};
 use crate::ports::Guard;
 use crate::ports::journal::Phase;
 use crate::ports::power::{Claim, Intent};
+use crate::selection::Selection;
 
 /// A platform that no other process of this host touches until this is dropped.
 pub struct PlatformLock {
@@ -96,6 +97,8 @@ impl Site {
             workloads: plan.recorded(),
             no_way_back: false,
             passwords: Passwords::default(),
+            selection: Selection::default(),
+            guest_of: None,
         }
     }
 

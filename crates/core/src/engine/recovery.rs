@@ -87,7 +87,7 @@ async fn reap_store(
 /// Only where the run has written: another platform's repository is none of its business. Returns what is left.
 async fn sweep(backups: &Backups, intent: &Intent) -> Vec<String> {
     match backups.owner().await {
-        Ok(Some(owner)) if owner != intent.platform => {
+        Ok(Some(owner)) if !intent.may_write_into(&owner) => {
             let place = backups.place();
             return vec![format!(
                 "{place} is the repository of platform {owner}; what is left in that of {} is removed by the next run \

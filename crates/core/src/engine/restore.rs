@@ -9,16 +9,18 @@ pub mod discard;
 mod examine;
 mod kept;
 mod logins;
+mod pairing;
 mod pairs;
 mod rehearse;
 mod safety;
-mod selection;
 mod task;
 pub mod undo;
 
 pub use logins::HeldLogin;
+pub use pairing::renamed;
 pub use rehearse::{Rehearsed, Replaced, rehearse};
-pub use selection::Selection;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use tokio::sync::Mutex;
@@ -34,9 +36,10 @@ use crate::engine::errors::{Error, RunFailure};
 use crate::events::Step;
 use crate::logins::Passwords;
 use crate::manifest::Manifest;
-use crate::names::{BackupId, StoreName};
+use crate::names::{BackupId, Project, StoreName};
 use crate::ports::journal::{Loaded, Phase};
 use crate::ports::power::Intent;
+use crate::selection::Selection;
 use crate::stores::{Cx, Footing, Store, together};
 
 use change::Change;
@@ -50,12 +53,40 @@ use task::{Task, compare_all};
 pub struct Restored {
     /// The backup.
     pub backup: BackupId,
+    /// The platform whose data was replaced.
+    pub platform: Project,
+    /// Where the data comes from, where that is not the same platform and stores of the same names.
+    #[serde(flatten)]
+    pub origin: Origin,
     /// When the platform stood still.
     pub standstill: crate::manifest::Standstill,
     /// What did not come back as it was, or holds a login that its store refuses now. The data is good all the same.
     pub degraded: Vec<Degraded>,
     /// The data that was replaced is still there, and can be brought back.
     pub old_data_kept: bool,
+}
+
+/// Where restored data comes from, where that is not the same platform and stores of the same names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    /// The other platform that the backup is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Project>,
+    /// The stores that the backup calls otherwise: its name, and the one here.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub renamed: BTreeMap<StoreName, StoreName>,
+}
+
+impl Origin {
+    /// What the selection says to this platform.
+    pub fn of(selection: &Selection, platform: &Project) -> Self {
+        let from = selection.from.clone().filter(|from| from != platform);
+        let renamed = selection.map.iter().filter(|(old, new)| old != new);
+        Self {
+            from,
+            renamed: renamed.map(|(old, new)| (old.clone(), new.clone())).collect(),
+        }
+    }
 }
 
 /// What is to be restored.
@@ -130,6 +161,8 @@ pub async fn restore(
     match replace(&change, wanted, tasks, &copied, &logins).await {
         Ok((ended, locked_out)) => Ok(Restored {
             backup: manifest.id,
+            platform: plan.platform.clone(),
+            origin: Origin::of(selection, &plan.platform),
             standstill: ended.window,
             degraded: [change.close(ended, true).await, locked_out].concat(),
             old_data_kept: !no_way_back,
@@ -172,6 +205,7 @@ async fn note(
         let loaded = Loaded {
             backup: wanted.manifest.id,
             stores: wanted.loaded.clone(),
+            selection: wanted.selection.clone(),
         };
         site.machine.journal.loaded(&intent.run, &loaded).await?;
         return Ok(intent.clone());
@@ -179,6 +213,8 @@ async fn note(
     let mut intent = site.intent(held, run, plan, wanted.manifest.id);
     intent.no_way_back = wanted.no_way_back;
     intent.passwords = wanted.passwords;
+    intent.selection = wanted.selection.clone();
+    intent.guest_of = wanted.selection.from.clone().filter(|from| *from != intent.platform);
     site.machine.journal.plan(&intent).await?;
     Ok(intent)
 }
@@ -229,7 +265,7 @@ async fn load_all(
     let is_there = |task: &&mut Task<'_>| wanted.loaded.contains(task.store.name());
     let (there, missing): (Vec<_>, Vec<_>) = tasks.iter_mut().partition(is_there);
     let loads = together(&cx, missing.len(), missing, |task, cx| {
-        load(change, task, cx, standstill, &loaded)
+        load(change, wanted, task, cx, standstill, &loaded)
     });
     let all = async {
         for task in there {
@@ -247,6 +283,7 @@ async fn load_all(
 /// Loads one store and notes it. What could not be noted is loaded again by the next attempt.
 async fn load(
     change: &Change<'_>,
+    wanted: &RestoreRequest<'_>,
     task: &mut Task<'_>,
     cx: Cx,
     standstill: &Standstill,
@@ -258,6 +295,7 @@ async fn load(
     let noted = Loaded {
         backup: change.backup,
         stores: loaded.clone(),
+        selection: wanted.selection.clone(),
     };
     if let Err(error) = change.site.machine.journal.loaded(&change.intent.run, &noted).await {
         cx.report.warn(error.to_string());

@@ -16,6 +16,7 @@ use crate::engine::errors::{Error, PreflightError};
 use crate::events::{Reporter, Step};
 use crate::manifest::{Manifest, Mode, StoreRecord};
 use crate::names::{BackupId, Project, RunId};
+use crate::ports::power::Intent;
 use crate::ports::{EngineError, RepositoryError};
 use crate::retention::{CLOCK_TOLERANCE, Policy};
 use crate::stores::{Cx, Kind, StoreError};
@@ -182,12 +183,21 @@ impl Site {
 
     /// Enters the repository to write: it must be this platform's, and nobody else may be writing.
     pub async fn open_for_writing(&self, run: &Run, platform: &Project) -> Result<Lease, Refused> {
-        self.open_for_writing_as(run, run.report.run(), platform).await
+        self.must_be_ours(platform).await?;
+        self.take_lease(run, run.report.run(), platform).await
     }
 
-    /// The same, in the name of `owner`: whoever finds what that run has left behind frees it.
-    pub async fn open_for_writing_as(&self, run: &Run, owner: &RunId, platform: &Project) -> Result<Lease, Refused> {
-        self.must_be_ours(platform).await?;
+    /// The same in the name of a run that is gone on with: whoever finds what that run has left behind frees it. A guest
+    /// leaves the repository to its owner.
+    pub async fn open_for_copies(&self, run: &Run, intent: &Intent) -> Result<Lease, Refused> {
+        match &intent.guest_of {
+            None => self.must_be_ours(&intent.platform).await?,
+            Some(_) => self.must_take_guest(intent).await?,
+        }
+        self.take_lease(run, &intent.run, &intent.platform).await
+    }
+
+    async fn take_lease(&self, run: &Run, owner: &RunId, platform: &Project) -> Result<Lease, Refused> {
         match self.lease(run, owner, platform).await {
             Ok(lease) => Ok(lease),
             // It may have been made all the same, if the answer got lost.
@@ -210,6 +220,17 @@ impl Site {
             return Err(PreflightError::ForeignRepository { place, owner }.into());
         }
         self.clocks_agree().await
+    }
+
+    async fn must_take_guest(&self, intent: &Intent) -> Result<(), Error> {
+        let owner = self.backups.owner().await.map_err(|cause| self.unfit(cause))?;
+        match owner.filter(|owner| !intent.may_write_into(owner)) {
+            Some(owner) => {
+                let place = self.backups.place();
+                Err(PreflightError::ForeignRepository { place, owner }.into())
+            }
+            None => self.clocks_agree().await,
+        }
     }
 
     /// An error of the repository before anything was begun.

@@ -7,13 +7,14 @@ use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::restore::discard::{self, Discarded};
 use crate::engine::restore::undo::{self, Undone};
-use crate::engine::restore::{self, Rehearsed, RestoreRequest, Restored, Selection};
+use crate::engine::restore::{self, Rehearsed, RestoreRequest, Restored};
 use crate::engine::site::{Run, Site};
 use crate::logins::Passwords;
 use crate::manifest::Manifest;
 use crate::names::{BackupId, Project, StoreName};
 use crate::ports::journal::Loaded;
 use crate::ports::power::Intent;
+use crate::selection::Selection;
 
 /// What is to be restored.
 #[derive(Clone, Debug)]
@@ -109,7 +110,11 @@ pub(super) async fn resume(site: &Site, run: &Run, wanted: Option<&Project>, ter
         None => return Err(Error::NothingUnfinished(taken.platform.name)),
     };
     let passwords = terms.passwords(Some(intent))?;
-    let Loaded { backup, stores } = loaded(site, run, intent).await;
+    let Loaded {
+        backup,
+        stores,
+        selection,
+    } = loaded(site, run, intent).await;
     let begun = intent.workloads.iter().filter(|entry| entry.worked_on);
     let begun: Vec<StoreName> = begun
         .filter_map(|entry| taken.platform.stores.get(&entry.address))
@@ -121,6 +126,7 @@ pub(super) async fn resume(site: &Site, run: &Run, wanted: Option<&Project>, ter
             stores: begun,
             // It was accepted when it was begun.
             accept_partial: true,
+            ..selection
         },
         terms,
     };
@@ -140,6 +146,7 @@ async fn loaded(site: &Site, run: &Run, intent: &Intent) -> Loaded {
     let nothing = Loaded {
         backup: intent.backup,
         stores: Vec::new(),
+        selection: intent.selection.clone(),
     };
     match site.machine.journal.open_runs(&intent.platform).await {
         Ok(open) => {
@@ -234,8 +241,14 @@ pub(super) async fn rehearse(
     restore::rehearse(site, run, platform, &manifest, selection, passwords, unfinished).await
 }
 
-/// The manifest of a complete backup, or, where that is accepted, what a failed run said it had left.
+/// The manifest of a complete backup, or, where that is accepted, what a failed run said it had left. Its stores are
+/// called as they are here.
 async fn read(site: &Site, run: &Run, what: &Restore) -> Result<Manifest, Error> {
+    let manifest = read_as_written(site, run, what).await?;
+    restore::renamed(manifest, &what.selection.map).map_err(Error::RestoreRefused)
+}
+
+async fn read_as_written(site: &Site, run: &Run, what: &Restore) -> Result<Manifest, Error> {
     match site.backups.complete(what.backup).await {
         Err(ReadError::Incomplete(id, true)) if what.selection.accept_partial => {
             let partial = site.backups.partial(id).await.map_err(refused)?;

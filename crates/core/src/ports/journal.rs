@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::power::{Intent, RecordedWorkload};
 use crate::names::{Address, BackupId, Project, RunId, StoreName};
+use crate::selection::Selection;
 
 /// How far a run came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,6 +46,9 @@ pub struct Loaded {
     pub backup: BackupId,
     /// Stores that hold all of it.
     pub stores: Vec<StoreName>,
+    /// What of that backup, and into what.
+    #[serde(default, skip_serializing_if = "Selection::is_default")]
+    pub selection: Selection,
 }
 
 /// Something that ran before a run, and that the run did not bring back.

@@ -12,6 +12,7 @@ use super::EngineError;
 pub use super::job::Job;
 use crate::logins::Passwords;
 use crate::names::{Address, BackupId, Project, RunId, WorkloadId};
+use crate::selection::Selection;
 use crate::workload::{RestartPolicy, State};
 
 /// How a stop ended.
@@ -89,12 +90,23 @@ pub struct Intent {
     /// What a restore does about passwords: whoever goes on with it does the same.
     #[serde(default, skip_serializing_if = "Passwords::is_default")]
     pub passwords: Passwords,
+    /// What of the backup a restore was told to restore, and into what.
+    #[serde(default, skip_serializing_if = "Selection::is_default")]
+    pub selection: Selection,
+    /// The platform whose repository it is that the run writes its copies into, where it is not the platform's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest_of: Option<Project>,
 }
 
 impl Intent {
     /// What the run is, in words.
     pub fn described(&self) -> String {
         (self.job.declaration().described)(self.backup)
+    }
+
+    /// Whether a repository of this owner is one that the run may have written into.
+    pub fn may_write_into(&self, owner: &Project) -> bool {
+        *owner == self.platform || self.guest_of.as_ref() == Some(owner)
     }
 }
 

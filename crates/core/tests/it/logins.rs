@@ -2,9 +2,10 @@
 //! name, and keeps nothing down.
 
 use stillpoint_core::engine::errors::Exit;
-use stillpoint_core::engine::restore::{Restored, Selection};
+use stillpoint_core::engine::restore::Restored;
 use stillpoint_core::events::{EventKind, Step};
 use stillpoint_core::names::BackupId;
+use stillpoint_core::selection::Selection;
 use stillpoint_core::workload::State;
 use stillpoint_testkit::fakes::Container;
 use stillpoint_testkit::sample::{self, PLATFORM};
@@ -187,7 +188,7 @@ async fn the_stores_that_keep_their_data_are_not_asked() -> anyhow::Result<()> {
     world.locks_out("db", USER, true);
     let selection = Selection {
         stores: vec![stillpoint_core::names::StoreName::new("queue")],
-        accept_partial: false,
+        ..Selection::default()
     };
     let told = world.restore_of(id, selection).await;
     assert_eq!((told.exit(), about_logins(&told)), (Exit::Ok, Vec::new()));

@@ -2,6 +2,7 @@
 
 mod backup;
 mod damage;
+mod elsewhere;
 mod every_call;
 mod history;
 mod lease;

@@ -1,11 +1,12 @@
 //! What a restore does about passwords: the choice reaches every store, and whoever goes on with it keeps to it.
 
 use stillpoint_core::engine::errors::{Error, Exit};
-use stillpoint_core::engine::restore::{Restored, Selection};
+use stillpoint_core::engine::restore::Restored;
 use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::Terms;
 use stillpoint_core::ports::power::Intent;
+use stillpoint_core::selection::Selection;
 use stillpoint_testkit::stage::Told;
 use stillpoint_testkit::{Method, World, sample};
 

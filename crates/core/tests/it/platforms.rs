@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use stillpoint_core::engine::errors::Exit;
-use stillpoint_core::engine::restore::Selection;
 use stillpoint_core::events::EventKind;
 use stillpoint_core::findings::{Finding, Severity};
 use stillpoint_core::names::WorkloadId;
 use stillpoint_core::operations::Operations;
 use stillpoint_core::ports::{Clock, Neighbour};
+use stillpoint_core::selection::Selection;
 use stillpoint_core::workload::State;
 use stillpoint_testkit::fakes::{Container, Restart};
 use stillpoint_testkit::{Method, World};

@@ -9,6 +9,7 @@ use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{BackupId, Project, RunId};
 use stillpoint_core::ports::Clock;
 use stillpoint_core::ports::power::{Intent, Job};
+use stillpoint_core::selection::Selection;
 use stillpoint_core::workload::State;
 use stillpoint_testkit::fakes::Container;
 use stillpoint_testkit::sample::{self, MANAGED, PLATFORM, RESTORED};
@@ -185,6 +186,8 @@ async fn a_claim_from_another_host_is_respected() {
         workloads: Vec::new(),
         no_way_back: false,
         passwords: Passwords::default(),
+        selection: Selection::default(),
+        guest_of: None,
     };
     world.take_claim(&intent);
     let before = world.picture();
@@ -217,6 +220,8 @@ async fn another_one_s_claim_made_at_the_same_moment_wins() {
             workloads: Vec::new(),
             no_way_back: false,
             passwords: Passwords::default(),
+            selection: Selection::default(),
+            guest_of: None,
         };
         seen.take_claim(&other);
     });

@@ -1,9 +1,10 @@
 //! Restoring less than everything, and looking before restoring, one behaviour a test.
 
 use stillpoint_core::engine::errors::Exit;
-use stillpoint_core::engine::restore::{Restored, Selection};
+use stillpoint_core::engine::restore::Restored;
 use stillpoint_core::events::EventKind;
 use stillpoint_core::names::{BackupId, StoreName};
+use stillpoint_core::selection::Selection;
 use stillpoint_testkit::fakes::Container;
 use stillpoint_testkit::sample::{self, PLATFORM};
 use stillpoint_testkit::stage::Told;
@@ -40,14 +41,14 @@ fn change(world: &World) {
 fn only(store: &str) -> Selection {
     Selection {
         stores: vec![StoreName::new(store)],
-        accept_partial: false,
+        ..Selection::default()
     }
 }
 
 fn partial() -> Selection {
     Selection {
-        stores: Vec::new(),
         accept_partial: true,
+        ..Selection::default()
     }
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{Address, BackupId, Project, RunId, WorkloadId};
 use stillpoint_core::ports::power::{Claim, Intent, Job, RecordedWorkload};
+use stillpoint_core::selection::Selection;
 use stillpoint_core::workload::{RestartPolicy, State};
 
 use super::power::Powers;
@@ -40,6 +41,8 @@ pub fn intent(platform: &Project, run: &str) -> Intent {
     Intent {
         no_way_back: false,
         passwords: Passwords::default(),
+        selection: Selection::default(),
+        guest_of: Some(Project::new("elsewhere")),
         platform: platform.clone(),
         run: RunId::new(run),
         job: Job::BackupJob,

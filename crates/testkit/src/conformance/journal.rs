@@ -8,6 +8,7 @@ use stillpoint_core::names::{Project, RunId, StoreName};
 use stillpoint_core::ports::Journal;
 use stillpoint_core::ports::journal::{Loaded, Missing, OpenRun, Phase};
 use stillpoint_core::ports::power::{Intent, Job};
+use stillpoint_core::selection::Selection;
 
 use super::claim::intent;
 
@@ -88,6 +89,11 @@ pub async fn what_was_loaded_is_replaced_and_read_by_everybody(subject: &Subject
         let loaded = Loaded {
             backup: noted.backup,
             stores: stores.into_iter().map(StoreName::new).collect(),
+            selection: Selection {
+                from: Some(Project::new("elsewhere")),
+                map: [(StoreName::new("old"), StoreName::new("new"))].into(),
+                ..Selection::default()
+            },
         };
         subject.journal.loaded(&noted.run, &loaded).await?;
         let open = subject.another.open_runs(&acme()).await?;
@@ -96,6 +102,7 @@ pub async fn what_was_loaded_is_replaced_and_read_by_everybody(subject: &Subject
     let unknown = Loaded {
         backup: noted.backup,
         stores: Vec::new(),
+        selection: Selection::default(),
     };
     subject.journal.loaded(&RunId::new("unknown"), &unknown).await?;
     ensure!(subject.another.open_runs(&acme()).await?.len() == 1);
@@ -159,6 +166,7 @@ pub async fn a_run_that_has_become_another_job_is_noted_as_that_job(subject: &Su
         let loaded = Loaded {
             backup: restore.backup,
             stores: Vec::new(),
+            selection: Selection::default(),
         };
         subject.journal.loaded(&restore.run, &loaded).await?;
         subject.journal.advance(&restore.run, phase).await?;

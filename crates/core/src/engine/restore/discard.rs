@@ -36,7 +36,8 @@ pub async fn discard(site: &Site, run: &Run, held: &PlatformLock, platform: &Pla
     }
     let plan = Plan::new(platform, Job::DiscardJob);
     let claim = async {
-        let intent = site.intend(held, run, &plan, BackupId::at(run.began)).await?;
+        let has_copies = !kept.copies.is_empty();
+        let intent = safety::intend(site, held, run, &plan, BackupId::at(run.began), has_copies).await?;
         site.claim(run, &intent).await?;
         Ok::<_, Error>(intent)
     };

@@ -7,8 +7,8 @@ use futures::future::join_all;
 
 use super::kept::Kept;
 use super::logins::Logins;
+use super::pairing::{Paired, is_whole, pair};
 use super::pairs::{Pair, plan_of};
-use super::selection::{Paired, Selection};
 use super::task::Task;
 use crate::backups::Damage;
 use crate::engine::errors::Error;
@@ -19,6 +19,7 @@ use crate::logins::Passwords;
 use crate::manifest::{Manifest, StoreRecord};
 use crate::names::StoreName;
 use crate::ports::power::Intent;
+use crate::selection::Selection;
 use crate::stores::{Source, Staged, Store, StoreError};
 use crate::workload::State;
 
@@ -46,7 +47,7 @@ pub(super) async fn examine<'a>(
         pairs,
         mut reasons,
         warnings,
-    } = selection.pair(platform, manifest);
+    } = pair(selection, platform, manifest);
     for warning in warnings {
         run.report.warn(warning);
     }
@@ -99,7 +100,7 @@ async fn damage(
     pairs: &[Pair<'_>],
 ) -> Result<Vec<Damage>, Error> {
     let mut damage = site.unnamed(run, manifest).await?;
-    if !selection.is_whole(manifest) {
+    if !is_whole(selection, manifest) {
         // What was left out on purpose, or by a run that failed, is no damage to what is wanted.
         damage.retain(|damage| {
             pairs

@@ -3,23 +3,29 @@
 
 use serde::Serialize;
 
+use super::Origin;
 use super::examine::{Examined, examine};
 use super::logins::HeldLogin;
 use super::pairs::{as_recorded, plan_of};
-use super::selection::Selection;
 use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
 use crate::logins::Passwords;
 use crate::manifest::{Manifest, WorkloadRecord};
-use crate::names::{BackupId, StoreKind, StoreName};
+use crate::names::{BackupId, Project, StoreKind, StoreName};
 use crate::ports::power::Intent;
+use crate::selection::Selection;
 
 /// What a restore would do.
 #[derive(Debug, Serialize)]
 pub struct Rehearsed {
     /// The backup.
     pub backup: BackupId,
+    /// The platform whose data would be replaced.
+    pub platform: Project,
+    /// Where the data would come from, where that is not the same platform and stores of the same names.
+    #[serde(flatten)]
+    pub origin: Origin,
     /// The stores whose data would be replaced.
     pub stores: Vec<Replaced>,
     /// What would be done with each workload, and why.
@@ -73,6 +79,8 @@ pub async fn rehearse(
     }
     Ok(Rehearsed {
         backup: manifest.id,
+        platform: platform.name.clone(),
+        origin: Origin::of(selection, &platform.name),
         stores: stores.collect(),
         workloads: plan.records(),
         logins: logins.held(),

@@ -7,7 +7,9 @@ use futures::future::join_all;
 use super::change::Change;
 use super::task::bring;
 use crate::backups::{DeletedBy, Lease, ReadError};
+use crate::engine::claim::PlatformLock;
 use crate::engine::errors::{Error, PreflightError, RunFailure};
+use crate::engine::plan::Plan;
 use crate::engine::platform::Platform;
 use crate::engine::room;
 use crate::engine::seal::make_count;
@@ -53,9 +55,7 @@ pub(super) async fn prepare(
         room::spooling(site, named).await?.tell(run);
         room::must_suffice(site, run, None, looks.iter().map(|look| look.bytes).sum()).await?;
     }
-    site.open_for_writing_as(run, &intent.run, &intent.platform)
-        .await
-        .map(Some)
+    site.open_for_copies(run, intent).await.map(Some)
 }
 
 /// The copy that a restore which did not finish has sealed, or else the newest one there is.
@@ -88,6 +88,26 @@ pub(super) async fn sealed(site: &Site, id: BackupId) -> Result<Option<Manifest>
         Ok(_) | Err(ReadError::Unknown(_) | ReadError::Incomplete(..)) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Notes what becomes of copies, and in whose repository they lie: a restore of another platform's backup has left them
+/// in that one's.
+pub(super) async fn intend(
+    site: &Site,
+    held: &PlatformLock,
+    run: &Run,
+    plan: &Plan,
+    backup: BackupId,
+    has_copies: bool,
+) -> Result<Intent, Error> {
+    let mut intent = site.intent(held, run, plan, backup);
+    if has_copies {
+        let owner = site.backups.owner().await;
+        let owner = owner.map_err(|cause| site.repository_failed(cause))?;
+        intent.guest_of = owner.filter(|owner| *owner != intent.platform);
+    }
+    site.machine.journal.plan(&intent).await?;
+    Ok(intent)
 }
 
 /// Copies what the stores hold. Not to be called where an earlier attempt has sealed one: by now the stores may
@@ -195,7 +215,7 @@ pub(super) async fn remove_all(site: &Site, run: &Run, intent: &Intent, copies: 
     if copies.is_empty() {
         return Ok(true);
     }
-    let entered = site.open_for_writing_as(run, &intent.run, &intent.platform).await;
+    let entered = site.open_for_copies(run, intent).await;
     let lease = entered.map_err(|refused| refused.error)?;
     let removed = async {
         for id in copies {

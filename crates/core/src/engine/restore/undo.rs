@@ -58,7 +58,7 @@ pub async fn undo(
     };
     must_be_sound(site, run, copy.as_ref(), &tasks).await?;
     let plan = Plan::new(&platform, Job::UndoJob).replacing(&names(&tasks));
-    let intent = take(site, run, held, &plan, backup, unfinished).await?;
+    let intent = take(site, run, held, &plan, backup, copy.is_some(), unfinished).await?;
     let change = Change {
         site,
         run,
@@ -190,18 +190,20 @@ async fn take(
     held: &PlatformLock,
     plan: &Plan,
     backup: BackupId,
+    has_copy: bool,
     unfinished: Option<&Intent>,
 ) -> Result<Intent, Error> {
     if let Some(intent) = unfinished {
         let nothing = Loaded {
             backup: intent.backup,
             stores: Vec::new(),
+            selection: intent.selection.clone(),
         };
         site.machine.journal.loaded(&intent.run, &nothing).await?;
         return Ok(intent.clone());
     }
     let claim = async {
-        let intent = site.intend(held, run, plan, backup).await?;
+        let intent = safety::intend(site, held, run, plan, backup, has_copy).await?;
         site.claim(run, &intent).await?;
         Ok::<_, Error>(intent)
     };
