@@ -36,6 +36,11 @@ pub struct Told<T> {
 pub trait Degrades {
     /// What is not as it was.
     fn degraded(&self) -> &[Degraded];
+
+    /// Whether something is missing, as was accepted.
+    fn has_gaps(&self) -> bool {
+        false
+    }
 }
 
 impl Degrades for Sealed {
@@ -47,6 +52,10 @@ impl Degrades for Sealed {
 impl Degrades for Restored {
     fn degraded(&self) -> &[Degraded] {
         &self.degraded
+    }
+
+    fn has_gaps(&self) -> bool {
+        !self.gaps.is_empty()
     }
 }
 
@@ -115,7 +124,7 @@ impl<T: Degrades> Told<T> {
     /// The exit code with which the program would end.
     pub fn exit(&self) -> Exit {
         match &self.outcome {
-            Ok(done) if done.degraded().is_empty() => Exit::Ok,
+            Ok(done) if done.degraded().is_empty() && !done.has_gaps() => Exit::Ok,
             Ok(_) => Exit::Degraded,
             Err(error) => error.class().exit,
         }

@@ -1,20 +1,22 @@
 //! `stillpoint restore`, and what becomes afterwards of the data that it replaced.
 
+mod say;
+
 use std::io::{BufRead, IsTerminal, Write};
 
 use stillpoint_core::engine::errors::{Error, Exit};
+use stillpoint_core::engine::restore::Restored;
 use stillpoint_core::engine::restore::discard::Discarded;
 use stillpoint_core::engine::restore::undo::Undone;
-use stillpoint_core::engine::restore::{HeldLogin, Origin, Rehearsed, Restored};
 use stillpoint_core::engine::start::Degraded;
 use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{BackupId, Project, StoreName};
 use stillpoint_core::operations::{Operations, Restore, RunRequest, Terms};
 use stillpoint_core::selection::Selection;
 
-use super::{look_at_stores, order, table};
+use super::{look_at_stores, order};
 use crate::config::Config;
-use crate::display::{Display, print, words};
+use crate::display::{Display, print};
 use crate::failure::Failure;
 use crate::watchdog::Watchdog;
 use crate::wiring;
@@ -58,7 +60,7 @@ struct Confirmed {
     confirm: Option<String>,
 }
 
-#[derive(clap::Args, Clone, Copy, Debug)]
+#[derive(clap::Args, Clone, Debug)]
 struct Told {
     /// Do not keep what is replaced: free it once everything runs again, and copy nothing into the repository
     /// before. There is no way back then, also if the restore fails
@@ -69,6 +71,11 @@ struct Told {
     /// gone on with: as it was begun]
     #[arg(long, value_name = "WHICH")]
     passwords: Option<Which>,
+
+    /// Go on if this database cannot be loaded whole; may be given more than once. What can be loaded of it is, what is
+    /// missing is told, and the restore ends with 3
+    #[arg(long, value_name = "DATABASE")]
+    accept: Vec<String>,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
@@ -87,6 +94,7 @@ impl From<Told> for Terms {
                 Which::Keep => Passwords::Keep,
                 Which::Backup => Passwords::Backup,
             }),
+            accept: told.accept,
         }
     }
 }
@@ -114,6 +122,11 @@ struct Asked {
     #[arg(long, value_name = "STORE", value_parser = |name: &str| Ok::<_, std::convert::Infallible>(StoreName::new(name)))]
     store: Vec<StoreName>,
 
+    /// Restore this database alone; may be given more than once. All others stay as they are, and so do the stores that
+    /// have none of this name
+    #[arg(long, value_name = "DATABASE")]
+    database: Vec<String>,
+
     /// Restore what there is: also from what a failed run left, and also if the backup holds nothing of some
     /// stores, which then keep their data
     #[arg(long)]
@@ -139,11 +152,13 @@ impl Asked {
     fn what(&self, backup: BackupId) -> Restore {
         Restore {
             backup,
-            terms: self.terms.into(),
+            terms: self.terms.clone().into(),
             selection: Selection {
                 from: self.from.clone(),
                 map: self.map.iter().cloned().collect(),
                 stores: self.store.clone(),
+                databases: self.database.clone(),
+                accept: Vec::new(),
                 accept_partial: self.accept_partial,
             },
         }
@@ -156,14 +171,19 @@ pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
         look_at_stores(config, &operations).await?;
     }
     match (&args.after, args.asked.backup) {
-        (Some(After::Resume { terms }), _) => resume(config, (*terms).into(), &operations).await,
+        (Some(After::Resume { terms }), _) => resume(config, terms.clone().into(), &operations).await,
         (Some(After::Undo(confirmed)), _) => undo(config, confirmed, &operations).await,
         (Some(After::DiscardOld(confirmed)), _) => discard_old(config, confirmed, &operations).await,
         (None, Some(backup)) if args.asked.dry_run => rehearse(config, args.asked.what(backup), &operations).await,
         (None, Some(backup)) => {
             let what = args.asked.what(backup);
             confirm(config, &what, args.asked.confirm, &operations).await?;
-            replacing(config, async |order| operations.restore(what, order).await, summary).await
+            replacing(
+                config,
+                async |order| operations.restore(what, order).await,
+                say::summary,
+            )
+            .await
         }
         (None, None) => Err(Failure::usage(
             "no backup was named",
@@ -192,7 +212,7 @@ async fn replacing<T: serde::Serialize + Outcome>(
             print::line(&format!("The data is good, but {degraded}."));
         }
     }
-    Ok(if done.degraded().is_empty() {
+    Ok(if done.degraded().is_empty() && !done.has_gaps() {
         Exit::Ok
     } else {
         Exit::Degraded
@@ -203,11 +223,20 @@ async fn replacing<T: serde::Serialize + Outcome>(
 trait Outcome {
     /// What did not come back as it was.
     fn degraded(&self) -> &[Degraded];
+
+    /// Whether something is missing, as was accepted.
+    fn has_gaps(&self) -> bool {
+        false
+    }
 }
 
 impl Outcome for Restored {
     fn degraded(&self) -> &[Degraded] {
         &self.degraded
+    }
+
+    fn has_gaps(&self) -> bool {
+        !self.gaps.is_empty()
     }
 }
 
@@ -225,7 +254,7 @@ impl Outcome for Discarded {
 
 async fn resume(config: &Config, terms: Terms, operations: &impl Operations) -> Result<Exit, Failure> {
     let act = async |order| operations.resume_restore(terms, order).await;
-    replacing(config, act, summary).await
+    replacing(config, act, say::summary).await
 }
 
 async fn undo(config: &Config, confirmed: &Confirmed, operations: &impl Operations) -> Result<Exit, Failure> {
@@ -235,7 +264,7 @@ async fn undo(config: &Config, confirmed: &Confirmed, operations: &impl Operatio
     replacing(config, act, |undone: &Undone| {
         print::line(&format!(
             "The restore is undone: {} as before it.",
-            listed(undone.stores.iter().map(ToString::to_string))
+            say::listed(undone.stores.iter().map(ToString::to_string))
         ));
     })
     .await
@@ -248,7 +277,10 @@ async fn discard_old(config: &Config, confirmed: &Confirmed, operations: &impl O
     replacing(config, act, |freed: &Discarded| {
         let stores = freed.stores.iter().map(ToString::to_string);
         let copies = freed.copies.iter().map(|copy| format!("copy {copy}"));
-        print::line(&format!("The old data is freed: {}.", listed(stores.chain(copies))));
+        print::line(&format!(
+            "The old data is freed: {}.",
+            say::listed(stores.chain(copies))
+        ));
     })
     .await
 }
@@ -258,10 +290,6 @@ fn on(order: RunRequest, platform: Project) -> RunRequest {
         platform: Some(platform),
         ..order
     }
-}
-
-fn listed(names: impl Iterator<Item = String>) -> String {
-    names.collect::<Vec<_>>().join(", ")
 }
 
 /// What is about to be done cannot be undone: the operator says of which platform.
@@ -292,69 +320,9 @@ async fn rehearse(config: &Config, what: Restore, operations: &impl Operations) 
     if config.json {
         print::document(&rehearsed);
     } else {
-        plan(&rehearsed);
+        say::plan(&rehearsed);
     }
     Ok(Exit::Ok)
-}
-
-fn plan(rehearsed: &Rehearsed) {
-    print::line(&format!(
-        "Backup {} ({}){} can be restored here. It would replace:",
-        rehearsed.backup,
-        words::local(rehearsed.backup.timestamp()),
-        of_another(&rehearsed.origin, &rehearsed.platform)
-    ));
-    let mut stores = table(&["STORE", "KIND", "VERSION", "ARTIFACTS", "SIZE"]);
-    for store in &rehearsed.stores {
-        stores.add_row([
-            store.store.to_string(),
-            store.kind.to_string(),
-            store.version.clone(),
-            store.artifacts.to_string(),
-            words::bytes(store.bytes),
-        ]);
-    }
-    print::line(&stores.to_string());
-    for line in renamings(&rehearsed.origin) {
-        print::line(&line);
-    }
-    for store in &rehearsed.stores {
-        if let Some(passwords) = &store.passwords {
-            print::line(&format!("{}: {passwords}.", store.store));
-        }
-    }
-    let mut workloads = table(&["CONTAINER", "ROLE", "NOW", "RESTORE WILL", "WHY"]);
-    for workload in &rehearsed.workloads {
-        workloads.add_row([
-            workload.address.to_string(),
-            workload.role.clone(),
-            workload.state.to_string(),
-            workload.action.clone(),
-            workload.reason.clone(),
-        ]);
-    }
-    print::line(&format!("\n{workloads}"));
-    logins(&rehearsed.logins);
-    print::line("Nothing was changed: this was a dry run.");
-}
-
-fn logins(held: &[HeldLogin]) {
-    if held.is_empty() {
-        return;
-    }
-    let mut logins = table(&["CLIENT", "VARIABLE", "STORE", "LOGIN", "NOW"]);
-    for held in held {
-        logins.add_row([
-            held.client.to_string(),
-            held.variable.clone(),
-            held.store.to_string(),
-            held.login.clone(),
-            held.now.clone(),
-        ]);
-    }
-    print::line(&format!(
-        "\nThese logins of clients are tried again before anything starts:\n{logins}"
-    ));
 }
 
 /// The data of the platform is about to be replaced: the operator says which backup, twice.
@@ -368,26 +336,12 @@ async fn confirm(
     let again = match confirmed {
         Some(confirm) => confirm.to_string(),
         None => ask(
-            &question(config, what, operations).await?,
+            &say::question(what, &operations.plan(config.project().as_ref()).await?.platform),
             "a restore replaces the platform's data and was not confirmed",
             &backup.to_string(),
         )?,
     };
     same(&again, &backup.to_string(), "type the same id twice")
-}
-
-async fn question(config: &Config, what: &Restore, operations: &impl Operations) -> Result<String, Failure> {
-    let platform = operations.plan(config.project().as_ref()).await?.platform;
-    let origin = Origin::of(&what.selection, &platform);
-    let mut question = format!(
-        "This stops platform {platform} and replaces its data with backup {} ({}){}.\n",
-        what.backup,
-        words::local(what.backup.timestamp()),
-        of_another(&origin, &platform),
-    );
-    question.extend(renamings(&origin).map(|line| line + "\n"));
-    question.push_str("Type the backup's id to go on: ");
-    Ok(question)
 }
 
 fn same(again: &str, wanted: &str, hint: &str) -> Result<(), Failure> {
@@ -410,33 +364,4 @@ fn ask(question: &str, unconfirmed: &str, wanted: &str) -> Result<String, Failur
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
     Ok(answer)
-}
-
-/// Data of another platform is never restored silently.
-fn of_another(origin: &Origin, platform: &Project) -> String {
-    let from = origin.from.as_ref();
-    from.map_or_else(String::new, |from| {
-        format!(" of platform {from}, into platform {platform},")
-    })
-}
-
-fn renamings(origin: &Origin) -> impl Iterator<Item = String> {
-    let renamed = origin.renamed.iter();
-    renamed.map(|(old, new)| format!("Store {old} of the backup → {new}."))
-}
-
-fn summary(restored: &Restored) {
-    print::line(&format!(
-        "Backup {}{} is restored; every store holds what was backed up.",
-        restored.backup,
-        of_another(&restored.origin, &restored.platform)
-    ));
-    for line in renamings(&restored.origin) {
-        print::line(&line);
-    }
-    if restored.old_data_kept {
-        print::line(
-            "What it replaced is kept: `stillpoint restore undo` brings it back, `stillpoint restore discard-old` frees it.",
-        );
-    }
 }

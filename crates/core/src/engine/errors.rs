@@ -317,6 +317,8 @@ pub enum RunFailure {
         store: StoreName,
         /// One line for each difference.
         differences: Vec<String>,
+        /// The databases that differ, where it has such.
+        parts: Vec<String>,
     },
     /// Somebody wrote into a store while no client should have run.
     #[error("the point in time is void: somebody wrote into store {store} inside the standstill: {}{}", .moved.join("; "), connected(.connected_clients, .outside))]
@@ -344,6 +346,20 @@ impl RunFailure {
                 store: store.clone(),
                 cause,
             },
+        }
+    }
+}
+
+impl RunFailure {
+    /// The parts of a store without which a restore could go on.
+    pub(super) fn parts(&self) -> Vec<&str> {
+        match self {
+            Self::Store {
+                cause: StoreError::Parts { failed, .. },
+                ..
+            } => failed.iter().map(|(part, _)| part.as_str()).collect(),
+            Self::Inventory { parts, .. } => parts.iter().map(String::as_str).collect(),
+            _ => Vec::new(),
         }
     }
 }

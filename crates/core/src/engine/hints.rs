@@ -4,6 +4,7 @@ use super::errors::{Error, PreflightError, RunFailure};
 use super::platform::PlatformError;
 use super::start::Degraded;
 use crate::backups::{LeaseError, ReadError};
+use crate::command_line::quoted;
 use crate::ports::job::WayOn;
 use crate::ports::power::{Intent, Job};
 use crate::ports::{EngineError, RepositoryError};
@@ -34,8 +35,10 @@ impl Error {
             Self::Preflight(refusals) => refusals.hint(),
             Self::Run { cause, degraded } => run_hint(cause, degraded),
             Self::RestoreRefused(_) => "nothing was stopped; mend what is named, or choose another backup".into(),
-            Self::StoppedOnPurpose { intent, claimed, .. } => stopped_hint(intent, *claimed),
-            Self::RestoreUnfinished(intent) => stopped_hint(intent, intent.job),
+            Self::StoppedOnPurpose {
+                intent, claimed, cause, ..
+            } => stopped_hint(intent, *claimed, &cause.parts()),
+            Self::RestoreUnfinished(intent) => stopped_hint(intent, intent.job, &[]),
             Self::NothingKept(_) => {
                 "a restore keeps it until `stillpoint restore discard-old`, unless it was told --discard-old".into()
             }
@@ -184,16 +187,31 @@ fn run_hint(cause: &RunFailure, degraded: &[Degraded]) -> String {
     }
 }
 
-fn stopped_hint(intent: &Intent, claimed: Job) -> String {
+/// `parts` is what cannot be loaded, of which what can be is had by accepting that.
+fn stopped_hint(intent: &Intent, claimed: Job, parts: &[&str]) -> String {
     let again = match (intent.job.declaration().way_on, claimed.declaration().way_on) {
         (WayOn::Again(command), _) => format!("run `{command}` again"),
         // There is no restore to go on with: the claim is another job's.
         (_, WayOn::Again(back)) => format!("restore it again, go back with `{back}`"),
-        _ if intent.no_way_back => "run `stillpoint restore resume`".to_owned(),
-        _ => "run `stillpoint restore resume`, go back with `stillpoint restore undo`".to_owned(),
+        _ if intent.no_way_back => format!("run `stillpoint restore resume`{}", accepting(parts)),
+        _ => format!(
+            "run `stillpoint restore resume`{}, go back with `stillpoint restore undo`",
+            accepting(parts)
+        ),
     };
     format!(
         "mend the cause and {again}, restore another backup, or start the platform as it is with `stillpoint \
          containers start`"
+    )
+}
+
+fn accepting(parts: &[&str]) -> String {
+    if parts.is_empty() {
+        return String::new();
+    }
+    let accept: Vec<String> = parts.iter().map(|part| format!("--accept {}", quoted(part))).collect();
+    format!(
+        ", go on without what of it cannot be loaded with `stillpoint restore resume {}`",
+        accept.join(" ")
     )
 }

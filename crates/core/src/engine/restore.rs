@@ -11,6 +11,7 @@ mod kept;
 mod logins;
 mod pairing;
 mod pairs;
+mod parts;
 mod rehearse;
 mod safety;
 mod task;
@@ -18,6 +19,7 @@ pub mod undo;
 
 pub use logins::HeldLogin;
 pub use pairing::renamed;
+pub use parts::{Chosen, Gap, choose};
 pub use rehearse::{Rehearsed, Replaced, rehearse};
 
 use std::collections::BTreeMap;
@@ -62,6 +64,12 @@ pub struct Restored {
     pub standstill: crate::manifest::Standstill,
     /// What did not come back as it was, or holds a login that its store refuses now. The data is good all the same.
     pub degraded: Vec<Degraded>,
+    /// The databases that were restored alone; none: all of the stores that were restored.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<String>,
+    /// What is missing, as was accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
     /// The data that was replaced is still there, and can be brought back.
     pub old_data_kept: bool,
 }
@@ -91,9 +99,11 @@ impl Origin {
 
 /// What is to be restored.
 pub struct RestoreRequest<'a> {
-    /// The backup.
+    /// The backup, as it lies in the repository.
+    pub whole: &'a Manifest,
+    /// What was chosen of it.
     pub manifest: &'a Manifest,
-    /// What of it.
+    /// How that was chosen.
     pub selection: &'a Selection,
     /// Stores that hold it already: an earlier attempt has loaded them.
     pub loaded: Vec<StoreName>,
@@ -118,12 +128,9 @@ pub async fn restore(
     site.must_reap(run, unfinished).await?;
     let platform = as_recorded(platform, unfinished);
     let RestoreRequest {
-        manifest,
-        selection,
-        passwords,
-        ..
+        manifest, selection, ..
     } = *wanted;
-    let examined = examine::examine(site, run, &platform, manifest, selection, passwords, unfinished).await?;
+    let examined = examine::examine(site, run, &platform, wanted, unfinished).await?;
     let Examined { pairs, tasks, logins } = examined;
     run.check()?;
     let plan = plan_of(&platform, &pairs);
@@ -159,12 +166,14 @@ pub async fn restore(
         return Err(error);
     }
     match replace(&change, wanted, tasks, &copied, &logins).await {
-        Ok((ended, locked_out)) => Ok(Restored {
+        Ok((ended, Loads { locked_out, gaps })) => Ok(Restored {
             backup: manifest.id,
             platform: plan.platform.clone(),
             origin: Origin::of(selection, &plan.platform),
             standstill: ended.window,
             degraded: [change.close(ended, true).await, locked_out].concat(),
+            databases: selection.databases.clone(),
+            gaps,
             old_data_kept: !no_way_back,
         }),
         Err(error) => Err(change.fail(error).await),
@@ -219,13 +228,19 @@ async fn note(
     Ok(intent)
 }
 
+/// What is to be told of data that was loaded and compared.
+struct Loads {
+    locked_out: Vec<Degraded>,
+    gaps: Vec<Gap>,
+}
+
 async fn replace(
     change: &Change<'_>,
     wanted: &RestoreRequest<'_>,
     tasks: Vec<Task<'_>>,
     copied: &[&dyn Store],
     logins: &Logins<'_>,
-) -> Result<(Ended, Vec<Degraded>), Error> {
+) -> Result<(Ended, Loads), Error> {
     let standstill = change.begin().await?;
     if let Some(lease) = change.lease
         && let Err(cause) = copy(change, lease, &standstill, copied).await
@@ -233,7 +248,7 @@ async fn replace(
         return Err(change.abandon(standstill, cause).await);
     }
     match load_all(change, wanted, tasks, &standstill, logins).await {
-        Ok(locked_out) => Ok((change.end(standstill).await, locked_out)),
+        Ok(loads) => Ok((change.end(standstill).await, loads)),
         Err(cause) => Err(change.stay_down(standstill, cause).await),
     }
 }
@@ -257,7 +272,7 @@ async fn load_all(
     mut tasks: Vec<Task<'_>>,
     standstill: &Standstill,
     logins: &Logins<'_>,
-) -> Result<Vec<Degraded>, RunFailure> {
+) -> Result<Loads, RunFailure> {
     let (site, run) = (change.site, change.run);
     // Also a takeover's processes bear the name that the claim tells.
     let cx = site.cx_as(run, &change.intent.run);
@@ -274,10 +289,13 @@ async fn load_all(
         loads.await.1.map_or(Ok(()), Err)
     };
     run.report.step(Step::Load, all).await?;
-    run.report.step(Step::Compare, compare_all(&cx, &tasks)).await?;
+    let gaps = run
+        .report
+        .step(Step::Compare, compare_all(&cx, &tasks, &wanted.selection.accept))
+        .await?;
     let locked_out = logins.try_after(&cx).await;
     standstill.unbroken(change.plan).await?;
-    Ok(locked_out)
+    Ok(Loads { locked_out, gaps })
 }
 
 /// Loads one store and notes it. What could not be noted is loaded again by the next attempt.
@@ -290,6 +308,10 @@ async fn load(
     loaded: &Mutex<Vec<StoreName>>,
 ) -> Result<(), RunFailure> {
     task.carry_out(&cx, standstill).await?;
+    // Nobody else would know of its gaps.
+    if !task.work.gaps().is_empty() {
+        return Ok(());
+    }
     let mut loaded = loaded.lock().await;
     loaded.push(task.store.name().clone());
     let noted = Loaded {

@@ -7,7 +7,7 @@ use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::restore::discard::{self, Discarded};
 use crate::engine::restore::undo::{self, Undone};
-use crate::engine::restore::{self, Rehearsed, RestoreRequest, Restored};
+use crate::engine::restore::{self, Chosen, Rehearsed, RestoreRequest, Restored};
 use crate::engine::site::{Run, Site};
 use crate::logins::Passwords;
 use crate::manifest::Manifest;
@@ -28,18 +28,20 @@ pub struct Restore {
 }
 
 /// How a restore is begun or gone on with.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Terms {
     /// What is replaced is not kept: it is freed once everything runs again, and nothing is copied before.
     pub discard_old: bool,
     /// What becomes of passwords; none: what the restore that is gone on with was begun with, else the default.
     pub passwords: Option<Passwords>,
+    /// Databases that may be missing afterwards, beside those of which that was said before.
+    pub accept: Vec<String>,
 }
 
 impl Terms {
     /// What becomes of passwords. Those who have a password already may have another since the restore that is
     /// gone on with was begun: it cannot change its mind.
-    fn passwords(self, unfinished: Option<&Intent>) -> Result<Passwords, Error> {
+    fn passwords(&self, unfinished: Option<&Intent>) -> Result<Passwords, Error> {
         match (self.passwords, unfinished) {
             (asked, None) => Ok(asked.unwrap_or_default()),
             (Some(asked), Some(intent)) if asked != intent.passwords => Err(Error::RestoreRefused(vec![format!(
@@ -89,11 +91,16 @@ pub(super) async fn restore(
     wanted: Option<&Project>,
     what: &Restore,
 ) -> Result<Restored, Error> {
-    let manifest = read(site, run, what).await?;
+    let whole = read(site, run, what).await?;
     let taken = take(site, run, wanted).await?;
+    if let Some(intent) = &taken.unfinished {
+        must_cover(&what.selection, &loaded(site, run, intent).await.selection, intent)?;
+    }
+    let chosen = choose(&taken.platform, &whole, what)?;
     let wanted = RestoreRequest {
-        manifest: &manifest,
-        selection: &what.selection,
+        whole: &whole,
+        manifest: &chosen.manifest,
+        selection: &chosen.selection,
         loaded: Vec::new(),
         no_way_back: what.terms.discard_old,
         passwords: what.terms.passwords(taken.unfinished.as_ref())?,
@@ -130,12 +137,14 @@ pub(super) async fn resume(site: &Site, run: &Run, wanted: Option<&Project>, ter
         },
         terms,
     };
-    let manifest = read(site, run, &what).await?;
+    let whole = read(site, run, &what).await?;
+    let chosen = choose(&taken.platform, &whole, &what)?;
     let wanted = RestoreRequest {
-        manifest: &manifest,
-        selection: &what.selection,
+        whole: &whole,
+        manifest: &chosen.manifest,
+        selection: &chosen.selection,
         loaded: stores,
-        no_way_back: terms.discard_old,
+        no_way_back: what.terms.discard_old,
         passwords,
     };
     carry_out(site, run, taken, wanted).await
@@ -172,7 +181,10 @@ async fn carry_out(site: &Site, run: &Run, taken: Taken, mut wanted: RestoreRequ
     let restored = restore::restore(site, run, &held, platform, &wanted, unfinished.as_ref()).await;
     let restored = site.with_missing(run, &name, restored, |restored| &mut restored.degraded);
     let mut restored = restored.await?;
-    if discards {
+    if discards && !restored.gaps.is_empty() {
+        let kept = "what the restore replaced is not freed, for something is missing: `stillpoint restore discard-old` does it";
+        run.report.warn(kept);
+    } else if discards {
         discard_after(site, run, &held, &name, &mut restored).await;
     }
     Ok(restored)
@@ -223,7 +235,7 @@ pub(super) async fn rehearse(
     wanted: Option<&Project>,
     what: &Restore,
 ) -> Result<Rehearsed, Error> {
-    let manifest = read(site, run, what).await?;
+    let whole = read(site, run, what).await?;
     let platform = site.platform(wanted).await?;
     let claimed = site.machine.power.claimed(&platform.name).await?;
     let unfinished = match claimed {
@@ -236,9 +248,38 @@ pub(super) async fn rehearse(
         }
         None => None,
     };
-    let passwords = what.terms.passwords(unfinished.as_ref())?;
-    let (selection, unfinished) = (&what.selection, unfinished.as_ref());
-    restore::rehearse(site, run, platform, &manifest, selection, passwords, unfinished).await
+    let chosen = choose(&platform, &whole, what)?;
+    let wanted = RestoreRequest {
+        whole: &whole,
+        manifest: &chosen.manifest,
+        selection: &chosen.selection,
+        loaded: Vec::new(),
+        no_way_back: what.terms.discard_old,
+        passwords: what.terms.passwords(unfinished.as_ref())?,
+    };
+    restore::rehearse(site, run, platform, &wanted, unfinished.as_ref()).await
+}
+
+/// What of the backup is restored into this platform, and what of that may be missing.
+fn choose(platform: &Platform, whole: &Manifest, what: &Restore) -> Result<Chosen, Error> {
+    let mut selection = what.selection.clone();
+    for part in &what.terms.accept {
+        if !selection.accept.contains(part) {
+            selection.accept.push(part.clone());
+        }
+    }
+    restore::choose(platform, whole, &selection).map_err(Error::RestoreRefused)
+}
+
+/// Taking over half a restore must finish all of it.
+fn must_cover(wanted: &Selection, before: &Selection, unfinished: &Intent) -> Result<(), Error> {
+    match wanted.leaves_out(before) {
+        None => Ok(()),
+        Some(left) => Err(Error::RestoreRefused(vec![format!(
+            "{} did not finish and was {left}",
+            unfinished.described()
+        )])),
+    }
 }
 
 /// The manifest of a complete backup, or, where that is accepted, what a failed run said it had left. Its stores are

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EngineError;
 pub use super::job::Job;
+use crate::command_line::quoted;
 use crate::logins::Passwords;
 use crate::names::{Address, BackupId, Project, RunId, WorkloadId};
 use crate::selection::Selection;
@@ -179,16 +180,6 @@ impl Compose {
         words.extend(["up", "-d", &address.service]);
         let quoted: Vec<String> = words.into_iter().map(quoted).collect();
         quoted.join(" ")
-    }
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

@@ -55,6 +55,14 @@ pub enum StoreError {
     /// The backup cannot be restored into this server.
     #[error("{0}")]
     Unfit(String),
+    /// Parts of the backup cannot be loaded; all others are there.
+    #[error("{}", unloaded(.part, .failed))]
+    Parts {
+        /// What they are: `database`.
+        part: &'static str,
+        /// Which, each with the reason.
+        failed: Vec<(String, StoreError)>,
+    },
     /// An artifact did not arrive as the manifest says.
     #[error("{0}")]
     Damaged(String),
@@ -73,6 +81,19 @@ pub enum StoreError {
     /// The repository failed.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
+}
+
+/// One a line.
+fn unloaded(part: &str, failed: &[(String, StoreError)]) -> String {
+    if let [(name, cause)] = failed {
+        return format!("{part} `{name}` cannot be loaded; all others are there: {cause}");
+    }
+    let lines = failed.iter().map(|(name, cause)| format!("\n  `{name}`: {cause}"));
+    let lines: String = lines.collect();
+    format!(
+        "{} {part}s cannot be loaded; all others are there:{lines}",
+        failed.len()
+    )
 }
 
 impl MayBeCancelled for StoreError {

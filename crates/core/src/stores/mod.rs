@@ -20,7 +20,7 @@ pub use kind::Kind;
 pub use neighbours::Neighbours;
 pub use pinned::{Drained, Pinned};
 pub use recognition::{Greeting, Recognition};
-pub use staged::Staged;
+pub use staged::{Gap, Staged};
 pub use store::{Footing, Preflight, Source, Store, Written};
 pub use together::{MayBeCancelled, together};
 pub use way_back::{Aside, Copied, Old, WayBack};

@@ -17,6 +17,8 @@ pub struct Source {
     pub artifacts: Artifacts,
     /// What becomes of passwords.
     pub passwords: Passwords,
+    /// Parts that may be missing afterwards: what of them can be loaded is, and the rest is a [`Gap`].
+    pub accepted: Vec<String>,
 }
 
 /// What a store tells about itself before anything is stopped.
@@ -115,6 +117,17 @@ pub trait Store: Send + Sync {
     /// [`Artifact::content`]: crate::manifest::Artifact::content
     /// [`Artifact::of`]: crate::manifest::Artifact::of
     fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)>;
+
+    /// The parts of a record that can be restored, or be missing, each for itself: a server's databases. Most kinds
+    /// have none.
+    fn parts(&self, _record: &StoreRecord) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The record without its parts, but for these.
+    fn only(&self, record: &StoreRecord, _parts: &[String]) -> StoreRecord {
+        record.clone()
+    }
 
     /// What a restore does about the passwords of those who log in, in words; none: the store holds none.
     fn passwords(&self, _passwords: Passwords) -> Option<String> {

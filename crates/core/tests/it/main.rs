@@ -9,6 +9,7 @@ mod lease;
 mod logins;
 mod missing;
 mod naming;
+mod parts;
 mod passwords;
 mod plan;
 mod platforms;

@@ -143,6 +143,14 @@ impl PostgresStore {
         }
     }
 
+    /// Whether there is a database of this name.
+    pub(super) async fn is_there(&self, cx: &Cx, name: &str) -> Result<bool, StoreError> {
+        let session = self.open(cx, MAINTENANCE).await?;
+        let names = names(cx, &session).await;
+        session.close().await;
+        Ok(names?.iter().any(|there| there == name))
+    }
+
     async fn put_all_back(&self, cx: &Cx, session: &Session) -> Result<(), StoreError> {
         for (old, is_there) in remembered_beside(cx, session).await? {
             self.put_one_back(cx, session, &old, is_there).await?;

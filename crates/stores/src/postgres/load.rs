@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::Artifact;
-use stillpoint_core::stores::{Cx, Footing, Source, Staged, StoreError, together};
+use stillpoint_core::stores::{Cx, Footing, Gap, Source, Staged, StoreError, together};
 use stillpoint_pg::Session;
 
 use super::access::{MAINTENANCE, server};
@@ -22,20 +22,25 @@ use crate::toolbox::{BY_SIZE, Doing, cancellable, damaged, feed};
 #[derive(Clone, Copy)]
 pub(super) struct Dump<'a> {
     pub(super) name: &'a str,
-    rows: &'a Artifact,
-    sequences: Option<&'a Artifact>,
+    pub(super) rows: &'a Artifact,
+    pub(super) sequences: Option<&'a Artifact>,
 }
 
 /// A restore of one server.
 pub(super) struct Load {
     store: PostgresStore,
     source: Source,
+    gaps: Vec<Gap>,
 }
 
 impl Load {
     pub(super) fn new(store: &PostgresStore, source: Source) -> Self {
         let store = store.clone();
-        Self { store, source }
+        Self {
+            store,
+            source,
+            gaps: Vec::new(),
+        }
     }
 }
 
@@ -46,12 +51,17 @@ impl Staged for Load {
     }
 
     async fn carry_out(&mut self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
-        self.store.load_all(cx, &self.source).await
+        self.gaps = self.store.load_all(cx, &self.source).await?;
+        Ok(())
+    }
+
+    fn gaps(&self) -> Vec<Gap> {
+        self.gaps.clone()
     }
 }
 
 impl PostgresStore {
-    async fn load_all(&self, cx: &Cx, source: &Source) -> Result<(), StoreError> {
+    async fn load_all(&self, cx: &Cx, source: &Source) -> Result<Vec<Gap>, StoreError> {
         let Source { record, artifacts, .. } = source;
         let session = self.open(cx, MAINTENANCE).await?;
         left_out::tell(cx, record);
@@ -79,8 +89,11 @@ impl PostgresStore {
         }
         let failed = dumps.iter().zip(tried);
         let again: Vec<_> = failed.filter_map(|(dump, error)| Some((*dump, error?))).collect();
-        self.load_again(cx, &again, artifacts).await?;
-        self.refresh_what_reads_others(cx, &dumps).await
+        let gaps = self.load_again(cx, &again, source).await?;
+        let has_gap = |dump: &&Dump<'_>| gaps.iter().any(|gap| gap.part == dump.name);
+        let whole: Vec<Dump<'_>> = dumps.iter().filter(|dump| !has_gap(dump)).copied().collect();
+        self.refresh_what_reads_others(cx, &whole).await?;
+        Ok(gaps)
     }
 
     /// A failure that may be of the dump's own making is returned as a success: it is tried once more.
@@ -143,6 +156,17 @@ impl PostgresStore {
             tool: Tool::Restore.program(),
         };
         feed(cx, doing, process, reader).await?;
+        self.finish_load(cx, name, sequences, artifacts).await
+    }
+
+    /// What is no part of the dump, when that was loaded.
+    pub(super) async fn finish_load(
+        &self,
+        cx: &Cx,
+        name: &str,
+        sequences: Option<&Artifact>,
+        artifacts: &Artifacts,
+    ) -> Result<(), StoreError> {
         if let Some(sequences) = sequences {
             self.set_sequences(cx, sequences, artifacts, name).await?;
         }

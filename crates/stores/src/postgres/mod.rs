@@ -17,6 +17,7 @@ mod left_out;
 mod load;
 mod locks;
 mod needs;
+mod parts;
 mod passwords;
 mod pin;
 mod preflight;
@@ -198,6 +199,14 @@ impl Store for PostgresStore {
 
     fn recognise(&self, name: &ArtifactName) -> Option<(String, Option<String>)> {
         check::recognise(&self.name, name)
+    }
+
+    fn parts(&self, record: &StoreRecord) -> Vec<String> {
+        parts::databases(record)
+    }
+
+    fn only(&self, record: &StoreRecord, wanted: &[String]) -> StoreRecord {
+        parts::only(record, wanted)
     }
 
     fn passwords(&self, passwords: Passwords) -> Option<String> {

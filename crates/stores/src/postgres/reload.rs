@@ -6,14 +6,14 @@
 
 use stillpoint_core::backups::Artifacts;
 use stillpoint_core::ports::{Command, Process};
-use stillpoint_core::stores::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, Gap, Source, StoreError};
 use stillpoint_pg::Session;
 
 use super::PostgresStore;
 use super::access::{MAINTENANCE, server};
 use super::load::Dump;
 use super::tools::Tool;
-use crate::toolbox::{BY_SIZE, cancellable};
+use crate::toolbox::{BY_SIZE, Doing, cancellable, damaged, feed};
 
 /// The search path while a database is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,43 +64,72 @@ impl PostgresStore {
             (Path::Own, false) => &["-e", OWN_NAME, "-e", OWN_PATH],
         };
         let command = ["sh", "-c", SCRIPT, "sh"].iter().chain(changes).copied();
-        self.run(cx, Command::new(command).that_knows_its_end(), MAINTENANCE, true).await
+        self.run(cx, Command::new(command).that_knows_its_end(), MAINTENANCE, true)
+            .await
     }
 
-    /// Loads once more what failed. What fails again is named, each with its reason.
+    /// Loads once more what failed. What fails again is named, each with its reason, unless it may be missing: of that, what
+    /// can be is loaded, and the rest is returned.
     pub(super) async fn load_again(
         &self,
         cx: &Cx,
         failed: &[(Dump<'_>, StoreError)],
-        artifacts: &Artifacts,
-    ) -> Result<(), StoreError> {
-        let mut left = Vec::new();
+        source: &Source,
+    ) -> Result<Vec<Gap>, StoreError> {
+        let artifacts = &source.artifacts;
+        let (mut left, mut gaps) = (Vec::new(), Vec::new());
         for (dump, first) in failed {
             let name = dump.name;
-            let session = self.open(cx, MAINTENANCE).await?;
-            let room = self.make_room(cx, &session, name).await;
-            session.close().await;
-            room?;
+            self.make_room_again(cx, name).await?;
             match self.load_database(cx, *dump, artifacts, Path::Own).await {
                 Ok(()) => cx.report.warn(format!(
                     "{}: database `{name}` was loaded with its own search path and after the others, for its dump alone does \
                      not load: {first}",
                     self.name
                 )),
-                Err(error @ (StoreError::Tool { .. } | StoreError::Server { .. })) => left.push((name, error)),
+                Err(StoreError::Tool { .. } | StoreError::Server { .. }) if source.accepted.iter().any(|part| part == name) => {
+                    gaps.push(self.load_what_loads(cx, *dump, artifacts).await?);
+                }
+                Err(error @ (StoreError::Tool { .. } | StoreError::Server { .. })) => left.push((name.to_owned(), error)),
                 Err(error) => return Err(error),
             }
         }
-        let Some((name, _)) = left.first() else {
-            return Ok(());
+        if left.is_empty() {
+            return Ok(gaps);
+        }
+        Err(StoreError::Parts {
+            part: "database",
+            failed: left,
+        })
+    }
+
+    async fn make_room_again(&self, cx: &Cx, name: &str) -> Result<(), StoreError> {
+        let session = self.open(cx, MAINTENANCE).await?;
+        let room = self.make_room(cx, &session, name).await;
+        session.close().await;
+        room
+    }
+
+    /// Loads a database beyond every error of its dump. By `pg_restore` itself: to a `psql` that goes on, the rows of a table
+    /// that could not be made would be commands.
+    async fn load_what_loads(&self, cx: &Cx, dump: Dump<'_>, artifacts: &Artifacts) -> Result<Gap, StoreError> {
+        let name = dump.name;
+        self.make_room_again(cx, name).await?;
+        let reader = artifacts.open(&self.name, dump.rows).await.map_err(damaged)?;
+        let arguments = ["--create", "--no-password", "--dbname", MAINTENANCE];
+        let process = self.start(cx, Tool::Restore, MAINTENANCE, &arguments, true).await?;
+        let what = format!("loading what can be loaded of database `{name}`");
+        let doing = Doing {
+            what: &what,
+            tool: Tool::Restore.program(),
         };
-        let causes: Vec<String> = left.iter().map(|(_, error)| error.to_string()).collect();
-        Err(StoreError::Server {
-            doing: match left.len() {
-                1 => format!("database `{name}` cannot be loaded; all others are there"),
-                many => format!("{many} databases cannot be loaded; all others are there"),
-            },
-            cause: causes.join("; ").into(),
+        let mut missing = said(feed(cx, doing, process, reader).await)?;
+        if self.is_there(cx, name).await? {
+            missing.extend(said(self.finish_load(cx, name, dump.sequences, artifacts).await)?);
+        }
+        Ok(Gap {
+            part: name.to_owned(),
+            missing,
         })
     }
 
@@ -122,6 +151,31 @@ impl PostgresStore {
     }
 }
 
+/// What a server or a tool said against it, in lines.
+fn said(done: Result<(), StoreError>) -> Result<Vec<String>, StoreError> {
+    match done {
+        Ok(()) => Ok(Vec::new()),
+        Err(StoreError::Tool { errors, .. }) => Ok(what_failed(&errors)),
+        Err(error @ StoreError::Server { .. }) => Ok(vec![error.to_string()]),
+        Err(error) => Err(error),
+    }
+}
+
+/// Of the many lines that `pg_restore` says about each error those that say what failed and why.
+fn what_failed(errors: &str) -> Vec<String> {
+    let lines = || {
+        errors
+            .lines()
+            .map(|line| line.trim_start_matches("pg_restore: ").trim())
+    };
+    let tells = |line: &&str| line.starts_with("error: ") || line.starts_with("from TOC entry ");
+    let told: Vec<String> = lines().filter(tells).map(str::to_owned).collect();
+    if told.is_empty() {
+        return lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    }
+    told
+}
+
 async fn refresh(cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
     let views = session.column(cx.idle_limit, READS_OTHERS).await;
     let views = views.map_err(|error| server("looking for materialised views", error))?;
@@ -133,4 +187,27 @@ async fn refresh(cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> 
         }
     }
     Ok(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::what_failed;
+
+    #[test]
+    fn what_failed_and_why_is_told_without_the_statements() {
+        let errors = "pg_restore: while PROCESSING TOC:\n\
+            pg_restore: from TOC entry 3388; 0 16385 TABLE DATA public bad app\n\
+            pg_restore: error: COPY failed for table \"bad\": ERROR:  new row violates check constraint\n\
+            DETAIL:  Failing row contains (1).\n\
+            Command was: COPY public.bad (n) FROM stdin;\n\
+            pg_restore: warning: errors ignored on restore: 1\n";
+        assert_eq!(
+            what_failed(errors),
+            [
+                "from TOC entry 3388; 0 16385 TABLE DATA public bad app",
+                "error: COPY failed for table \"bad\": ERROR:  new row violates check constraint",
+            ]
+        );
+        assert_eq!(what_failed("out of memory\n"), ["out of memory"]);
+    }
 }

@@ -66,6 +66,8 @@ pub struct Data {
     pub holds: usize,
     /// The users whom it does not let in.
     pub locked_out: BTreeSet<String>,
+    /// The tables that no load can fill.
+    pub unloadable: BTreeSet<String>,
     /// What the last load was told to do about passwords, unless that was put back.
     pub passwords: Passwords,
 }

@@ -34,6 +34,9 @@ const GREETING: Greeting = Greeting {
     program: "fakestore",
 };
 
+/// The fact of a record of which some tables alone are to be loaded.
+const ALONE: &str = "alone";
+
 const VERSION: &str = "1.0";
 /// What a cold store says that it needs for a while.
 const SPOOLED: u64 = 1 << 10;
@@ -145,12 +148,18 @@ impl FakeStore {
     /// Sets the old rows aside, if it can, and runs the loads in a container that sees the store's files.
     async fn load_in(&self, cx: &Cx, place: &WorkloadId, source: &Source) -> Result<(), StoreError> {
         let Source { record, artifacts, .. } = source;
-        self.data(|data| {
+        let stays = self.data(|data| {
             data.passwords = source.passwords;
             let old = std::mem::take(&mut data.rows);
+            let stays = if record.facts.contains_key(ALONE) {
+                data.aside.clone().unwrap_or_else(|| old.clone())
+            } else {
+                Rows::new()
+            };
             if !self.cold {
                 data.aside.get_or_insert(old);
             }
+            stays
         })?;
         for artifact in &record.artifacts {
             let mut process = cx.shell.exec(place, Command::new(["load"]).with_input()).await?;
@@ -161,7 +170,30 @@ impl FakeStore {
                 return Err(error);
             }
         }
-        Ok(())
+        self.data(|data| {
+            let is_wanted =
+                |table: &String| !record.facts.contains_key(ALONE) || record.inventory.0.contains_key(table);
+            data.rows
+                .retain(|table, _| is_wanted(table) && !data.unloadable.contains(table));
+            for (table, rows) in stays {
+                data.rows.entry(table).or_insert(rows);
+            }
+        })?;
+        self.must_be_loaded(source)
+    }
+
+    fn must_be_loaded(&self, source: &Source) -> Result<(), StoreError> {
+        let unloadable = self.data(|data| data.unloadable.clone())?;
+        let failed = unloadable
+            .into_iter()
+            .filter(|table| source.record.inventory.0.contains_key(table) && !source.accepted.contains(table));
+        let failed: Vec<_> = failed
+            .map(|table| (table, StoreError::Unfit("it cannot be loaded".into())))
+            .collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        Err(StoreError::Parts { part: "table", failed })
     }
 
     async fn feed_all(
@@ -350,6 +382,23 @@ impl Store for FakeStore {
 
     fn passwords(&self, passwords: Passwords) -> Option<String> {
         Some(passwords.to_string())
+    }
+
+    /// A cold store knows of no tables.
+    fn parts(&self, record: &StoreRecord) -> Vec<String> {
+        if self.cold {
+            return Vec::new();
+        }
+        record.inventory.0.keys().cloned().collect()
+    }
+
+    fn only(&self, record: &StoreRecord, parts: &[String]) -> StoreRecord {
+        let mut only = record.clone();
+        if !self.cold {
+            only.inventory.0.retain(|table, _| parts.contains(table));
+            only.facts.insert(ALONE.into(), String::new());
+        }
+        only
     }
 
     async fn inventory(&self, cx: &Cx, _record: &StoreRecord) -> Result<Inventory, StoreError> {

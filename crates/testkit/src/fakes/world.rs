@@ -308,6 +308,14 @@ impl World {
         }
     }
 
+    /// No load can fill this table.
+    pub fn cannot_load(&self, store: &str, table: &str) {
+        let mut inner = self.lock();
+        if let Some(data) = inner.containers.get_mut(store).and_then(|found| found.data.as_mut()) {
+            data.unloadable.insert(table.to_owned());
+        }
+    }
+
     /// A store lets a user in no more, or again.
     pub fn locks_out(&self, store: &str, user: &str, out: bool) {
         let mut inner = self.lock();

@@ -9,8 +9,8 @@ use stillpoint_core::manifest::{Inventory, Mode, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{
-    Aside, Copied, Cx, Drained, Footing, Kind, Neighbours, Old, Pinned, Preflight, Recognition, Source, Staged, Store,
-    StoreError, WayBack, Written,
+    Aside, Copied, Cx, Drained, Footing, Gap, Kind, Neighbours, Old, Pinned, Preflight, Recognition, Source, Staged,
+    Store, StoreError, WayBack, Written,
 };
 use stillpoint_core::workload::Workload;
 
@@ -181,6 +181,14 @@ impl Store for FaultyStore {
         self.port.passwords(passwords)
     }
 
+    fn parts(&self, record: &StoreRecord) -> Vec<String> {
+        self.port.parts(record)
+    }
+
+    fn only(&self, record: &StoreRecord, parts: &[String]) -> StoreRecord {
+        self.port.only(record, parts)
+    }
+
     async fn inventory(&self, cx: &Cx, record: &StoreRecord) -> Result<Inventory, StoreError> {
         self.pass(Method::StoreInventory, cx, self.port.inventory(cx, record))
             .await
@@ -251,6 +259,10 @@ impl Staged for FaultyWork {
         self.faults
             .pass_cancellable(self.method, &self.store, cancel, act)
             .await
+    }
+
+    fn gaps(&self) -> Vec<Gap> {
+        self.port.as_ref().map_or_else(Vec::new, |port| port.gaps())
     }
 }
 

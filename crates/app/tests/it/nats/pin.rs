@@ -71,6 +71,7 @@ fn what_clients_do_after_the_pin_is_not_in_the_archive() -> Result<()> {
             record,
             artifacts: backup.artifacts.clone(),
             passwords: Passwords::Keep,
+            accepted: Vec::new(),
         };
         run.block_on(store.unexamined(source).carry_out(cx, 0))?;
         same(&truth, &facts(testbed)?)

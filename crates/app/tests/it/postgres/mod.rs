@@ -2,6 +2,7 @@
 //! what is there and on an empty server.
 
 mod awkward;
+mod gaps;
 mod grammar;
 mod known;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
+use super::RestoreRequest;
 use super::kept::Kept;
 use super::logins::Logins;
 use super::pairing::{Paired, is_whole, pair};
@@ -15,11 +16,9 @@ use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
 use crate::events::Step;
-use crate::logins::Passwords;
-use crate::manifest::{Manifest, StoreRecord};
+use crate::manifest::StoreRecord;
 use crate::names::StoreName;
 use crate::ports::power::Intent;
-use crate::selection::Selection;
 use crate::stores::{Source, Staged, Store, StoreError};
 use crate::workload::State;
 
@@ -38,11 +37,12 @@ pub(super) async fn examine<'a>(
     site: &Site,
     run: &Run,
     platform: &'a Platform,
-    manifest: &'a Manifest,
-    selection: &Selection,
-    passwords: Passwords,
+    wanted: &RestoreRequest<'a>,
     unfinished: Option<&Intent>,
 ) -> Result<Examined<'a>, Error> {
+    let RestoreRequest {
+        manifest, selection, ..
+    } = *wanted;
     let Paired {
         pairs,
         mut reasons,
@@ -52,16 +52,14 @@ pub(super) async fn examine<'a>(
         run.report.warn(warning);
     }
     reasons.extend(unfinished.and_then(|intent| other_stores(platform, intent, &pairs)));
-    let damage = run
-        .report
-        .step(Step::Verify, damage(site, run, manifest, selection, &pairs))
-        .await?;
+    let damage = run.report.step(Step::Verify, damage(site, run, wanted, &pairs)).await?;
     reasons.extend(damage.iter().map(ToString::to_string));
     let mut logins = Logins::of(&plan_of(platform, &pairs), &pairs);
     let source = |record: &StoreRecord| Source {
         record: record.clone(),
         artifacts: site.backups.artifacts(manifest.id, &run.report),
-        passwords,
+        passwords: wanted.passwords,
+        accepted: selection.accept.clone(),
     };
     let sound = reasons.is_empty();
     let looks = async {
@@ -92,15 +90,10 @@ pub(super) async fn examine<'a>(
 
 /// What is wrong with the artifacts that would be loaded. By hashes alone: nothing was journaled yet, so
 /// no tool may be started that could outlive us.
-async fn damage(
-    site: &Site,
-    run: &Run,
-    manifest: &Manifest,
-    selection: &Selection,
-    pairs: &[Pair<'_>],
-) -> Result<Vec<Damage>, Error> {
+async fn damage(site: &Site, run: &Run, wanted: &RestoreRequest<'_>, pairs: &[Pair<'_>]) -> Result<Vec<Damage>, Error> {
+    let manifest = wanted.whole;
     let mut damage = site.unnamed(run, manifest).await?;
-    if !is_whole(selection, manifest) {
+    if !is_whole(wanted.selection, manifest) {
         // What was left out on purpose, or by a run that failed, is no damage to what is wanted.
         damage.retain(|damage| {
             pairs

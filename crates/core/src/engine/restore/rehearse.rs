@@ -3,18 +3,16 @@
 
 use serde::Serialize;
 
-use super::Origin;
 use super::examine::{Examined, examine};
 use super::logins::HeldLogin;
 use super::pairs::{as_recorded, plan_of};
+use super::{Origin, RestoreRequest};
 use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
-use crate::logins::Passwords;
-use crate::manifest::{Manifest, WorkloadRecord};
+use crate::manifest::WorkloadRecord;
 use crate::names::{BackupId, Project, StoreKind, StoreName};
 use crate::ports::power::Intent;
-use crate::selection::Selection;
 
 /// What a restore would do.
 #[derive(Debug, Serialize)]
@@ -47,6 +45,9 @@ pub struct Replaced {
     pub artifacts: usize,
     /// Their bytes.
     pub bytes: u64,
+    /// The databases that would be replaced alone; none: all of it would be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<String>,
     /// What would become of its passwords, in words; none: it holds none.
     pub passwords: Option<String>,
 }
@@ -56,14 +57,17 @@ pub async fn rehearse(
     site: &Site,
     run: &Run,
     platform: Platform,
-    manifest: &Manifest,
-    selection: &Selection,
-    passwords: Passwords,
+    wanted: &RestoreRequest<'_>,
     unfinished: Option<&Intent>,
 ) -> Result<Rehearsed, Error> {
     let platform = as_recorded(platform, unfinished);
-    let Examined { pairs, logins, .. } =
-        examine(site, run, &platform, manifest, selection, passwords, unfinished).await?;
+    let Examined { pairs, logins, .. } = examine(site, run, &platform, wanted, unfinished).await?;
+    let RestoreRequest {
+        manifest,
+        selection,
+        passwords,
+        ..
+    } = *wanted;
     let stores = pairs.iter().map(|(store, record)| Replaced {
         store: store.name().clone(),
         kind: store.kind(),
@@ -71,6 +75,10 @@ pub async fn rehearse(
         artifacts: record.artifacts.len(),
         bytes: record.artifacts.iter().map(|artifact| artifact.size).sum(),
         passwords: store.passwords(passwords),
+        databases: match &selection.databases[..] {
+            [] => Vec::new(),
+            _ => store.parts(record),
+        },
     });
     let plan = plan_of(&platform, &pairs);
     if unfinished.is_none() {

@@ -142,6 +142,14 @@ pub(super) async fn copy(
     copied
 }
 
+/// What a guest has left of a copy that it did not seal: the owner of the repository never removes what is another's.
+pub(super) async fn left_with_host(site: &Site, intent: &Intent) -> Option<BackupId> {
+    let copy = intent.guest_of.as_ref().map(|_| id_of(intent))?;
+    let copies_first = intent.job.declaration().copies_first;
+    let is_left = matches!(site.backups.complete(copy).await, Err(ReadError::Incomplete(..)));
+    (copies_first && is_left).then_some(copy)
+}
+
 /// Removes what an attempt that died has left of a copy that it did not seal.
 async fn clear(change: &Change<'_>, id: BackupId) -> Result<(), RunFailure> {
     let site = change.site;

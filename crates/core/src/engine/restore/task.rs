@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
+use super::parts::Gap;
 use crate::engine::errors::RunFailure;
 use crate::engine::standstill::Standstill;
 use crate::manifest::StoreRecord;
 use crate::names::StoreName;
-use crate::stores::{Cx, Footing, Staged, Store};
+use crate::stores::{self, Cx, Footing, Staged, Store, StoreError};
 
 /// The work on one store.
 pub(super) struct Task<'a> {
@@ -55,22 +56,52 @@ pub(super) async fn bring(
     }
 }
 
-/// Every store must hold what its record says before a single client starts.
-pub(super) async fn compare_all(cx: &Cx, tasks: &[Task<'_>]) -> Result<(), RunFailure> {
-    let loaded = tasks.iter().filter_map(|task| Some((task.store, task.record?)));
-    let counts = loaded.map(|(store, record)| async move {
-        let found = store.inventory(cx, record).await;
-        let found = found.map_err(|cause| RunFailure::of(store.name(), cause))?;
-        let differences = record.inventory.differences(&found);
-        if differences.is_empty() {
-            return Ok(());
-        }
-        Err(RunFailure::Inventory {
+/// Every store must hold what its record says before a single client starts, but for what may be missing. Returns what is.
+pub(super) async fn compare_all(cx: &Cx, tasks: &[Task<'_>], accepted: &[String]) -> Result<Vec<Gap>, RunFailure> {
+    let loaded = tasks.iter().filter_map(|task| Some((task, task.record?)));
+    let compared = loaded.map(|(task, record)| compare(cx, task, record, accepted));
+    let gaps: Result<Vec<Vec<Gap>>, RunFailure> = join_all(compared).await.into_iter().collect();
+    Ok(gaps?.concat())
+}
+
+async fn compare(cx: &Cx, task: &Task<'_>, record: &StoreRecord, accepted: &[String]) -> Result<Vec<Gap>, RunFailure> {
+    let store = task.store;
+    let parts = store.parts(record);
+    let (accepted, required): (Vec<String>, Vec<String>) = parts.into_iter().partition(|part| accepted.contains(part));
+    let strict = store.only(record, &required);
+    let found = store.inventory(cx, &strict).await;
+    let found = found.map_err(|cause| RunFailure::of(store.name(), cause))?;
+    let differences = strict.inventory.differences(&found);
+    if !differences.is_empty() {
+        let differs = |part: &&String| {
+            let part = store.only(record, std::slice::from_ref(*part));
+            !part.inventory.differences(&found).is_empty()
+        };
+        return Err(RunFailure::Inventory {
             store: store.name().clone(),
             differences,
-        })
-    });
-    join_all(counts).await.into_iter().collect()
+            parts: required.iter().filter(differs).cloned().collect(),
+        });
+    }
+    let mut gaps = task.work.gaps();
+    for part in accepted {
+        let missing = missing(cx, store, &store.only(record, std::slice::from_ref(&part))).await?;
+        match gaps.iter_mut().find(|gap| gap.part == part) {
+            Some(gap) => gap.missing.extend(missing),
+            None if missing.is_empty() => {}
+            None => gaps.push(stores::Gap { part, missing }),
+        }
+    }
+    Ok(gaps.into_iter().map(|gap| Gap::of(store, gap)).collect())
+}
+
+/// What is missing of a part that may be; one that cannot even be counted is missing whole.
+async fn missing(cx: &Cx, store: &dyn Store, part: &StoreRecord) -> Result<Vec<String>, RunFailure> {
+    match store.inventory(cx, part).await {
+        Ok(found) => Ok(part.inventory.differences(&found)),
+        Err(StoreError::Cancelled) => Err(RunFailure::Interrupted),
+        Err(error) => Ok(vec![error.to_string()]),
+    }
 }
 
 /// The names of the stores of some tasks.

@@ -153,6 +153,7 @@ fn of_copy<'a>(store: &'a dyn Store, record: &'a StoreRecord, artifacts: &Artifa
         record: record.clone(),
         artifacts: artifacts.clone(),
         passwords: Passwords::Keep,
+        accepted: Vec::new(),
     };
     Task {
         store,
@@ -217,7 +218,11 @@ async fn put_back_all(change: &Change<'_>, tasks: &mut [Task<'_>], standstill: &
     });
     let all = async { work.await.1.map_or(Ok(()), Err) };
     change.run.report.step(Step::PutBack, all).await?;
-    change.run.report.step(Step::Compare, compare_all(&cx, tasks)).await?;
+    change
+        .run
+        .report
+        .step(Step::Compare, compare_all(&cx, tasks, &[]))
+        .await?;
     standstill.unbroken(change.plan).await?;
     Ok(())
 }
@@ -250,12 +255,15 @@ pub async fn forget_later(site: &Site, run: &Run, undone: &Intent) -> bool {
 /// The data lives again: its copy is not needed any more, and must not be loaded over what is written from now on.
 /// Returns whether nothing is left to remove.
 async fn forget(site: &Site, run: &Run, copy: Option<&Manifest>, intent: &Intent) -> bool {
+    let copy = match copy {
+        Some(copy) => Some(copy.id),
+        None => safety::left_with_host(site, intent).await,
+    };
     let Some(copy) = copy else { return true };
-    let removed = safety::remove_all(site, run, intent, &[copy.id]).await;
+    let removed = safety::remove_all(site, run, intent, &[copy]).await;
     removed.unwrap_or_else(|error| {
         run.report.warn(format!(
-            "the copy {} of what is back now could not be removed (`stillpoint restore discard-old` does it): {error}",
-            copy.id
+            "the copy {copy} of what is back now could not be removed (`stillpoint restore discard-old` does it): {error}"
         ));
         false
     })
