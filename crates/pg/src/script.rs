@@ -56,6 +56,21 @@ pub fn statements(script: &str) -> Vec<Statement> {
     statements
 }
 
+/// The comments of a script that begin with `--`, each with where it begins. What is quoted holds none.
+pub fn comments(script: &str) -> Vec<(usize, &str)> {
+    let mut comments = Vec::new();
+    let mut at = 0;
+    while at < script.len() {
+        let (_, length) = next(&script[at..]);
+        let text = &script[at..at + length];
+        if text.starts_with("--") {
+            comments.push((at, text.trim_end()));
+        }
+        at += length;
+    }
+    comments
+}
+
 /// A text of SQL without what is quoted in it, and without comments: `'…'` and a space stand for them.
 pub fn without_texts(script: &str) -> String {
     let mut without = String::new();
@@ -240,6 +255,12 @@ mod tests {
                 "SELECT $q$;$q$",
             ]
         );
+    }
+
+    #[test]
+    fn a_comment_is_none_where_it_is_quoted() {
+        let script = "-- a\nSELECT '\n-- b\n', $x$\n-- c\n$x$, \"\n-- d\n\"; -- e\n";
+        assert_eq!(comments(script), [(0, "-- a"), (46, "-- e")]);
     }
 
     #[test]

@@ -8,12 +8,22 @@ use crate::page::commands;
 use anyhow::{Context, Result};
 use stillpoint_testkit::testbed::{Shape, Testbed};
 
+/// A table that an extension owns: no dump holds it.
+const OWNED: &str = "create extension hstore; \
+    create table owned (id integer generated always as identity primary key, t text); \
+    insert into owned (t) select n from generate_series(1, 1000) n; alter extension hstore add table owned";
+
+const OWNED_NOW: &str = "select count(*), (select last_value from owned_id_seq), \
+    (select extname from pg_depend d join pg_extension e on e.oid = refobjid where objid = 'owned'::regclass and deptype = 'e') \
+    from owned";
+
 #[test]
 fn by_hand() -> Result<()> {
     let check = commands("Is the backup whole?")?.concat();
     let restore = commands("PostgreSQL")?;
     on_mini("byhand", |testbed, product| {
         testbed.tick()?;
+        testbed.psql("dagster", OWNED)?;
         let truth = testbed.truth()?;
         let backup = product.repository.join(product.backup()?);
 
@@ -45,6 +55,7 @@ fn by_hand() -> Result<()> {
                 empty.docker(&arguments).with_context(context)?;
             }
             assert_eq!(truth.differences(&empty.truth()?), Vec::<String>::new());
+            assert_eq!(empty.psql("dagster", OWNED_NOW)?, "1000|1000|hstore");
             assert!(
                 empty
                     .witness()?

@@ -8,11 +8,12 @@ use stillpoint_core::stores::{Cx, StoreError};
 
 use super::access::MAINTENANCE;
 use super::drain::{DATABASE, GLOBALS};
+use super::ext_catalog::{self, CATALOG, Unpacking, Whole};
 use super::preflight::major;
 use super::sequences::SEQUENCES;
 use super::tools::Tool;
 use super::{PostgresStore, globals, sequences};
-use crate::toolbox::{Doing, damaged, feed};
+use crate::toolbox::{Doing, UNPACKED_AT_ONCE, damaged, feed, guarded};
 
 /// The last words of `pg_dumpall`: without them it died.
 const LAST_WORDS: &str = "PostgreSQL database cluster dump complete";
@@ -33,6 +34,7 @@ impl PostgresStore {
             let read = match artifact.content.as_str() {
                 GLOBALS => self.read_globals(artifact, artifacts).await,
                 SEQUENCES => self.read_sequences(artifact, artifacts).await,
+                CATALOG => self.read_catalog(cx, artifact, artifacts).await,
                 _ => self.read_dump(cx, artifact, artifacts).await,
             };
             match read {
@@ -58,6 +60,18 @@ impl PostgresStore {
 
     async fn read_sequences(&self, artifact: &Artifact, artifacts: &Artifacts) -> Result<(), StoreError> {
         sequences::is_whole(&self.read(artifact, artifacts).await?)
+    }
+
+    async fn read_catalog(&self, cx: &Cx, artifact: &Artifact, artifacts: &Artifacts) -> Result<(), StoreError> {
+        let mut reader = artifacts.open(&self.name, artifact).await.map_err(damaged)?;
+        let (mut unpacking, mut whole) = (Unpacking::new(), Whole::default());
+        while let Some(piece) = guarded(cx, "reading", reader.next()).await?.map_err(damaged)? {
+            for packed in piece.chunks(UNPACKED_AT_ONCE) {
+                whole.add(&unpacking.add(packed)?);
+            }
+        }
+        whole.add(&unpacking.finish()?);
+        whole.finish()
     }
 
     async fn read_dump(&self, cx: &Cx, artifact: &Artifact, artifacts: &Artifacts) -> Result<(), StoreError> {
@@ -99,11 +113,16 @@ pub(super) fn recognise(store: &StoreName, name: &ArtifactName) -> Option<(Strin
     if file == GLOBALS_FILE {
         return Some((GLOBALS.to_owned(), None));
     }
-    if let Some(database) = file.strip_suffix(sequences::FILE).filter(|name| !name.contains('/')) {
-        return Some((SEQUENCES.to_owned(), Some(unescape(database)?)));
-    }
-    let database = file.strip_suffix(DUMP).filter(|database| !database.contains('/'))?;
-    Some((DATABASE.to_owned(), Some(unescape(database)?)))
+    let endings = [
+        (sequences::FILE, SEQUENCES),
+        (ext_catalog::FILE, CATALOG),
+        (DUMP, DATABASE),
+    ];
+    let known = endings
+        .iter()
+        .find_map(|(ending, content)| Some((file.strip_suffix(ending)?, content)));
+    let (database, content) = known.filter(|(database, _)| !database.contains('/'))?;
+    Some(((*content).to_owned(), Some(unescape(database)?)))
 }
 
 #[cfg(test)]
@@ -140,6 +159,10 @@ mod tests {
         assert_eq!(
             known("pg/x.sequences.sql.gz"),
             Some(("sequences".into(), Some("x".into())))
+        );
+        assert_eq!(
+            known("pg/x.ext-catalog.sql.gz"),
+            Some(("extension catalog".into(), Some("x".into())))
         );
         for name in [
             "pg/notes.txt",

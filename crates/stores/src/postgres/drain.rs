@@ -14,6 +14,7 @@ use stillpoint_core::stores::{Cx, Drained, StoreError, together};
 use stillpoint_pg::Session;
 use tokio_util::sync::CancellationToken;
 
+use super::ext_catalog::SAVED;
 use super::extensions::{EXTENSIONS, VERSIONS};
 use super::inventory::Counts;
 use super::left_out::{self, LEFT_OUT};
@@ -34,6 +35,8 @@ const NOT_COUNTED: &str = "not counted";
 struct Dumped {
     artifacts: Vec<Artifact>,
     counted: Counted,
+    /// What its extensions own, saved beside its dump.
+    saved: Option<String>,
 }
 
 /// What the holder of a database finds out while it is dumped.
@@ -58,12 +61,14 @@ impl PinnedServer {
         }
         let mut inventory = Inventory::default();
         let (mut extensions, mut bytes) = (BTreeSet::new(), 0);
-        let (mut gaps, mut left_out) = (Vec::new(), self.template.iter().cloned().collect::<Vec<_>>());
+        let (mut gaps, mut saved) = (Vec::new(), Vec::new());
+        let mut left_out: Vec<String> = self.template.iter().cloned().collect();
         for one in drained {
             artifacts.extend(one.artifacts);
             inventory.extend(one.counted.counts.inventory);
             gaps.extend(one.counted.counts.gaps);
             left_out.extend(one.counted.left_out);
+            saved.extend(one.saved);
             extensions.extend(one.counted.extensions);
             bytes += one.counted.bytes;
         }
@@ -77,7 +82,7 @@ impl PinnedServer {
                 self.store.name
             ));
         }
-        let named = [(NOT_COUNTED, gaps), (LEFT_OUT, left_out)].into_iter();
+        let named = [(NOT_COUNTED, gaps), (LEFT_OUT, left_out), (SAVED, saved)].into_iter();
         let named = named.filter(|(_, all)| !all.is_empty());
         let named = named.map(|(fact, all)| (fact.to_owned(), all.join("; ")));
         Ok(Drained {
@@ -121,6 +126,7 @@ impl PostgresStore {
             cancel: cx.cancel.child_token(),
             ..cx.clone()
         };
+        let catalog = self.drain_catalog(cx, sink, database).await?;
         let process = self.start_dump(cx, database, compression).await?;
         let dump = async {
             let dumped = self.drain_dump(cx, sink, &database.name, process).await;
@@ -131,9 +137,19 @@ impl PostgresStore {
         let (dumped, mut counted) = (dumped?, counted?);
         let sequences = sequences::counted(&database.sequences, &database.name);
         counted.counts.inventory.extend(sequences);
+        let owned = sequences::counted(&database.catalog.sequences, &database.name);
+        counted.counts.inventory.extend(owned);
         let beside = self.drain_sequences(sink, &database.sequences, &database.name);
-        let artifacts = [dumped].into_iter().chain(beside.await?).collect();
-        Ok(Dumped { artifacts, counted })
+        let artifacts = [dumped].into_iter().chain(beside.await?).chain(catalog).collect();
+        let saved = (!database.catalog.is_empty()).then(|| {
+            let named = left_out::named(&database.catalog.named);
+            format!("`{}`: {named}", database.name)
+        });
+        Ok(Dumped {
+            artifacts,
+            counted,
+            saved,
+        })
     }
 
     /// Starts a dump and returns when its first bytes are there. It then holds its own locks and has read every

@@ -1,7 +1,7 @@
 //! What can be counted in PostgreSQL: the rows of every table and filled materialised view, and
-//! large objects. Members of extensions are left out: their rows are the extension's own. A materialised view
-//! is computed anew by a restore, from tables that may have changed since it was last: its rows are shown and
-//! never compared.
+//! large objects. A materialised view is computed anew by a restore, from tables that may have changed since it was last: its
+//! rows are shown and never compared. So are those of a table that an extension registers for dumps: it writes there by
+//! itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,14 +21,17 @@ const COUNTED: &str = "WITH RECURSIVE up (leaf, root) AS (SELECT inhrelid, inhpa
         JOIN pg_class ON oid = inhrelid WHERE relispartition \
     UNION ALL SELECT leaf, inhparent FROM up JOIN pg_inherits ON inhrelid = root JOIN pg_class ON oid = root \
         WHERE relispartition) \
-    SELECT format('%I.%I', n.nspname, c.relname), c.relkind = 'm', quote_ident(rn.nspname) || '.' || quote_ident(r.relname) \
+    SELECT format('%I.%I', n.nspname, c.relname), c.relkind = 'm' OR e.oid IS NOT NULL AND c.oid = ANY(e.extconfig) \
+        AND coalesce(e.extcondition[array_position(e.extconfig, c.oid)], '') = '', quote_ident(rn.nspname) || '.' || quote_ident(r.relname) \
     FROM pg_class c \
     JOIN pg_namespace n ON n.oid = c.relnamespace \
     LEFT JOIN up ON leaf = c.oid AND NOT EXISTS (SELECT FROM pg_class t WHERE t.oid = up.root AND t.relispartition) \
     LEFT JOIN pg_class r ON r.oid = up.root LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace \
+    LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e' \
+        AND d.refclassid = 'pg_extension'::regclass \
+    LEFT JOIN pg_extension e ON e.oid = d.refobjid \
     WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' \
-    AND NOT EXISTS (SELECT FROM pg_depend d \
-        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
+    AND (c.relkind = 'r' OR e.oid IS NULL)";
 
 const LARGE_OBJECTS: &str = "SELECT count(*) FROM pg_largeobject_metadata";
 
@@ -150,7 +153,7 @@ async fn count_now(cx: &Cx, session: &Session, database: &str) -> Result<Counts,
     let begun = session.run(cx.idle_limit, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     begun.await.map_err(failed)?;
     let mut counts = count(cx, session, database).await?;
-    let sequences = cancellable(cx, sequences::read(session)).await?.map_err(failed)?;
+    let sequences = cancellable(cx, sequences::read_all(session)).await?.map_err(failed)?;
     counts.inventory.extend(sequences::counted(&sequences, database));
     Ok(counts)
 }

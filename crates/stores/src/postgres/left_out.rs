@@ -1,8 +1,5 @@
-//! What a dump leaves out of a database, found by asking the database itself: rows of tables that belong to an extension which
-//! has not asked for them to be dumped, and what the server lets a superuser put where no dump looks. It is named before
-//! the stop, in the manifest, and by a restore.
-
-use std::collections::BTreeMap;
+//! What a dump leaves out of a database and nothing else holds, found by asking the database itself: what the server lets a
+//! superuser put where no dump looks. It is named before the stop, in the manifest, and by a restore.
 
 use stillpoint_core::manifest::StoreRecord;
 use stillpoint_core::stores::{Cx, StoreError, together};
@@ -15,13 +12,6 @@ use crate::toolbox::{BY_SIZE, cancellable};
 
 /// The fact that names what is not in the dumps, with the reason.
 pub(super) const LEFT_OUT: &str = "not in the dumps";
-
-/// Tables whose rows `pg_dump` skips: members of an extension that has not registered them (`pg_extension_config_dump`).
-const UNMARKED: &str = "SELECT format('%I.%I', n.nspname, c.relname), e.extname FROM pg_class c \
-    JOIN pg_namespace n ON n.oid = c.relnamespace \
-    JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e' \
-    JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid \
-    WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND NOT c.oid = ANY(coalesce(e.extconfig, '{}')) ORDER BY 1";
 
 /// What a superuser has put among the server's own things. Each query names it; 16384 is the first number that the server
 /// gives to what is not its own (`FirstNormalObjectId`).
@@ -77,22 +67,6 @@ pub(super) async fn of_database(cx: &Cx, session: &Session, database: &str) -> R
 
 async fn find(session: &Session) -> Result<Vec<String>, PgError> {
     let mut found = Vec::new();
-    let mut of_extensions: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for row in session.rows(BY_SIZE, UNMARKED).await? {
-        let Ok([Some(table), Some(extension)]) = <[Option<String>; 2]>::try_from(row) else {
-            continue;
-        };
-        let holds_rows = format!("SELECT 1 FROM ONLY {table} LIMIT 1");
-        if !session.column(BY_SIZE, &holds_rows).await?.is_empty() {
-            of_extensions.entry(extension).or_default().push(table);
-        }
-    }
-    for (extension, tables) in of_extensions {
-        found.push(format!(
-            "rows of {}, which belong to extension `{extension}`",
-            named(&tables)
-        ));
-    }
     for query in AMONG_THE_SERVERS_OWN {
         let own = session.column(BY_SIZE, query).await?;
         if !own.is_empty() {
@@ -102,7 +76,8 @@ async fn find(session: &Session) -> Result<Vec<String>, PgError> {
     Ok(found)
 }
 
-fn named(all: &[String]) -> String {
+/// The first of many.
+pub(super) fn named(all: &[String]) -> String {
     let first: Vec<&str> = all.iter().map(String::as_str).take(NAMED).collect();
     match all.len().checked_sub(NAMED) {
         None | Some(0) => first.join(", "),

@@ -11,8 +11,9 @@ use stillpoint_pg::Session;
 
 use super::access::{MAINTENANCE, server};
 use super::drain::{DATABASE, GLOBALS};
+use super::ext_catalog::CATALOG;
 use super::passwords::Roles;
-use super::reload::Path;
+use super::reload::{Part, Path};
 use super::sequences::SEQUENCES;
 use super::tools::Tool;
 use super::{PostgresStore, globals, left_out, repack};
@@ -24,6 +25,8 @@ pub(super) struct Dump<'a> {
     pub(super) name: &'a str,
     pub(super) rows: &'a Artifact,
     pub(super) sequences: Option<&'a Artifact>,
+    /// What its extensions own.
+    pub(super) catalog: Option<&'a Artifact>,
 }
 
 /// A restore of one server.
@@ -72,14 +75,15 @@ impl PostgresStore {
         let mut databases: Vec<&Artifact> = record.artifacts.iter().filter(|one| one.content == DATABASE).collect();
         // The largest first, so that none is left alone at the end.
         databases.sort_by_key(|artifact| std::cmp::Reverse(artifact.size));
-        let beside = |database: &Artifact| {
-            let is_it = |one: &&Artifact| one.content == SEQUENCES && one.of == database.of;
+        let beside = |database: &Artifact, content: &str| {
+            let is_it = |one: &&Artifact| one.content == content && one.of == database.of;
             record.artifacts.iter().find(is_it)
         };
         let dumps = databases.into_iter().map(|dump| Dump {
             name: dump.of.as_deref().unwrap_or_default(),
             rows: dump,
-            sequences: beside(dump),
+            sequences: beside(dump, SEQUENCES),
+            catalog: beside(dump, CATALOG),
         });
         let dumps: Vec<Dump<'_>> = dumps.collect();
         let load = |dump, cx| async move { self.load_first(&cx, dump, artifacts).await };
@@ -118,8 +122,8 @@ impl PostgresStore {
                     let roles = Roles::of(cx, session, &self.name, source.passwords).await?;
                     globals::replay(cx, session, &globals::unpack(&packed)?, &roles).await?;
                 }
-                // They are set when their database was loaded.
-                (SEQUENCES, Some(_)) => {}
+                // They follow their database's rows.
+                (SEQUENCES | CATALOG, Some(_)) => {}
                 (DATABASE, Some(name)) => self.make_room(cx, session, name).await?,
                 (content, _) => {
                     return Err(StoreError::Unfit(format!(
@@ -144,18 +148,15 @@ impl PostgresStore {
     pub(super) async fn load_database(
         &self,
         cx: &Cx,
-        Dump { name, rows, sequences }: Dump<'_>,
+        dump: Dump<'_>,
         artifacts: &Artifacts,
         path: Path,
     ) -> Result<(), StoreError> {
-        let reader = artifacts.open(&self.name, rows).await.map_err(damaged)?;
-        let process = self.start_load(cx, name, path).await?;
-        let what = format!("loading database `{name}`");
-        let doing = Doing {
-            what: &what,
-            tool: Tool::Restore.program(),
-        };
-        feed(cx, doing, process, reader).await?;
+        let Dump { name, sequences, .. } = dump;
+        match (dump.catalog, path) {
+            (None, Path::None) if name.is_ascii() => self.load_rows(cx, dump, artifacts, path, Part::All).await?,
+            _ => self.load_in_sections(cx, dump, artifacts, path).await?,
+        }
         self.finish_load(cx, name, sequences, artifacts).await
     }
 
@@ -174,6 +175,25 @@ impl PostgresStore {
         let finished = self.finish_database(cx, &session, name).await;
         session.close().await;
         finished
+    }
+
+    /// Loads from a dump by the server's own `pg_restore`.
+    pub(super) async fn load_rows(
+        &self,
+        cx: &Cx,
+        dump: Dump<'_>,
+        artifacts: &Artifacts,
+        path: Path,
+        part: Part,
+    ) -> Result<(), StoreError> {
+        let reader = artifacts.open(&self.name, dump.rows).await.map_err(damaged)?;
+        let process = self.start_load(cx, dump.name, path, part).await?;
+        let what = format!("loading database `{}`", dump.name);
+        let doing = Doing {
+            what: &what,
+            tool: Tool::Restore.program(),
+        };
+        feed(cx, doing, process, reader).await
     }
 
     async fn finish_database(&self, cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {

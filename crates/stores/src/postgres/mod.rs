@@ -9,6 +9,7 @@ mod aside;
 mod capacity;
 mod check;
 mod drain;
+mod ext_catalog;
 mod extensions;
 mod globals;
 mod holders;

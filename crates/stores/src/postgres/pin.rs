@@ -11,6 +11,7 @@ use stillpoint_core::stores::{Cx, Drained, Pinned, StoreError, together};
 use stillpoint_pg::{PgError, Session, cron};
 
 use super::access::{MAINTENANCE, server};
+use super::ext_catalog::{self, Catalog};
 use super::locks::{lock_all, lock_failed};
 use super::sequences::{self, Sequence};
 use super::waiting::Watch;
@@ -44,6 +45,8 @@ pub(super) struct PinnedDatabase {
     pub(super) name: String,
     pub(super) snapshot: String,
     pub(super) sequences: Vec<Sequence>,
+    /// What its extensions own and its dump does not hold.
+    pub(super) catalog: Catalog,
     /// None once its dump can do without.
     pub(super) holder: Option<Session>,
     /// What holds the jobs of `pg_cron` off.
@@ -92,10 +95,11 @@ impl PostgresStore {
         let holder = self.open(cx, &name).await?;
         let cron = self.hold_cron_off(cx, &holder, &name).await?;
         match fix(&holder).await {
-            Ok((snapshot, sequences)) => Ok(PinnedDatabase {
+            Ok((snapshot, sequences, catalog)) => Ok(PinnedDatabase {
                 name,
                 snapshot,
                 sequences,
+                catalog,
                 holder: Some(holder),
                 cron,
             }),
@@ -136,14 +140,18 @@ pub(super) async fn databases(session: &Session) -> Result<Vec<String>, StoreErr
 }
 
 /// The sequences are read after the snapshot was taken: whatever happens, they are not behind the rows in it.
-async fn fix(holder: &Session) -> Result<(String, Vec<Sequence>), PgError> {
+async fn fix(holder: &Session) -> Result<(String, Vec<Sequence>, Catalog), PgError> {
     holder
         .run(STATEMENT, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .await?;
     let snapshot = holder.value(STATEMENT, "SELECT pg_export_snapshot()").await?;
     holder.run(STATEMENT, PATIENCE).await?;
     lock_all(holder).await?;
-    Ok((snapshot, sequences::read(holder).await?))
+    Ok((
+        snapshot,
+        sequences::read(holder).await?,
+        ext_catalog::find(holder).await?,
+    ))
 }
 
 #[async_trait]

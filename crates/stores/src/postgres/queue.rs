@@ -21,9 +21,9 @@ const EVERY: Duration = Duration::from_millis(200);
 /// Backend states are read once for each transaction, unless they are thrown away.
 const LOOK_ANEW: &str = "SELECT pg_stat_clear_snapshot()";
 
-/// Whether a dump of this database waits for a lock.
+/// Whether a dump of this database, or what copies beside it, waits for a lock.
 const WAITS: &str = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() \
-    AND application_name = 'pg_dump' AND wait_event_type = 'Lock'";
+    AND application_name IN ('pg_dump', 'stillpoint') AND pid <> pg_backend_pid() AND wait_event_type = 'Lock'";
 
 /// The first thing that a dump reads, and next to nobody else. The lock is never had: the dump keeps its own.
 const ASK: [&str; 3] = [

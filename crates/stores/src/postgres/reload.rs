@@ -12,6 +12,7 @@ use stillpoint_pg::Session;
 use super::PostgresStore;
 use super::access::{MAINTENANCE, server};
 use super::load::Dump;
+use super::sequences::conninfo;
 use super::tools::Tool;
 use crate::toolbox::{BY_SIZE, Doing, cancellable, damaged, feed};
 
@@ -24,19 +25,28 @@ pub(super) enum Path {
     Own,
 }
 
-/// A dump as a script, changed by what `sed` is told. A dump that breaks must end as an error of the SQL that reads it: a pipe's
-/// end alone looks like the end of the data.
-const SCRIPT: &str = r#"{ pg_restore --create --file=- || printf '\\.\nSELECT 1/0 AS "the dump could not be read";\n'; } | \
-    sed "$@" | \
+/// What of a dump is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All, in a database that it makes.
+    All,
+    /// The rows, into a database that is there.
+    Rows,
+}
+
+/// By this line a dump empties the search path.
+const NO_PATH: &str = "SELECT pg_catalog.set_config('search_path', '', false);";
+
+/// Replaces that line, wherever it is no row of a table. A dump that breaks must end as an error of the SQL that reads it: a
+/// pipe's end alone looks like the end of the data.
+const OWN_PATH: &str = r#"{ pg_restore --section=data --file=- || printf '\\.\nSELECT 1/0 AS "the dump could not be read";\n'; } | \
+    sed -e '/^COPY .* FROM stdin;$/,/^\\\.$/!s/^SELECT pg_catalog.set_config(.search_path., .., false);$/RESET search_path;/' | \
     psql --no-psqlrc --quiet --no-password --set=ON_ERROR_STOP=1 --output=/dev/null"#;
 
-/// Replaces the line by which a dump empties the search path, wherever it is no row of a table.
-const OWN_PATH: &str =
-    r"/^COPY .* FROM stdin;$/,/^\\\.$/!s/^SELECT pg_catalog.set_config(.search_path., .., false);$/RESET search_path;/";
-
-/// A dump's text is in its database's encoding, but the name of the database itself is in the bytes that it was made with,
-/// whatever the database it stands in: to be read as the encoding of that text would give it another name.
-const OWN_NAME: &str = r"1,/^\\connect /{/^SET client_encoding = /d;}";
+/// A dump's definitions, made with the search path that the database itself says.
+pub(super) fn with_own_path(text: &str) -> String {
+    text.replace(&format!("\n{NO_PATH}\n"), "\nRESET search_path;\n")
+}
 
 /// Filled materialised views that read foreign tables, by however many views between.
 const READS_OTHERS: &str = "WITH RECURSIVE reads (view, other) AS (SELECT r.ev_class, d.refobjid FROM pg_rewrite r \
@@ -53,19 +63,21 @@ const READS_OTHERS: &str = "WITH RECURSIVE reads (view, other) AS (SELECT r.ev_c
 impl PostgresStore {
     /// `--create` makes the database with its owner, settings, rights and comment; `--exit-on-error`
     /// because `pg_restore` otherwise goes on after errors.
-    pub(super) async fn start_load(&self, cx: &Cx, name: &str, path: Path) -> Result<Process, StoreError> {
-        let changes = match (path, name.is_ascii()) {
-            (Path::None, true) => {
-                let arguments = ["--create", "--exit-on-error", "--no-password", "--dbname", MAINTENANCE];
-                return self.start(cx, Tool::Restore, MAINTENANCE, &arguments, true).await;
-            }
-            (Path::None, false) => &["-e", OWN_NAME][..],
-            (Path::Own, true) => &["-e", OWN_PATH],
-            (Path::Own, false) => &["-e", OWN_NAME, "-e", OWN_PATH],
+    pub(super) async fn start_load(&self, cx: &Cx, name: &str, path: Path, part: Part) -> Result<Process, StoreError> {
+        let to = match part {
+            Part::All => ["--create".to_owned(), format!("--dbname={MAINTENANCE}")],
+            Part::Rows => ["--section=data".to_owned(), format!("--dbname={}", conninfo(name))],
         };
-        let command = ["sh", "-c", SCRIPT, "sh"].iter().chain(changes).copied();
-        self.run(cx, Command::new(command).that_knows_its_end(), MAINTENANCE, true)
-            .await
+        match path {
+            Path::None => {
+                let arguments = ["--exit-on-error", "--no-password", &to[0], &to[1]];
+                self.start(cx, Tool::Restore, MAINTENANCE, &arguments, true).await
+            }
+            Path::Own => {
+                let command = Command::new(["sh", "-c", OWN_PATH]).that_knows_its_end();
+                self.run(cx, command, name, true).await
+            }
+        }
     }
 
     /// Loads once more what failed. What fails again is named, each with its reason, unless it may be missing: of that, what
@@ -87,7 +99,10 @@ impl PostgresStore {
                      not load: {first}",
                     self.name
                 )),
-                Err(StoreError::Tool { .. } | StoreError::Server { .. }) if source.accepted.iter().any(|part| part == name) => {
+                Err(StoreError::Tool { .. } | StoreError::Server { .. })
+                    // By any other name `pg_restore` would make another database.
+                    if name.is_ascii() && source.accepted.iter().any(|part| part == name) =>
+                {
                     gaps.push(self.load_what_loads(cx, *dump, artifacts).await?);
                 }
                 Err(error @ (StoreError::Tool { .. } | StoreError::Server { .. })) => left.push((name.to_owned(), error)),
@@ -125,6 +140,9 @@ impl PostgresStore {
         };
         let mut missing = said(feed(cx, doing, process, reader).await)?;
         if self.is_there(cx, name).await? {
+            if let Some(catalog) = dump.catalog {
+                missing.extend(said(self.replay_catalog(cx, catalog, artifacts, name).await)?);
+            }
             missing.extend(said(self.finish_load(cx, name, dump.sequences, artifacts).await)?);
         }
         Ok(Gap {

@@ -23,13 +23,17 @@ pub(super) const SEQUENCES: &str = "sequences";
 /// How such an artifact's name ends, after the name of its database.
 pub(super) const FILE: &str = ".sequences.sql.gz";
 
-/// The sequences whose values a dump holds: not those of an extension that has not asked for it. What `pg_repack` left behind
-/// is not restored.
+/// The sequences whose values a dump holds: not those of an extension that has not asked for it, which are
+/// [saved apart](super::ext_catalog). What `pg_repack` left behind is not restored.
 const NAMES: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c \
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S' AND n.nspname !~ '^pg_' \
     AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid \
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e' \
         AND d.refclassid = 'pg_extension'::regclass AND NOT c.oid = ANY(coalesce(e.extconfig, '{}')))";
+
+/// All of them: which of them an extension registers may have changed since a backup.
+const ALL_NAMES: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c \
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S' AND n.nspname !~ '^pg_'";
 
 /// How many are read by one statement.
 const AT_ONCE: usize = 200;
@@ -60,6 +64,17 @@ impl Sequence {
 pub(super) async fn read(session: &Session) -> Result<Vec<Sequence>, PgError> {
     let names = format!("{NAMES} AND NOT {} ORDER BY 1", repack::IS_LEFT);
     let names = session.column(BY_SIZE, &names).await?;
+    read_named(session, &names).await
+}
+
+/// What all are at that there are.
+pub(super) async fn read_all(session: &Session) -> Result<Vec<Sequence>, PgError> {
+    let names = session.column(BY_SIZE, ALL_NAMES).await?;
+    read_named(session, &names).await
+}
+
+/// What those of these names are at.
+pub(super) async fn read_named(session: &Session, names: &[String]) -> Result<Vec<Sequence>, PgError> {
     let mut sequences = Vec::with_capacity(names.len());
     for names in names.chunks(AT_ONCE) {
         let each = |name: &String| format!("SELECT {}, last_value, is_called FROM {name}", literal(name));
@@ -86,9 +101,27 @@ pub(super) fn counted(sequences: &[Sequence], database: &str) -> Inventory {
 
 /// A script for psql that sets them, in the database of this name.
 fn script(sequences: &[Sequence], database: &str) -> String {
+    let mut script = connect(database);
+    script.push_str(&settings(sequences));
+    script.push_str(LAST_WORDS);
+    script
+}
+
+/// The line by which psql connects to the database of this name.
+pub(super) fn connect(database: &str) -> String {
+    let connect = conninfo(database).replace('"', "\"\"");
+    format!("\\connect -reuse-previous=on \"{connect}\"\n")
+}
+
+/// A connection string that names this database and nothing else, whatever its name.
+pub(super) fn conninfo(database: &str) -> String {
     let quoted = database.replace('\\', "\\\\").replace('\'', "\\'");
-    let connect = format!("dbname='{quoted}'").replace('"', "\"\"");
-    let mut script = format!("\\connect -reuse-previous=on \"{connect}\"\n");
+    format!("dbname='{quoted}'")
+}
+
+/// The statements that set them.
+pub(super) fn settings(sequences: &[Sequence]) -> String {
+    let mut script = String::new();
     for sequences in sequences.chunks(AT_ONCE) {
         let each = |Sequence { name, last, is_called }: &Sequence| {
             format!("pg_catalog.setval({}, {last}, {is_called})", literal(name))
@@ -97,7 +130,6 @@ fn script(sequences: &[Sequence], database: &str) -> String {
         // Writing into a text cannot fail.
         let _ = writeln!(script, "SELECT {};", all.join(",\n  "));
     }
-    script.push_str(LAST_WORDS);
     script
 }
 

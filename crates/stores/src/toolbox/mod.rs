@@ -9,7 +9,8 @@ mod wait;
 
 pub(crate) use names::{is_short_name, short_name};
 pub(crate) use pipe::{
-    Doing, collect, damaged, end, feed, feed_watched, finished, opened, stream_out, stream_out_watched,
+    Doing, UNPACKED_AT_ONCE, collect, collect_of, damaged, end, feed, feed_through, feed_watched, finished, opened,
+    run_script, stream_out, stream_out_of_script, stream_out_watched,
 };
 pub(crate) use room::room;
 pub(crate) use secret::Secret;

@@ -2,9 +2,10 @@
 //! gone when these return an error.
 
 use std::io::{Cursor, ErrorKind};
+use std::pin::pin;
 
 use bytes::{Bytes, BytesMut};
-use futures::future::join;
+use futures::future::{Either, join, select};
 use stillpoint_core::backups::{ArtifactError, ArtifactReader};
 use stillpoint_core::ports::shell::{Control, Exit, Process};
 use stillpoint_core::ports::{EngineError, within};
@@ -16,6 +17,9 @@ use super::{BY_SIZE, cancellable, guarded};
 
 /// Bytes that are read from a process at once.
 const PIECE: usize = 256 << 10;
+
+/// Packed bytes that are unpacked at once: a thousand times as many are held then, at worst.
+pub(crate) const UNPACKED_AT_ONCE: usize = 8 << 10;
 
 /// More than any text that is collected whole may have: globals of a very large server.
 const COLLECT_LIMIT: usize = 64 << 20;
@@ -31,6 +35,9 @@ pub(crate) struct Doing<'a> {
 
 /// What looks at bytes while they pass.
 type Watch<'a> = &'a mut (dyn FnMut(&Bytes) + Send);
+
+/// What makes other bytes of those that pass.
+pub(crate) type Pass<'a> = &'a mut (dyn FnMut(Bytes) -> Result<Bytes, StoreError> + Send);
 
 /// Streams a process's output into an artifact, and returns when the process has exited with 0.
 pub(crate) async fn stream_out(
@@ -50,8 +57,64 @@ pub(crate) async fn stream_out_watched(
     writer: &mut ArtifactWriter,
     watch: Watch<'_>,
 ) -> Result<(), StoreError> {
-    let copied = copy_out(cx, doing, &mut process.output, writer, watch).await;
+    let mut pass = |piece| {
+        watch(&piece);
+        Ok(piece)
+    };
+    let copied = copy_out(cx, doing, &mut process.output, writer, &mut pass).await;
     ended(cx, doing, process.control, copied).await
+}
+
+/// Streams what a process makes of a script into an artifact, and returns when it has exited with 0; `pass` makes of each
+/// piece what is written.
+pub(crate) async fn stream_out_of_script(
+    cx: &Cx,
+    doing: Doing<'_>,
+    mut process: Process,
+    script: &str,
+    writer: &mut ArtifactWriter,
+    pass: Pass<'_>,
+) -> Result<(), StoreError> {
+    let input = process.input.take();
+    let (told, copied) = join(
+        tell(cx, doing, input, script),
+        copy_out(cx, doing, &mut process.output, writer, pass),
+    )
+    .await;
+    ended(cx, doing, process.control, copied.and(told)).await
+}
+
+/// Gives a script to a process. One that closed its input says why by its exit code.
+async fn tell(
+    cx: &Cx,
+    doing: Doing<'_>,
+    input: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    script: &str,
+) -> Result<(), StoreError> {
+    let Some(mut pipe) = input else { return Ok(()) };
+    let write = async {
+        pipe.write_all(script.as_bytes()).await?;
+        pipe.shutdown().await
+    };
+    // As long as a statement before takes: what does not move is noticed at the output.
+    let _ = within(&*cx.clock, BY_SIZE, doing.what, cancellable(cx, write)).await??;
+    Ok(())
+}
+
+/// Gives a script to a process and waits for its end.
+pub(crate) async fn run_script(
+    cx: &Cx,
+    doing: Doing<'_>,
+    mut process: Process,
+    script: &str,
+) -> Result<(), StoreError> {
+    let input = process.input.take();
+    let (told, exit) = join(
+        tell(cx, doing, input, script),
+        unheard(cx, doing, &mut *process.control),
+    )
+    .await;
+    concluded(cx, doing, process, told.and(exit)).await
 }
 
 async fn copy_out(
@@ -59,11 +122,13 @@ async fn copy_out(
     doing: Doing<'_>,
     output: &mut (dyn AsyncRead + Send + Unpin),
     writer: &mut ArtifactWriter,
-    watch: Watch<'_>,
+    pass: Pass<'_>,
 ) -> Result<(), StoreError> {
     while let Some(piece) = read(cx, doing, output).await? {
-        watch(&piece);
-        guarded(cx, "writing to the repository", writer.write(piece)).await??;
+        let piece = pass(piece)?;
+        if !piece.is_empty() {
+            guarded(cx, "writing to the repository", writer.write(piece)).await??;
+        }
     }
     Ok(())
 }
@@ -117,20 +182,53 @@ pub(crate) async fn finished(cx: &Cx, doing: Doing<'_>, mut process: Process) ->
 /// Collects a process's output as text.
 pub(crate) async fn collect(cx: &Cx, doing: Doing<'_>, mut process: Process) -> Result<String, StoreError> {
     let mut whole = BytesMut::new();
-    let read = async {
-        while let Some(piece) = read(cx, doing, &mut process.output).await? {
-            whole.extend_from_slice(&piece);
-            if whole.len() > COLLECT_LIMIT {
-                return Err(StoreError::Unfit(format!(
-                    "{}: more than {COLLECT_LIMIT} bytes",
-                    doing.what
-                )));
-            }
-        }
-        Ok(())
-    };
-    let read = read.await;
+    let read = gather(cx, doing, &mut process.output, &mut whole).await;
     ended(cx, doing, process.control, read).await?;
+    text(doing, whole)
+}
+
+/// Collects as text what a process says of an artifact. It may end before it has read all of it, and nothing more of the
+/// artifact is read then: this proves nothing of the rest.
+pub(crate) async fn collect_of(
+    cx: &Cx,
+    doing: Doing<'_>,
+    mut process: Process,
+    artifact: ArtifactReader,
+) -> Result<Vec<u8>, StoreError> {
+    let mut whole = BytesMut::new();
+    let (input, mut unchanged) = (process.input.take(), Ok);
+    let read = {
+        let feed = pin!(copy_in(cx, doing, artifact, input, (usize::MAX, &mut unchanged)));
+        let gather = pin!(gather(cx, doing, &mut process.output, &mut whole));
+        match select(gather, feed).await {
+            Either::Left((gathered, _)) => gathered,
+            Either::Right((Ok(()), gather)) => gather.await,
+            Either::Right((Err(error), _)) => Err(error),
+        }
+    };
+    ended(cx, doing, process.control, read).await?;
+    Ok(whole.into())
+}
+
+async fn gather(
+    cx: &Cx,
+    doing: Doing<'_>,
+    output: &mut (dyn AsyncRead + Send + Unpin),
+    whole: &mut BytesMut,
+) -> Result<(), StoreError> {
+    while let Some(piece) = read(cx, doing, output).await? {
+        whole.extend_from_slice(&piece);
+        if whole.len() > COLLECT_LIMIT {
+            return Err(StoreError::Unfit(format!(
+                "{}: more than {COLLECT_LIMIT} bytes",
+                doing.what
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn text(doing: Doing<'_>, whole: BytesMut) -> Result<String, StoreError> {
     String::from_utf8(whole.into()).map_err(|error| StoreError::Unfit(format!("{}: {error}", doing.what)))
 }
 
@@ -149,23 +247,42 @@ pub(crate) async fn feed(
 pub(crate) async fn feed_watched(
     cx: &Cx,
     doing: Doing<'_>,
-    mut process: Process,
+    process: Process,
     artifact: ArtifactReader,
     watch: Watch<'_>,
 ) -> Result<(), StoreError> {
+    let mut pass = |piece| {
+        watch(&piece);
+        Ok(piece)
+    };
+    feed_pieces(cx, doing, process, artifact, (usize::MAX, &mut pass)).await
+}
+
+/// As [`feed`]; `pass` makes of each piece of the artifact what the process is given, which may be a thousand times as much.
+pub(crate) async fn feed_through(
+    cx: &Cx,
+    doing: Doing<'_>,
+    process: Process,
+    artifact: ArtifactReader,
+    pass: Pass<'_>,
+) -> Result<(), StoreError> {
+    feed_pieces(cx, doing, process, artifact, (UNPACKED_AT_ONCE, pass)).await
+}
+
+async fn feed_pieces(
+    cx: &Cx,
+    doing: Doing<'_>,
+    mut process: Process,
+    artifact: ArtifactReader,
+    pass: (usize, Pass<'_>),
+) -> Result<(), StoreError> {
     let input = process.input.take();
     let (fed, exit) = join(
-        copy_in(cx, doing, artifact, input, watch),
+        copy_in(cx, doing, artifact, input, pass),
         unheard(cx, doing, &mut *process.control),
     )
     .await;
-    match fed.and(exit) {
-        Ok(exit) => judged(doing, exit),
-        Err(error) => {
-            end(cx, doing, process).await;
-            Err(error)
-        }
-    }
+    concluded(cx, doing, process, fed.and(exit)).await
 }
 
 async fn copy_in(
@@ -173,22 +290,40 @@ async fn copy_in(
     doing: Doing<'_>,
     mut artifact: ArtifactReader,
     mut input: Option<Box<dyn AsyncWrite + Send + Unpin>>,
-    watch: Watch<'_>,
+    (at_most, pass): (usize, Pass<'_>),
 ) -> Result<(), StoreError> {
-    while let Some(piece) = guarded(cx, doing.what, artifact.next()).await?.map_err(damaged)? {
-        watch(&piece);
-        // A process that closed its input says why by its exit code; the artifact is still read to
-        // its end, because only the end proves its hash.
-        if let Some(pipe) = &mut input
-            && guarded(cx, doing.what, pipe.write_all(&piece)).await?.is_err()
-        {
-            input = None;
+    while let Some(mut whole) = guarded(cx, doing.what, artifact.next()).await?.map_err(damaged)? {
+        while !whole.is_empty() {
+            let piece = pass(whole.split_to(whole.len().min(at_most)))?;
+            // A process that closed its input says why by its exit code; the artifact is still read to
+            // its end, because only the end proves its hash.
+            if let Some(pipe) = &mut input
+                && guarded(cx, doing.what, pipe.write_all(&piece)).await?.is_err()
+            {
+                input = None;
+            }
         }
     }
     if let Some(mut pipe) = input {
         let _ = guarded(cx, doing.what, pipe.shutdown()).await?;
     }
     Ok(())
+}
+
+/// What its end says, or the end of a process whose input could not be given to it.
+async fn concluded(
+    cx: &Cx,
+    doing: Doing<'_>,
+    process: Process,
+    exit: Result<Exit, StoreError>,
+) -> Result<(), StoreError> {
+    match exit {
+        Ok(exit) => judged(doing, exit),
+        Err(error) => {
+            end(cx, doing, process).await;
+            Err(error)
+        }
+    }
 }
 
 /// The end of a process whose output nobody wants. Silence is no sign of trouble here: a large index is built without a

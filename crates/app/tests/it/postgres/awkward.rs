@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use stillpoint_testkit::product::Ran;
 
-use super::{Server, on_server};
+use super::{Server, on_server, owned};
 
 /// Each comes back as it was.
 const COMES_BACK: &str = r"
@@ -85,10 +85,6 @@ create materialized view nearer as select count(*) from near;
 const IS_NAMED: &str = r"
 create database named;
 \connect named
-create extension hstore;
-create table unmarked (n integer);
-insert into unmarked select generate_series(1, 1000);
-alter extension hstore add table unmarked;
 create function pg_catalog.hidden() returns integer language sql as 'select 1';
 create schema repack;
 create table packed (id integer primary key, t text);
@@ -132,6 +128,7 @@ const COUNTS: [(&str, &str, &str); 11] = [
 fn what_is_awkward_comes_back_or_is_named() -> Result<()> {
     on_server("awkward", "POSTGRES", |server| {
         server.psql(COMES_BACK)?;
+        owned::make(server)?;
         server.psql(IS_NAMED)?;
         server.psql(ODD_ROLE)?;
         let backup = server.product.run(&["backup"])?.must_end_with(0)?;
@@ -145,6 +142,7 @@ fn what_is_awkward_comes_back_or_is_named() -> Result<()> {
             "checked",
             "remote",
             "named",
+            owned::DATABASE,
         ] {
             wreck(server, database)?;
         }
@@ -155,7 +153,8 @@ fn what_is_awkward_comes_back_or_is_named() -> Result<()> {
         for (database, query, expected) in COUNTS {
             assert_eq!(in_database(server, database, query)?, expected, "{database}: {query}");
         }
-        Ok(())
+        owned::is_back(server)?;
+        owned::comes_back_with_a_later_version(server, &id)
     })
 }
 
@@ -199,7 +198,6 @@ fn what_the_server_lacks_is_said_before_the_stop() -> Result<()> {
 
 fn is_named_before_the_stop(backup: Ran) -> Result<()> {
     backup
-        .must_say("`named`: rows of public.unmarked, which belong to extension `hstore`")?
         .must_say("`named`: function hidden() in pg_catalog")?
         .must_say("`template1`: table public.in_template")?
         .must_say("a pg_repack that was killed has left its trigger on public.packed")?;
@@ -208,7 +206,9 @@ fn is_named_before_the_stop(backup: Ran) -> Result<()> {
 
 fn is_named_by_the_restore(restore: Ran) -> Result<()> {
     restore
-        .must_say("the backup does not hold: `template1`: table public.in_template; `named`: rows of public.unmarked")?
+        .must_say(
+            "the backup does not hold: `template1`: table public.in_template; `named`: function hidden() in pg_catalog",
+        )?
         .must_say("database `checked` was loaded with its own search path and after the others")?
         .must_say("what a killed pg_repack had left behind is not restored")?
         .must_say("subscriptions came back disabled, so that nothing is fetched twice: feed")?
@@ -222,7 +222,7 @@ fn wreck(server: &Server, database: &str) -> Result<()> {
     in_database(server, "postgres", &anew).map(drop)
 }
 
-fn in_database(server: &Server, database: &str, script: &str) -> Result<String> {
+pub(super) fn in_database(server: &Server, database: &str, script: &str) -> Result<String> {
     let said = server.psql(&format!(
         "\\connect -reuse-previous=on \"dbname={database} options='{EVEN}'\"\n{script}"
     ))?;

@@ -5,6 +5,7 @@ mod awkward;
 mod gaps;
 mod grammar;
 mod known;
+mod owned;
 
 use anyhow::{Context, Result, ensure};
 use stillpoint_testkit::lone_postgres::{self, Known, Server, differences};

@@ -12,7 +12,7 @@ set client_min_messages = error;
 drop schema "We ird.""schema'" cascade;
 drop publication everything;
 alter table app.refers drop column self cascade;
-truncate app.awkward, app.hashed;
+truncate app.awkward, app.hashed, app.member;
 drop table app.scratch;
 select lo_unlink(700001) \g /dev/null
 create table public.rubbish as select 'not what you remember' as t;
