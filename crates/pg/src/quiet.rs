@@ -2,6 +2,9 @@
 //! set (`ALTER DATABASE … SET`, `ALTER ROLE … SET`), and which triggers stay silent. Given with the login: it stands
 //! above both, and a login trigger has run before the first statement.
 
+/// For the login that asks for the version: a role may be told to have no time for anything.
+pub(crate) const PATIENT: &str = "-c statement_timeout=0";
+
 /// An event trigger that notes logins would write while we back up, and one on definitions would note or refuse the
 /// refresh of materialised views, with which a load ends. Before 17 they can be silenced only as a replica does, but for
 /// those that are `ENABLE ALWAYS`.

@@ -1,7 +1,5 @@
 //! Names and texts inside SQL. Always quoted, so that no name can be read as anything else.
 
-use std::fmt::Write;
-
 /// An identifier, quoted (manual §4.1.1).
 pub fn ident(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -10,17 +8,6 @@ pub fn ident(name: &str) -> String {
 /// A text, quoted for `standard_conforming_strings = on` (manual §4.1.2.1).
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
-}
-
-/// Bytes as a string literal that `bytea` takes.
-pub fn bytes(bytes: &[u8]) -> String {
-    let mut literal = String::with_capacity(2 * bytes.len() + 4);
-    literal.push_str("'\\x");
-    for byte in bytes {
-        // Writing into a text cannot fail.
-        let _ = write!(literal, "{byte:02x}");
-    }
-    literal + "'"
 }
 
 #[cfg(test)]

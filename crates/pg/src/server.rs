@@ -91,7 +91,7 @@ impl Server {
         if let Some(known) = self.options.get() {
             return Ok(known.clone());
         }
-        let session = self.log_in(via, MAINTENANCE, String::new()).await?;
+        let session = self.log_in(via, MAINTENANCE, quiet::PATIENT.to_owned()).await?;
         let version = session.value(via.limit, "SHOW server_version_num").await;
         session.close().await;
         let options = quiet::options(version?.parse().unwrap_or(0));

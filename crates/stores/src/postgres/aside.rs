@@ -18,6 +18,9 @@ use crate::toolbox::short_name;
 /// The setting that holds the true name of what is set aside.
 pub(super) const TRUE_NAME: &str = "stillpoint.true_name";
 
+/// The setting that holds, as a list in JSON, which subscriptions of what is set aside were enabled.
+const SUBSCRIPTIONS: &str = "stillpoint.subscriptions";
+
 /// How the settings begin that hold the names of databases that did not exist before.
 const ABSENT: &str = "stillpoint.absent_";
 
@@ -137,7 +140,7 @@ impl PostgresStore {
                 note_absent(cx, session, name).await?;
                 self.drop_database(cx, session, name).await
             }
-            (true, _) => set_aside(cx, session, name).await,
+            (true, _) => self.set_aside(cx, session, name).await,
             (false, Some(_)) => Ok(()),
             (false, None) => note_absent(cx, session, name).await,
         }
@@ -179,25 +182,88 @@ impl PostgresStore {
             self.drop_database(cx, session, old.name()).await?;
         }
         match old {
-            Old::Closed { name } => rename(cx, session, name, name, true, &format!("RESET {TRUE_NAME}")).await,
-            Old::There { aside, name } => rename(cx, session, aside, name, true, &format!("RESET {TRUE_NAME}")).await,
+            Old::Closed { name } => reopen(cx, session, name, name).await,
+            Old::There { aside, name } => reopen(cx, session, aside, name).await,
             Old::Absent { name } => forget(cx, session, name).await,
         }
     }
 }
 
-/// The server renames no database that somebody is in. It is closed first, or a subscription's worker is back at
-/// once, and would go on writing into what was set aside.
-async fn set_aside(cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
-    let end = format!(
-        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = {}",
+impl PostgresStore {
+    /// The server renames no database that somebody is in. It is closed first, or a subscription's worker is back at
+    /// once, and would go on writing into what was set aside. Nothing of it goes on meanwhile: subscriptions are disabled until
+    /// it is put back, and a slot would keep the server's log for subscribers that cannot come.
+    async fn set_aside(&self, cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
+        let end = format!(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = {}",
+            literal(name)
+        );
+        let failed = |error| server(format!("setting database `{name}` aside"), error);
+        let remember = vec![format!("SET {TRUE_NAME} TO {}", literal(name))];
+        let disable = disabling(cx, session, name).await?;
+        let closing = [remember.clone(), disable.settings].concat();
+        rename(cx, session, (name, name), false, &closing, disable.update).await?;
+        session.run(cx.idle_limit, &end).await.map_err(failed)?;
+        let slots = format!(
+            "SELECT slot_name FROM pg_replication_slots WHERE database = {} AND slot_type = 'logical' ORDER BY 1",
+            literal(name)
+        );
+        for slot in session.column(cx.idle_limit, &slots).await.map_err(failed)? {
+            let drop = format!("SELECT pg_drop_replication_slot({})", literal(&slot));
+            session.run(cx.idle_limit, &drop).await.map_err(failed)?;
+            cx.report.warn(format!(
+                "{}: database `{name}` is replaced, and its replication slot `{slot}` with it: subscribers must be set up anew",
+                self.name
+            ));
+        }
+        rename(cx, session, (name, &short_name(name)), false, &remember, None).await
+    }
+}
+
+/// What disables the subscriptions of a database, and remembers which those were.
+#[derive(Default)]
+struct Disabling {
+    settings: Vec<String>,
+    update: Option<String>,
+}
+
+async fn disabling(cx: &Cx, session: &Session, name: &str) -> Result<Disabling, StoreError> {
+    let of_it = format!(
+        "subdbid = (SELECT oid FROM pg_database WHERE datname = {})",
         literal(name)
     );
-    let failed = |error| server(format!("setting database `{name}` aside"), error);
-    let remember = format!("SET {TRUE_NAME} TO {}", literal(name));
-    rename(cx, session, name, name, false, &remember).await?;
-    session.run(cx.idle_limit, &end).await.map_err(failed)?;
-    rename(cx, session, name, &short_name(name), false, &remember).await
+    let enabled = format!("SELECT subname FROM pg_subscription WHERE subenabled AND {of_it} ORDER BY 1");
+    let enabled = session.column(cx.idle_limit, &enabled).await;
+    let enabled = enabled.map_err(|error| server(format!("looking at subscriptions of `{name}`"), error))?;
+    if enabled.is_empty() {
+        return Ok(Disabling::default());
+    }
+    let names = serde_json::to_string(&enabled).map_err(|error| StoreError::Unfit(error.to_string()))?;
+    Ok(Disabling {
+        settings: vec![format!("SET {SUBSCRIPTIONS} TO {}", literal(&names))],
+        update: Some(format!("UPDATE pg_subscription SET subenabled = false WHERE {of_it}")),
+    })
+}
+
+/// Gives a database its name back and opens it; its subscriptions go on.
+async fn reopen(cx: &Cx, session: &Session, from: &str, to: &str) -> Result<(), StoreError> {
+    let remembered = format!(
+        "SELECT split_part(c, '=', 2) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, \
+         unnest(s.setconfig) c WHERE d.datname = {} AND s.setrole = 0 AND c LIKE '{SUBSCRIPTIONS}=%'",
+        literal(from)
+    );
+    let remembered = session.value(cx.idle_limit, &remembered).await;
+    let remembered = remembered.map_err(|error| server(format!("looking at subscriptions of `{from}`"), error))?;
+    let enable = (!remembered.is_empty()).then(|| {
+        format!(
+            "UPDATE pg_subscription SET subenabled = true WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = {}) \
+             AND subname IN (SELECT json_array_elements_text({}))",
+            literal(from),
+            literal(&remembered)
+        )
+    });
+    let forget = [TRUE_NAME, SUBSCRIPTIONS].map(|setting| format!("RESET {setting}"));
+    rename(cx, session, (from, to), true, &forget, enable).await
 }
 
 async fn note_absent(cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
@@ -207,20 +273,20 @@ async fn note_absent(cx: &Cx, session: &Session, name: &str) -> Result<(), Store
     noted.map_err(|error| server(format!("noting that there is no database `{name}`"), error))
 }
 
-/// Renames a database, says whether it takes connections, and changes our setting on it: all or nothing.
+/// Renames a database, says whether it takes connections, and changes our settings on it: all or nothing. `first` is
+/// done with it.
 async fn rename(
     cx: &Cx,
     session: &Session,
-    from: &str,
-    to: &str,
+    (from, to): (&str, &str),
     connections: bool,
-    setting: &str,
+    settings: &[String],
+    first: Option<String>,
 ) -> Result<(), StoreError> {
     let (old, new) = (ident(from), ident(to));
-    let mut statements = vec![
-        format!("ALTER DATABASE {old} {setting}"),
-        format!("ALTER DATABASE {old} ALLOW_CONNECTIONS {connections}"),
-    ];
+    let settings = settings.iter().map(|setting| format!("ALTER DATABASE {old} {setting}"));
+    let mut statements: Vec<String> = first.into_iter().chain(settings).collect();
+    statements.push(format!("ALTER DATABASE {old} ALLOW_CONNECTIONS {connections}"));
     if from != to {
         statements.push(format!("ALTER DATABASE {old} RENAME TO {new}"));
     }

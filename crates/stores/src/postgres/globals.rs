@@ -32,6 +32,24 @@ pub(super) fn unpack(packed: &[u8]) -> Result<String, StoreError> {
     Ok(text)
 }
 
+/// Settings of all roles (`ALTER ROLE ALL SET …`), which `pg_dumpall` leaves out, as statements.
+const OF_ALL_ROLES: &str = "SELECT format('ALTER ROLE ALL SET %I TO %s', split_part(c, '=', 1), \
+        CASE WHEN split_part(c, '=', 1) IN ('local_preload_libraries', 'search_path', 'session_preload_libraries', \
+            'shared_preload_libraries', 'temp_tablespaces', 'unix_socket_directories') THEN substr(c, position('=' IN c) + 1) \
+        ELSE quote_literal(substr(c, position('=' IN c) + 1)) END) \
+    FROM pg_db_role_setting, unnest(setconfig) c WHERE setdatabase = 0 AND setrole = 0 ORDER BY 1";
+
+/// A dump of globals, with what it leaves out put before its last words.
+pub(super) async fn completed(cx: &Cx, session: &Session, dump: String) -> Result<String, StoreError> {
+    let settings = session.column(cx.idle_limit, OF_ALL_ROLES).await;
+    let settings = settings.map_err(|error| server("reading the settings of all roles", error))?;
+    let last = dump.rfind("--\n-- PostgreSQL database cluster dump complete");
+    Ok(match (settings.is_empty(), last) {
+        (false, Some(last)) => format!("{}{};\n\n{}", &dump[..last], settings.join(";\n"), &dump[last..]),
+        _ => dump,
+    })
+}
+
 /// Replays a dump of globals. Every statement's outcome is checked.
 pub(super) async fn replay(cx: &Cx, session: &Session, script: &str, roles: &Roles<'_>) -> Result<(), StoreError> {
     let names = async |sql| {

@@ -29,6 +29,41 @@ const AMONG_THE_SERVERS_OWN: [&str; 3] = [
             WHERE d.classid = 'pg_amop'::regclass AND d.objid = o.oid AND m.deptype = 'e') ORDER BY 1",
 ];
 
+/// What a dump has and a load makes otherwise.
+const OTHERWISE: [&str; 2] = [
+    "SELECT format('the name of foreign key %I of %s, which is inherited and comes back as %I', c.conname, \
+            c.conrelid::regclass, p.conname) FROM pg_constraint c JOIN pg_constraint p ON p.oid = c.conparentid \
+        WHERE c.contype = 'f' AND c.conrelid <> p.conrelid AND c.conname <> p.conname ORDER BY 1",
+    "SELECT format('the order of the columns of %s: inherited ones come first', c.oid::regclass) FROM pg_class c \
+        WHERE c.relkind IN ('r', 'f') AND NOT c.relispartition AND EXISTS (SELECT FROM pg_attribute i \
+            JOIN pg_attribute o ON o.attrelid = i.attrelid AND o.attnum > 0 AND o.attnum < i.attnum AND o.attinhcount = 0 \
+                AND NOT o.attisdropped \
+            WHERE i.attrelid = c.oid AND i.attinhcount > 0 AND NOT i.attisdropped) ORDER BY 1",
+];
+
+/// Members of extensions that were altered or added after the extension was made or updated, and are not what its scripts
+/// say. A script's text is read only where something is younger than its extension: rights are younger too, and in the dump.
+const ALTERED: &str = "WITH place AS (SELECT setting || '/extension' AS folder FROM pg_config WHERE name = 'SHAREDIR'), \
+    young AS (SELECT e.oid AS ext, e.extname, d.classid, d.objid, age(d.xmin) < age(e.xmin) AS is_added \
+        FROM pg_extension e JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e' \
+        LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid \
+        LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid \
+        LEFT JOIN pg_rewrite r ON c.relkind = 'v' AND r.ev_class = c.oid \
+        LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid \
+        WHERE e.oid >= 16384 AND (c.oid IS NULL OR c.relkind NOT IN ('r', 'p', 'S')) \
+        AND (t.oid IS NULL OR t.typcategory <> 'A' AND NOT EXISTS (SELECT FROM pg_class r WHERE r.oid = t.typrelid AND r.relkind <> 'c')) \
+        AND (age(d.xmin) < age(e.xmin) OR age(p.xmin) < age(e.xmin) OR age(r.xmin) < age(e.xmin))), \
+    scripts AS MATERIALIZED (SELECT ext, string_agg(pg_read_file(folder || '/' || file), E'\\n') AS said \
+        FROM (SELECT DISTINCT ext, extname FROM young) y, place, pg_ls_dir(folder) file \
+        WHERE starts_with(file, extname || '--') AND file LIKE '%.sql' GROUP BY ext) \
+    SELECT format('%s, %s extension %I', pg_describe_object(y.classid, y.objid, 0), \
+        CASE WHEN is_added THEN 'added to' ELSE 'altered since it was made by' END, extname) \
+    FROM young y LEFT JOIN scripts s USING (ext) LEFT JOIN pg_proc p ON y.classid = 'pg_proc'::regclass AND p.oid = y.objid \
+    LEFT JOIN pg_class c ON y.classid = 'pg_class'::regclass AND c.oid = y.objid \
+    WHERE CASE WHEN is_added THEN s.said IS NULL \
+            OR position(coalesce(p.proname, c.relname, (pg_identify_object(y.classid, y.objid, 0)).name, '') IN s.said) = 0 \
+        WHEN p.oid IS NOT NULL THEN s.said IS NULL OR position(p.prosrc IN s.said) = 0 ELSE true END ORDER BY 1";
+
 /// New databases are made from `template1`, and no dump looks into it.
 const IN_TEMPLATE: &str = "SELECT format('%s %s', CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialised view' \
             WHEN 'S' THEN 'sequence' ELSE 'table' END, c.oid::regclass) FROM pg_class c \
@@ -67,7 +102,7 @@ pub(super) async fn of_database(cx: &Cx, session: &Session, database: &str) -> R
 
 async fn find(session: &Session) -> Result<Vec<String>, PgError> {
     let mut found = Vec::new();
-    for query in AMONG_THE_SERVERS_OWN {
+    for query in AMONG_THE_SERVERS_OWN.into_iter().chain([ALTERED]).chain(OTHERWISE) {
         let own = session.column(BY_SIZE, query).await?;
         if !own.is_empty() {
             found.push(named(&own));

@@ -154,6 +154,7 @@ impl PostgresStore {
     ) -> Result<(), StoreError> {
         let Dump { name, sequences, .. } = dump;
         match (dump.catalog, path) {
+            // A name that is no ASCII is made right in sections alone.
             (None, Path::None) if name.is_ascii() => self.load_rows(cx, dump, artifacts, path, Part::All).await?,
             _ => self.load_in_sections(cx, dump, artifacts, path).await?,
         }

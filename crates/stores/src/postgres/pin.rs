@@ -15,7 +15,7 @@ use super::ext_catalog::{self, Catalog};
 use super::locks::{lock_all, lock_failed};
 use super::sequences::{self, Sequence};
 use super::waiting::Watch;
-use super::{PostgresStore, left_out, needs, tablespaces};
+use super::{PostgresStore, globals, left_out, needs, tablespaces};
 
 /// How long one statement of the pin may take.
 pub(super) const STATEMENT: Duration = Duration::from_mins(2);
@@ -70,10 +70,11 @@ impl PostgresStore {
         };
         let needs = needs.await;
         let template = left_out::of_template(cx, &session).await;
+        let globals = async { globals::completed(cx, &session, self.dump_globals(cx).await?).await };
+        let globals = globals.await;
         session.close().await;
         let (names, version) = (names?, version.map_err(|error| server("pinning", error))?);
-        let (needs, template) = (needs?, template?);
-        let globals = self.dump_globals(cx).await?;
+        let (needs, template, globals) = (needs?, template?, globals?);
         let hold = |name, cx| async move { self.hold_database(&cx, name).await };
         let (databases, failure) = together(cx, AT_ONCE, names, hold).await;
         if let Some(failure) = failure {

@@ -32,6 +32,7 @@ impl PostgresStore {
 
     async fn look_at_server(&self, cx: &Cx, session: &Session) -> Result<Preflight, StoreError> {
         self.must_be_superuser(cx, session).await?;
+        self.must_be_no_standby(cx, session).await?;
         let ask = |sql: String| async move {
             session
                 .value(cx.idle_limit, &sql)
@@ -47,6 +48,19 @@ impl PostgresStore {
             spool: 0,
             warnings: self.left_out(cx, session).await?,
         })
+    }
+
+    /// A standby that receives from its primary is known before. What this one lacks is its primary, and its data is as old as that.
+    async fn must_be_no_standby(&self, cx: &Cx, session: &Session) -> Result<(), StoreError> {
+        let standby = session.value(cx.idle_limit, "SELECT pg_is_in_recovery()").await;
+        match standby.map_err(|error| server("looking", error))?.as_str() {
+            "t" => Err(StoreError::Unfit(format!(
+                "{}: the server is a standby and receives nothing from its primary now: start the primary, which is what is backed \
+                 up, or say that this is no store (`kind = \"none\"` in [stores.<container>], or the label `stillpoint.kind: none`)",
+                self.name
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Only a superuser may read the roles' passwords and lock every table.
@@ -83,8 +97,9 @@ impl PostgresStore {
                 self.name
             )
         });
+        let workers = self.workers(cx, session).await?;
         let left_out = self.warn_of_left_out(cx, session).await?;
-        Ok(closed.chain(set_aside).chain(left_out).collect())
+        Ok(closed.chain(set_aside).chain(workers).chain(left_out).collect())
     }
 
     /// Whether the record's dumps can be loaded into this server.

@@ -8,6 +8,7 @@ use stillpoint_core::backups::Artifacts;
 use stillpoint_core::ports::{Command, Process};
 use stillpoint_core::stores::{Cx, Gap, Source, StoreError};
 use stillpoint_pg::Session;
+use stillpoint_pg::script::{Statement, comments, statements};
 
 use super::PostgresStore;
 use super::access::{MAINTENANCE, server};
@@ -43,9 +44,38 @@ const OWN_PATH: &str = r#"{ pg_restore --section=data --file=- || printf '\\.\nS
     sed -e '/^COPY .* FROM stdin;$/,/^\\\.$/!s/^SELECT pg_catalog.set_config(.search_path., .., false);$/RESET search_path;/' | \
     psql --no-psqlrc --quiet --no-password --set=ON_ERROR_STOP=1 --output=/dev/null"#;
 
-/// A dump's definitions, made with the search path that the database itself says.
-pub(super) fn with_own_path(text: &str) -> String {
-    text.replace(&format!("\n{NO_PATH}\n"), "\nRESET search_path;\n")
+/// An index that is built in parallel may need more shared memory than a container has (64 MiB, if nobody says otherwise).
+const ONE_BY_ONE: &str = "SET max_parallel_maintenance_workers = 0;\n";
+
+/// How the head of the entry that fills a materialised view is known.
+const FILLED: &str = "; Type: MATERIALIZED VIEW DATA; ";
+
+/// A dump's definitions as they are made in a second try: with the search path that the database itself says, and frugal.
+/// What fills materialised views is taken out and returned: it decorates, and its failure must not be that of the rest.
+pub(super) fn for_second_try(text: &str) -> (String, Vec<String>) {
+    let own_path = text.replace(
+        &format!("\n{NO_PATH}\n"),
+        &format!("\nRESET search_path;\n{ONE_BY_ONE}"),
+    );
+    let heads = comments(&own_path);
+    let mut refreshes = Vec::new();
+    let mut kept = String::with_capacity(own_path.len());
+    let mut done = 0;
+    for (place, (at, line)) in heads.iter().enumerate() {
+        if line.contains(FILLED) && line.starts_with("-- Name: ") {
+            // The head ends with a line of two signs; the entry with the next comment.
+            let begin = heads
+                .get(place + 1)
+                .map_or(at + line.len(), |(at, line)| at + line.len());
+            let end = heads.get(place + 2).map_or(own_path.len(), |(at, _)| *at);
+            kept.push_str(&own_path[done..begin]);
+            kept.push('\n');
+            refreshes.extend(statements(&own_path[begin..end]).iter().map(Statement::text));
+            done = end;
+        }
+    }
+    kept.push_str(&own_path[done..]);
+    (kept, refreshes)
 }
 
 /// Filled materialised views that read foreign tables, by however many views between.
@@ -194,6 +224,28 @@ fn what_failed(errors: &str) -> Vec<String> {
     told
 }
 
+impl PostgresStore {
+    /// Fills materialised views as the database's users would. What fails is told and no more.
+    pub(super) async fn fill_views(&self, cx: &Cx, name: &str, refreshes: &[String]) -> Result<(), StoreError> {
+        let session = self.open(cx, name).await?;
+        let fill = async {
+            for refresh in refreshes {
+                let refresh_as_users = format!("SET search_path TO DEFAULT; {refresh}");
+                if let Err(error) = cancellable(cx, session.run(BY_SIZE, &refresh_as_users)).await? {
+                    cx.report.warn(format!(
+                        "{}: database `{name}`: a materialised view is empty until `{refresh}` succeeds: {error}",
+                        self.name
+                    ));
+                }
+            }
+            Ok(())
+        };
+        let filled = fill.await;
+        session.close().await;
+        filled
+    }
+}
+
 async fn refresh(cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
     let views = session.column(cx.idle_limit, READS_OTHERS).await;
     let views = views.map_err(|error| server("looking for materialised views", error))?;
@@ -209,7 +261,7 @@ async fn refresh(cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> 
 
 #[cfg(test)]
 mod tests {
-    use super::what_failed;
+    use super::{for_second_try, what_failed};
 
     #[test]
     fn what_failed_and_why_is_told_without_the_statements() {
@@ -227,5 +279,21 @@ mod tests {
             ]
         );
         assert_eq!(what_failed("out of memory\n"), ["out of memory"]);
+    }
+
+    #[test]
+    fn a_second_try_has_the_users_path_and_fills_views_apart() {
+        let text = "--\n-- PostgreSQL database dump\n--\n\nSELECT pg_catalog.set_config('search_path', '', false);\n\n\
+            --\n-- Name: i; Type: INDEX; Schema: s; Owner: o\n--\n\nCREATE INDEX i;\n\n\
+            --\n-- Name: v; Type: MATERIALIZED VIEW DATA; Schema: s; Owner: o\n--\n\nREFRESH MATERIALIZED VIEW s.v;\n\n\
+            --\n-- Name: j; Type: INDEX; Schema: s; Owner: o\n--\n\nCREATE INDEX j;\n\n";
+        let (kept, refreshes) = for_second_try(text);
+        assert_eq!(refreshes, ["REFRESH MATERIALIZED VIEW s.v"]);
+        assert!(!kept.contains("REFRESH") && !kept.contains("set_config"), "{kept}");
+        assert!(kept.contains("RESET search_path;\nSET max_parallel_maintenance_workers = 0;\n"));
+        assert!(
+            kept.contains("CREATE INDEX i;") && kept.contains("\n--\n-- Name: j; Type: INDEX"),
+            "{kept}"
+        );
     }
 }

@@ -40,10 +40,22 @@ const ROWS_WRITTEN: &str = "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_de
     WHERE schemaname <> 'pg_toast' \
     AND NOT (schemaname = 'pg_catalog' AND relname IN ('pg_statistic', 'pg_statistic_ext_data'))";
 
-const VISITORS: &str = "SELECT format('%s on %s from %s (%s, %s)', usename, datname, \
-        coalesce(host(client_addr), 'its socket'), coalesce(nullif(application_name, ''), 'no name'), state) \
-    FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() \
-    AND application_name NOT IN ('stillpoint', 'pg_dump', 'pg_dumpall', 'pg_restore') ORDER BY 1";
+/// Whether a process of the server is one that an extension runs, which may write by itself. `pg_cron` is held off; the rest is
+/// the server's own (`pgstat_get_backend_desc` and `GetBackgroundWorkerTypeByPid`).
+pub(super) const IS_WORKER: &str = "(backend_type NOT IN ('archiver', 'autovacuum launcher', 'autovacuum worker', \
+    'background writer', 'checkpointer', 'client backend', 'io worker', 'logger', 'logical replication launcher', \
+    'parallel worker', 'pg_cron launcher', 'slotsync worker', 'standalone backend', 'startup', 'walreceiver', 'walsender', \
+    'walsummarizer', 'walwriter') AND backend_type NOT LIKE 'pg_cron%' AND datname IS NOT NULL)";
+
+fn visitors() -> String {
+    format!(
+        "SELECT CASE WHEN backend_type = 'client backend' THEN format('%s on %s from %s (%s, %s)', usename, datname, \
+            coalesce(host(client_addr), 'its socket'), coalesce(nullif(application_name, ''), 'no name'), state) \
+        ELSE format('the server''s own worker `%s` on %s (%s)', backend_type, datname, coalesce(usename, 'no role')) END \
+        FROM pg_stat_activity WHERE (backend_type = 'client backend' OR {IS_WORKER}) AND pid <> pg_backend_pid() \
+        AND application_name NOT IN ('stillpoint', 'pg_dump', 'pg_dumpall', 'pg_restore') ORDER BY 1"
+    )
+}
 
 impl PostgresStore {
     pub(super) async fn mark(&self, cx: &Cx) -> Result<Watermark, StoreError> {
@@ -78,9 +90,26 @@ impl PostgresStore {
 
     pub(super) async fn connected(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
         let session = self.open(cx, MAINTENANCE).await?;
-        let found = session.column(cx.idle_limit, VISITORS).await;
+        let found = session.column(cx.idle_limit, &visitors()).await;
         session.close().await;
         found.map_err(|error| server("listing who is connected", error))
+    }
+
+    /// Workers inside the server that no stop keeps from writing, each a sentence.
+    pub(super) async fn workers(&self, cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> {
+        let sql = format!(
+            "SELECT DISTINCT format('`%s` on `%s`', backend_type, datname) FROM pg_stat_activity WHERE {IS_WORKER} ORDER BY 1"
+        );
+        let found = session.column(cx.idle_limit, &sql).await;
+        let found = found.map_err(|error| server("looking for workers inside the server", error))?;
+        let told = found.into_iter().map(|worker| {
+            format!(
+                "{}: worker {worker} runs inside the server and is not stopped: if it writes while the platform stands still, \
+                 the backup fails and names it",
+                self.name
+            )
+        });
+        Ok(told.collect())
     }
 
     async fn number(&self, cx: &Cx, database: &str, sql: &str) -> Result<u64, StoreError> {

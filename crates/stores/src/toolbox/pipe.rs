@@ -71,7 +71,7 @@ pub(crate) async fn stream_out_of_script(
     cx: &Cx,
     doing: Doing<'_>,
     mut process: Process,
-    script: &str,
+    script: &[u8],
     writer: &mut ArtifactWriter,
     pass: Pass<'_>,
 ) -> Result<(), StoreError> {
@@ -89,11 +89,11 @@ async fn tell(
     cx: &Cx,
     doing: Doing<'_>,
     input: Option<Box<dyn AsyncWrite + Send + Unpin>>,
-    script: &str,
+    script: &[u8],
 ) -> Result<(), StoreError> {
     let Some(mut pipe) = input else { return Ok(()) };
     let write = async {
-        pipe.write_all(script.as_bytes()).await?;
+        pipe.write_all(script).await?;
         pipe.shutdown().await
     };
     // As long as a statement before takes: what does not move is noticed at the output.
@@ -106,7 +106,7 @@ pub(crate) async fn run_script(
     cx: &Cx,
     doing: Doing<'_>,
     mut process: Process,
-    script: &str,
+    script: &[u8],
 ) -> Result<(), StoreError> {
     let input = process.input.take();
     let (told, exit) = join(
@@ -184,17 +184,17 @@ pub(crate) async fn collect(cx: &Cx, doing: Doing<'_>, mut process: Process) -> 
     let mut whole = BytesMut::new();
     let read = gather(cx, doing, &mut process.output, &mut whole).await;
     ended(cx, doing, process.control, read).await?;
-    text(doing, whole)
+    String::from_utf8(whole.into()).map_err(|error| StoreError::Unfit(format!("{}: {error}", doing.what)))
 }
 
-/// Collects as text what a process says of an artifact. It may end before it has read all of it, and nothing more of the
-/// artifact is read then: this proves nothing of the rest.
+/// Collects what a process says of an artifact. It may end before it has read all of it, and nothing more of the artifact is
+/// read then: this proves nothing of the rest.
 pub(crate) async fn collect_of(
     cx: &Cx,
     doing: Doing<'_>,
     mut process: Process,
     artifact: ArtifactReader,
-) -> Result<Vec<u8>, StoreError> {
+) -> Result<Bytes, StoreError> {
     let mut whole = BytesMut::new();
     let (input, mut unchanged) = (process.input.take(), Ok);
     let read = {
@@ -207,7 +207,7 @@ pub(crate) async fn collect_of(
         }
     };
     ended(cx, doing, process.control, read).await?;
-    Ok(whole.into())
+    Ok(whole.freeze())
 }
 
 async fn gather(
@@ -226,10 +226,6 @@ async fn gather(
         }
     }
     Ok(())
-}
-
-fn text(doing: Doing<'_>, whole: BytesMut) -> Result<String, StoreError> {
-    String::from_utf8(whole.into()).map_err(|error| StoreError::Unfit(format!("{}: {error}", doing.what)))
 }
 
 /// Feeds an artifact to a process and waits for both ends. An artifact that turns out to be damaged

@@ -69,6 +69,32 @@ insert into guarded select generate_series(1, 5);
 create table texts (t text);
 insert into texts values ('SELECT pg_catalog.set_config(''search_path'', '''', false);');
 
+-- an index that is built in parallel needs more shared memory than a container has
+create database vectors;
+alter database vectors set maintenance_work_mem = '256MB';
+\connect vectors
+create extension vector;
+create table vectors (v vector(3)) with (parallel_workers = 2);
+insert into vectors select array[n % 7, n % 5, 1]::vector from generate_series(1, 500) n;
+set max_parallel_maintenance_workers = 0;
+create index on vectors using hnsw (v vector_l2_ops);
+
+-- a partition in a file that is gone, and a view that was computed while it was there
+create database filed;
+\connect filed
+create extension file_fdw;
+create server files foreign data wrapper file_fdw;
+create table logs (n integer) partition by list (n);
+create table logs_1 partition of logs for values in (1);
+create foreign table logs_2 partition of logs for values in (2) server files options (filename '/tmp/gone');
+copy (select 2) to '/tmp/gone';
+insert into logs values (1), (1);
+create materialized view seen as select count(*) from logs;
+copy (select 1) to program 'rm /tmp/gone';
+
+-- settings of all roles
+alter role all set log_min_duration_statement = '9min';
+
 -- a materialised view over another database of this server
 create role afar login superuser password 'x';
 create database remote;
@@ -85,6 +111,18 @@ create materialized view nearer as select count(*) from near;
 const IS_NAMED: &str = r"
 create database named;
 \connect named
+create extension hstore;
+create or replace function akeys(hstore) returns text[] language sql as 'select null::text[]';
+create view added_view as select 1;
+alter extension hstore add view added_view;
+grant execute on function avals(hstore) to app;
+create table parent (a integer);
+create table child (own integer) inherits (parent);
+alter table parent add column late integer;
+create table target (id integer primary key);
+create table pointing (id integer references target) partition by list (id);
+create table pointing_1 (id integer, constraint own_name foreign key (id) references target);
+alter table pointing attach partition pointing_1 for values in (1);
 create function pg_catalog.hidden() returns integer language sql as 'select 1';
 create schema repack;
 create table packed (id integer primary key, t text);
@@ -110,7 +148,7 @@ alter role boss set default_transaction_isolation = 'serializable';
 /// What undoes that for a session of the test, from its first moment on.
 const EVEN: &str = "-c role=none -c statement_timeout=0 -c default_transaction_read_only=off";
 
-const COUNTS: [(&str, &str, &str); 11] = [
+const COUNTS: [(&str, &str, &str); 14] = [
     ("sp_20261126", "select count(*) from kept", "7"),
     ("set_oddly", "select count(*) from odd.rows", "11"),
     ("indexed", "select count(*) from numbers where quartered(n) = 3", "4"),
@@ -121,6 +159,17 @@ const COUNTS: [(&str, &str, &str); 11] = [
     ("checked", "select length(t) from texts", "55"),
     ("remote", "select count(*) from near", "7"),
     ("remote", "select * from nearer", "7"),
+    (
+        "vectors",
+        "select count(*) from pg_indexes where tablename = 'vectors'",
+        "1",
+    ),
+    ("filed", "select count(*) from logs_1", "2"),
+    (
+        "postgres",
+        "select setconfig from pg_db_role_setting where setdatabase = 0 and setrole = 0",
+        "{log_min_duration_statement=9min}",
+    ),
     ("named", "insert into packed values (2, 'b') returning id", "2"),
 ];
 
@@ -142,10 +191,13 @@ fn what_is_awkward_comes_back_or_is_named() -> Result<()> {
             "checked",
             "remote",
             "named",
+            "vectors",
+            "filed",
             owned::DATABASE,
         ] {
             wreck(server, database)?;
         }
+        server.psql("alter role all reset all")?;
         let restore = server
             .product
             .run(&["restore", &id, "--confirm", &id, "--discard-old"])?;
@@ -199,6 +251,10 @@ fn what_the_server_lacks_is_said_before_the_stop() -> Result<()> {
 fn is_named_before_the_stop(backup: Ran) -> Result<()> {
     backup
         .must_say("`named`: function hidden() in pg_catalog")?
+        .must_say("function public.akeys(public.hstore), altered since it was made by extension hstore, view public.added_view, added to extension hstore",
+        )?
+        .must_say("`named`: the name of foreign key own_name of public.pointing_1, which is inherited and comes back as pointing_id_fkey")?
+        .must_say("`named`: the order of the columns of public.child: inherited ones come first")?
         .must_say("`template1`: table public.in_template")?
         .must_say("a pg_repack that was killed has left its trigger on public.packed")?;
     Ok(())
@@ -211,6 +267,9 @@ fn is_named_by_the_restore(restore: Ran) -> Result<()> {
         )?
         .must_say("database `checked` was loaded with its own search path and after the others")?
         .must_say("what a killed pg_repack had left behind is not restored")?
+        .must_say("database `vectors` was loaded with its own search path")?
+        .must_say("a materialised view is empty until `REFRESH MATERIALIZED VIEW public.seen` succeeds")?
+        .must_say("the planner has no statistics of public.logs: ")?
         .must_say("subscriptions came back disabled, so that nothing is fetched twice: feed")?
         .must_say("the planner has no statistics of public.zeros: division by zero")?;
     Ok(())

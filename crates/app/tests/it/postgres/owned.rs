@@ -71,13 +71,17 @@ create extension ledger;
 delete from ledger_state where id = 1;
 update ledger_state set note = 'edited';
 insert into ledger_state (note) values ('new');
+alter table ledger_state add column extra text;
+update ledger_state set extra = 'x' where id = 3;
+create view of_extra as select extra from ledger_state;
 update ledger_names set value = 'edited' where name = 'one';
 insert into ledger_names values ('three', 'own', true);
 update ledger_jobs set what = 'edited';
 insert into ledger_jobs values (2, 'new');
 ";
 
-const EXPECTED: [(&str, &str); 15] = [
+const EXPECTED: [(&str, &str); 16] = [
+    ("select string_agg(extra, ',') from of_extra", "x"),
     ("select count(*), count(t), sum(g) from added", "1002|1001|1005006"),
     (
         "select md5(string_agg(a::text, ',' order by id)) = (select whole from before) from added a",

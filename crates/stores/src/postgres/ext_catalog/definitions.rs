@@ -100,7 +100,15 @@ pub(super) fn definitions(dump: &str, wanted: &BTreeMap<String, Wanted>) -> Vec<
     };
     let mut definitions = Vec::new();
     for (place, entry) in entries.iter().enumerate() {
-        let Some((key, Wanted { missing, with: None })) = named[place] else {
+        let Some((
+            key,
+            Wanted {
+                missing,
+                with: None,
+                then,
+            },
+        )) = named[place]
+        else {
             continue;
         };
         let sql = entry.sql() + &goes_with(key);
@@ -108,7 +116,7 @@ pub(super) fn definitions(dump: &str, wanted: &BTreeMap<String, Wanted>) -> Vec<
             definitions.push(Definition {
                 is_after_the_data: entry.is_after_the_data(),
                 before: heads(place),
-                sql: if_missing(missing, &sql),
+                sql: if_missing(missing, &sql) + &then.as_deref().map_or_else(String::new, block),
             });
         }
     }
@@ -134,15 +142,40 @@ fn found<'a>(entry: &Entry<'_>, wanted: &'a BTreeMap<String, Wanted>) -> Option<
     }
 }
 
-fn if_missing(missing: &str, sql: &str) -> String {
+/// Statements as one that a script may hold anywhere.
+fn block(statements: &str) -> String {
+    let tag = tag_for(&[statements]);
+    format!("DO ${tag}$ BEGIN\n{statements}\nEND ${tag}$;\n")
+}
+
+/// One that none of the texts holds.
+fn tag_for(texts: &[&str]) -> String {
     let mut tag = "sp".to_owned();
-    while sql.contains(&format!("${tag}")) || missing.contains(&format!("${tag}")) {
+    while texts.iter().any(|text| text.contains(&format!("${tag}"))) {
         tag.push('x');
     }
+    tag
+}
+
+fn if_missing(missing: &str, sql: &str) -> String {
+    let tag = tag_for(&[missing, sql]);
     format!("DO ${tag}$ BEGIN IF {missing} THEN EXECUTE ${tag}_$\n{sql}${tag}_$; END IF; END ${tag}$;\n")
 }
 
-/// A dump's text, with the definitions that belong into it put where they belong.
+/// A text of bytes in whatever encoding, one sign for each byte: a dump is in that of its database.
+pub(super) fn of_bytes(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// The bytes of such a text.
+pub(super) fn to_bytes(text: &str) -> Vec<u8> {
+    text.chars().map(|sign| u8::try_from(sign).unwrap_or(b'?')).collect()
+}
+
+/// By this line a dump says its encoding.
+pub(super) const ENCODING: &str = "\nSET client_encoding = '";
+
+/// A dump's text, [of bytes](of_bytes), with the definitions that belong into it put where they belong.
 pub(super) fn merged(text: &str, definitions: &[Definition], is_after_the_data: bool) -> String {
     let mut heads: BTreeMap<&str, usize> = BTreeMap::new();
     for (at, line) in comments(text) {
@@ -151,11 +184,20 @@ pub(super) fn merged(text: &str, definitions: &[Definition], is_after_the_data: 
     // Two signs and a line's end stand before the head of an entry.
     let at = |head: &str| heads.get(head).map(|at| at.saturating_sub(3));
     let end = at(LAST_WORDS).unwrap_or(text.len());
-    let mut places: Vec<(usize, &str)> = Vec::new();
+    let encoding = text
+        .split_once(ENCODING)
+        .and_then(|(_, rest)| Some(rest.split_once('\'')?.0));
+    let encoding = encoding.filter(|encoding| !["UTF8", "SQL_ASCII"].contains(encoding));
+    let mut places: Vec<(usize, String)> = Vec::new();
     for definition in definitions {
         if definition.is_after_the_data == is_after_the_data {
-            let found = definition.before.iter().find_map(|head| at(head));
-            places.push((found.unwrap_or(end), &definition.sql));
+            let found = definition.before.iter().find_map(|head| at(&of_bytes(head.as_bytes())));
+            let sql = of_bytes(definition.sql.as_bytes());
+            let sql = match encoding {
+                Some(encoding) => format!("SET client_encoding = 'UTF8';\n{sql}SET client_encoding = '{encoding}';\n"),
+                None => sql,
+            };
+            places.push((found.unwrap_or(end), sql));
         }
     }
     // Stable: of one place, in their own order.
@@ -163,7 +205,7 @@ pub(super) fn merged(text: &str, definitions: &[Definition], is_after_the_data: 
     let (mut merged, mut done) = (String::with_capacity(text.len()), 0);
     for (place, sql) in places {
         merged.push_str(&text[done..place]);
-        merged.push_str(sql);
+        merged.push_str(&sql);
         done = place;
     }
     merged + &text[done..]
@@ -187,6 +229,7 @@ mod tests {
         let wanted = |missing: &str, with: Option<&str>| Wanted {
             missing: missing.to_owned(),
             with: with.map(str::to_owned),
+            then: None,
         };
         [
             ("class 1259 OID 7", wanted("a", None)),

@@ -19,6 +19,14 @@ const MEMBERS: &str = "(SELECT c.oid, c.relkind, c.relname, n.nspname, format('%
 const COLUMNS: &str = "(SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute \
     WHERE attrelid = m.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '')";
 
+/// Statements that add the columns which a table lacks: somebody has added them, or the extension has dropped them since.
+const ADD_COLUMNS: &str = "(SELECT string_agg(format('IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute \
+        WHERE attrelid = %L::pg_catalog.regclass AND attname = %L AND NOT attisdropped) \
+        THEN ALTER TABLE %s ADD COLUMN %I %s; END IF;', m.name, attname, m.name, attname, format_type(atttypid, atttypmod)), \
+        E'\\n' ORDER BY attnum) \
+    FROM pg_attribute JOIN pg_class t ON t.oid = attrelid WHERE attrelid = m.oid AND NOT t.relispartition AND t.relkind = 'r' \
+    AND attnum > 0 AND NOT attisdropped AND attgenerated = '')";
+
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Member {
@@ -84,20 +92,17 @@ pub(super) struct Wanted {
     pub(super) missing: String,
     /// It goes with this one.
     pub(super) with: Option<String>,
+    /// What is done after it, whether or not it was missing.
+    pub(super) then: Option<String>,
 }
 
 /// By what a dump says of each entry: class and number, or, of those that have none, name, type and schema.
 pub(super) async fn wanted(session: &Session) -> Result<BTreeMap<String, Wanted>, PgError> {
     let rows = session.rows(BY_SIZE, &wanted_sql()).await?;
     let wanted = rows.into_iter().filter_map(|row| {
-        let [key, missing, with] = <[Option<String>; 3]>::try_from(row).ok()?;
-        Some((
-            key?,
-            Wanted {
-                missing: missing?,
-                with,
-            },
-        ))
+        let [key, missing, with, then] = <[Option<String>; 4]>::try_from(row).ok()?;
+        let missing = missing?;
+        Some((key?, Wanted { missing, with, then }))
     });
     Ok(wanted.collect())
 }
@@ -107,7 +112,7 @@ fn wanted_sql() -> String {
     let of_table = |class: u32, table: &str, on: &str, name: &str, part: &str| {
         format!(
             "SELECT 'class {class} OID ' || x.oid, format('NOT EXISTS (SELECT FROM pg_catalog.{table} WHERE {on} = \
-             %L::pg_catalog.regclass AND {name} = %L)', m.name, x.{name}), NULL FROM m JOIN {table} x ON x.{on} = m.oid{part}"
+             %L::pg_catalog.regclass AND {name} = %L)', m.name, x.{name}), NULL, NULL FROM m JOIN {table} x ON x.{on} = m.oid{part}"
         )
     };
     [
@@ -118,22 +123,22 @@ fn wanted_sql() -> String {
             JOIN pg_namespace n ON n.oid = s.relnamespace) "
             .to_owned()
             + &[
-                format!("SELECT 'class 1259 OID ' || oid, {}, NULL FROM m", relation("name")),
+                format!("SELECT 'class 1259 OID ' || oid, {}, NULL, {ADD_COLUMNS} FROM m", relation("name")),
                 // One that is no identity's is in the dump.
                 format!(
-                    "SELECT 'class 1259 OID ' || oid, {}, NULL FROM s WHERE deptype = 'i'",
+                    "SELECT 'class 1259 OID ' || oid, {}, NULL, NULL FROM s WHERE deptype = 'i'",
                     relation("name")
                 ),
-                "SELECT format('Name: %s; Type: SEQUENCE OWNED BY; Schema: %s', relname, nspname), 'true', NULL FROM s".to_owned(),
+                "SELECT format('Name: %s; Type: SEQUENCE OWNED BY; Schema: %s', relname, nspname), 'true', NULL, NULL FROM s".to_owned(),
                 "SELECT format('Name: %s %s; Type: ACL; Schema: %s', CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, \
-                    relname, nspname), 'true', 'class 1259 OID ' || oid FROM m"
+                    relname, nspname), 'true', 'class 1259 OID ' || oid, NULL FROM m"
                     .to_owned(),
                 "SELECT format('Name: %s; Type: TABLE ATTACH; Schema: %s', relname, nspname), \
                     format('NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = %L::pg_catalog.regclass)', name), \
-                    NULL FROM m"
+                    NULL, NULL FROM m"
                     .to_owned(),
                 format!(
-                    "SELECT 'class 1259 OID ' || i.indexrelid, {}, NULL FROM m JOIN pg_index i ON i.indrelid = m.oid \
+                    "SELECT 'class 1259 OID ' || i.indexrelid, {}, NULL, NULL FROM m JOIN pg_index i ON i.indrelid = m.oid \
                         JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_namespace xn ON xn.oid = x.relnamespace",
                     relation("format('%I.%I', xn.nspname, x.relname)")
                 ),

@@ -6,16 +6,15 @@ use stillpoint_core::backups::Artifacts;
 use stillpoint_core::manifest::Artifact;
 use stillpoint_core::ports::Command;
 use stillpoint_core::stores::{Cx, StoreError};
-use stillpoint_pg::quote::{bytes, literal};
 
-use super::definitions::{Definition, merged};
+use super::definitions::{Definition, ENCODING, merged, of_bytes, to_bytes};
 use super::gzip::Unpacking;
 use super::save::PSQL;
 use super::script::{ROWS, definitions_of};
 use crate::postgres::PostgresStore;
 use crate::postgres::access::{MAINTENANCE, all_or_nothing, server};
 use crate::postgres::load::Dump;
-use crate::postgres::reload::{Part, Path, with_own_path};
+use crate::postgres::reload::{Part, Path, for_second_try};
 use crate::postgres::tools::Tool;
 use crate::toolbox::{Doing, UNPACKED_AT_ONCE, collect_of, damaged, feed_through, guarded, run_script};
 
@@ -45,7 +44,7 @@ impl PostgresStore {
             Some(catalog) => self.read_definitions(cx, catalog, artifacts).await?,
             None => Vec::new(),
         };
-        let before = self
+        let (before, _) = self
             .section(cx, dump, artifacts, &["--create", "--section=pre-data"], path)
             .await?;
         self.run_text(cx, MAINTENANCE, name, &merged(&before, &definitions, false))
@@ -55,13 +54,15 @@ impl PostgresStore {
         if let Some(catalog) = dump.catalog {
             self.replay_catalog(cx, catalog, artifacts, name).await?;
         }
-        let after = self
+        let (after, refreshes) = self
             .section(cx, dump, artifacts, &["--section=post-data"], path)
             .await?;
-        self.run_text(cx, name, name, &merged(&after, &definitions, true)).await
+        self.run_text(cx, name, name, &merged(&after, &definitions, true))
+            .await?;
+        self.fill_views(cx, name, &refreshes).await
     }
 
-    /// A section of a dump as text. It proves nothing of the rest.
+    /// A section of a dump as text, and what fills materialised views where that is done apart. It proves nothing of the rest.
     async fn section(
         &self,
         cx: &Cx,
@@ -69,7 +70,7 @@ impl PostgresStore {
         artifacts: &Artifacts,
         which: &[&str],
         path: Path,
-    ) -> Result<String, StoreError> {
+    ) -> Result<(String, Vec<String>), StoreError> {
         let reader = artifacts.open(&self.name, dump.rows).await.map_err(damaged)?;
         let arguments = [which, &["--file=-"]].concat();
         let process = self.start(cx, Tool::Restore, MAINTENANCE, &arguments, true).await?;
@@ -78,39 +79,27 @@ impl PostgresStore {
             what: &what,
             tool: Tool::Restore.program(),
         };
-        let section = collect_of(cx, doing, process, reader).await?;
-        let text = self.in_utf8(cx, &what, section).await?;
+        let text = of_bytes(&collect_of(cx, doing, process, reader).await?);
+        // The name of a database is in the encoding of the one that it was made from: not to be converted when it is made.
+        let text = text.replacen(
+            ENCODING,
+            &format!("{ENCODING}SQL_ASCII'; -- '"),
+            usize::from(which.len() > 1),
+        );
         Ok(match path {
-            Path::None => text,
-            Path::Own => with_own_path(&text),
+            Path::None => (text, Vec::new()),
+            Path::Own => {
+                let (text, refreshes) = for_second_try(&text);
+                let as_text = |refresh: &String| String::from_utf8_lossy(&to_bytes(refresh)).into_owned();
+                (text, refreshes.iter().map(as_text).collect())
+            }
         })
-    }
-
-    /// A section is written in its database's encoding, but for the name of the database, up to where it is connected to: that is
-    /// in the bytes that it was made with, and in another encoding it would be another name. The server itself converts the rest.
-    async fn in_utf8(&self, cx: &Cx, what: &str, section: Vec<u8>) -> Result<String, StoreError> {
-        let (name, rest) = section.split_at(connected(&section));
-        let utf8 = |bytes: &[u8]| {
-            let text = String::from_utf8(bytes.to_vec());
-            text.map_err(|error| StoreError::Unfit(format!("{what}: {error}")))
-        };
-        let (name, encoding) = (utf8(name)?, encoding_of(rest));
-        let Some(encoding) = encoding.filter(|encoding| !["UTF8", "SQL_ASCII"].contains(&encoding.as_str())) else {
-            return Ok(without_encoding(&name) + &utf8(rest)?);
-        };
-        let session = self.open(cx, MAINTENANCE).await?;
-        let convert = format!("SELECT convert_from({}, {})", bytes(rest), literal(&encoding));
-        let converted = session.value(cx.idle_limit, &convert).await;
-        session.close().await;
-        let rest = converted.map_err(|error| server(what, error))?;
-        let is = |encoding: &str| format!("SET client_encoding = '{encoding}';");
-        Ok(without_encoding(&name) + &rest.replacen(&is(&encoding), &is("UTF8"), 1))
     }
 
     async fn run_text(&self, cx: &Cx, connected_to: &str, name: &str, text: &str) -> Result<(), StoreError> {
         let what = format!("loading database `{name}`");
         let process = self.run(cx, Command::new(PSQL), connected_to, true).await?;
-        run_script(cx, replaying(&what), process, text).await
+        run_script(cx, replaying(&what), process, &to_bytes(text)).await
     }
 
     async fn take_out_seeds(&self, cx: &Cx, name: &str) -> Result<(), StoreError> {
@@ -181,33 +170,6 @@ impl PostgresStore {
         }
         Err(StoreError::Damaged(format!("{}: it has no rows", catalog.name)))
     }
-}
-
-/// Where the line ends that connects to the database; nowhere but at the beginning in a section that does not make one.
-fn connected(section: &[u8]) -> usize {
-    let line = |start: usize| {
-        section[start..]
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map(|length| start + length + 1)
-    };
-    let mark = b"\n\\connect ";
-    let found = section.windows(mark.len()).position(|window| window == mark);
-    found.and_then(|place| line(place + 1)).unwrap_or(0)
-}
-
-/// What the text says of its own encoding.
-fn encoding_of(text: &[u8]) -> Option<String> {
-    let lines = text.split(|byte| *byte == b'\n');
-    let mut named = lines.filter_map(|line| line.strip_prefix(b"SET client_encoding = '")?.strip_suffix(b"';"));
-    Some(String::from_utf8_lossy(named.next()?).into_owned())
-}
-
-fn without_encoding(head: &str) -> String {
-    let lines = head.split_inclusive('\n');
-    lines
-        .filter(|line| !line.starts_with("SET client_encoding = "))
-        .collect()
 }
 
 /// Where the rows begin.

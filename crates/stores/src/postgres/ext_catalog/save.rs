@@ -103,7 +103,7 @@ impl PostgresStore {
                 begun.cancel();
                 packing.add(&piece)
             };
-            let copied = stream_out_of_script(cx, doing, process, &script, writer, &mut pack).await;
+            let copied = stream_out_of_script(cx, doing, process, script.as_bytes(), writer, &mut pack).await;
             begun.cancel();
             copied
         };
