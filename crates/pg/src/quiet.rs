@@ -5,6 +5,9 @@
 /// For the login that asks for the version: a role may be told to have no time for anything.
 pub(crate) const PATIENT: &str = "-c statement_timeout=0";
 
+/// No library that the role or the database names is loaded: one that is not there ends the login.
+pub(crate) const NO_LIBRARIES: &str = "-c local_preload_libraries= -c session_preload_libraries=";
+
 /// An event trigger that notes logins would write while we back up, and one on definitions would note or refuse the
 /// refresh of materialised views, with which a load ends. Before 17 they can be silenced only as a replica does, but for
 /// those that are `ENABLE ALWAYS`.
@@ -16,6 +19,7 @@ pub(crate) fn options(version: u32) -> String {
         "default_transaction_read_only=off",
         "idle_in_transaction_session_timeout=0",
         "role=none",
+        "standard_conforming_strings=on",
         "statement_timeout=0",
         "synchronous_commit=local",
     ];
@@ -29,7 +33,7 @@ pub(crate) fn options(version: u32) -> String {
         settings.push("session_replication_role=replica");
     }
     let options: Vec<String> = settings.into_iter().map(|setting| format!("-c {setting}")).collect();
-    options.join(" ")
+    format!("{NO_LIBRARIES} {}", options.join(" "))
 }
 
 #[cfg(test)]
@@ -40,8 +44,9 @@ mod tests {
     fn no_server_is_given_what_it_does_not_know() {
         assert_eq!(
             options(130_011),
-            "-c default_transaction_isolation=read\\ committed -c default_transaction_read_only=off \
-             -c idle_in_transaction_session_timeout=0 -c role=none -c statement_timeout=0 -c synchronous_commit=local \
+            "-c local_preload_libraries= -c session_preload_libraries= -c default_transaction_isolation=read\\ committed \
+             -c default_transaction_read_only=off -c idle_in_transaction_session_timeout=0 -c role=none \
+             -c standard_conforming_strings=on -c statement_timeout=0 -c synchronous_commit=local \
              -c session_replication_role=replica"
         );
         assert!(

@@ -91,7 +91,15 @@ impl Server {
         if let Some(known) = self.options.get() {
             return Ok(known.clone());
         }
-        let session = self.log_in(via, MAINTENANCE, quiet::PATIENT.to_owned()).await?;
+        let session = match self.log_in(via, MAINTENANCE, quiet::PATIENT.to_owned()).await {
+            // A library that the role loads at its login may be gone.
+            Err(first @ (PgError::NotReady(_) | PgError::Broken(_))) => {
+                let without = format!("{} {}", quiet::PATIENT, quiet::NO_LIBRARIES);
+                let opened = self.log_in(via, MAINTENANCE, without).await;
+                opened.map_err(|_| first)?
+            }
+            opened => opened?,
+        };
         let version = session.value(via.limit, "SHOW server_version_num").await;
         session.close().await;
         let options = quiet::options(version?.parse().unwrap_or(0));

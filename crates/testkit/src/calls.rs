@@ -80,6 +80,7 @@ methods! {
     KindStore = "kind.store",
     StoreReady = "store.ready",
     StorePreflight = "store.preflight",
+    StoreAtRest = "store.at_rest",
     StoreWatermark = "store.watermark",
     StoreWritesSince = "store.writes_since",
     StoreConnectedClients = "store.connected_clients",
@@ -154,6 +155,7 @@ impl Call {
             self.method,
             Method::StoreReady
                 | Method::StorePreflight
+                | Method::StoreAtRest
                 | Method::StoreWatermark
                 | Method::StoreWritesSince
                 | Method::StoreConnectedClients

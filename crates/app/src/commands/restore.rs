@@ -259,7 +259,11 @@ async fn resume(config: &Config, terms: Terms, operations: &impl Operations) -> 
 
 async fn undo(config: &Config, confirmed: &Confirmed, operations: &impl Operations) -> Result<Exit, Failure> {
     let what = "This stops the platform and brings back what the restore replaced. What was written since is lost.";
-    let platform = confirm_platform(config, confirmed, what, operations).await?;
+    let lost = match confirmed.confirm {
+        Some(_) => String::new(),
+        None => would_lose(config, operations).await?,
+    };
+    let platform = confirm_platform(config, confirmed, &format!("{what}{lost}"), operations).await?;
     let act = async |order: RunRequest| operations.undo_restore(on(order, platform)).await;
     replacing(config, act, |undone: &Undone| {
         print::line(&format!(
@@ -268,6 +272,18 @@ async fn undo(config: &Config, confirmed: &Confirmed, operations: &impl Operatio
         ));
     })
     .await
+}
+
+/// Where what was written since the restore is lost, a line for each store. Where it cannot be told, the undoing says why.
+async fn would_lose(config: &Config, operations: &impl Operations) -> Result<String, Failure> {
+    let display = Display::start(config.json);
+    let lost = operations.undo_would_lose(order(config, &display)).await;
+    display.finish();
+    Ok(lost?
+        .iter()
+        .map(|lost| format!("\n  {lost}"))
+        .collect::<Vec<_>>()
+        .concat())
 }
 
 async fn discard_old(config: &Config, confirmed: &Confirmed, operations: &impl Operations) -> Result<Exit, Failure> {
@@ -304,7 +320,7 @@ async fn confirm_platform(
         Some(confirm) => confirm.clone(),
         None => ask(
             &format!("{what}\nType the platform's name, {platform}, to go on: "),
-            "it loses data and was not confirmed",
+            &format!("not confirmed. {what}"),
             &platform.to_string(),
         )?,
     };

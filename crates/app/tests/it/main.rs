@@ -1,5 +1,6 @@
 //! The program as a whole, on the real engine: one binary, one file for each concern.
 
+mod at_rest;
 mod by_hand;
 mod called;
 mod common;

@@ -199,7 +199,11 @@ fn a_restore_that_succeeded_is_undone_or_freed() -> Result<()> {
         product
             .run(&["restore", "undo"])?
             .must_end_with(2)?
-            .must_say("--confirm")?;
+            .must_say("--confirm")?
+            .must_say("store postgres-main: database `")?
+            .must_say("database `litellm`")?
+            .must_say("store valkey: all its keys")?
+            .must_say("store nats: all of it")?;
         product
             .run(&["restore", "undo", "--confirm", "other"])?
             .must_end_with(2)?;

@@ -374,13 +374,15 @@ fn what_is_in_memory_alone_is_backed_up_and_not_lost_by_a_restore() -> Result<()
             cache.wreck()?;
             cache.fill("since then")?;
             let since = cache.truth()?;
-            cache.restore(&backup)?.must_end_with(13)?.must_say("in memory alone")?;
-            assert_eq!(cache.began(&cache.id)?, began, "the server was stopped");
-            cache.cli(&["SAVE"])?;
+            let restore = ["restore", &backup, "--confirm", &backup];
             cache
                 .product
-                .run(&["restore", &backup, "--confirm", &backup])?
-                .must_end_with(0)?;
+                .run(&restore)?
+                .must_end_with(13)?
+                .must_say("in memory alone")?;
+            assert_eq!(cache.began(&cache.id)?, began, "the server was stopped");
+            cache.cli(&["SAVE"])?;
+            cache.product.run(&restore)?.must_end_with(0)?;
             assert_eq!(cache.truth()?, truth);
             let project = cache.testbed.project();
             cache

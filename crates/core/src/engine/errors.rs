@@ -85,7 +85,7 @@ pub enum Error {
         degraded: Vec<Degraded>,
     },
     /// The backup cannot be restored here, so nothing was stopped.
-    #[error("refused, nothing was changed: {}", .0.join("; "))]
+    #[error("refused, nothing was changed: {}", one_a_line(.0))]
     RestoreRefused(Vec<String>),
     /// No restore stands unfinished.
     #[error("no restore of platform {0} stands unfinished")]
@@ -94,7 +94,7 @@ pub enum Error {
     #[error("platform {0} keeps nothing that a restore has replaced")]
     NothingKept(Project),
     /// Some of what a restore has replaced is still there, and can no longer be brought back.
-    #[error("not all old data could be freed: {}", .0.join("; "))]
+    #[error("not all old data could be freed: {}", one_a_line(.0))]
     NotDiscarded(Vec<String>),
     /// A restore, or its undoing, failed after the stop.
     #[error("{} failed, and the platform is stopped on purpose: {cause}{}", .intent.described(), listed(.still_running))]
@@ -311,7 +311,7 @@ pub enum RunFailure {
         cause: LeaseError,
     },
     /// After the restore, a store holds something else than the backup.
-    #[error("store {store} does not hold what was backed up: {}", .differences.join("; "))]
+    #[error("store {store} does not hold what was backed up: {}", one_a_line(.differences))]
     Inventory {
         /// Which.
         store: StoreName,
@@ -467,6 +467,25 @@ fn holder(by: Option<&Intent>) -> String {
     )
 }
 
+/// So many reasons are told.
+const REASONS: usize = 20;
+
+/// One reason stands behind what it is for, of many each on a line of its own; of very many the first.
+fn one_a_line(reasons: &[String]) -> String {
+    if let [only] = reasons {
+        return only.clone();
+    }
+    let mut lines: Vec<String> = reasons
+        .iter()
+        .take(REASONS)
+        .map(|reason| format!("\n  {reason}"))
+        .collect();
+    if reasons.len() > REASONS {
+        lines.push(format!("\n  and {} more", reasons.len() - REASONS));
+    }
+    lines.concat()
+}
+
 fn and_down(degraded: &[Degraded]) -> String {
     if degraded.is_empty() {
         return String::new();
@@ -498,5 +517,18 @@ fn listed(still_running: &[String]) -> String {
         String::new()
     } else {
         format!("; still running: {}", still_running.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_reasons_stand_on_lines_of_their_own_and_very_many_are_counted() {
+        let reasons = |count: usize| (0..count).map(|n| format!("r{n}")).collect::<Vec<_>>();
+        assert_eq!(one_a_line(&reasons(1)), "r0");
+        assert_eq!(one_a_line(&reasons(2)), "\n  r0\n  r1");
+        assert!(one_a_line(&reasons(REASONS + 3)).ends_with("\n  r19\n  and 3 more"));
     }
 }

@@ -153,7 +153,12 @@ fn store_hint(error: &StoreError) -> String {
         StoreError::Credential { remedy, .. } => remedy.clone(),
         StoreError::Repository(error) => repository_hint(error),
         StoreError::Engine(error) => engine_hint(error),
-        _ => "look at the store's log (`docker logs`), then try again".into(),
+        StoreError::Silent { .. } | StoreError::Server { .. } | StoreError::Tool { .. } | StoreError::Parts { .. } => {
+            "look at the store's log (`docker logs`), then try again".into()
+        }
+        StoreError::Damaged(_) => "choose another backup (`stillpoint backups ls`)".into(),
+        StoreError::Unfit(_) | StoreError::Spool(_) => "mend what is named, then try again".into(),
+        _ => "try again; `-v` tells what is waited for".into(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! stopped on purpose: clients must never meet data that is half old and half new. What was replaced is kept,
 //! by the stores or as a copy, until [`discard`] frees it or [`undo`] brings it back.
 
+mod at_rest;
 mod change;
 pub mod discard;
 mod examine;

@@ -56,6 +56,9 @@ pub trait Operations: Send + Sync {
     /// Brings back what a restore has replaced, whether it finished, failed or died.
     async fn undo_restore(&self, request: RunRequest) -> Result<Undone, Error>;
 
+    /// What [`Operations::undo_restore`] would lose, in words, one for each store. Changes nothing.
+    async fn undo_would_lose(&self, request: RunRequest) -> Result<Vec<String>, Error>;
+
     /// Frees what a restore has replaced: from then on there is no way back.
     async fn discard_old(&self, request: RunRequest) -> Result<Discarded, Error>;
 
@@ -177,6 +180,13 @@ impl Operations for Local {
     async fn undo_restore(&self, request: RunRequest) -> Result<Undone, Error> {
         let (run, span) = self.begin("undo restore", &request);
         restore::undo(&self.site, &run, request.platform.as_ref())
+            .instrument(span)
+            .await
+    }
+
+    async fn undo_would_lose(&self, request: RunRequest) -> Result<Vec<String>, Error> {
+        let (run, span) = self.begin("look at what an undo would lose", &request);
+        restore::undo_would_lose(&self.site, &run, request.platform.as_ref())
             .instrument(span)
             .await
     }

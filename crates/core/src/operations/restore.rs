@@ -219,6 +219,14 @@ pub(super) async fn undo(site: &Site, run: &Run, wanted: Option<&Project>) -> Re
         .await
 }
 
+/// What an undoing would lose. Nothing that a dead run left is brought back for a look.
+pub(super) async fn undo_would_lose(site: &Site, run: &Run, wanted: Option<&Project>) -> Result<Vec<String>, Error> {
+    let platform = site.platform(wanted).await?;
+    let unfinished = site.machine.power.claimed(&platform.name).await?;
+    let unfinished = unfinished.filter(|intent| intent.job.replaces_data());
+    undo::would_lose(site, run, platform, unfinished.as_ref()).await
+}
+
 /// Frees what a restore has replaced.
 pub(super) async fn discard_old(site: &Site, run: &Run, wanted: Option<&Project>) -> Result<Discarded, Error> {
     let taken = take(site, run, wanted).await?;

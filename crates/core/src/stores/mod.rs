@@ -3,6 +3,7 @@
 //!
 //! Here stands what the engine asks of every kind of store; the kinds themselves live in a crate of their own.
 
+mod at_rest;
 mod cx;
 mod error;
 mod kind;
@@ -14,6 +15,7 @@ mod store;
 mod together;
 mod way_back;
 
+pub use at_rest::AtRest;
 pub use cx::Cx;
 pub use error::{Cause, StoreError};
 pub use kind::Kind;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Cx, Pinned, Staged, StoreError, WayBack};
+use super::{AtRest, Cx, Pinned, Staged, StoreError, WayBack};
 use crate::backups::{Artifacts, Damage};
 use crate::logins::{Login, Passwords};
 use crate::manifest::{Inventory, StoreRecord, Watermark};
@@ -93,6 +93,9 @@ pub trait Store: Send + Sync {
     /// Fixes the store's point in time, while every client is down; what clients write afterwards is not in it, whatever
     /// they do. Should take seconds: the clients wait for it. On an error nothing is left behind.
     async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError>;
+
+    /// What of its data a stop would leave. Asked while it runs; writes nothing.
+    async fn at_rest(&self, cx: &Cx) -> Result<AtRest, StoreError>;
 
     /// Looks, while the platform runs, whether the source can be restored here, and returns the work that replaces
     /// the store's data by it. Writes nothing. [`Store::way_back`] says where the old data is meanwhile.

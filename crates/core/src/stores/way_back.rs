@@ -21,6 +21,8 @@ pub struct Old {
     pub what: String,
     /// What the restore had put in its place is gone since: freed, there would be neither.
     pub is_sole: bool,
+    /// What stands in its place now, and goes with all that was written into it since when it comes back; none: nothing does.
+    pub replaced_by: Option<String>,
 }
 
 /// A store that holds the data which a restore replaces beside the new, until it is told what becomes of it.

@@ -1,5 +1,6 @@
 //! The engine in a simulated world: what is asserted here needs no Docker, no disk and no time.
 
+mod at_rest;
 mod backup;
 mod damage;
 mod elsewhere;

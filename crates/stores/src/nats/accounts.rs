@@ -184,6 +184,7 @@ mod tests {
             accounts,
             file_limit: None,
             file_bytes: 0,
+            folder: None,
         });
         objection(&access, &seen, overview.as_ref())
     }

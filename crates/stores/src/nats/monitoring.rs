@@ -33,6 +33,8 @@ pub(super) struct Overview {
     pub(super) file_limit: Option<u64>,
     /// Bytes that they have.
     pub(super) file_bytes: u64,
+    /// Where they lie.
+    pub(super) folder: Option<String>,
 }
 
 impl NatsStore {
@@ -88,6 +90,7 @@ fn overview(answer: &Value) -> Overview {
         accounts: accounts.filter(|account| !account.streams.is_empty()).collect(),
         file_limit: config.and_then(|config| config.get("max_storage")?.as_u64()),
         file_bytes: answer.get("storage").and_then(Value::as_u64).unwrap_or(0),
+        folder: config.and_then(|config| config.get("store_dir")?.as_str().map(str::to_owned)),
     }
 }
 

@@ -79,6 +79,10 @@ impl Old {
         stores::Old {
             what,
             is_sole: self.is_sole(is_there),
+            replaced_by: match self {
+                Self::There { name, .. } | Self::Absent { name } if is_there => Some(format!("database `{name}`")),
+                _ => None,
+            },
         }
     }
 }

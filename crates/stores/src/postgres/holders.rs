@@ -18,8 +18,28 @@ impl PostgresStore {
             session.run(cx.idle_limit, &no_template).await.map_err(failed)?;
         }
         self.drop_subscriptions(cx, session, name).await?;
+        self.roll_back_prepared(cx, session, name).await?;
+        session.run(cx.idle_limit, &end_slots(name)).await.map_err(failed)?;
         let drop = format!("DROP DATABASE {} WITH (FORCE)", ident(name));
         session.run(BY_SIZE, &drop).await.map_err(failed)
+    }
+
+    /// A transaction that somebody has prepared goes with its database; only from within can it be ended.
+    async fn roll_back_prepared(&self, cx: &Cx, session: &Session, name: &str) -> Result<(), StoreError> {
+        let failed = |error| server(format!("rolling back what was prepared in database `{name}`"), error);
+        let prepared = format!("SELECT gid FROM pg_prepared_xacts WHERE database = {}", literal(name));
+        let prepared = session.column(cx.idle_limit, &prepared).await.map_err(failed)?;
+        if prepared.is_empty() {
+            return Ok(());
+        }
+        let inside = self.open(cx, name).await?;
+        let mut done = Ok(());
+        for transaction in prepared {
+            let back = format!("ROLLBACK PREPARED {}", literal(&transaction));
+            done = done.and(inside.run(cx.idle_limit, &back).await);
+        }
+        inside.close().await;
+        done.map_err(failed)
     }
 
     /// They can be dropped only from within. The publisher is not asked, and its slots stay: those of the same name in the
@@ -41,6 +61,14 @@ impl PostgresStore {
         inside.close().await;
         dropped.map_err(failed)
     }
+}
+
+/// `FORCE` ends sessions, and looks at slots before: a subscriber's keeps its database.
+fn end_slots(name: &str) -> String {
+    format!(
+        "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE active AND database = {}",
+        literal(name)
+    )
 }
 
 /// Whether a database is what an interrupted `DROP DATABASE` has left: nobody can connect to it any more, and nothing but

@@ -6,6 +6,7 @@
 
 mod access;
 mod aside;
+mod at_rest;
 mod capacity;
 mod check;
 mod drain;
@@ -40,7 +41,8 @@ use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::stores::{
-    Cx, Greeting, Kind, Neighbours, Pinned, Preflight, Recognition, Source, Staged, Store, StoreError, WayBack, Written,
+    AtRest, Cx, Greeting, Kind, Neighbours, Pinned, Preflight, Recognition, Source, Staged, Store, StoreError, WayBack,
+    Written,
 };
 use stillpoint_core::workload::Workload;
 
@@ -178,6 +180,10 @@ impl Store for PostgresStore {
 
     async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
         self.hold(cx).await
+    }
+
+    async fn at_rest(&self, cx: &Cx) -> Result<AtRest, StoreError> {
+        self.left_by_a_stop(cx).await
     }
 
     async fn examine(&self, cx: &Cx, source: Source) -> Result<Box<dyn Staged>, StoreError> {

@@ -175,6 +175,7 @@ pub(super) async fn held(cx: &Cx, session: &Session) -> Result<Vec<stores::Old>,
     let told = old.map(|old| stores::Old {
         what: format!("the password of role `{}` as that of `{}`", old.name, old.aside),
         is_sole: false,
+        replaced_by: None,
     });
     Ok(told.collect())
 }

@@ -1,12 +1,14 @@
 //! What several stores need and none owns: moving bytes between a container's process and the
 //! repository, and waiting with all three ends in sight (done, cancelled, stuck).
 
+mod mounts;
 mod names;
 mod pipe;
 mod room;
 mod secret;
 mod wait;
 
+pub(crate) use mounts::{is_read_only, mount_of, mounts};
 pub(crate) use names::{is_short_name, short_name};
 pub(crate) use pipe::{
     Doing, UNPACKED_AT_ONCE, collect, collect_of, damaged, end, feed, feed_through, feed_watched, finished, opened,

@@ -8,7 +8,7 @@ use super::access::server;
 use super::info::Info;
 use super::session::Session;
 use super::{CAT, ValkeyStore};
-use crate::toolbox::{Doing, collect, room};
+use crate::toolbox::{Doing, collect, mount_of, room};
 
 /// Files of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,33 +106,6 @@ fn outlives_a_stop(aof: &str, save: &str, at_stop: &str) -> bool {
     aof == "yes" || saves
 }
 
-/// A mounted file system, as `/proc/mounts` lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Mount {
-    place: String,
-    kind: String,
-    read_only: bool,
-}
-
-/// The mount on which a folder lies: the one whose place is the longest part of its path.
-fn mount_of(mounts: &str, folder: &str) -> Option<Mount> {
-    let mounts = mounts.lines().filter_map(|line| {
-        let mut words = line.split(' ').skip(1);
-        let (place, kind) = (words.next()?.replace("\\040", " "), words.next()?.to_owned());
-        let read_only = words.next()?.split(',').any(|option| option == "ro");
-        Some(Mount { place, kind, read_only })
-    });
-    let above = |place: &str| place == "/" || folder == place || folder.starts_with(&format!("{place}/"));
-    mounts
-        .filter(|mount| above(&mount.place))
-        .max_by_key(|mount| mount.place.len())
-}
-
-/// Whether nobody can write into the folder.
-pub(super) fn is_read_only(mounts: &str, folder: &str) -> bool {
-    mount_of(mounts, folder).is_some_and(|mount| mount.read_only)
-}
-
 /// Why files could not be put into the folder while the container is stopped; none if they can.
 fn out_of_reach(mounts: &str, folder: &str) -> Option<String> {
     let mount = mount_of(mounts, folder)?;
@@ -140,7 +113,7 @@ fn out_of_reach(mounts: &str, folder: &str) -> Option<String> {
         Some(format!(
             "its folder {folder} lies on no volume: it cannot be reached while the container is stopped"
         ))
-    } else if mount.kind == "tmpfs" {
+    } else if mount.is_memory() {
         Some(format!(
             "its folder {folder} lies in memory: it is empty after every stop"
         ))
@@ -191,13 +164,6 @@ mod tests {
         }
         assert!(out_of_reach(MOUNTS, "/database").unwrap().contains("no volume"));
         assert!(out_of_reach(MOUNTS, "/data/fast").unwrap().contains("in memory"));
-    }
-
-    #[test]
-    fn a_read_only_mount_is_told_from_one_that_is_written_to() {
-        let mounts = format!("{MOUNTS}/dev/vda1 /data/fixed ext4 relatime,ro 0 0\n");
-        assert!(is_read_only(&mounts, "/data/fixed") && is_read_only(&mounts, "/data/fixed/deep"));
-        assert!(!is_read_only(&mounts, "/data") && !is_read_only(&mounts, "/elsewhere"));
     }
 
     #[test]

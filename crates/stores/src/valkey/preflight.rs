@@ -2,7 +2,7 @@
 
 use redis::Value;
 use stillpoint_core::manifest::StoreRecord;
-use stillpoint_core::stores::{Cx, Preflight, StoreError};
+use stillpoint_core::stores::{AtRest, Cx, Preflight, StoreError};
 
 use super::access::server;
 use super::info::Info;
@@ -11,6 +11,7 @@ use super::layout::{Layout, forgetful, unsupported};
 use super::session::{Session, Trouble, items, text};
 use super::versions::Version;
 use super::{CAT, Known, ValkeyStore, aside, watermark};
+use crate::toolbox::{mount_of, mounts};
 
 /// The fact that holds the names of loaded modules: a server without them cannot read their data.
 pub(super) const MODULES: &str = "modules";
@@ -111,16 +112,38 @@ impl ValkeyStore {
     pub(super) async fn fits(&self, cx: &Cx, record: &StoreRecord) -> Result<Known, StoreError> {
         let session = self.open(cx).await?;
         let known = self.learn(&session, record).await?;
-        let unsaved = Info::ask(&session, Some("persistence")).await?;
-        if forgetful(&session).await? && unsaved.number("rdb_changes_since_last_save") > 0 {
-            return Err(self.unfit(
-                "it keeps its data in memory alone, and the stop of a restore would lose what no save holds: stop its \
-                 clients and let it `SAVE`, or restart it if its data may go, and restore again",
-            ));
-        }
         let bytes = record.artifacts.iter().map(|artifact| artifact.size).sum();
         self.must_take(cx, &known.layout, bytes).await?;
         Ok(known)
+    }
+
+    /// What a stop would leave: a server that does not save then, or cannot, loses what it has changed since its last save.
+    pub(super) async fn left_by_a_stop(&self, cx: &Cx) -> Result<AtRest, StoreError> {
+        let session = self.open(cx).await?;
+        let (info, layout) = self.must_be_supported(&session).await?;
+        let changes = info.number("rdb_changes_since_last_save");
+        let mounts = mounts(cx, &self.workload).await?.unwrap_or_default();
+        let why = if mount_of(&mounts, &layout.folder).is_some_and(|mount| mount.is_memory()) {
+            Some(format!("its folder {} lies in memory (tmpfs)", layout.folder))
+        } else if changes == 0 || layout.aof {
+            None
+        } else if forgetful(&session).await? {
+            Some("it keeps its data in memory alone (no `save`, no append-only file; `SAVE` makes one)".to_owned())
+        } else {
+            match self.must_be_able_to_save(cx, &info, &layout).await {
+                Ok(_) => None,
+                Err(StoreError::Unfit(why)) => Some(why),
+                Err(error) => return Err(error),
+            }
+        };
+        Ok(AtRest {
+            folders: vec![layout.folder],
+            unsaved: why
+                .into_iter()
+                .map(|why| format!("{why}, with {changes} changes since its last save"))
+                .collect(),
+            unstartable: Vec::new(),
+        })
     }
 
     /// Learns, from the running server, where the data lies that a restore will replace.

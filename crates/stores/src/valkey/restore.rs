@@ -187,6 +187,7 @@ impl Aside for ValkeyStore {
         let old = is_there.then(|| Old {
             what: self.aside_folder(&layout),
             is_sole: false,
+            replaced_by: Some("all its keys".to_owned()),
         });
         Ok(old.into_iter().collect())
     }

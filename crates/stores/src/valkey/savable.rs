@@ -5,10 +5,10 @@ use stillpoint_core::ports::Command;
 use stillpoint_core::stores::{Cx, StoreError};
 
 use super::info::Info;
-use super::layout::{Layout, is_read_only};
+use super::layout::Layout;
 use super::saves::STATUS;
 use super::{CAT, ValkeyStore};
-use crate::toolbox::{Doing, collect, room};
+use crate::toolbox::{Doing, collect, is_read_only, room};
 
 /// What a shell returns when there is no such program, or the engine when there is no shell.
 const NO_PROGRAM: [i64; 2] = [126, 127];

@@ -66,6 +66,10 @@ pub struct Data {
     pub holds: usize,
     /// The users whom it does not let in.
     pub locked_out: BTreeSet<String>,
+    /// Why it would not start again.
+    pub unstartable: Option<String>,
+    /// It holds what no file has.
+    pub unsaved: bool,
     /// The tables that no load can fill.
     pub unloadable: BTreeSet<String>,
     /// What the last load was told to do about passwords, unless that was put back.
@@ -78,6 +82,7 @@ impl Data {
         self.aside.as_ref().map(|_| Old {
             what: "its rows".to_owned(),
             is_sole: self.rows.is_empty(),
+            replaced_by: Some("its rows of now".to_owned()),
         })
     }
 }
@@ -129,7 +134,7 @@ impl Container {
         });
         store.stops_in = Duration::from_secs(5);
         store.answers_after = Duration::from_millis(300);
-        store
+        store.with_volume("data", "/data")
     }
 
     /// A store like [`Container::store`] whose data is replaced while it is stopped, in a sibling.
@@ -213,6 +218,12 @@ impl Container {
     pub fn of_image(mut self, image: &str) -> Self {
         image.clone_into(&mut self.workload.image);
         self
+    }
+
+    /// That has this folder in memory.
+    #[must_use]
+    pub fn with_memory(self, at: &str) -> Self {
+        self.with_mount(MountSource::Memory, at)
     }
 
     /// That writes to this volume of the engine.

@@ -14,8 +14,8 @@ use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, Workload
 use stillpoint_core::ports::{Command, Control, EngineError, Process};
 use stillpoint_core::sink::{ArtifactWriter, Sink};
 use stillpoint_core::stores::{
-    Aside, Copied, Cx, Drained, Footing, Greeting, Kind, Neighbours, Old, Pinned, Preflight, Recognition, Source,
-    Staged, Store, StoreError, WayBack, Written,
+    Aside, AtRest, Copied, Cx, Drained, Footing, Greeting, Kind, Neighbours, Old, Pinned, Preflight, Recognition,
+    Source, Staged, Store, StoreError, WayBack, Written,
 };
 use stillpoint_core::workload::{CommandLine, State, Workload};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
@@ -326,6 +326,16 @@ impl Store for FakeStore {
             inventory,
             held: true,
         }))
+    }
+
+    async fn at_rest(&self, cx: &Cx) -> Result<AtRest, StoreError> {
+        self.ask(cx).await?;
+        let unsaved = self.data(|data| data.unsaved)?;
+        Ok(AtRest {
+            folders: vec!["/data".into()],
+            unsaved: unsaved.then(|| "it has not saved".to_owned()).into_iter().collect(),
+            unstartable: self.data(|data| data.unstartable.clone())?.into_iter().collect(),
+        })
     }
 
     async fn examine(&self, cx: &Cx, source: Source) -> Result<Box<dyn Staged>, StoreError> {

@@ -308,6 +308,22 @@ impl World {
         }
     }
 
+    /// A store would not start again, or would.
+    pub fn cannot_start_again(&self, store: &str, why: Option<&str>) {
+        let mut inner = self.lock();
+        if let Some(data) = inner.containers.get_mut(store).and_then(|found| found.data.as_mut()) {
+            data.unstartable = why.map(str::to_owned);
+        }
+    }
+
+    /// A store holds what no file has.
+    pub fn does_not_save(&self, store: &str) {
+        let mut inner = self.lock();
+        if let Some(data) = inner.containers.get_mut(store).and_then(|found| found.data.as_mut()) {
+            data.unsaved = true;
+        }
+    }
+
     /// No load can fill this table.
     pub fn cannot_load(&self, store: &str, table: &str) {
         let mut inner = self.lock();

@@ -9,8 +9,8 @@ use stillpoint_core::manifest::{Inventory, Mode, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{
-    Aside, Copied, Cx, Drained, Footing, Gap, Kind, Neighbours, Old, Pinned, Preflight, Recognition, Source, Staged,
-    Store, StoreError, WayBack, Written,
+    Aside, AtRest, Copied, Cx, Drained, Footing, Gap, Kind, Neighbours, Old, Pinned, Preflight, Recognition, Source,
+    Staged, Store, StoreError, WayBack, Written,
 };
 use stillpoint_core::workload::Workload;
 
@@ -151,6 +151,10 @@ impl Store for FaultyStore {
             store: self.name().clone(),
             port,
         }))
+    }
+
+    async fn at_rest(&self, cx: &Cx) -> Result<AtRest, StoreError> {
+        self.pass(Method::StoreAtRest, cx, self.port.at_rest(cx)).await
     }
 
     async fn examine(&self, cx: &Cx, source: Source) -> Result<Box<dyn Staged>, StoreError> {

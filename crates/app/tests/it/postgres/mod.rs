@@ -6,6 +6,7 @@ mod gaps;
 mod grammar;
 mod known;
 mod owned;
+mod undoing;
 
 use anyhow::{Context, Result, ensure};
 use stillpoint_testkit::lone_postgres::{self, Known, Server, differences};

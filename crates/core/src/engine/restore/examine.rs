@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
-use super::RestoreRequest;
 use super::kept::Kept;
 use super::logins::Logins;
 use super::pairing::{Paired, is_whole, pair};
 use super::pairs::{Pair, plan_of};
 use super::task::Task;
+use super::{RestoreRequest, at_rest};
 use crate::backups::Damage;
 use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
@@ -71,6 +71,15 @@ pub(super) async fn examine<'a>(
         };
         if unfinished.is_none() {
             reasons.extend(Kept::of(site, run, platform).await?.reasons(&pairs));
+            let stop = at_rest::look(site, run, platform).await;
+            reasons.extend(stop.unstartable);
+            for (_, lost) in stop.lost {
+                if wanted.no_way_back {
+                    run.report.warn(lost);
+                } else {
+                    reasons.push(lost);
+                }
+            }
             if sound && reasons.is_empty() {
                 logins.try_before(&site.cx(run)).await;
             }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::at_rest;
 use super::change::Change;
 use super::kept::Kept;
 use super::pairs::as_recorded;
@@ -57,6 +58,9 @@ pub async fn undo(
         None => kept(site, run, &platform, copy.as_ref(), &artifacts).await?,
     };
     must_be_sound(site, run, copy.as_ref(), &tasks).await?;
+    if unfinished.is_none() {
+        must_outlive_a_stop(site, run, &platform, &tasks).await?;
+    }
     let plan = Plan::new(&platform, Job::UndoJob).replacing(&names(&tasks));
     let intent = take(site, run, held, &plan, backup, copy.is_some(), unfinished).await?;
     let change = Change {
@@ -81,6 +85,37 @@ pub async fn undo(
         standstill: ended.window,
         degraded: change.close(ended, nothing_left).await,
     })
+}
+
+/// What an undoing would lose, in words, one for each store: what stands in the place of the old data, with all that was
+/// written into it since. Changes nothing.
+pub async fn would_lose(
+    site: &Site,
+    run: &Run,
+    platform: Platform,
+    unfinished: Option<&Intent>,
+) -> Result<Vec<String>, Error> {
+    let platform = as_recorded(platform, unfinished);
+    let copy = safety::find(site, &platform, unfinished).await?;
+    if let Some(intent) = unfinished {
+        let artifacts = site.backups.artifacts(intent.backup, &run.report);
+        let tasks = left(&platform, intent, copy.as_ref(), &artifacts)?;
+        return Ok(tasks
+            .iter()
+            .map(|task| format!("store {}", task.store.name()))
+            .collect());
+    }
+    let kept = Kept::must_be(site, run, &platform).await?;
+    let aside = kept.aside.iter().filter_map(|(store, _, held)| {
+        let replaced: Vec<&str> = held.iter().filter_map(|old| old.replaced_by.as_deref()).collect();
+        (!replaced.is_empty()).then(|| format!("store {}: {}", store.name(), replaced.join(", ")))
+    });
+    let copied = platform
+        .stores
+        .values()
+        .filter(|store| record(copy.as_ref(), &***store).is_some());
+    let copied = copied.map(|store| format!("store {}: all of it", store.name()));
+    Ok(aside.chain(copied).collect())
 }
 
 /// What there is to put back after a restore that ended: whatever is kept.
@@ -164,6 +199,19 @@ fn of_copy<'a>(store: &'a dyn Store, record: &'a StoreRecord, artifacts: &Artifa
 
 fn record<'a>(copy: Option<&'a Manifest>, store: &dyn Store) -> Option<&'a StoreRecord> {
     copy?.stores.iter().find(|record| record.name == *store.name())
+}
+
+/// What was written since goes where old data comes back, and nowhere else; and all of it must start again.
+async fn must_outlive_a_stop(site: &Site, run: &Run, platform: &Platform, tasks: &[Task<'_>]) -> Result<(), Error> {
+    let at_rest::Stop { lost, unstartable } = at_rest::look(site, run, platform).await;
+    let put_back = names(tasks);
+    let lost = lost.into_iter().filter(|(store, _)| !put_back.contains(store));
+    let reasons: Vec<String> = unstartable.into_iter().chain(lost.map(|(_, lost)| lost)).collect();
+    if reasons.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::RestoreRefused(reasons))
+    }
 }
 
 /// A copy that is damaged must not replace anything.
