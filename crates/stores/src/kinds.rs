@@ -63,6 +63,10 @@ impl Kind for Told {
         self.plain.data_files()
     }
 
+    fn follows(&self, workload: &Workload) -> bool {
+        self.plain.follows(workload)
+    }
+
     fn name(&self, workload: &Workload) -> Result<Option<StoreName>, StoreError> {
         let container = &workload.container;
         let unfit = |wrong| StoreError::Unfit(format!("{container}: {wrong}"));

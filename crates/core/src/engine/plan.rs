@@ -347,11 +347,16 @@ fn entry(platform: &Platform, workload: &Workload, job: Job) -> Entry {
         (None, None) => Role::Client,
     };
     let worked_on = store.is_some();
+    let follows = platform.followers.contains(&workload.address);
     let left_out = || platform.left_out(workload);
-    let left_out = (store.is_none() && !keep::is_own(workload)).then(left_out);
+    let left_out = (store.is_none() && !follows && !keep::is_own(workload)).then(left_out);
     let (action, reason) = match kept {
         Some(reason) => (Action::Leave, reason),
         None => managed(workload, &platform.workloads, store.is_some(), job),
+    };
+    let reason = match action {
+        Action::Stop(_) if follows => FOLLOWS.to_owned(),
+        _ => reason,
     };
     Entry {
         workload: workload.clone(),
@@ -363,6 +368,9 @@ fn entry(platform: &Platform, workload: &Workload, job: Job) -> Entry {
         left_out,
     }
 }
+
+/// What is said of a copy that a store keeps up.
+const FOLLOWS: &str = "a standby: it follows a store, which is backed up; it is stopped and started like a client";
 
 fn managed(workload: &Workload, all: &[Workload], is_store: bool, job: Job) -> (Action, String) {
     let Declaration { stops, with_store, .. } = job.declaration();

@@ -25,6 +25,8 @@ pub struct Platform {
     pub modes: BTreeMap<Address, Mode>,
     /// What is never stopped.
     pub keep: Keep,
+    /// Workloads that are copies which a store keeps up by itself.
+    pub followers: BTreeSet<Address>,
     /// Workloads in which a server of a known kind runs that serves nobody else: by its program.
     pub embedded: BTreeMap<Address, &'static str>,
 }
@@ -132,10 +134,14 @@ pub(super) fn find(
     let keep = keep.within(&mine);
     let (stores, modes) = open_stores(&mine, kinds, &keep, answered)?;
     let is_client = |workload: &&Workload| !stores.contains_key(&workload.address) && keep.reason(workload).is_none();
+    let follows = |workload: &&Workload| kinds.iter().any(|kind| kind.follows(workload));
+    let followers = mine.iter().filter(is_client).filter(follows);
+    let followers = followers.map(|workload| workload.address.clone()).collect();
     let embedded = mine.iter().filter(is_client);
     let embedded = embedded.filter_map(|workload| Some((workload.address.clone(), embeds(workload, kinds)?)));
     Ok(Platform {
         name,
+        followers,
         embedded: embedded.collect(),
         workloads: mine,
         stores,

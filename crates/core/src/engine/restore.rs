@@ -135,6 +135,7 @@ pub async fn restore(
     let Examined { pairs, tasks, logins } = examined;
     run.check()?;
     let plan = plan_of(&platform, &pairs);
+    let followers = platform.followers.clone();
     if unfinished.is_none() {
         let around = site.machine.catalog.neighbours().await.unwrap_or_default();
         site.must_be_startable(&plan, &around).await?;
@@ -167,16 +168,27 @@ pub async fn restore(
         return Err(error);
     }
     match replace(&change, wanted, tasks, &copied, &logins).await {
-        Ok((ended, Loads { locked_out, gaps })) => Ok(Restored {
-            backup: manifest.id,
-            platform: plan.platform.clone(),
-            origin: Origin::of(selection, &plan.platform),
-            standstill: ended.window,
-            degraded: [change.close(ended, true).await, locked_out].concat(),
-            databases: selection.databases.clone(),
-            gaps,
-            old_data_kept: !no_way_back,
-        }),
+        Ok((ended, Loads { locked_out, gaps })) => {
+            let standstill = ended.window;
+            let degraded = [change.close(ended, true).await, locked_out].concat();
+            for follower in followers {
+                run.report.warn(format!(
+                    "{follower} is a standby of a store that was restored: it has to replay all of it from there. Look whether \
+                     it catches up; if the store has let go of what it needs, or was made anew, it must be rebuilt \
+                     (`pg_basebackup -R`)"
+                ));
+            }
+            Ok(Restored {
+                backup: manifest.id,
+                platform: plan.platform.clone(),
+                origin: Origin::of(selection, &plan.platform),
+                standstill,
+                degraded,
+                databases: selection.databases.clone(),
+                gaps,
+                old_data_kept: !no_way_back,
+            })
+        }
         Err(error) => Err(change.fail(error).await),
     }
 }

@@ -22,6 +22,11 @@ pub trait Kind: Send + Sync {
         &[]
     }
 
+    /// Whether a workload that is no store is a copy which a store of this kind keeps up by itself, as a standby does.
+    fn follows(&self, _workload: &Workload) -> bool {
+        false
+    }
+
     /// What the operator calls the store that the workload is; none: it is called after its service.
     fn name(&self, _workload: &Workload) -> Result<Option<StoreName>, StoreError> {
         Ok(None)

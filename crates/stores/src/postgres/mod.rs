@@ -28,6 +28,7 @@ mod reload;
 mod repack;
 mod sequences;
 mod tablespaces;
+mod timescale;
 mod tools;
 mod try_login;
 mod waiting;
@@ -44,11 +45,11 @@ use stillpoint_core::stores::{
     AtRest, Cx, Greeting, Kind, Neighbours, Pinned, Preflight, Recognition, Source, Staged, Store, StoreError, WayBack,
     Written,
 };
-use stillpoint_core::workload::Workload;
+use stillpoint_core::workload::{CommandLine, Workload};
 
 use crate::recognise::Signs;
 use crate::settings::{Declared, PASSWORD, PORT, USER};
-use crate::{Setting, recognise};
+use crate::{Setting, labelled, recognise};
 use access::Access;
 use load::Load;
 use tools::Compression;
@@ -86,6 +87,23 @@ const SIGNS: Signs = Signs {
     ],
 };
 
+/// The file that makes a server a standby.
+const STANDBY: &str = "standby.signal";
+
+/// What tells data, and that it is a standby's, where nothing runs.
+const DATA_FILES: [&str; 10] = [
+    "PG_VERSION",
+    "data/PG_VERSION",
+    "pgdata/PG_VERSION",
+    "pgroot/data/PG_VERSION",
+    "18/docker/PG_VERSION",
+    "standby.signal",
+    "data/standby.signal",
+    "pgdata/standby.signal",
+    "pgroot/data/standby.signal",
+    "18/docker/standby.signal",
+];
+
 /// What this kind can be told.
 pub const DECLARED: Declared = Declared {
     kind: KIND,
@@ -111,11 +129,28 @@ impl Kind for Postgres {
     }
 
     fn recognises(&self, workload: &Workload) -> Recognition {
-        recognise(KIND, &SIGNS, workload)
+        match recognise(KIND, &SIGNS, workload) {
+            // What its operator says settles the matter.
+            Recognition::Store | Recognition::Ask(_) if labelled(workload).is_none() && self.follows(workload) => {
+                Recognition::No
+            }
+            recognition => recognition,
+        }
     }
 
     fn data_files(&self) -> &'static [&'static str] {
-        SIGNS.files
+        &DATA_FILES
+    }
+
+    /// One that runs has a process that receives from its primary; one that does not has the file that makes it one.
+    fn follows(&self, workload: &Workload) -> bool {
+        let receives = |process: &CommandLine| {
+            let mut words = process.words().flat_map(str::split_whitespace);
+            words.next() == Some("postgres:") && words.any(|word| word == "walreceiver")
+        };
+        let files = &workload.contents.files;
+        let processes = workload.contents.processes.iter().flatten();
+        processes.into_iter().any(receives) || files.iter().any(|file| file.ends_with(STANDBY))
     }
 
     fn store(

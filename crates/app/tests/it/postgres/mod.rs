@@ -6,6 +6,8 @@ mod gaps;
 mod grammar;
 mod known;
 mod owned;
+mod standby;
+mod timescale;
 mod undoing;
 
 use anyhow::{Context, Result, ensure};
