@@ -141,6 +141,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::access::{Proof, Tls};
+    use super::super::monitoring::Reserved;
     use super::*;
 
     fn login(account: Option<&str>) -> Login {
@@ -185,6 +186,7 @@ mod tests {
             file_limit: None,
             file_bytes: 0,
             folder: None,
+            reserved: Reserved::default(),
         });
         objection(&access, &seen, overview.as_ref())
     }

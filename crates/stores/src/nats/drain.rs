@@ -19,6 +19,7 @@ use super::access::Login;
 use super::archive::Counted;
 use super::bundle::Bundle;
 use super::intake::{hand_on, piece};
+use super::limits::{self, DEMANDS, Demand};
 use super::pin::{Taken, TakenAccount};
 use super::streams::{Consumer, Stream};
 use super::{NatsStore, inventory};
@@ -63,6 +64,7 @@ struct Account {
     inventory: Inventory,
     file_bytes: u64,
     replicas: u64,
+    demands: Vec<Demand>,
 }
 
 impl NatsStore {
@@ -90,6 +92,8 @@ impl NatsStore {
         for (artifact, account) in drained {
             let name = fact(FILE_BYTES, artifact.of.as_deref());
             all.facts.insert(name, account.file_bytes.to_string());
+            let name = fact(DEMANDS, artifact.of.as_deref());
+            all.facts.insert(name, limits::told(&account.demands));
             all.artifacts.push(artifact);
             all.inventory.extend(account.inventory);
             replicas = replicas.max(account.replicas);
@@ -213,6 +217,7 @@ impl Account {
             self.file_bytes += stream.counted("bytes");
         }
         self.replicas = self.replicas.max(stream.replicas());
+        self.demands.push(Demand::of(&stream));
     }
 }
 

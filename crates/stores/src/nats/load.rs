@@ -20,6 +20,7 @@ use super::archive::{Counted, ENTRIES_SINCE, Format};
 use super::bundle::{Found, Member, Reading};
 use super::intake::{Kept, keep};
 use super::inventory::{called, is_counted};
+use super::limits::Demand;
 use super::link::{Link, NO_STREAM};
 use super::order::is_ready;
 use super::rivals::{Rival, in_the_way};
@@ -122,6 +123,8 @@ impl NatsStore {
         let needed = files.map(|found| found.stream.counted("bytes")).sum();
         self.has_room(cx, &link, needed, &|name| found.contains_key(name))
             .await?;
+        let demands: Vec<Demand> = found.values().map(|found| Demand::of(&found.stream)).collect();
+        self.must_take(cx, &link, &demands).await?;
         Ok(Ready {
             login,
             artifact,

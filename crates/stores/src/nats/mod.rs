@@ -14,6 +14,7 @@ mod check;
 mod drain;
 mod intake;
 mod inventory;
+mod limits;
 mod link;
 mod load;
 mod markers;

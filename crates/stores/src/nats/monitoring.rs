@@ -35,6 +35,16 @@ pub(super) struct Overview {
     pub(super) file_bytes: u64,
     /// Where they lie.
     pub(super) folder: Option<String>,
+    pub(super) reserved: Reserved,
+}
+
+/// What the server has for all streams, and what they reserve of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reserved {
+    pub(super) memory_limit: Option<u64>,
+    pub(super) memory: u64,
+    pub(super) file_limit: Option<u64>,
+    pub(super) files: u64,
 }
 
 impl NatsStore {
@@ -85,12 +95,21 @@ fn body(answer: &[u8]) -> Option<Value> {
 fn overview(answer: &Value) -> Overview {
     let accounts = answer.get("account_details").and_then(Value::as_array);
     let accounts = accounts.into_iter().flatten().map(account);
-    let config = answer.get("config");
+    let limit = |name: &str| answer.get("config")?.get(name)?.as_u64();
+    let number = |name: &str| answer.get(name).and_then(Value::as_u64).unwrap_or(0);
     Overview {
         accounts: accounts.filter(|account| !account.streams.is_empty()).collect(),
-        file_limit: config.and_then(|config| config.get("max_storage")?.as_u64()),
-        file_bytes: answer.get("storage").and_then(Value::as_u64).unwrap_or(0),
-        folder: config.and_then(|config| config.get("store_dir")?.as_str().map(str::to_owned)),
+        file_limit: limit("max_storage"),
+        file_bytes: number("storage"),
+        reserved: Reserved {
+            memory_limit: limit("max_memory"),
+            memory: number("reserved_memory"),
+            file_limit: limit("max_storage"),
+            files: number("reserved_storage"),
+        },
+        folder: answer
+            .get("config")
+            .and_then(|config| config.get("store_dir")?.as_str().map(str::to_owned)),
     }
 }
 

@@ -9,6 +9,7 @@ use super::NatsStore;
 use super::access::Login;
 use super::accounts::{Seen, objection};
 use super::drain::{ACCOUNT, FILE_BYTES, REPLICAS, fact};
+use super::limits;
 use super::link::{Link, NO_STREAM};
 use super::streams::Stream;
 use super::version::{is_older, packs_whole_blocks};
@@ -16,8 +17,9 @@ use super::version::{is_older, packs_whole_blocks};
 /// A stream that is never there: asking for it shows whether one may ask.
 const NOBODYS: &str = "stillpoint_asks_for_its_rights";
 
-/// No such stream, or a name that is not the subject's: whoever is told that may ask.
-const HEARD: [u64; 2] = [NO_STREAM, 10056];
+/// No such stream, a name that is not the subject's, or a `max_bytes` that the account wants of every stream: whoever is told
+/// that may ask.
+const HEARD: [u64; 3] = [NO_STREAM, 10056, 10113];
 
 impl NatsStore {
     pub(super) async fn look(&self, cx: &Cx) -> Result<Preflight, StoreError> {
@@ -110,6 +112,9 @@ impl NatsStore {
                     self.name
                 ));
             }
+            if let Some(demands) = limits::recorded(record, artifact.of.as_deref()) {
+                self.must_take(cx, &link, &demands).await?;
+            }
             let needed = record.facts.get(&fact(FILE_BYTES, artifact.of.as_deref()));
             if let Some(needed) = needed.and_then(|text| text.parse().ok()) {
                 let label = super::inventory::called(login, artifact.of.as_deref());
@@ -189,10 +194,15 @@ impl Link {
         let piece = format!("$JS.SNAPSHOT.RESTORE.{NOBODYS}.0");
         self.send(cx, piece, None, Bytes::new()).await?;
         self.may_ask(cx, "STREAM.DELETE", &json!({})).await?;
-        self.may_ask(cx, "STREAM.UPDATE", &json!({"name": NOBODYS})).await?;
+        self.may_ask(cx, "STREAM.UPDATE", &json!({"name": NOBODYS, "max_bytes": 1}))
+            .await?;
         // Of another name than the subject's: refused before anything is made.
-        self.may_ask(cx, "STREAM.RESTORE", &json!({"config": {"name": "another"}}))
-            .await
+        self.may_ask(
+            cx,
+            "STREAM.RESTORE",
+            &json!({"config": {"name": "another", "max_bytes": 1}}),
+        )
+        .await
     }
 
     async fn may_ask(&self, cx: &Cx, what: &str, request: &Value) -> Result<(), StoreError> {

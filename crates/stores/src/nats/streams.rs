@@ -131,6 +131,14 @@ impl Stream {
         self.config.get("storage").and_then(Value::as_str) == Some("memory")
     }
 
+    /// The most bytes that it may hold, where it says so: they are reserved for it.
+    pub(super) fn bound(&self) -> Option<u64> {
+        self.config
+            .get("max_bytes")
+            .and_then(Value::as_u64)
+            .filter(|bytes| *bytes > 0)
+    }
+
     pub(super) fn replicas(&self) -> u64 {
         number(&self.config, "num_replicas").max(1)
     }

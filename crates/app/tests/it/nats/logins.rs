@@ -219,3 +219,64 @@ fn a_server_without_jetstream_is_refused_with_the_way_out() -> Result<()> {
         Ok(())
     })
 }
+
+/// What the streams of the backup ask for is compared before anything stops; an account that wants bounds is no lack of rights.
+#[test]
+fn limits_that_the_streams_do_not_fit_into_are_named_before_anything_is_stopped() -> Result<()> {
+    let server = |jetstream: &str, account: &str| {
+        // What an account may have is reserved for it.
+        let account = match account {
+            "" => "enabled".to_owned(),
+            limits => format!("{{ {limits} }}"),
+        };
+        format!(
+            "jetstream {{ store_dir: /data, {jetstream} }}\nhttp: 8222\naccounts {{ APP {{ jetstream: {account}, \
+             users: [ {{ user: app, password: app }} ] }} }}\n"
+        )
+    };
+    let wide = server("max_memory_store: 1GB, max_file_store: 1GB", "");
+    let folder = tempfile::tempdir()?;
+    Testbed::for_test("natslimits", Shape::Nats)?.examined(|testbed| {
+        let config = folder.path().join("config");
+        let begin = |text: &str| start(testbed, &config, [("nats.conf", text)].into_iter());
+        begin(&wide)?;
+        let product = Product::new(PROGRAM, folder.path())
+            .with("STILLPOINT_PLATFORM", testbed.project())
+            .with("STILLPOINT_NATS_USER", "app")
+            .with("STILLPOINT_NATS_PASSWORD", "app");
+        let client = "export NATS_USER=app NATS_PASSWORD=app\nfor n in $(seq 100); do nats account info >/dev/null 2>&1 && break; \
+                      sleep 0.1; done\n";
+        let make = |name: &str, more: &str| {
+            format!("nats stream add {name} --subjects {name} {more} --defaults >/dev/null\n")
+        };
+        let streams = [
+            make("DISK", "--storage file --max-bytes 50MB"),
+            make("QUICK", "--storage memory --max-bytes 20MB"),
+        ];
+        testbed.beside(NATS, &format!("{client}{}nats publish --jetstream --quiet DISK x 2>/dev/null", streams.concat()))?;
+        let bound = product.backup()?;
+        testbed.beside(NATS, &format!("{client}{}", make("FREE", "--storage file")))?;
+        let free = product.backup()?;
+        let cases = [
+            ("max_memory_store: 10MB, max_file_store: 1GB", "", &bound, "raise `max_memory_store`"),
+            ("max_memory_store: 1GB, max_file_store: 40MB", "", &bound, "raise `max_file_store`"),
+            ("", "max_mem: 10MB, max_file: 1GB", &bound, "raise `max_mem`"),
+            ("", "max_mem: 1GB, max_file: 40MB", &bound, "raise `max_file`"),
+            ("", "max_mem: 1GB, max_file: 1GB, max_streams: 1", &bound, "raise `max_streams`"),
+            ("", "max_mem: 1GB, max_file: 1GB, max_bytes_required: true", &free, "FREE"),
+        ];
+        for (jetstream, account, backup, words) in cases {
+            testbed.docker(&["rm", "--force", "--volumes", &testbed.container(NATS)?])?;
+            begin(&server(jetstream, account))?;
+            testbed.beside(NATS, client)?;
+            for arguments in [
+                vec!["restore", "--dry-run", backup.as_str()],
+                vec!["restore", backup.as_str(), "--confirm", backup.as_str()],
+            ] {
+                product.run(&arguments)?.must_end_with(13)?.must_say(words).context(words)?;
+            }
+        }
+        // The last account wants bounds, and these streams have them.
+        restore(&product, &bound)
+    })
+}
