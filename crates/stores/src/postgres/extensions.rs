@@ -8,7 +8,10 @@ use stillpoint_core::names::StoreName;
 use stillpoint_core::stores::{Cx, StoreError};
 use stillpoint_pg::Session;
 
+use stillpoint_pg::quote::literal;
+
 use super::access::server;
+use super::timescale;
 
 /// The fact that holds the names of the extensions that the databases use.
 pub(super) const EXTENSIONS: &str = "extensions";
@@ -47,6 +50,10 @@ pub(super) async fn compare(
         let Some(is) = offered.get(name).filter(|is| *is != was) else {
             continue;
         };
+        if name == timescale::NAME {
+            must_offer(cx, session, store, was).await?;
+            continue;
+        }
         if numbers(is).zip(numbers(was)).is_some_and(|(is, was)| is < was) {
             return Err(StoreError::Unfit(format!(
                 "{store}: the backup has extension `{name}` in version {was}, the server installs the older {is}"
@@ -57,6 +64,22 @@ pub(super) async fn compare(
         ));
     }
     Ok(())
+}
+
+/// `TimescaleDB`'s catalog is of one version: it is restored in that of the backup, or not at all.
+async fn must_offer(cx: &Cx, session: &Session, store: &StoreName, version: &str) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT count(*) FROM pg_available_extension_versions WHERE name = 'timescaledb' AND version = {}",
+        literal(version)
+    );
+    let found = session.value(cx.idle_limit, &sql).await;
+    match found.map_err(|error| server("looking at extensions", error))?.as_str() {
+        "0" => Err(StoreError::Unfit(format!(
+            "{store}: the backup has `timescaledb` {version}, which can be restored in that version alone, and the server does not \
+             offer it: use an image that has {version}, restore, and update the extension afterwards"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// What a fact lists.

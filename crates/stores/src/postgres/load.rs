@@ -16,7 +16,7 @@ use super::passwords::Roles;
 use super::reload::{Part, Path};
 use super::sequences::SEQUENCES;
 use super::tools::Tool;
-use super::{PostgresStore, globals, left_out, repack};
+use super::{PostgresStore, globals, left_out, repack, timescale};
 use crate::toolbox::{BY_SIZE, Doing, cancellable, damaged, feed};
 
 /// A database of the backup.
@@ -27,6 +27,8 @@ pub(super) struct Dump<'a> {
     pub(super) sequences: Option<&'a Artifact>,
     /// What its extensions own.
     pub(super) catalog: Option<&'a Artifact>,
+    /// The backup has `TimescaleDB`, in this database or another: in these versions.
+    pub(super) timescale: Option<&'a [&'a str]>,
 }
 
 /// A restore of one server.
@@ -79,11 +81,14 @@ impl PostgresStore {
             let is_it = |one: &&Artifact| one.content == content && one.of == database.of;
             record.artifacts.iter().find(is_it)
         };
+        let versions = timescale::versions(record);
+        let timescale = versions.as_deref();
         let dumps = databases.into_iter().map(|dump| Dump {
             name: dump.of.as_deref().unwrap_or_default(),
             rows: dump,
             sequences: beside(dump, SEQUENCES),
             catalog: beside(dump, CATALOG),
+            timescale,
         });
         let dumps: Vec<Dump<'_>> = dumps.collect();
         let load = |dump, cx| async move { self.load_first(&cx, dump, artifacts).await };
@@ -155,7 +160,9 @@ impl PostgresStore {
         let Dump { name, sequences, .. } = dump;
         match (dump.catalog, path) {
             // A name that is no ASCII is made right in sections alone.
-            (None, Path::None) if name.is_ascii() => self.load_rows(cx, dump, artifacts, path, Part::All).await?,
+            (None, Path::None) if name.is_ascii() && dump.timescale.is_none() => {
+                self.load_rows(cx, dump, artifacts, path, Part::All).await?;
+            }
             _ => self.load_in_sections(cx, dump, artifacts, path).await?,
         }
         self.finish_load(cx, name, sequences, artifacts).await

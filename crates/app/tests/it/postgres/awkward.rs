@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use stillpoint_testkit::product::Ran;
 
-use super::{Server, on_server, owned};
+use super::{Server, on_server, owned, timescale};
 
 /// Each comes back as it was.
 const COMES_BACK: &str = r"
@@ -222,6 +222,7 @@ fn what_the_server_lacks_is_said_before_the_stop() -> Result<()> {
     on_server("needs", "POSTGRES", |server| {
         server.restart_with(&["shared_preload_libraries = pg_cron", "cron.database_name = boss"])?;
         server.psql(NEEDS_A_SERVER)?;
+        timescale::make(server)?;
         server.product.run(&["backup"])?.must_end_with(0)?;
         let id = server.product.backups()?.pop().context("there is no backup")?;
         let restore = ["restore", &id, "--confirm", &id, "--discard-old"];
@@ -235,6 +236,9 @@ fn what_the_server_lacks_is_said_before_the_stop() -> Result<()> {
         };
 
         server.replace_by_one_of("admin", "POSTGRES")?;
+        timescale::offer_the_later(server)?;
+        refused("the backup has `timescaledb` 2.1, which can be restored in that version alone")?;
+        timescale::offer_both(server)?;
         refused("add it to `shared_preload_libraries` (empty now) and restart the server")?;
         server.restart_with(&["shared_preload_libraries = pg_cron"])?;
         refused("set `cron.database_name = 'boss'` and restart the server")?;
@@ -244,7 +248,7 @@ fn what_the_server_lacks_is_said_before_the_stop() -> Result<()> {
             server.psql("select pg_has_role('reader', 'readers', 'member')")?.trim(),
             "t"
         );
-        Ok(())
+        timescale::is_back(server)
     })
 }
 

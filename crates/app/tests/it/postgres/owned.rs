@@ -163,13 +163,22 @@ pub(super) fn comes_back_with_a_later_version(server: &Server, id: &str) -> Resu
     Ok(())
 }
 
-/// The server's system offers the extension in this version.
+/// The server's system offers `ledger` in this version alone.
 fn offer(server: &Server, version: &str, script: &str) -> Result<()> {
-    let install = format!(
-        "cd \"/usr/share/postgresql/$PG_MAJOR/extension\" && rm -f ledger* && cat >ledger--{version}.sql <<'END'\n{script}\nEND\n\
-         printf '%s\\n' \"default_version = '{version}'\" >ledger.control"
-    );
-    server.exec(&["sh", "-euc", &install]).map(drop)
+    offer_extension(server, "ledger", &[(version, script)])
+}
+
+/// The server's system offers an extension in these versions alone; the last is what it installs.
+pub(super) fn offer_extension(server: &Server, name: &str, versions: &[(&str, &str)]) -> Result<()> {
+    let begin = format!("cd \"/usr/share/postgresql/$PG_MAJOR/extension\" && rm -f {name}*\n");
+    let each = versions.iter().map(|(version, script)| {
+        format!(
+            "cat >{name}--{version}.sql <<'END'\n{script}\nEND\n\
+             printf '%s\\n' \"default_version = '{version}'\" >{name}.control\n"
+        )
+    });
+    let install: Vec<String> = [begin].into_iter().chain(each).collect();
+    server.exec(&["sh", "-euc", &install.concat()]).map(drop)
 }
 
 fn run(server: &Server, script: &str) -> Result<String> {

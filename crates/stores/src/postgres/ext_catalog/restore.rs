@@ -11,11 +11,11 @@ use super::definitions::{Definition, ENCODING, merged, of_bytes, to_bytes};
 use super::gzip::Unpacking;
 use super::save::PSQL;
 use super::script::{ROWS, definitions_of};
-use crate::postgres::PostgresStore;
 use crate::postgres::access::{MAINTENANCE, all_or_nothing, server};
 use crate::postgres::load::Dump;
 use crate::postgres::reload::{Part, Path, for_second_try};
 use crate::postgres::tools::Tool;
+use crate::postgres::{PostgresStore, timescale};
 use crate::toolbox::{Doing, UNPACKED_AT_ONCE, collect_of, damaged, feed_through, guarded, run_script};
 
 /// Definitions are text: more than this no database has.
@@ -47,6 +47,10 @@ impl PostgresStore {
         let (before, _) = self
             .section(cx, dump, artifacts, &["--create", "--section=pre-data"], path)
             .await?;
+        let timescale = dump
+            .timescale
+            .and_then(|versions| timescale::prepared(&before, versions));
+        let (has_timescale, before) = (timescale.is_some(), timescale.unwrap_or(before));
         self.run_text(cx, MAINTENANCE, name, &merged(&before, &definitions, false))
             .await?;
         self.take_out_seeds(cx, name).await?;
@@ -59,6 +63,9 @@ impl PostgresStore {
             .await?;
         self.run_text(cx, name, name, &merged(&after, &definitions, true))
             .await?;
+        if has_timescale {
+            self.finish_timescale(cx, name).await?;
+        }
         self.fill_views(cx, name, &refreshes).await
     }
 
