@@ -2,8 +2,9 @@
 //!
 //! Facts are never lost and never throttled. Progress may be: at most four a second for each artifact.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -183,6 +184,8 @@ pub trait Listener: Send + Sync {
 pub struct Reporter {
     run: RunId,
     seq: Arc<AtomicU64>,
+    /// What the operator has been told.
+    warned: Arc<Mutex<BTreeSet<String>>>,
     clock: Arc<dyn Clock>,
     listener: Arc<dyn Listener>,
 }
@@ -193,6 +196,7 @@ impl Reporter {
         Self {
             run,
             seq: Arc::new(AtomicU64::new(0)),
+            warned: Arc::default(),
             clock,
             listener,
         }
@@ -219,11 +223,14 @@ impl Reporter {
         });
     }
 
-    /// Tells something the operator should know.
+    /// Tells something the operator should know, once a run.
     pub fn warn(&self, message: impl Into<String>) {
-        self.tell(EventKind::Warning {
-            message: message.into(),
-        });
+        let message = message.into();
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.insert(message.clone()) {
+            drop(warned);
+            self.tell(EventKind::Warning { message });
+        }
     }
 
     /// Runs one step between its two events.

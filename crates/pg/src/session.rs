@@ -193,7 +193,7 @@ impl Session {
                 Way::Psql(psql) => psql.lock().await.ask(sql).await,
             }
         };
-        within(&*self.clock, limit, "a statement", answer).await?
+        within(&*self.clock, limit, &named(sql), answer).await?
     }
 
     /// Ends a statement that may still run, then closes. A server goes on computing for a client
@@ -213,6 +213,19 @@ impl Session {
             Way::Psql(psql) => drop(within(&*self.clock, LOGIN, "psql's end", psql.into_inner().close()).await),
         }
     }
+}
+
+/// A statement as a message names it: its beginning, and nothing of what it quotes, which may be a password.
+fn named(sql: &str) -> String {
+    let plain = sql.split(['\'', '$']).next().unwrap_or_default();
+    let words = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+    let begun: String = words.chars().take(NAMED).collect();
+    let rest = if plain.len() < sql.len() || begun.len() < words.len() {
+        "…"
+    } else {
+        ""
+    };
+    format!("the statement `{begun}{rest}`")
 }
 
 impl Wire {
@@ -255,6 +268,9 @@ impl Wire {
         let _ = driver.await;
     }
 }
+
+/// Characters of a statement that name it.
+const NAMED: usize = 120;
 
 /// What the client says of a server that asks for a password where none was given.
 const PASSWORD_MISSING: &str = "password missing";
@@ -310,4 +326,17 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_named_by_its_beginning_without_what_it_quotes() {
+        assert_eq!(named("SELECT 1"), "the statement `SELECT 1`");
+        let secret = named("ALTER ROLE app PASSWORD 'geheim'");
+        assert_eq!(secret, "the statement `ALTER ROLE app PASSWORD…`");
+        assert!(named(&format!("LOCK TABLE ONLY {}", "a_table, ".repeat(1000))).len() < 200);
+    }
 }

@@ -26,29 +26,44 @@ use super::kill::Target;
 /// The engine's stream, as its client takes it apart.
 pub(super) type Frames = Pin<Box<dyn futures::Stream<Item = Result<LogOutput, Error>> + Send>>;
 
-/// So much of the error output is kept: its end.
+/// So much of the error output is kept: its beginning, where a reason stands, and its end.
 const TAIL: usize = 8 * 1024;
+const HEAD: usize = 2 * 1024;
 
 /// 128 + SIGKILL: whoever was killed so did not finish its output.
 const KILLED: i64 = 137;
 
-/// The end of a process's error output.
+/// A process's error output, without its middle if it is long.
 #[derive(Clone, Default)]
-pub(super) struct Tail(Arc<Mutex<VecDeque<u8>>>);
+pub(super) struct Tail(Arc<Mutex<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    head: Vec<u8>,
+    end: VecDeque<u8>,
+    /// Something between them was forgotten.
+    gap: bool,
+}
 
 impl Tail {
     /// Appends, and forgets what is too old.
     pub(super) fn push(&self, piece: &[u8]) {
         let mut kept = locked(&self.0);
-        kept.extend(&piece[piece.len().saturating_sub(TAIL)..]);
-        let surplus = kept.len().saturating_sub(TAIL);
-        kept.drain(..surplus);
+        let to_head = piece.len().min(HEAD - kept.head.len());
+        let (first, rest) = piece.split_at(to_head);
+        kept.head.extend_from_slice(first);
+        kept.end.extend(rest);
+        let surplus = kept.end.len().saturating_sub(TAIL - HEAD);
+        kept.end.drain(..surplus);
+        kept.gap |= surplus > 0;
     }
 
     /// What is kept, as text.
     pub(super) fn text(&self) -> String {
         let mut kept = locked(&self.0);
-        String::from_utf8_lossy(kept.make_contiguous()).into_owned()
+        let gap: &[u8] = if kept.gap { b" [\xe2\x80\xa6] " } else { b"" };
+        let whole = [&kept.head.clone(), gap, kept.end.make_contiguous()].concat();
+        String::from_utf8_lossy(&whole).into_owned()
     }
 }
 
@@ -198,15 +213,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tail_keeps_the_end() {
+    fn beginning_and_end_are_kept() {
         let tail = Tail::default();
-        tail.push(b"old");
-        tail.push(&vec![b'x'; TAIL - 3]);
+        tail.push(b"reason ");
+        tail.push(&vec![b'x'; TAIL - 7]);
+        assert_eq!(tail.text(), format!("reason {}", "x".repeat(TAIL - 7)));
         tail.push(b"new");
         let text = tail.text();
-        assert_eq!(text.len(), TAIL);
-        assert!(text.starts_with("xxx") && text.ends_with("xnew"));
+        assert!(
+            text.starts_with("reason xxx") && text.contains("x […] x") && text.ends_with("xnew"),
+            "{text}"
+        );
         tail.push(&vec![b'y'; TAIL * 2]);
-        assert_eq!(tail.text(), "y".repeat(TAIL));
+        assert!(tail.text().ends_with(&format!("[…] {}", "y".repeat(TAIL - HEAD))));
     }
 }

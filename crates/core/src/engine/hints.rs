@@ -153,11 +153,15 @@ fn store_hint(error: &StoreError) -> String {
         StoreError::Credential { remedy, .. } => remedy.clone(),
         StoreError::Repository(error) => repository_hint(error),
         StoreError::Engine(error) => engine_hint(error),
-        StoreError::Silent { .. } | StoreError::Server { .. } | StoreError::Tool { .. } | StoreError::Parts { .. } => {
-            "look at the store's log (`docker logs`), then try again".into()
+        StoreError::Silent { .. } => "look at the store's log (`docker logs`), then try again".into(),
+        StoreError::Server { .. } => {
+            "mend what it names, then try again; the store's log (`docker logs`) may tell more".into()
+        }
+        StoreError::Unfit(_) | StoreError::Tool { .. } | StoreError::Parts { .. } => {
+            "mend what is named, then try again".into()
         }
         StoreError::Damaged(_) => "choose another backup (`stillpoint backups ls`)".into(),
-        StoreError::Unfit(_) | StoreError::Spool(_) => "mend what is named, then try again".into(),
+        StoreError::Spool(_) => "free space there, or set STILLPOINT_STATE_DIR to a place with more".into(),
         _ => "try again; `-v` tells what is waited for".into(),
     }
 }

@@ -23,17 +23,31 @@ const OTHERS: &str = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class
 /// How many are locked by one statement.
 const AT_ONCE: usize = 200;
 
-/// Who has what we wanted.
+/// Who has what we wanted. A prepared transaction keeps the virtual one of the session that prepared it; its lock on its own
+/// number tells which it is.
 const WHO: &str = "SELECT format('%s is locked by %s', l.relation::regclass, CASE \
         WHEN l.pid IS NULL THEN format('the prepared transaction `%s` of `%s`: commit it or roll it back', p.gid, p.owner) \
-        ELSE format('process %s of `%s` (%s, %s)', l.pid, a.usename, \
-            coalesce(nullif(a.application_name, ''), 'no name'), a.state) END) \
+        ELSE format('process %s of `%s` (%s, %s, since %s)', l.pid, a.usename, \
+            coalesce(nullif(a.application_name, ''), 'no name'), a.state, \
+            date_trunc('second', coalesce(a.xact_start, a.query_start))) END) \
     FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
-    LEFT JOIN pg_prepared_xacts p ON l.virtualtransaction = '-1/' || p.transaction::text \
+    LEFT JOIN pg_locks t ON l.pid IS NULL AND t.pid IS NULL AND t.locktype = 'transactionid' AND t.granted \
+        AND t.virtualtransaction = l.virtualtransaction \
+    LEFT JOIN pg_prepared_xacts p ON p.transaction = t.transactionid \
     WHERE l.locktype = 'relation' AND l.granted AND l.mode IN ('AccessExclusiveLock', 'ExclusiveLock') \
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.relation >= 16384 \
     AND l.pid IS DISTINCT FROM pg_backend_pid() AND a.application_name IS DISTINCT FROM 'stillpoint' \
     ORDER BY l.mode, l.pid NULLS FIRST LIMIT 3";
+
+/// Tables that a prepared transaction keeps from everybody, also from a dump: it holds them until somebody ends it.
+pub(super) const HELD: &str = "SELECT DISTINCT format('%s of database `%s` is locked by the prepared transaction `%s` of `%s`', \
+        c.oid::regclass, current_database(), p.gid, p.owner) \
+    FROM pg_prepared_xacts p \
+    JOIN pg_locks t ON t.pid IS NULL AND t.locktype = 'transactionid' AND t.granted AND t.transactionid = p.transaction \
+    JOIN pg_locks l ON l.pid IS NULL AND l.virtualtransaction = t.virtualtransaction \
+    JOIN pg_class c ON c.oid = l.relation \
+    WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'AccessExclusiveLock' AND c.relkind IN ('r', 'p') \
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 3";
 
 /// `lock_not_available`, `out_of_memory` of shared memory, `deadlock_detected`.
 const NOT_HAD: &str = "55P03";

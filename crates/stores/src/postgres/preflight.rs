@@ -6,7 +6,7 @@ use stillpoint_pg::Session;
 
 use super::access::{MAINTENANCE, server};
 use super::pin::BACKED_UP;
-use super::{PostgresStore, aside, extensions, tablespaces};
+use super::{PostgresStore, aside, extensions, locks, tablespaces};
 use crate::toolbox::room;
 
 /// The fact that says how many bytes the databases had in the server, indexes and all.
@@ -40,6 +40,7 @@ impl PostgresStore {
                 .map_err(|error| server("looking", error))
         };
         self.must_have_capacity(cx, session).await?;
+        self.must_be_to_be_locked(cx, session).await?;
         let bytes = format!("SELECT sum(pg_database_size(oid)) FROM pg_database WHERE {BACKED_UP}");
         let bytes = ask(bytes).await?;
         Ok(Preflight {
@@ -61,6 +62,28 @@ impl PostgresStore {
             ))),
             _ => Ok(()),
         }
+    }
+
+    /// A prepared transaction lets nobody lock what it holds, however long a pin waits.
+    async fn must_be_to_be_locked(&self, cx: &Cx, session: &Session) -> Result<(), StoreError> {
+        let looking = |error| server("looking for prepared transactions", error);
+        let prepared = "SELECT DISTINCT database FROM pg_prepared_xacts JOIN pg_database ON datname = database \
+                        WHERE datallowconn";
+        let databases = session.column(cx.idle_limit, prepared).await.map_err(looking)?;
+        for database in databases {
+            let inside = self.open(cx, &database).await?;
+            let held = inside.column(cx.idle_limit, locks::HELD).await;
+            inside.close().await;
+            let held = held.map_err(looking)?;
+            if !held.is_empty() {
+                return Err(StoreError::Unfit(format!(
+                    "{}: {}: end it with COMMIT PREPARED or ROLLBACK PREPARED, no dump gets past it",
+                    self.name,
+                    held.join("; ")
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Only a superuser may read the roles' passwords and lock every table.

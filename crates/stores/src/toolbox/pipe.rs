@@ -24,6 +24,9 @@ pub(crate) const UNPACKED_AT_ONCE: usize = 8 << 10;
 /// More than any text that is collected whole may have: globals of a very large server.
 const COLLECT_LIMIT: usize = 64 << 20;
 
+/// Characters of a line of a tool's that are told.
+const LONGEST_LINE: usize = 400;
+
 /// What a process was to do, for messages.
 #[derive(Clone, Copy)]
 pub(crate) struct Doing<'a> {
@@ -335,9 +338,21 @@ fn judged(doing: Doing<'_>, exit: Exit) -> Result<(), StoreError> {
             doing: doing.what.to_owned(),
             tool: doing.tool.to_owned(),
             code,
-            errors: errors.trim().to_owned(),
+            errors: concise(&errors),
         }),
     }
+}
+
+/// A tool's words without what nobody reads: `pg_dump` repeats a statement with the names of all tables.
+fn concise(errors: &str) -> String {
+    let lines = errors
+        .trim()
+        .lines()
+        .map(|line| match line.char_indices().nth(LONGEST_LINE) {
+            Some((at, _)) => format!("{}… ({} bytes more)", &line[..at], line.len() - at),
+            None => line.to_owned(),
+        });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The end of a process: its exit code if its streams ended well, else it is killed.
@@ -372,5 +387,21 @@ pub(crate) fn damaged(error: ArtifactError) -> StoreError {
     match error {
         ArtifactError::Repository(error) => StoreError::Repository(error),
         damage => StoreError::Damaged(damage.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::concise;
+
+    #[test]
+    fn the_reason_comes_first_and_lists_are_cut() {
+        let tables = "public.a_table, ".repeat(600);
+        let said = format!(
+            "pg_dump: error: canceling statement due to lock timeout\npg_dump: detail: Query was: LOCK TABLE {tables}\n"
+        );
+        let told = concise(&said);
+        assert!(told.starts_with("pg_dump: error: canceling statement"), "{told}");
+        assert!(told.len() < 600 && told.ends_with("bytes more)"), "{told}");
     }
 }

@@ -63,6 +63,13 @@ fn round_trip(server: &Server, to: &str, within: &dyn Fn(Act) -> Result<()>, mov
     within(&mut || backup(server))?;
     let id = server.product.backups()?.pop().context("there is no backup")?;
     server.psql(include_str!("wreck.sql"))?;
+    server.psql(
+        "\\connect boss\ncreate table in_the_way (n integer);\n\
+         begin; lock table in_the_way in access exclusive mode; prepare transaction 'forgotten'",
+    )?;
+    let words = "in_the_way of database `boss` is locked by the prepared transaction `forgotten` of ";
+    server.product.run(&["backup"])?.must_end_with(12)?.must_say(words)?;
+    server.psql("\\connect boss\nrollback prepared 'forgotten'; drop table in_the_way")?;
     server.psql("\\connect boss\nbegin; create table half_done (n integer); prepare transaction 'half done'")?;
     refused(server, &id, "database `boss` has prepared transactions")?;
     server.psql("\\connect boss\nrollback prepared 'half done'")?;
