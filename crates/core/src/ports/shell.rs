@@ -121,6 +121,6 @@ pub trait Control: Send {
 pub struct Exit {
     /// Its exit code; 0 is success.
     pub code: i64,
-    /// The last 8 KiB that it wrote to its error output.
+    /// What it wrote to its error output; of more than 8 KiB the beginning and the end, and ` […] ` between them.
     pub errors: String,
 }

@@ -5,12 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use rcgen::{CertificateParams, KeyPair};
+use stillpoint_core::names::BackupId;
 use stillpoint_testkit::product::Product;
 use stillpoint_testkit::testbed::{Shape, Testbed};
 
 use super::scene::{NATS, by_client, on_nats, restore};
-use crate::common::{PROGRAM, is_back, standing};
+use crate::common::{PROGRAM, is_back, standing, until};
 
 #[test]
 fn a_login_that_is_missing_or_wrong_is_refused_before_anything_is_stopped() -> Result<()> {
@@ -256,6 +258,10 @@ fn limits_that_the_streams_do_not_fit_into_are_named_before_anything_is_stopped(
         testbed.beside(NATS, &format!("{client}{}nats publish --jetstream --quiet DISK x 2>/dev/null", streams.concat()))?;
         let bound = product.backup()?;
         testbed.beside(NATS, &format!("{client}{}", make("FREE", "--storage file")))?;
+        // Backups are named after the second in which they begin.
+        until("the next second begins", || {
+            Ok(BackupId::at(Timestamp::now()).to_string() != bound)
+        })?;
         let free = product.backup()?;
         let cases = [
             ("max_memory_store: 10MB, max_file_store: 1GB", "", &bound, "raise `max_memory_store`"),
