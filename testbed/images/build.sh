@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
 cd "$TESTBED/images"
 
-ALL=(postgres postgres15 valkey nats clients witness etcd seaweedfs idle)
+ALL=(postgres postgres15 documentdb valkey nats clients witness etcd seaweedfs idle)
 STATE=$TESTBED/.state
 LOGS=$CACHE/image-logs
 mkdir -p "$STATE" "$LOGS"
@@ -18,6 +18,7 @@ parent() {
     postgres15) echo bookworm ;;
     postgres | clients) echo tools ;;
     witness) echo clients ;;
+    documentdb) echo postgres ;;
     *) ;;
   esac
 }
@@ -118,7 +119,7 @@ build_one() {
   work=$(context "$image")
   docker build --network host --force-rm --label stillpoint.testbed=image --tag "$tag" \
     --build-arg BASE="$(tag base)" --build-arg TOOLS="$(tag tools)" --build-arg CLIENTS="$(tag clients)" \
-    --build-arg BOOKWORM="$(tag bookworm)" "$work"
+    --build-arg BOOKWORM="$(tag bookworm)" --build-arg POSTGRES="$(tag postgres)" "$work"
   rm -rf "$work"
 }
 
@@ -180,8 +181,8 @@ wanted=("$@")
 exec 8>"$CACHE/images.lock"
 flock 8
 mapfile -t first < <(needs "${wanted[@]}" | sort -u)
-# What stands on nothing, then the base, then what stands on the base, then the rest. The clients take long to build and only the
-# witness waits for them: they are built beside the others.
+# What stands on nothing, then the base, then what stands on the base, then the rest, and last what stands on one of those. The
+# clients take long to build and only the witness waits for them: they are built beside the others.
 for level in base bookworm tools; do
   for image in "${first[@]}"; do
     if [ "$image" = "$level" ]; then ensure "$image"; fi
@@ -189,13 +190,12 @@ for level in base bookworm tools; do
 done
 beside=() after=()
 for image in "${first[@]}"; do
-  if [ "$image" = clients ]; then beside+=(clients); fi
+  case $image in clients | postgres) beside+=("$image") ;; *) ;; esac
 done
 for image in "${wanted[@]}"; do
   case $image in
-    witness) after+=(witness) ;;
-    clients) [ ${#beside[@]} -gt 0 ] || beside=(clients) ;;
-    *) beside+=("$image") ;;
+    witness | documentdb) after+=("$image") ;;
+    *) [[ " ${beside[*]} " == *" $image "* ]] || beside+=("$image") ;;
   esac
 done
 at_once "${beside[@]}" && at_once "${after[@]}" || fail "not all images could be built"

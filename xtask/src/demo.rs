@@ -81,12 +81,13 @@ impl<'a> Demo<'a> {
     fn tell(&self, scale: u32) -> Result<()> {
         let mut story = Story::default();
         story.chapter(
-            "A platform comes up: one PostgreSQL, one Valkey, one NATS, nine other containers",
+            "A platform comes up: two PostgreSQL (one of them FerretDB's), one Valkey, one NATS, nine other containers",
             || self.testbed.up(),
         )?;
-        story.chapter("All three are filled; the witness counts in all of them by itself, as a client would, and does not stop for us", || {
-            self.testbed.seed(scale)
-        })?;
+        story.chapter(
+            "All are filled; the witness counts in all of them by itself, as a client would, and does not stop for us",
+            || self.testbed.seed(scale),
+        )?;
         story.chapter("What would a backup stop, and why?", || {
             self.stillpoint(&["containers", "plan"])
         })?;

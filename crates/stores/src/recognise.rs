@@ -221,6 +221,12 @@ mod tests {
                 &title,
                 "postgres",
             ),
+            (
+                "acme-db:1",
+                "/start.sh",
+                &["postgres -D /data", "postgres: documentdb_bg_worker_leader"],
+                "documentdb",
+            ),
             ("acme-valkey:1", "/run.sh", &["valkey-server *:6379"], "valkey"),
             (
                 "bitnami/redis:7",
@@ -250,6 +256,16 @@ mod tests {
                 "postgres",
             ),
             ("acme:1", "/usr/lib/postgresql/17/bin/postgres -D /data", "postgres"),
+            (
+                "ghcr.io/ferretdb/postgres-documentdb:17-0.108.0",
+                "docker-entrypoint.sh postgres",
+                "documentdb",
+            ),
+            (
+                "acme-db:1",
+                "postgres -c shared_preload_libraries=pg_cron,pg_documentdb_core,pg_documentdb",
+                "documentdb",
+            ),
             ("acme:1", "sh -c exec redis-server --requirepass $PASS", "valkey"),
             ("nats:2.11", "/nats-server -c /etc/nats.conf", "nats"),
         ] {
@@ -278,6 +294,13 @@ mod tests {
                 "node server.js",
                 3000,
                 &["REDIS_URL=redis://cache"],
+            ),
+            (
+                "ghcr.io/ferretdb/ferretdb:2",
+                "/ferretdb",
+                "/ferretdb --postgresql-url=postgres://documentdb@postgres-documentdb/postgres",
+                27017,
+                &["FERRETDB_POSTGRESQL_URL=postgres://documentdb@postgres-documentdb/postgres"],
             ),
             (
                 "bitnami/pgbouncer:1",

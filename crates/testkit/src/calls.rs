@@ -81,6 +81,7 @@ methods! {
     StoreReady = "store.ready",
     StorePreflight = "store.preflight",
     StoreAtRest = "store.at_rest",
+    StoreQuieten = "store.quieten",
     StoreWatermark = "store.watermark",
     StoreWritesSince = "store.writes_since",
     StoreConnectedClients = "store.connected_clients",
@@ -90,12 +91,13 @@ methods! {
     StoreRestore = "store.restore",
     StoreInventory = "store.inventory",
     StoreTryLogin = "store.try_login",
+    StoreResumeJobs = "store.resume_jobs",
     StoreReap = "store.reap",
     AsideHeld = "aside.held",
     AsidePutBack = "aside.put_back",
     AsideDiscard = "aside.discard",
     CopiedKeepOnly = "copied.keep_only",
-    PinnedMarksCompared = "pinned.marks_compared",
+    QuietEnd = "quiet.end",
     PinnedDrain = "pinned.drain",
     PinnedRelease = "pinned.release",
 }
@@ -156,6 +158,7 @@ impl Call {
             Method::StoreReady
                 | Method::StorePreflight
                 | Method::StoreAtRest
+                | Method::StoreQuieten
                 | Method::StoreWatermark
                 | Method::StoreWritesSince
                 | Method::StoreConnectedClients
@@ -165,6 +168,7 @@ impl Call {
                 | Method::StoreRestore
                 | Method::StoreInventory
                 | Method::StoreTryLogin
+                | Method::StoreResumeJobs
                 | Method::StoreReap
                 | Method::AsideHeld
                 | Method::AsidePutBack

@@ -113,7 +113,7 @@ pub(crate) fn large_platform(scale: u32) -> Result<(String, Vec<String>)> {
 
 /// On a platform of its own, which is gone afterwards unless something failed. Its witness ticks by itself.
 fn measure(course: Course, program: &Path, folder: &Path) -> Result<(Setting, Results)> {
-    let testbed = Testbed::for_test("bench", Shape::Full)?.auto();
+    let testbed = Testbed::for_test("bench", Shape::Classic)?.auto();
     let mut outcome = None;
     clear(&folder.join("work"))?;
     testbed.examined(|testbed| {

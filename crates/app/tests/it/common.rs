@@ -72,8 +72,13 @@ pub(crate) fn powers<'a>(events: &'a [Event], service: &str) -> Vec<&'a str> {
 /// What its predecessor said is forgotten: tools run side by side, and the last of them may have said that it
 /// is half-way after anybody looked.
 pub(crate) fn replace_tool(testbed: &Testbed, tool: &str, script: &str) -> Result<()> {
-    let store = testbed.container("postgres-main")?;
-    if testbed.state("postgres-main")?.status == Status::Running {
+    replace_tool_in(testbed, "postgres-main", tool, script)
+}
+
+/// The same in the container of this service.
+pub(crate) fn replace_tool_in(testbed: &Testbed, service: &str, tool: &str, script: &str) -> Result<()> {
+    let store = testbed.container(service)?;
+    if testbed.state(service)?.status == Status::Running {
         testbed.docker(&["exec", &store, "rm", "-f", "/tmp/go", "/tmp/half-way"])?;
     }
     let folder = tempfile::tempdir()?;

@@ -11,6 +11,7 @@ mod cron;
 mod damage;
 mod ddl;
 mod diagnostics;
+mod documentdb;
 mod elsewhere;
 mod errors;
 mod faults;

@@ -160,7 +160,10 @@ impl Site {
         let control = self.control(run);
         let reaped = self.reap(run, intent).await;
         let back = run.report.step(Step::Start, recovery::recover(&control, intent));
-        let recovered = back.await?;
+        let mut recovered = back.await?;
+        if intent.job.replaces_data() {
+            recovered.degraded.extend(self.resume_jobs(run, intent).await);
+        }
         if !recovered.degraded.is_empty() {
             return Err(Error::RecoveryIncomplete {
                 run: intent.run.clone(),

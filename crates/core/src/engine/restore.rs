@@ -306,6 +306,7 @@ async fn load_all(
         .report
         .step(Step::Compare, compare_all(&cx, &tasks, &wanted.selection.accept))
         .await?;
+    task::resume_jobs(&cx, &tasks, standstill).await?;
     let locked_out = logins.try_after(&cx).await;
     standstill.unbroken(change.plan).await?;
     Ok(Loads { locked_out, gaps })

@@ -47,10 +47,6 @@ pub trait Pinned: Send {
     /// Whether clients must stay down until it is drained.
     fn needs_standstill(&self) -> bool;
 
-    /// Every store is pinned, and nobody has written meanwhile: what kept writers out only until now may let them in.
-    /// Called at most once, before the clients start; never where the clients wait until it is drained.
-    async fn marks_compared(&mut self) {}
-
     /// Streams the pinned state into the sink, while clients run, unless [`Pinned::needs_standstill`]. Nothing is
     /// recorded of a drain that failed.
     async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError>;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{AtRest, Cx, Pinned, Staged, StoreError, WayBack};
+use super::{AsEver, AtRest, Cx, Pinned, Quiet, Staged, StoreError, WayBack};
 use crate::backups::{Artifacts, Damage};
 use crate::logins::{Login, Passwords};
 use crate::manifest::{Inventory, StoreRecord, Watermark};
@@ -72,6 +72,12 @@ pub trait Store: Send + Sync {
     /// Looks, while the platform runs, whether a backup can succeed: reachable, credentials
     /// accepted, tools there. Writes nothing.
     async fn preflight(&self, cx: &Cx) -> Result<Preflight, StoreError>;
+
+    /// Keeps the server from doing by itself (scheduled jobs) what would count as a client's write, and awaits what of it is at
+    /// work. Called when every client is down, before the store is marked.
+    async fn quieten(&self, _cx: &Cx) -> Result<Box<dyn Quiet>, StoreError> {
+        Ok(Box::new(AsEver))
+    }
 
     /// Marks what clients have written so far. Taken when every client is down, before the first pin.
     async fn watermark(&self, cx: &Cx) -> Result<Watermark, StoreError>;
@@ -155,6 +161,13 @@ pub trait Store: Send + Sync {
     /// [`Shell::reap`]: crate::ports::Shell::reap
     async fn reap(&self, cx: &Cx, owner: &RunId) -> Result<(), StoreError> {
         Ok(cx.shell.reap(self.workload(), owner).await?)
+    }
+
+    /// Lets go on what the server does by itself (scheduled jobs), where a load has held that off. Called when what was
+    /// loaded was compared, when old data was put back, and when a platform is started whose restore has not ended; the
+    /// server runs. May be repeated. Returns whether it has to start anew before its clients do.
+    async fn resume_jobs(&self, _cx: &Cx) -> Result<bool, StoreError> {
+        Ok(false)
     }
 
     /// How the data is had back that a restore replaces.

@@ -70,7 +70,11 @@ impl PostgresStore {
         let Source { record, artifacts, .. } = source;
         let session = self.open(cx, MAINTENANCE).await?;
         left_out::tell(cx, record);
-        let prepared = self.prepare(cx, &session, source).await;
+        let prepared = async {
+            self.hold_jobs_off(cx, &session).await?;
+            self.prepare(cx, &session, source).await
+        };
+        let prepared = prepared.await;
         // `CREATE DATABASE` needs a template without sessions.
         session.close().await;
         prepared?;
@@ -102,6 +106,7 @@ impl PostgresStore {
         let has_gap = |dump: &&Dump<'_>| gaps.iter().any(|gap| gap.part == dump.name);
         let whole: Vec<Dump<'_>> = dumps.iter().filter(|dump| !has_gap(dump)).copied().collect();
         self.refresh_what_reads_others(cx, &whole).await?;
+        self.mend_ports_of_jobs(cx, &source.record).await?;
         Ok(gaps)
     }
 

@@ -15,6 +15,7 @@ mod extensions;
 mod globals;
 mod holders;
 mod inventory;
+mod jobs;
 mod left_out;
 mod load;
 mod locks;
@@ -24,6 +25,7 @@ mod passwords;
 mod pin;
 mod preflight;
 mod queue;
+mod quiet;
 mod reload;
 mod repack;
 mod sequences;
@@ -42,14 +44,14 @@ use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::stores::{
-    AtRest, Cx, Greeting, Kind, Neighbours, Pinned, Preflight, Recognition, Source, Staged, Store, StoreError, WayBack,
-    Written,
+    AtRest, Cx, Greeting, Kind, Neighbours, Pinned, Preflight, Quiet, Recognition, Source, Staged, Store, StoreError,
+    WayBack, Written,
 };
 use stillpoint_core::workload::{CommandLine, Workload};
 
 use crate::recognise::Signs;
 use crate::settings::{Declared, PASSWORD, PORT, USER};
-use crate::{Setting, labelled, recognise};
+use crate::{Setting, documentdb, labelled, recognise};
 use access::Access;
 use load::Load;
 use tools::Compression;
@@ -68,6 +70,7 @@ const SIGNS: Signs = Signs {
     },
     variables: &["PGDATA"],
     images: &[
+        "documentdb",
         "pgvector",
         "postgis",
         "postgres",
@@ -91,7 +94,7 @@ const SIGNS: Signs = Signs {
 const STANDBY: &str = "standby.signal";
 
 /// What tells data, and that it is a standby's, where nothing runs.
-const DATA_FILES: [&str; 10] = [
+pub(crate) const DATA_FILES: [&str; 10] = [
     "PG_VERSION",
     "data/PG_VERSION",
     "pgdata/PG_VERSION",
@@ -113,54 +116,35 @@ pub const DECLARED: Declared = Declared {
 
 /// The kind.
 pub struct Postgres {
+    kind: &'static str,
     setting: Setting,
 }
 
 impl Postgres {
     /// The kind, with our own environment as the place of overriding settings.
     pub fn new(setting: Setting) -> Self {
-        Self { setting }
-    }
-}
-
-impl Kind for Postgres {
-    fn kind(&self) -> StoreKind {
-        StoreKind::new(KIND)
+        Self { kind: KIND, setting }
     }
 
-    fn recognises(&self, workload: &Workload) -> Recognition {
-        match recognise(KIND, &SIGNS, workload) {
-            // What its operator says settles the matter.
-            Recognition::Store | Recognition::Ask(_) if labelled(workload).is_none() && self.follows(workload) => {
+    /// A server that is called by another name for what is in it.
+    pub(crate) fn called(kind: &'static str, setting: Setting) -> Self {
+        Self { kind, setting }
+    }
+
+    /// What its operator says settles the matter.
+    pub(crate) fn recognises(&self, workload: &Workload) -> Recognition {
+        match recognise(self.kind, &SIGNS, workload) {
+            Recognition::Store | Recognition::Ask(_) if labelled(workload).is_none() && follows(workload) => {
                 Recognition::No
             }
             recognition => recognition,
         }
     }
 
-    fn data_files(&self) -> &'static [&'static str] {
-        &DATA_FILES
-    }
-
-    /// One that runs has a process that receives from its primary; one that does not has the file that makes it one.
-    fn follows(&self, workload: &Workload) -> bool {
-        let receives = |process: &CommandLine| {
-            let mut words = process.words().flat_map(str::split_whitespace);
-            words.next() == Some("postgres:") && words.any(|word| word == "walreceiver")
-        };
-        let files = &workload.contents.files;
-        let processes = workload.contents.processes.iter().flatten();
-        processes.into_iter().any(receives) || files.iter().any(|file| file.ends_with(STANDBY))
-    }
-
-    fn store(
-        &self,
-        name: StoreName,
-        workload: &Workload,
-        _neighbours: Neighbours<'_>,
-    ) -> Result<Arc<dyn Store>, StoreError> {
+    pub(crate) fn store(&self, name: StoreName, workload: &Workload) -> Result<Arc<dyn Store>, StoreError> {
         let access = Access::of(&name, workload, &self.setting)?;
         Ok(Arc::new(PostgresStore {
+            kind: self.kind,
             name,
             workload: workload.id.clone(),
             access,
@@ -169,9 +153,52 @@ impl Kind for Postgres {
     }
 }
 
+/// One that runs has a process that receives from its primary; one that does not has the file that makes it one.
+pub(crate) fn follows(workload: &Workload) -> bool {
+    let receives = |process: &CommandLine| {
+        let mut words = process.words().flat_map(str::split_whitespace);
+        words.next() == Some("postgres:") && words.any(|word| word == "walreceiver")
+    };
+    let files = &workload.contents.files;
+    let processes = workload.contents.processes.iter().flatten();
+    processes.into_iter().any(receives) || files.iter().any(|file| file.ends_with(STANDBY))
+}
+
+impl Kind for Postgres {
+    fn kind(&self) -> StoreKind {
+        StoreKind::new(KIND)
+    }
+
+    fn recognises(&self, workload: &Workload) -> Recognition {
+        // The same server by another name, unless its operator says otherwise.
+        if labelled(workload).is_none() && documentdb::is_in(workload) {
+            return Recognition::No;
+        }
+        Self::recognises(self, workload)
+    }
+
+    fn data_files(&self) -> &'static [&'static str] {
+        &DATA_FILES
+    }
+
+    fn follows(&self, workload: &Workload) -> bool {
+        follows(workload)
+    }
+
+    fn store(
+        &self,
+        name: StoreName,
+        workload: &Workload,
+        _neighbours: Neighbours<'_>,
+    ) -> Result<Arc<dyn Store>, StoreError> {
+        Self::store(self, name, workload)
+    }
+}
+
 /// One PostgreSQL server.
 #[derive(Clone)]
 struct PostgresStore {
+    kind: &'static str,
     name: StoreName,
     workload: WorkloadId,
     access: Access,
@@ -182,7 +209,7 @@ struct PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     fn kind(&self) -> StoreKind {
-        StoreKind::new(KIND)
+        StoreKind::new(self.kind)
     }
 
     fn name(&self) -> &StoreName {
@@ -199,6 +226,10 @@ impl Store for PostgresStore {
 
     async fn preflight(&self, cx: &Cx) -> Result<Preflight, StoreError> {
         self.look(cx).await
+    }
+
+    async fn quieten(&self, cx: &Cx) -> Result<Box<dyn Quiet>, StoreError> {
+        self.hold_cron_off(cx).await
     }
 
     async fn watermark(&self, cx: &Cx) -> Result<Watermark, StoreError> {
@@ -261,6 +292,10 @@ impl Store for PostgresStore {
 
     async fn try_login(&self, cx: &Cx, login: &Login) -> Result<(), StoreError> {
         self.try_login(cx, login).await
+    }
+
+    async fn resume_jobs(&self, cx: &Cx) -> Result<bool, StoreError> {
+        self.let_jobs_go_on(cx).await
     }
 
     fn way_back(&self) -> WayBack<'_> {

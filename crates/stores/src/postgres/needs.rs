@@ -22,7 +22,10 @@ const LOCALES: &str = "locales";
 const PRELOADED: &str = "preloaded libraries";
 
 /// The fact that holds the database in which `pg_cron` was.
-const CRON_DATABASE: &str = "cron database";
+pub(super) const CRON_DATABASE: &str = "cron database";
+
+/// The fact that holds the server's port: jobs of `pg_cron` name it.
+pub(super) const CRON_PORT: &str = "cron port";
 
 /// Locales that every system has.
 const EVERYWHERE: [&str; 4] = ["c", "posix", "c.utf8", "ucs_basic"];
@@ -31,6 +34,7 @@ const EVERYWHERE: [&str; 4] = ["c", "posix", "c.utf8", "ucs_basic"];
 const NEEDED_BY_NOTHING: [&str; 1] = ["pg_stat_statements"];
 
 const CRON: &str = "SELECT current_setting('cron.database_name', true)";
+const PORT: &str = "SELECT current_setting('port') WHERE current_setting('cron.database_name', true) <> ''";
 
 /// What the facts say of this server.
 pub(super) async fn facts(cx: &Cx, session: &Session) -> Result<Vec<(String, String)>, StoreError> {
@@ -39,7 +43,14 @@ pub(super) async fn facts(cx: &Cx, session: &Session) -> Result<Vec<(String, Str
     let locales = column(cx, session, &locales).await?.join(", ");
     let preloaded = preloaded(cx, session).await?.into_iter().collect::<Vec<_>>().join(", ");
     let cron = column(cx, session, CRON).await?.join("");
-    let facts = [(LOCALES, locales), (PRELOADED, preloaded), (CRON_DATABASE, cron)].into_iter();
+    let port = column(cx, session, PORT).await?.join("");
+    let facts = [
+        (LOCALES, locales),
+        (PRELOADED, preloaded),
+        (CRON_DATABASE, cron),
+        (CRON_PORT, port),
+    ];
+    let facts = facts.into_iter();
     let given = facts.filter(|(_, value)| !value.is_empty());
     Ok(given.map(|(fact, value)| (fact.to_owned(), value)).collect())
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{Cx, Drained, Pinned, StoreError, together};
-use stillpoint_pg::{PgError, Session, cron};
+use stillpoint_pg::{PgError, Session};
 
 use super::access::{MAINTENANCE, server};
 use super::ext_catalog::{self, Catalog};
@@ -49,8 +49,6 @@ pub(super) struct PinnedDatabase {
     pub(super) catalog: Catalog,
     /// None once its dump can do without.
     pub(super) holder: Option<Session>,
-    /// What holds the jobs of `pg_cron` off.
-    cron: Option<Session>,
 }
 
 impl PostgresStore {
@@ -94,7 +92,6 @@ impl PostgresStore {
 
     async fn hold_database(&self, cx: &Cx, name: String) -> Result<PinnedDatabase, StoreError> {
         let holder = self.open(cx, &name).await?;
-        let cron = self.hold_cron_off(cx, &holder, &name).await?;
         match fix(&holder).await {
             Ok((snapshot, sequences, catalog)) => Ok(PinnedDatabase {
                 name,
@@ -102,30 +99,8 @@ impl PostgresStore {
                 sequences,
                 catalog,
                 holder: Some(holder),
-                cron,
             }),
             Err(error) => Err(lock_failed(&holder, &name, error).await),
-        }
-    }
-}
-
-impl PostgresStore {
-    /// The session that holds the jobs of a database off until the marks of all stores have been compared; none where it
-    /// has no `pg_cron`. `holder` is in that database.
-    async fn hold_cron_off(&self, cx: &Cx, holder: &Session, database: &str) -> Result<Option<Session>, StoreError> {
-        let table = match cron::table(holder, STATEMENT).await {
-            Ok(Some(table)) => table,
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(lock_failed(holder, database, error).await),
-        };
-        let session = self.open(cx, database).await?;
-        match cron::hold_off(&session, STATEMENT, &table).await {
-            Ok(()) => Ok(Some(session)),
-            Err(error) => {
-                let failed = lock_failed(&session, database, error).await;
-                session.close().await;
-                Err(failed)
-            }
         }
     }
 }
@@ -161,14 +136,6 @@ impl Pinned for PinnedServer {
         false
     }
 
-    async fn marks_compared(&mut self) {
-        for database in &mut self.databases {
-            if let Some(cron) = database.cron.take() {
-                cron.close().await;
-            }
-        }
-    }
-
     async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         let drained = self.drain_all(cx, sink).await;
         // What broke is a consequence of what was let go.
@@ -177,8 +144,8 @@ impl Pinned for PinnedServer {
 
     async fn release(&mut self) {
         for mut database in self.databases.drain(..) {
-            for session in [database.holder.take(), database.cron.take()].into_iter().flatten() {
-                session.abort().await;
+            if let Some(holder) = database.holder.take() {
+                holder.abort().await;
             }
         }
         self.watch.end().await;

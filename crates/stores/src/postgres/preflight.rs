@@ -6,7 +6,7 @@ use stillpoint_pg::Session;
 
 use super::access::{MAINTENANCE, server};
 use super::pin::BACKED_UP;
-use super::{PostgresStore, aside, extensions, locks, tablespaces};
+use super::{PostgresStore, aside, extensions, jobs, locks, tablespaces};
 use crate::toolbox::room;
 
 /// The fact that says how many bytes the databases had in the server, indexes and all.
@@ -47,7 +47,11 @@ impl PostgresStore {
             version: ask("SHOW server_version".to_owned()).await?,
             bytes: bytes.parse().unwrap_or(0),
             spool: 0,
-            warnings: self.left_out(cx, session).await?,
+            warnings: {
+                let held_off = jobs::left_held_off(cx, session).await?;
+                let held_off = held_off.map(|told| format!("{}: {told}", self.name));
+                self.left_out(cx, session).await?.into_iter().chain(held_off).collect()
+            },
         })
     }
 

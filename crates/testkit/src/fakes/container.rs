@@ -72,6 +72,8 @@ pub struct Data {
     pub unsaved: bool,
     /// The tables that no load can fill.
     pub unloadable: BTreeSet<String>,
+    /// A load keeps what it does by itself from beginning.
+    pub jobs_held: bool,
     /// What the last load was told to do about passwords, unless that was put back.
     pub passwords: Passwords,
 }

@@ -434,6 +434,11 @@ impl Store for FakeStore {
         self.data(|data| data.locks.retain(|lock| lock != owner.as_str()))
     }
 
+    async fn resume_jobs(&self, cx: &Cx) -> Result<bool, StoreError> {
+        self.ask(cx).await?;
+        self.data(|data| std::mem::take(&mut data.jobs_held))
+    }
+
     fn way_back(&self) -> WayBack<'_> {
         if self.cold {
             WayBack::Copy(self)
@@ -501,6 +506,7 @@ impl Staged for Load {
             (true, _) => store.ask(cx).await.map(drop),
             (false, _) => {
                 store.ask(cx).await?;
+                store.data(|data| data.jobs_held = true)?;
                 store.load_in(cx, &store.id, &self.source).await
             }
         }

@@ -9,8 +9,8 @@ use stillpoint_core::manifest::{Inventory, Mode, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{
-    Aside, AtRest, Copied, Cx, Drained, Footing, Gap, Kind, Neighbours, Old, Pinned, Preflight, Recognition, Source,
-    Staged, Store, StoreError, WayBack, Written,
+    Aside, AtRest, Copied, Cx, Drained, Footing, Gap, Kind, Neighbours, Old, Pinned, Preflight, Quiet, Recognition,
+    Source, Staged, Store, StoreError, WayBack, Written,
 };
 use stillpoint_core::workload::Workload;
 
@@ -31,6 +31,20 @@ struct FaultyPin {
     faults: Faults,
     store: StoreName,
     port: Box<dyn Pinned>,
+}
+
+struct FaultyQuiet {
+    faults: Faults,
+    store: StoreName,
+    port: Box<dyn Quiet>,
+}
+
+#[async_trait]
+impl Quiet for FaultyQuiet {
+    async fn end(&mut self) {
+        let act = self.port.end();
+        self.faults.pass_silently(Method::QuietEnd, &self.store, act).await;
+    }
 }
 
 struct FaultyWork {
@@ -126,6 +140,15 @@ impl Store for FaultyStore {
         self.pass(Method::StorePreflight, cx, self.port.preflight(cx)).await
     }
 
+    async fn quieten(&self, cx: &Cx) -> Result<Box<dyn Quiet>, StoreError> {
+        let port = self.pass(Method::StoreQuieten, cx, self.port.quieten(cx)).await?;
+        Ok(Box::new(FaultyQuiet {
+            faults: self.faults.clone(),
+            store: self.name().clone(),
+            port,
+        }))
+    }
+
     async fn watermark(&self, cx: &Cx) -> Result<Watermark, StoreError> {
         self.pass(Method::StoreWatermark, cx, self.port.watermark(cx)).await
     }
@@ -203,6 +226,10 @@ impl Store for FaultyStore {
             .await
     }
 
+    async fn resume_jobs(&self, cx: &Cx) -> Result<bool, StoreError> {
+        self.pass(Method::StoreResumeJobs, cx, self.port.resume_jobs(cx)).await
+    }
+
     async fn reap(&self, cx: &Cx, owner: &RunId) -> Result<(), StoreError> {
         self.pass(Method::StoreReap, cx, self.port.reap(cx, owner)).await
     }
@@ -274,13 +301,6 @@ impl Staged for FaultyWork {
 impl Pinned for FaultyPin {
     fn needs_standstill(&self) -> bool {
         self.port.needs_standstill()
-    }
-
-    async fn marks_compared(&mut self) {
-        let act = self.port.marks_compared();
-        self.faults
-            .pass_silently(Method::PinnedMarksCompared, &self.store, act)
-            .await;
     }
 
     async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {

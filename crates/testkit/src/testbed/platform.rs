@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use super::docker::{Docker, LONG};
 use super::events::Events;
 use super::nats::Nats;
+use super::psql::psql;
 use super::stores::{self, PASSWORDS, Store};
 use super::{ContainerState, Status, Truth, beside, containers, dump, nats, owner, places, reap, seed, truth, wreck};
 use crate::seaweed;
@@ -22,12 +23,16 @@ const OBJECT_STORE: &str = "seaweedfs-s3";
 pub enum Shape {
     /// All services, the operator's acts included: one is paused, one stopped.
     Full,
+    /// All services but the stores that the classic script of the benchmark does not know.
+    Classic,
     /// `postgres-main`, `webapp`, `witness`: what a fault test needs, up in a few seconds.
     Mini,
     /// `valkey`, `webapp`, `witness`.
     Valkey,
     /// `nats`, `webapp`, `witness`.
     Nats,
+    /// `postgres-ferretdb`, `webapp`, `witness`.
+    Documentdb,
     /// All stores, `webapp`, `witness`.
     Stores,
     /// `postgres-main`, `webapp`, `witness`, and `restless`, which ends and is started again by its policy every few seconds.
@@ -37,17 +42,19 @@ pub enum Shape {
 impl Shape {
     pub(super) fn stores(self) -> &'static [Store] {
         match self {
-            Self::Full | Self::Stores => &[Store::Postgres, Store::Valkey, Store::Nats],
+            Self::Full | Self::Stores => &[Store::Postgres, Store::Documentdb, Store::Valkey, Store::Nats],
+            Self::Classic => &[Store::Postgres, Store::Valkey, Store::Nats],
             Self::Mini | Self::Restless => &[Store::Postgres],
             Self::Valkey => &[Store::Valkey],
             Self::Nats => &[Store::Nats],
+            Self::Documentdb => &[Store::Documentdb],
         }
     }
 
     fn services(self) -> impl Iterator<Item = &'static str> {
         const OTHERS: &[&str] = &[OBJECT_STORE, "etcd", "traefik", "worker-paused", "stubborn", "reports"];
         let others = match self {
-            Self::Full => OTHERS,
+            Self::Full | Self::Classic => OTHERS,
             Self::Restless => &["restless"],
             _ => &[],
         };
@@ -182,7 +189,7 @@ impl Testbed {
             .args(self.shape.services())
             .limit(LONG)
             .run()?;
-        if self.shape == Shape::Full {
+        if matches!(self.shape, Shape::Full | Shape::Classic) {
             seaweed::make_ready(&self.container(OBJECT_STORE)?)?;
             self.play_operator()?;
         }
@@ -274,24 +281,12 @@ impl Testbed {
 
     /// Runs SQL as the superuser; unaligned output without headings, an error at the first failed statement.
     pub fn psql(&self, database: &str, sql: &str) -> Result<String> {
-        let name = format!("PGDATABASE={database}");
-        let container = self.container(STORE)?;
-        Docker::new([
-            "exec",
-            "-i",
-            "-u",
-            "postgres",
-            "-e",
-            &name,
-            &container,
-            "psql",
-            "-XqAt",
-            "-v",
-            "ON_ERROR_STOP=1",
-        ])
-        .input(sql)
-        .limit(LONG)
-        .run()
+        psql(&self.container(STORE)?, database, sql)
+    }
+
+    /// The same in DocumentDB's server.
+    pub fn psql_in_documentdb(&self, sql: &str) -> Result<String> {
+        psql(&self.container(Store::Documentdb.service())?, "postgres", sql)
     }
 
     /// Runs a shell script with the stock client programs beside a service's container, in a throwaway container with the same network:
@@ -350,6 +345,7 @@ impl Testbed {
             let container = self.container(store.service())?;
             let of_store = match store {
                 Store::Postgres => truth::collect(&container, &self.databases()?)?,
+                Store::Documentdb => Truth::at(truth::documentdb(&container)?),
                 Store::Valkey => Truth::at(truth::valkey(&container)?),
                 Store::Nats => Truth::at(truth::nats(&container)?),
             };
@@ -364,6 +360,7 @@ impl Testbed {
             let container = self.container(store.service())?;
             match store {
                 Store::Postgres => wreck::postgres(&container),
+                Store::Documentdb => wreck::documentdb(&container),
                 Store::Valkey => wreck::valkey(&container),
                 Store::Nats => wreck::nats(&container),
             }

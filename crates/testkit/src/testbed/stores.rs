@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Store {
     Postgres,
+    Documentdb,
     Valkey,
     Nats,
 }
@@ -13,6 +14,7 @@ impl Store {
     pub(super) fn service(self) -> &'static str {
         match self {
             Self::Postgres => "postgres-main",
+            Self::Documentdb => "postgres-ferretdb",
             Self::Valkey => "valkey",
             Self::Nats => "nats",
         }
@@ -22,6 +24,7 @@ impl Store {
     pub(super) fn image(self) -> &'static str {
         match self {
             Self::Postgres => "POSTGRES",
+            Self::Documentdb => "DOCUMENTDB",
             Self::Valkey => "VALKEY",
             Self::Nats => "NATS",
         }
@@ -31,6 +34,7 @@ impl Store {
     pub(super) fn volume(self) -> &'static str {
         match self {
             Self::Postgres => "postgres-data",
+            Self::Documentdb => "ferretdb-data",
             Self::Valkey => "valkey-data",
             Self::Nats => "nats-data",
         }
@@ -40,6 +44,7 @@ impl Store {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
+            Self::Documentdb => "documentdb",
             Self::Valkey => "valkey",
             Self::Nats => "nats",
         }
@@ -51,6 +56,8 @@ pub(super) type Password = (&'static str, &'static str);
 
 /// The superuser `postgres`.
 pub(super) const POSTGRES: Password = ("POSTGRES_PASSWORD", "postgres-secret");
+/// The superuser `postgres` of DocumentDB's server.
+pub(super) const DOCUMENTDB: Password = ("FERRETDB_POSTGRES_PASSWORD", "ferretdb-secret");
 /// Valkey's default user.
 pub(super) const VALKEY: Password = ("VALKEY_PASSWORD", "valkey-secret");
 /// The user `app` of NATS' account APP.
@@ -63,4 +70,12 @@ pub(super) const NATS_OTHER: Password = ("NATS_OTHER_PASSWORD", "other-secret");
 pub(super) const NATS_SYSTEM: Password = ("NATS_SYSTEM_PASSWORD", "sys-secret");
 
 /// All of them: a testbed's passwords are never those of whoever started it.
-pub(super) const PASSWORDS: [Password; 6] = [POSTGRES, VALKEY, NATS_APP, NATS_BACKUP, NATS_OTHER, NATS_SYSTEM];
+pub(super) const PASSWORDS: [Password; 7] = [
+    POSTGRES,
+    DOCUMENTDB,
+    VALKEY,
+    NATS_APP,
+    NATS_BACKUP,
+    NATS_OTHER,
+    NATS_SYSTEM,
+];

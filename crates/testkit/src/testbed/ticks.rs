@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::Testbed;
 use super::platform::WITNESS;
 use super::stores::Store;
-use super::witness::{WitnessState, in_nats, in_postgres, in_valkey, last_number_after, one_tick};
+use super::witness::{WitnessState, in_documentdb, in_nats, in_postgres, in_valkey, last_number_after, one_tick};
 
 /// For a container that starts, beside what its command itself waits.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -70,6 +70,7 @@ impl Testbed {
             let container = self.container(store.service())?;
             let states = match store {
                 Store::Postgres => in_postgres(&container, &self.databases()?)?,
+                Store::Documentdb => in_documentdb(&container)?,
                 Store::Valkey => in_valkey(&container)?,
                 Store::Nats => in_nats(&container)?,
             };

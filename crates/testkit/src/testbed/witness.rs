@@ -82,6 +82,30 @@ pub(super) fn in_postgres(container: &str, databases: &[String]) -> Result<BTree
         .collect()
 }
 
+const COLLECTION: &str =
+    "select json_build_object('database', 'postgres', 'last', coalesce(max(n), 0), 'count', count(*),
+    'proofs_ok', coalesce(bool_and(proof = md5(n::text)), true)) from (select convert_from(id, 'UTF8')::bigint n,
+    convert_from(document, 'UTF8') proof from documentdb_api.find('witness', 'ticks')) t";
+
+/// What the collection of the witness shows; a tick 0 without proofs where the catalog knows none.
+pub(super) fn in_documentdb(container: &str) -> Result<BTreeMap<String, WitnessState>> {
+    let known = "select count(*) from pg_extension where extname = 'documentdb'";
+    let known = psql::psql(container, "postgres", known)?;
+    let is_there = "select count(*) from documentdb_api_catalog.collections where database_name = 'witness'";
+    let lost = WitnessState {
+        last: 0,
+        count: 0,
+        proofs_ok: false,
+    };
+    if known.trim() == "0" || psql::psql(container, "postgres", is_there)?.trim() == "0" {
+        return Ok(BTreeMap::from([("postgres".to_owned(), lost)]));
+    }
+    let answer = psql::psql(container, "postgres", COLLECTION)?;
+    let Line { database, state } =
+        serde_json::from_str(&answer).with_context(|| format!("the witness's collection shows {answer}"))?;
+    Ok(BTreeMap::from([(database, state)]))
+}
+
 /// The seed's field 0 is no tick.
 const HASHES: &str = r#"
 local lines = {}

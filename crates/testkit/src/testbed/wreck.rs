@@ -5,9 +5,11 @@ use serde_json::json;
 
 use super::docker::Docker;
 use super::nats::{ACCOUNTS, Nats};
+use super::psql::psql;
 use super::{truth, valkey as words};
 
 const SQL: &str = include_str!("wreck.sql");
+const DOCUMENTDB: &str = include_str!("wreck.documentdb.sql");
 const VALKEY: &str = include_str!("wreck.valkey");
 
 /// Drops all databases and roles of the server in `container` and puts rubbish in their place.
@@ -16,6 +18,11 @@ pub(super) fn postgres(container: &str) -> Result<()> {
         .input(SQL)
         .run()
         .map(drop)
+}
+
+/// Drops collections, roles and the extension of the server in `container`, makes it anew and puts rubbish into it.
+pub(super) fn documentdb(container: &str) -> Result<()> {
+    psql(container, "postgres", DOCUMENTDB).map(drop)
 }
 
 /// Empties every database of the Valkey in `container` and puts rubbish under some of the old names.

@@ -12,7 +12,7 @@ struct Postgres;
 store_conformance!(Postgres, PROGRAM);
 
 /// Settings, who works for us, and what outlives a session.
-const TRACES: &str = "select name || ' = ' || setting from pg_settings;
+pub(super) const TRACES: &str = "select name || ' = ' || setting from pg_settings;
     select 'session of ' || application_name from pg_stat_activity
         where application_name in ('stillpoint', 'pg_dump', 'pg_dumpall', 'pg_restore');
     select 'advisory lock ' || objid from pg_locks where locktype = 'advisory';

@@ -18,7 +18,7 @@ use crate::engine::strangers;
 use crate::events::{Step, millis};
 use crate::manifest::Watermark;
 use crate::ports::within;
-use crate::stores::{Cx, Footing, Pinned, Store, Written, together};
+use crate::stores::{Cx, Footing, Pinned, Quiet, Store, Written, together};
 
 /// A store whose point in time is fixed.
 pub(super) struct Pin {
@@ -28,14 +28,20 @@ pub(super) struct Pin {
     /// Its mark from after the last one.
     pub(super) after: Watermark,
     pub(super) pinned: Box<dyn Pinned>,
+    /// What keeps it from writing by itself.
+    quiet: Option<Box<dyn Quiet>>,
     /// How long its pin took, in milliseconds.
     pub(super) took: u64,
 }
 
 pub(super) type Pins = Vec<Pin>;
 
-/// A store with its mark.
-type Marked = (Arc<dyn Store>, Watermark);
+/// A store with its mark, which keeps still.
+struct Marked {
+    store: Arc<dyn Store>,
+    before: Watermark,
+    quiet: Box<dyn Quiet>,
+}
 
 impl Backup<'_> {
     /// Pins every store, within the limit of the standstill.
@@ -86,17 +92,18 @@ impl Backup<'_> {
         marked: Vec<Marked>,
         pins: &mut Pins,
     ) -> Result<(), RunFailure> {
-        let runs = |(store, _): &Marked| store.pin_footing() == Footing::Running;
+        let runs = |marked: &Marked| marked.store.pin_footing() == Footing::Running;
         let (running, others): (Vec<Marked>, Vec<Marked>) = marked.into_iter().partition(runs);
         let (pinned, failure) = together(cx, running.len(), running, pin_one).await;
         pins.extend(pinned);
         if let Some(failure) = failure {
             return Err(failure);
         }
-        for (store, before) in others {
+        for marked in others {
+            let store = marked.store.clone();
             let footing = store.pin_footing();
             standstill.bring(&*store, footing).await?;
-            let pinned = pin_one((store.clone(), before), cx.clone()).await;
+            let pinned = pin_one(marked, cx.clone()).await;
             // Back first: how it was pinned is told afterwards.
             let back = standstill.bring(&*store, Footing::Running).await;
             pins.push(pinned?);
@@ -212,15 +219,21 @@ async fn mark(store: &Arc<dyn Store>, cx: Cx) -> Result<Marked, RunFailure> {
     let what = format!("reading the mark of writes of {}", store.name());
     let marked = asked(&cx, what, |cx| async move {
         store.ready(&cx).await?;
-        store.watermark(&cx).await
+        let quiet = store.quieten(&cx).await?;
+        Ok((store.watermark(&cx).await?, quiet))
     });
     match marked.await {
-        Ok(before) => Ok((store.clone(), before)),
+        Ok((before, quiet)) => Ok(Marked {
+            store: store.clone(),
+            before,
+            quiet,
+        }),
         Err(cause) => Err(RunFailure::of(store.name(), cause)),
     }
 }
 
-async fn pin_one((store, before): Marked, cx: Cx) -> Result<Pin, RunFailure> {
+async fn pin_one(marked: Marked, cx: Cx) -> Result<Pin, RunFailure> {
+    let Marked { store, before, quiet } = marked;
     let began = cx.clock.elapsed();
     let what = format!("fixing the point in time of {}", store.name());
     let pinned = bounded(&cx, PIN, what, |cx| {
@@ -233,6 +246,7 @@ async fn pin_one((store, before): Marked, cx: Cx) -> Result<Pin, RunFailure> {
             after: before.clone(),
             before,
             pinned,
+            quiet: Some(quiet),
             took: millis(cx.clock.elapsed().saturating_sub(began)),
         }),
         Err(cause) => Err(RunFailure::of(store.name(), cause)),
@@ -243,19 +257,25 @@ async fn pin_one((store, before): Marked, cx: Cx) -> Result<Pin, RunFailure> {
 /// the release of its pin.
 pub(super) async fn let_writers_in(cx: &Cx, pins: &mut Pins) {
     for pin in pins {
-        let what = format!("letting writers into {} again", pin.store.name());
-        if let Err(overdue) = within(&*cx.clock, LETS_IN, &what, pin.pinned.marks_compared()).await {
-            cx.report.warn(overdue.to_string());
-        }
+        end_quiet(cx, pin).await;
+    }
+}
+
+async fn end_quiet(cx: &Cx, pin: &mut Pin) {
+    let Some(mut quiet) = pin.quiet.take() else { return };
+    let what = format!("letting writers into {} again", pin.store.name());
+    if let Err(overdue) = within(&*cx.clock, LETS_IN, &what, quiet.end()).await {
+        cx.report.warn(overdue.to_string());
     }
 }
 
 /// Lets go of every point in time. One that cannot be let go of ends with its connection.
 pub(super) async fn release(cx: &Cx, pins: &mut Pins) {
-    for pin in pins {
+    for pin in pins.iter_mut() {
         let what = format!("letting go of the point in time of {}", pin.store.name());
         if let Err(overdue) = within(&*cx.clock, CALL_ENDS, &what, pin.pinned.release()).await {
             cx.report.warn(overdue.to_string());
         }
+        end_quiet(cx, pin).await;
     }
 }

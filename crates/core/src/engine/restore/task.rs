@@ -10,7 +10,7 @@ use crate::engine::errors::RunFailure;
 use crate::engine::standstill::Standstill;
 use crate::manifest::StoreRecord;
 use crate::names::StoreName;
-use crate::stores::{self, Cx, Footing, Staged, Store, StoreError};
+use crate::stores::{self, Cx, Footing, Staged, Store, StoreError, together};
 
 /// The work on one store.
 pub(super) struct Task<'a> {
@@ -54,6 +54,23 @@ pub(super) async fn bring(
             .map_err(|cause| RunFailure::of(store.name(), cause)),
         Footing::Frozen | Footing::Stopped => Ok(()),
     }
+}
+
+/// What stores do by themselves goes on, now that all of it was looked at; one that asks for it starts anew.
+pub(super) async fn resume_jobs(cx: &Cx, tasks: &[Task<'_>], standstill: &Standstill) -> Result<(), RunFailure> {
+    let resumed = together(cx, tasks.len(), tasks.iter().map(|task| task.store), |store, cx| {
+        resume_one(store, cx, standstill)
+    });
+    resumed.await.1.map_or(Ok(()), Err)
+}
+
+async fn resume_one(store: &dyn Store, cx: Cx, standstill: &Standstill) -> Result<(), RunFailure> {
+    let resumed = store.resume_jobs(&cx).await;
+    if resumed.map_err(|cause| RunFailure::of(store.name(), cause))? {
+        bring(store, &cx, standstill, Footing::Stopped).await?;
+        bring(store, &cx, standstill, Footing::Running).await?;
+    }
+    Ok(())
 }
 
 /// Every store must hold what its record says before a single client starts, but for what may be missing. Returns what is.

@@ -11,7 +11,7 @@ use super::change::Change;
 use super::kept::Kept;
 use super::pairs::as_recorded;
 use super::safety;
-use super::task::{Task, compare_all, names};
+use super::task::{self, Task, compare_all, names};
 use crate::backups::Artifacts;
 use crate::engine::claim::PlatformLock;
 use crate::engine::errors::{Error, RunFailure};
@@ -271,6 +271,7 @@ async fn put_back_all(change: &Change<'_>, tasks: &mut [Task<'_>], standstill: &
         .report
         .step(Step::Compare, compare_all(&cx, tasks, &[]))
         .await?;
+    task::resume_jobs(&cx, tasks, standstill).await?;
     standstill.unbroken(change.plan).await?;
     Ok(())
 }

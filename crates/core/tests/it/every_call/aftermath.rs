@@ -310,6 +310,14 @@ impl Stage<'_> {
                 "locks in stores",
                 world.data().into_values().flat_map(|data| data.locks).collect(),
             ),
+            (
+                "jobs held off",
+                world
+                    .data()
+                    .into_iter()
+                    .filter_map(|(store, data)| data.jobs_held.then_some(store))
+                    .collect(),
+            ),
             ("uploads", world.repository.unfinished()),
             (
                 "claims",

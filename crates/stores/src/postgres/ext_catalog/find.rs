@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use stillpoint_pg::{PgError, Session};
 
+use crate::documentdb;
 use crate::postgres::sequences::{self, Sequence};
 use crate::toolbox::BY_SIZE;
 
@@ -45,6 +46,8 @@ pub(in crate::postgres) struct Catalog {
     pub(in crate::postgres) sequences: Vec<Sequence>,
     /// What any of it is called, each with its extension.
     pub(in crate::postgres) named: Vec<String>,
+    /// Statements that follow the rows, in their transaction: what in them another server knows by another number.
+    pub(super) mended: Vec<String>,
     /// How its texts travel: unchanged.
     pub(super) encoding: &'static str,
 }
@@ -81,6 +84,7 @@ pub(in crate::postgres) async fn find(session: &Session) -> Result<Catalog, PgEr
         tables,
         sequences: sequences::read_named(session, &sequences).await?,
         named,
+        mended: documentdb::mended(session, BY_SIZE).await?.into_iter().collect(),
         encoding: if encoding == "SQL_ASCII" { "SQL_ASCII" } else { "UTF8" },
     })
 }

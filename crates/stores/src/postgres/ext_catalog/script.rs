@@ -54,7 +54,15 @@ pub(super) fn head(database: &str, catalog: &Catalog, definitions: &[Definition]
 
 /// All after the last row.
 pub(super) fn tail(catalog: &Catalog) -> String {
-    format!("COMMIT;\n{}{LAST_LINE}", sequences::settings(&catalog.sequences))
+    let mended: String = catalog
+        .mended
+        .iter()
+        .map(|statement| format!("{statement};\n"))
+        .collect();
+    format!(
+        "{mended}COMMIT;\n{}{LAST_LINE}",
+        sequences::settings(&catalog.sequences)
+    )
 }
 
 /// What psql is told so that it writes the rows, between [`head`] and [`tail`].

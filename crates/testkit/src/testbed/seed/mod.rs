@@ -13,7 +13,8 @@ use super::{beside, places};
 pub(super) use template::copy_into;
 
 /// What fills the store: of PostgreSQL everything in `testbed/seed/*.sql`, in order, as one script (the connections are switched inside
-/// it); of the others `testbed/seed/<store>.sh`.
+/// it); of DocumentDB its folder's script, of the others
+/// `testbed/seed/<store>.sh`.
 fn script(store: Store) -> Result<String> {
     let folder = places::testbed().join("seed");
     let files = match store {
@@ -24,6 +25,7 @@ fn script(store: Store) -> Result<String> {
             files.sort();
             files
         }
+        Store::Documentdb => vec![folder.join("documentdb/collections.sql")],
         Store::Valkey | Store::Nats => vec![folder.join(format!("{}.sh", store.name()))],
     };
     let texts = files
@@ -35,7 +37,7 @@ fn script(store: Store) -> Result<String> {
 /// Seeds the fresh store in a container. A second time fails: the data is there.
 pub(super) fn seed(store: Store, container: &str, owner: &str, scale: u32) -> Result<()> {
     let call = match store {
-        Store::Postgres => psql(container, scale),
+        Store::Postgres | Store::Documentdb => psql(container, scale),
         Store::Valkey | Store::Nats => beside::call(container, owner, &[scale.to_string()])?,
     };
     call.input(script(store)?).run().map(drop).with_context(|| {

@@ -106,7 +106,7 @@ impl Template {
             .args([places::image(self.store.image())?])
             .args(recipe.command.split(' '))
             .run()?;
-        if self.store == Store::Postgres {
+        if matches!(self.store, Store::Postgres | Store::Documentdb) {
             await_ready(builder)?;
         }
         Ok(())
@@ -140,6 +140,18 @@ fn recipe(store: Store) -> Recipe {
             mounted: "/seed",
             data: "data/.",
             options: vec!["-e".to_owned(), "PGDATA=/seed/data".to_owned()],
+            command: "postgres -c fsync=off -c max_wal_size=32MB -c min_wal_size=32MB".to_owned(),
+        },
+        Store::Documentdb => Recipe {
+            mounted: "/seed",
+            data: "data/.",
+            options: [
+                "PGDATA=/seed/data",
+                &format!("POSTGRES_PASSWORD={}", stores::DOCUMENTDB.1),
+            ]
+            .into_iter()
+            .flat_map(|variable| ["-e".to_owned(), variable.to_owned()])
+            .collect(),
             command: "postgres -c fsync=off -c max_wal_size=32MB -c min_wal_size=32MB".to_owned(),
         },
         Store::Valkey => Recipe {

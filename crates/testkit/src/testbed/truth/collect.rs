@@ -5,8 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Truth;
-use crate::testbed::docker::{Docker, LONG};
-use crate::testbed::psql::connect;
+use crate::testbed::psql::{connect, psql};
 
 const CLUSTER: &str = include_str!("cluster.sql");
 const DATABASE: &str = include_str!("database.sql");
@@ -18,12 +17,12 @@ pub(in crate::testbed) fn collect(container: &str, databases: &[String]) -> Resu
         script.push_str(&connect(name));
         script.push_str(DATABASE);
     }
-    parse(
-        &Docker::new(["exec", "-i", "-u", "postgres", container, "psql", "-XqAt"])
-            .input(script)
-            .limit(LONG)
-            .run()?,
-    )
+    told(container, &script)
+}
+
+/// What a script tells of the server in `container`.
+pub(super) fn told(container: &str, script: &str) -> Result<Truth> {
+    parse(&psql(container, "postgres", script)?)
 }
 
 #[derive(Deserialize)]

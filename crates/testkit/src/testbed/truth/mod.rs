@@ -3,6 +3,7 @@
 
 mod collect;
 mod differences;
+mod documentdb;
 mod nats;
 mod valkey;
 
@@ -21,7 +22,7 @@ pub struct Truth {
     pub cluster: Facts,
     /// Of PostgreSQL, by database: schemas, tables and their rows, indexes, functions, large objects and the rest.
     pub databases: BTreeMap<String, Facts>,
-    /// Of the other stores, by `valkey/<database>` and `nats/<account>`.
+    /// Of the other stores, by `documentdb/<database>`, `valkey/<database>` and `nats/<account>`.
     #[serde(default)]
     pub places: BTreeMap<String, Facts>,
 }
@@ -50,5 +51,6 @@ impl Truth {
 }
 
 pub(super) use collect::collect;
+pub(super) use documentdb::documentdb;
 pub(super) use nats::{nats, streams};
 pub(super) use valkey::valkey;
