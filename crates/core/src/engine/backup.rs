@@ -146,7 +146,7 @@ impl Backup<'_> {
             let outcome = Err(error);
             return Claimed { outcome, holds: false };
         }
-        let outcome = self.carry_out().await;
+        let outcome = Box::pin(self.carry_out()).await;
         if let Ok(sealed) = &outcome {
             prune::after_backup(self.site, self.run, self.lease, &sealed.manifest).await;
         }

@@ -162,7 +162,7 @@ impl Site {
         let back = run.report.step(Step::Start, recovery::recover(&control, intent));
         let mut recovered = back.await?;
         if intent.job.replaces_data() {
-            recovered.degraded.extend(self.resume_jobs(run, intent).await);
+            recovered.degraded.extend(self.resume_jobs(run, intent).await?);
         }
         if !recovered.degraded.is_empty() {
             return Err(Error::RecoveryIncomplete {

@@ -57,30 +57,30 @@ impl Site {
 
     /// What a dead restore has kept its stores from doing by themselves goes on, where they are still known. Returns
     /// where it does not.
-    pub(super) async fn resume_jobs(&self, run: &Run, intent: &Intent) -> Vec<Degraded> {
+    pub(super) async fn resume_jobs(&self, run: &Run, intent: &Intent) -> Result<Vec<Degraded>, Error> {
         let cx = self.cx(run);
-        let Ok(Observed { workloads, answered }) = self.seen(&intent.platform).await else {
-            return Vec::new();
-        };
+        let Observed { workloads, answered } = self.seen(&intent.platform).await?;
         let worked_on = intent.workloads.iter().filter(|entry| entry.worked_on);
         let resumed = join_all(worked_on.map(async |entry| {
             let store = platform::store_at(&entry.address, &workloads, &self.kinds, &self.keep, &answered);
-            let store = store?.ok()?;
-            let what = format!("letting jobs of {} run again", store.name());
-            let resume = asked(&cx, what, |cx| {
-                let store = &store;
-                async move {
-                    store.ready(&cx).await?;
-                    store.resume_jobs(&cx).await
+            let resumed = match store? {
+                Ok(store) => {
+                    let what = format!("letting jobs of {} run again", store.name());
+                    asked(&cx, what, |cx| async move {
+                        store.ready(&cx).await?;
+                        store.resume_jobs(&cx).await
+                    })
+                    .await
                 }
-            });
-            let error = resume.await.err()?;
+                Err(error) => Err(error),
+            };
+            let error = resumed.err()?;
             Some(Degraded {
                 workload: entry.address.clone(),
                 cause: format!("what the restore has held off in it could not be let go: {error}"),
             })
         }));
-        resumed.await.into_iter().flatten().collect()
+        Ok(resumed.await.into_iter().flatten().collect())
     }
 
     /// The tools of a dead run may still be writing to the stores that would be loaded.
