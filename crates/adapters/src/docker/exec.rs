@@ -55,8 +55,8 @@ impl Shell for Docker {
             .unwrap_or_else(|_| Err(act.overdue(SHORT)))
     }
 
-    async fn sibling(&self, of: &WorkloadId, run: &RunId) -> Result<WorkloadId, EngineError> {
-        self.make_sibling(of, run).await
+    async fn sibling(&self, of: &WorkloadId, run: &RunId, called: &str) -> Result<WorkloadId, EngineError> {
+        self.make_sibling(of, run, called).await
     }
 
     async fn end_sibling(&self, sibling: &WorkloadId) -> Result<(), EngineError> {

@@ -28,12 +28,20 @@ const NOTHING: [&str; 3] = ["sh", "-c", "exec sleep 2147483647"];
 
 impl Docker {
     /// See [`stillpoint_core::ports::Shell::sibling`]. One that could not be started is removed again.
-    pub(super) async fn make_sibling(&self, of: &WorkloadId, run: &RunId) -> Result<WorkloadId, EngineError> {
+    pub(super) async fn make_sibling(
+        &self,
+        of: &WorkloadId,
+        run: &RunId,
+        called: &str,
+    ) -> Result<WorkloadId, EngineError> {
         let act = Act::on("make a sibling of", of.as_str());
         let found = self.look(of.as_str()).await?;
         let image = found.image.unwrap_or_default();
         let body = self.sibling_body(of, run, &image).await?;
-        let options = CreateContainerOptions::default();
+        let options = CreateContainerOptions {
+            name: Some(format!("{called}-{:08x}", rand::random::<u32>())),
+            ..CreateContainerOptions::default()
+        };
         let made = self.client().create_container(Some(options), body);
         let id = WorkloadId::new(self.call(&act, SHORT, made).await?.id);
         let started = self.client().start_container(id.as_str(), None);

@@ -111,8 +111,8 @@ impl<P: Shell + ?Sized> Shell for Traced<P> {
         Ok(Process { control, ..process })
     }
 
-    async fn sibling(&self, of: &WorkloadId, run: &RunId) -> Result<WorkloadId, EngineError> {
-        engine("make a sibling", of, self.0.sibling(of, run)).await
+    async fn sibling(&self, of: &WorkloadId, run: &RunId, called: &str) -> Result<WorkloadId, EngineError> {
+        engine("make a sibling", of, self.0.sibling(of, run, called)).await
     }
 
     async fn end_sibling(&self, sibling: &WorkloadId) -> Result<(), EngineError> {

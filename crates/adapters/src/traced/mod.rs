@@ -86,7 +86,7 @@ mod tests {
             })
         }
 
-        async fn sibling(&self, of: &WorkloadId, _run: &RunId) -> Result<WorkloadId, EngineError> {
+        async fn sibling(&self, of: &WorkloadId, _run: &RunId, _called: &str) -> Result<WorkloadId, EngineError> {
             Ok(of.clone())
         }
 

@@ -37,9 +37,11 @@ async fn it_sees_the_files_of_a_stopped_container_and_leaves_them_there() -> any
     docker(&["exec", "--user=0", of.as_str(), "sh", "-c", "echo kept >/data/file"])?;
     bench.kill(&of).await?;
     let engine = engine()?;
-    let sibling = engine.sibling(&of, &run()).await?;
+    let sibling = engine.sibling(&of, &run(), "test").await?;
     assert_eq!(said(&sibling, "cat /data/file").await?, "kept");
     assert_eq!(said(&sibling, "id -u").await?, "0");
+    let name = docker(&["inspect", "--format={{.Name}}", sibling.as_str()])?;
+    assert!(name.starts_with("/test-"), "{name}");
     said(&sibling, "echo new >/data/other").await?;
     engine.end_sibling(&sibling).await?;
     engine.end_sibling(&sibling).await?;
@@ -54,7 +56,7 @@ async fn it_is_no_workload_of_the_platform() -> anyhow::Result<()> {
     let bench = DockerBench::new()?;
     let of = bench.make(&Fixture::obedient()).await?;
     let engine = engine()?;
-    let sibling = engine.sibling(&of, &run()).await?;
+    let sibling = engine.sibling(&of, &run(), "test").await?;
     let workloads = engine.workloads().await?;
     let mine: Vec<_> = workloads
         .iter()
@@ -73,9 +75,9 @@ async fn those_of_a_dead_run_are_reaped_and_no_others() -> anyhow::Result<()> {
         bench.make(&Fixture::obedient().of("b", 1)).await?,
     );
     let engine = engine()?;
-    let dead = engine.sibling(&of, &run()).await?;
-    let beside = engine.sibling(&other, &run()).await?;
-    let living = engine.sibling(&of, &RunId::new("another")).await?;
+    let dead = engine.sibling(&of, &run(), "test").await?;
+    let beside = engine.sibling(&other, &run(), "test").await?;
+    let living = engine.sibling(&of, &RunId::new("another"), "test").await?;
     // Also while the container itself is down.
     bench.kill(&of).await?;
     engine.reap(&of, &run()).await?;
@@ -89,7 +91,7 @@ async fn those_of_a_dead_run_are_reaped_and_no_others() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn of_what_is_not_there_there_is_none() -> anyhow::Result<()> {
-    let none = engine()?.sibling(&WorkloadId::new("not-there"), &run()).await;
+    let none = engine()?.sibling(&WorkloadId::new("not-there"), &run(), "test").await;
     assert!(matches!(none, Err(EngineError::Gone { .. })), "{none:?}");
     Ok(())
 }
@@ -99,7 +101,7 @@ async fn of_what_is_not_there_there_is_none() -> anyhow::Result<()> {
 async fn where_there_is_no_shell_there_is_nothing_to_end() -> anyhow::Result<()> {
     let bench = DockerBench::new()?;
     let of = bench.run(&["--env=PATH=/nowhere"], &["/bin/sleep", "9999"])?;
-    let dead = engine()?.sibling(&of, &run()).await?;
+    let dead = engine()?.sibling(&of, &run(), "test").await?;
     engine()?.reap(&of, &run()).await?;
     assert_eq!(siblings(&of)?, [""; 0], "{dead} is left");
     Ok(())

@@ -29,8 +29,8 @@ impl Shell for MarkedShell {
         self.shell.exec(workload, marked).await
     }
 
-    async fn sibling(&self, of: &WorkloadId, _run: &RunId) -> Result<WorkloadId, EngineError> {
-        self.shell.sibling(of, &self.run).await
+    async fn sibling(&self, of: &WorkloadId, _run: &RunId, called: &str) -> Result<WorkloadId, EngineError> {
+        self.shell.sibling(of, &self.run, called).await
     }
 
     async fn end_sibling(&self, sibling: &WorkloadId) -> Result<(), EngineError> {

@@ -80,8 +80,9 @@ pub trait Shell: Send + Sync {
     /// Makes and starts a container beside the workload: its image, all its volumes where it has them, no
     /// network, and nothing running in it until [`Shell::exec`] does. By the user root, whatever the
     /// image says. It works whether or not the workload runs, is none of the platform's workloads, and
-    /// bears the name of `run`. The image must have `sh`.
-    async fn sibling(&self, of: &WorkloadId, run: &RunId) -> Result<WorkloadId, EngineError>;
+    /// bears the name of `run` in a label. What it is called begins with `called` (`neo4j-dump`), for whoever looks at the
+    /// engine's containers. The image must have `sh`.
+    async fn sibling(&self, of: &WorkloadId, run: &RunId, called: &str) -> Result<WorkloadId, EngineError>;
 
     /// Ends a sibling with all that runs in it, and returns when it is gone. May be repeated.
     async fn end_sibling(&self, sibling: &WorkloadId) -> Result<(), EngineError>;

@@ -242,7 +242,7 @@ struct Beside(WorkloadId);
 
 impl Beside {
     async fn begin(cx: &Cx, of: &WorkloadId) -> Result<Self, StoreError> {
-        Ok(Self(cx.shell.sibling(of, &cx.owner).await?))
+        Ok(Self(cx.shell.sibling(of, &cx.owner, "valkey-restore").await?))
     }
 
     /// Runs a script and returns what it says.

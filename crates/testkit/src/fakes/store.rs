@@ -498,7 +498,7 @@ impl Staged for Load {
         let store = &self.store;
         match (store.cold, stage) {
             (true, 0) => {
-                let sibling = cx.shell.sibling(&store.id, &cx.owner).await?;
+                let sibling = cx.shell.sibling(&store.id, &cx.owner, "fake-restore").await?;
                 let loaded = store.load_in(cx, &sibling, &self.source).await;
                 let ended = cx.shell.end_sibling(&sibling).await;
                 loaded.and(ended.map_err(Into::into))

@@ -111,7 +111,7 @@ impl Shell for FakeTools {
         })
     }
 
-    async fn sibling(&self, of: &WorkloadId, run: &RunId) -> Result<WorkloadId, EngineError> {
+    async fn sibling(&self, of: &WorkloadId, run: &RunId, _called: &str) -> Result<WorkloadId, EngineError> {
         self.world.with(of, |_, _| ())?;
         Ok(self.world.begin_sibling(of, run.as_str()))
     }

@@ -262,8 +262,8 @@ impl Shell for Faulty<dyn Shell> {
         })
     }
 
-    async fn sibling(&self, of: &WorkloadId, run: &RunId) -> Result<WorkloadId, EngineError> {
-        let act = self.port.sibling(of, run);
+    async fn sibling(&self, of: &WorkloadId, run: &RunId, called: &str) -> Result<WorkloadId, EngineError> {
+        let act = self.port.sibling(of, run, called);
         self.faults.pass(Method::ShellSibling, of, act).await
     }
 
