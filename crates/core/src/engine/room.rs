@@ -6,7 +6,7 @@ use crate::engine::errors::{Error, PreflightError};
 use crate::engine::site::{Run, Site};
 use crate::events::EventKind;
 use crate::names::StoreName;
-use crate::stores::{Preflight, StoreError};
+use crate::stores::{InVolume, Preflight, StoreError};
 
 /// Of live data a dump has at least this part, in percent: indexes and free space are not dumped, the
 /// rest is compressed. Less room than that has never sufficed.
@@ -34,33 +34,32 @@ pub(in crate::engine) async fn must_suffice(site: &Site, run: &Run, last: Option
     Ok(())
 }
 
-/// What stores spool at once, and where.
-pub(in crate::engine) struct Spooling {
-    place: String,
-    stores: Vec<(StoreName, u64)>,
-}
+/// What stores spool at once, each with its place.
+pub(in crate::engine) struct Spooling(Vec<(StoreName, String, u64)>);
 
 impl Spooling {
     /// Names it before anything is stopped.
     pub(in crate::engine) fn tell(self, run: &Run) {
-        for (store, bytes) in self.stores {
-            run.report.tell(EventKind::Spools {
-                store,
-                place: self.place.clone(),
-                bytes,
-            });
+        for (store, place, bytes) in self.0 {
+            run.report.tell(EventKind::Spools { store, place, bytes });
         }
     }
 }
 
-/// What stores spool at once; it must fit, all of it together: they are drained side by side.
+/// What stores spool at once; what goes into the spool must fit, all of it together: they are drained side by side.
 pub(in crate::engine) async fn spooling<'a>(
     site: &Site,
     looks: impl Iterator<Item = (&'a StoreName, &'a Preflight)>,
 ) -> Result<Spooling, PreflightError> {
     let place = site.machine.spool.place();
-    let stores = looks.map(|(store, look)| (store.clone(), look.spool));
-    let stores: Vec<(StoreName, u64)> = stores.filter(|(_, bytes)| *bytes > 0).collect();
+    let (mut stores, mut in_volumes) = (Vec::new(), Vec::new());
+    for (store, look) in looks {
+        if look.spool > 0 {
+            stores.push((store.clone(), look.spool));
+        }
+        let in_volume = look.in_volume.clone();
+        in_volumes.extend(in_volume.map(|InVolume { place, bytes }| (store.clone(), place, bytes)));
+    }
     let needed = stores.iter().map(|(_, bytes)| bytes).sum();
     if needed > 0 {
         let room = site.machine.spool.room().await.map_err(StoreError::Spool)?;
@@ -74,5 +73,6 @@ pub(in crate::engine) async fn spooling<'a>(
             });
         }
     }
-    Ok(Spooling { place, stores })
+    let spooled = stores.into_iter().map(|(store, bytes)| (store, place.clone(), bytes));
+    Ok(Spooling(spooled.chain(in_volumes).collect()))
 }

@@ -25,6 +25,6 @@ pub use pinned::{Drained, Pinned};
 pub use quiet::{AsEver, Quiet};
 pub use recognition::{Greeting, Recognition};
 pub use staged::{Gap, Staged};
-pub use store::{Footing, Preflight, Source, Store, Written};
+pub use store::{Footing, InVolume, Preflight, Source, Store, Written};
 pub use together::{MayBeCancelled, together};
 pub use way_back::{Aside, Copied, Old, WayBack};

@@ -30,8 +30,19 @@ pub struct Preflight {
     pub bytes: u64,
     /// Bytes that it spools at once, at most.
     pub spool: u64,
+    /// What it puts into a volume of its own meanwhile. Whether there is room the store has seen.
+    pub in_volume: Option<InVolume>,
     /// What the operator should know but need not act on.
     pub warnings: Vec<String>,
+}
+
+/// Bytes that a store puts into a volume of its own for as long as it is copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InVolume {
+    /// The folder, as its container sees it.
+    pub place: String,
+    /// How many at most.
+    pub bytes: u64,
 }
 
 /// In which state a store is worked on. The engine brings it there, with every client down.

@@ -56,6 +56,7 @@ impl NatsStore {
             bytes: streams().map(bytes).sum(),
             spool: streams().map(|stream| stream.largest_archive(blocks)).sum(),
             warnings,
+            in_volume: None,
         })
     }
 

@@ -52,6 +52,7 @@ impl PostgresStore {
                 let held_off = held_off.map(|told| format!("{}: {told}", self.name));
                 self.left_out(cx, session).await?.into_iter().chain(held_off).collect()
             },
+            in_volume: None,
         })
     }
 

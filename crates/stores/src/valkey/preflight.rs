@@ -33,6 +33,7 @@ impl ValkeyStore {
             bytes: info.number("used_memory"),
             warnings,
             spool: 0,
+            in_volume: None,
         })
     }
 

@@ -276,6 +276,7 @@ impl Store for FakeStore {
             bytes: inventory.0.len() as u64,
             spool: u64::from(self.cold) * SPOOLED,
             warnings: Vec::new(),
+            in_volume: None,
         })
     }
 
