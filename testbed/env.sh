@@ -72,3 +72,39 @@ install_nats_cli() {
   mv "$NATS_CLI.part.$$" "$NATS_CLI"
   rm -rf "$work"
 }
+
+# Neo4j's server is in no package registry but Maven's: its jars are fetched once for each set of pins.
+MAVEN_COPY=org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies
+NEO4J_PINS=$TESTBED/pins/neo4j.txt
+NEO4J_JARS=$CACHE/programs/neo4j-$(sha256sum <"$NEO4J_PINS" | cut -c1-12)
+
+# neo4j_project: what Maven is asked for, which is the first line of the pins.
+neo4j_project() {
+  local artifacts artifact group name version
+  read -ra artifacts < <(sed -n '1s/^# //p' "$NEO4J_PINS")
+  echo '<project><modelVersion>4.0.0</modelVersion><groupId>testbed</groupId><artifactId>neo4j</artifactId><version>1</version><dependencies>'
+  for artifact in "${artifacts[@]}"; do
+    IFS=: read -r group name version <<<"$artifact"
+    echo "<dependency><groupId>$group</groupId><artifactId>$name</artifactId><version>$version</version></dependency>"
+  done
+  echo '</dependencies></project>'
+}
+
+# install_neo4j: the jars that the pins name, and no others, where the cache lacks them.
+install_neo4j() {
+  local work
+  [ -d "$NEO4J_JARS" ] && return
+  command -v mvn >/dev/null || fail "Maven is needed once, to fetch Neo4j's jars: run testbed/setup.sh"
+  work=$(mktemp -d)
+  mkdir "$work/jars"
+  neo4j_project >"$work/pom.xml"
+  mvn --batch-mode --quiet --file "$work/pom.xml" "-Dmaven.repo.local=$work/repository" \
+    "$MAVEN_COPY" -DincludeScope=runtime "-DoutputDirectory=$work/jars" >&2 || fail "Maven cannot fetch Neo4j's jars"
+  (cd "$work/jars" && sha256sum --quiet --strict --check "$NEO4J_PINS") >&2 || fail "Neo4j's jars are not those of $NEO4J_PINS"
+  [ "$(find "$work/jars" -type f | wc -l)" = "$(grep -c '^[0-9a-f]' "$NEO4J_PINS")" ] ||
+    fail "there are more of Neo4j's jars than $NEO4J_PINS names"
+  mkdir -p "$CACHE/programs"
+  mv "$work/jars" "$NEO4J_JARS.part.$$"
+  mv --no-target-directory "$NEO4J_JARS.part.$$" "$NEO4J_JARS"
+  rm -rf "$work"
+}

