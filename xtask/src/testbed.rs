@@ -32,6 +32,8 @@ enum Size {
     Valkey,
     /// NATS, one client, the witness
     Nats,
+    /// Neo4j, one client, the witness
+    Neo4j,
 }
 
 #[derive(Subcommand)]
@@ -76,6 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Size::Mini => Shape::Mini,
         Size::Valkey => Shape::Valkey,
         Size::Nats => Shape::Nats,
+        Size::Neo4j => Shape::Neo4j,
     };
     let testbed = Testbed::kept(&arguments.project, shape);
     let begun = Instant::now();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use stillpoint_testkit::patience::until;
 use stillpoint_testkit::seaweed;
 use stillpoint_testkit::testbed::{Shape, Status, Testbed, Truth, WitnessMode};
 
@@ -132,6 +133,11 @@ fn two_seeds_of_valkey_are_the_same() -> Result<()> {
 }
 
 #[test]
+fn two_seeds_of_neo4j_are_the_same() -> Result<()> {
+    two_seeds_are_the_same("seedneo4j", Shape::Neo4j)
+}
+
+#[test]
 fn two_seeds_of_nats_are_the_same() -> Result<()> {
     two_seeds_are_the_same("seednats", Shape::Nats)
 }
@@ -195,7 +201,7 @@ fn stands_and_falls(testbed: &Testbed, service: &str, places: usize, wrecked: &[
     testbed.docker(&["stop", &store])?;
     assert_eq!(testbed.state(service)?.exit_code, 0);
     testbed.docker(&["start", &store])?;
-    // It ticks as soon as the store takes it: the store is up again.
+    until("the store answers", || Ok(testbed.truth().is_ok()))?;
     assert_eq!(testbed.tick()?, 3);
     assert_eq!(before.differences(&testbed.truth()?), Vec::<String>::new());
     testbed.docker(&["restart", &testbed.container("witness")?])?;
@@ -330,5 +336,82 @@ fn a_nats_alone_ticks_shows_its_truth_and_can_be_wrecked() -> Result<()> {
             "nats/OTHER: stream METRICS: missing",
         ];
         stands_and_falls(testbed, "nats", 2, &wrecked)
+    })
+}
+
+#[test]
+fn a_neo4j_alone_ticks_shows_its_truth_and_can_be_wrecked() -> Result<()> {
+    let acts: [(&str, &[&str]); 8] = [
+        (
+            "neo4j <<<'MATCH (p:Person {mail: \"user7@example.org\"}) SET p.name = \"other\"'",
+            &["neo4j/neo4j: nodes [\"Customer\", \"Person\"]: content: "],
+        ),
+        (
+            "neo4j <<<'MATCH (e:Everything {zero: 0}) SET e.zero = 0.0'",
+            &["neo4j/neo4j: nodes [\"Everything\"]: content: "],
+        ),
+        (
+            "neo4j <<<'MATCH ()-[k:KNOWS {note: \"note 2\"}]->() SET k.note = NULL'",
+            &["neo4j/neo4j: relationships KNOWS: content: "],
+        ),
+        (
+            "neo4j <<<'MATCH (d:Document {number: 17}) SET d:Read'",
+            &[
+                "neo4j/neo4j: nodes [\"Document\", \"Read\"]: ought not to be there",
+                "neo4j/neo4j: nodes [\"Document\"]: content: ",
+                "neo4j/neo4j: nodes [\"Document\"]: count: was 1000, is 999",
+            ],
+        ),
+        (
+            "neo4j <<<'DROP INDEX meaning'",
+            &[
+                "neo4j/neo4j: answer of meaning: missing",
+                "neo4j/neo4j: index meaning: missing",
+            ],
+        ),
+        (
+            "neo4j <<<'DROP CONSTRAINT receipt'",
+            &[
+                "neo4j/neo4j: constraint receipt: missing",
+                "neo4j/neo4j: index receipt: missing",
+            ],
+        ),
+        (
+            "system <<<'ALTER USER reporter SET PASSWORD \"reporter-secret\"'",
+            &[
+                "neo4j/system: login reporter with changed-secret: was \"taken\"",
+                "neo4j/system: login reporter with reporter-secret: was \"Neo.ClientError.Security.Unauthorized\", is \"taken\"",
+            ],
+        ),
+        (
+            "system <<<'DROP USER newcomer'",
+            &[
+                "neo4j/system: login newcomer with newcomer-secret: was \"Neo.ClientError.Security.CredentialsExpired\"",
+                "neo4j/system: user newcomer: missing",
+            ],
+        ),
+    ];
+    Testbed::for_test("neo4j", Shape::Neo4j)?.examined(|testbed| {
+        testbed.up_seeded()?;
+        let truth = testbed.truth()?;
+        let places: Vec<_> = truth.places.keys().collect();
+        assert_eq!(places, ["neo4j/neo4j", "neo4j/system"]);
+        let graph = &truth.places["neo4j/neo4j"];
+        let mut answers = graph.iter().filter(|(name, _)| name.starts_with("answer of "));
+        assert!(
+            answers.clone().count() == 5
+                && answers.all(|(_, found)| found.as_array().is_some_and(|all| !all.is_empty())),
+            "an index answers nothing: {graph:#?}"
+        );
+        notices(testbed, &acts, |act| testbed.beside("neo4j", &format!("cypher {act}")))?;
+        let wrecked = [
+            "neo4j/neo4j: relationships BOUGHT: missing",
+            "neo4j/neo4j: index person_mail: owningConstraint: was \"person_mail\", is null",
+            "neo4j/neo4j: constraint person_mail: missing",
+            "neo4j/neo4j: index words: missing",
+            "neo4j/system: user odd\"us'er%: missing",
+            "neo4j/system: user rubbish: ought not to be there",
+        ];
+        stands_and_falls(testbed, "neo4j", 1, &wrecked)
     })
 }

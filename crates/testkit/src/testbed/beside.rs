@@ -6,24 +6,30 @@ use super::{owner, places, stores};
 use anyhow::Result;
 
 /// A call that runs the shell script that it is fed, with the arguments `$1`, `$2`, …; `store` is a container, seen at 127.0.0.1. Without
-/// further words `nats` is the user `app`, and `valkey-cli` Valkey's default user.
+/// further words `nats` is the user `app`, `valkey-cli` Valkey's default user, and `cypher` the user `neo4j`.
 pub(super) fn call(store: &str, owner: &str, arguments: &[String]) -> Result<Docker> {
     Ok(Docker::new(["run", "--rm", "-i", "--log-driver=none"])
         .args([
             format!("--network=container:{store}"),
             format!("--label={}={owner}", owner::LABEL),
         ])
-        .args(variables("127.0.0.1"))
+        .args(variables("127.0.0.1", "127.0.0.1"))
         .args([places::image("CLIENTS")?])
         .args(["bash", "-s", "--"])
         .args(arguments.iter().cloned())
         .limit(LONG))
 }
 
-/// The options of `docker run` that set the stock clients' variables; `nats` is the host of NATS.
-pub(super) fn variables(nats: &str) -> Vec<String> {
-    let [postgres, valkey, app, other] =
-        [stores::POSTGRES, stores::VALKEY, stores::NATS_APP, stores::NATS_OTHER].map(|(_, password)| password);
+/// The options of `docker run` that set the stock clients' variables; `nats` and `neo4j` are the hosts of these two.
+pub(super) fn variables(nats: &str, neo4j: &str) -> Vec<String> {
+    let [postgres, valkey, app, other, graph] = [
+        stores::POSTGRES,
+        stores::VALKEY,
+        stores::NATS_APP,
+        stores::NATS_OTHER,
+        stores::NEO4J,
+    ]
+    .map(|(_, password)| password);
     let variables = [
         format!("PGPASSWORD={postgres}"),
         format!("REDISCLI_AUTH={valkey}"),
@@ -31,6 +37,9 @@ pub(super) fn variables(nats: &str) -> Vec<String> {
         "NATS_USER=app".to_owned(),
         format!("NATS_PASSWORD={app}"),
         format!("NATS_OTHER_PASSWORD={other}"),
+        format!("NEO4J_HTTP=http://{neo4j}:7474"),
+        "NEO4J_USER=neo4j".to_owned(),
+        format!("NEO4J_PASSWORD={graph}"),
     ];
     variables
         .into_iter()

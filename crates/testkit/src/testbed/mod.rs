@@ -10,6 +10,7 @@ mod dump;
 mod events;
 mod guest;
 mod nats;
+mod neo4j;
 pub(crate) mod owner;
 pub(crate) mod places;
 mod platform;

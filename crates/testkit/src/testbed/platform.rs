@@ -33,21 +33,27 @@ pub enum Shape {
     Nats,
     /// `postgres-ferretdb`, `webapp`, `witness`.
     Documentdb,
+    /// `neo4j`, `webapp`, `witness`.
+    Neo4j,
     /// All stores, `webapp`, `witness`.
     Stores,
     /// `postgres-main`, `webapp`, `witness`, and `restless`, which ends and is started again by its policy every few seconds.
     Restless,
 }
 
+/// The stores of a whole platform. Each kind of store that the product has belongs here.
+const ALL: &[Store] = &[Store::Postgres, Store::Documentdb, Store::Valkey, Store::Nats];
+
 impl Shape {
     pub(super) fn stores(self) -> &'static [Store] {
         match self {
-            Self::Full | Self::Stores => &[Store::Postgres, Store::Documentdb, Store::Valkey, Store::Nats],
+            Self::Full | Self::Stores => ALL,
             Self::Classic => &[Store::Postgres, Store::Valkey, Store::Nats],
             Self::Mini | Self::Restless => &[Store::Postgres],
             Self::Valkey => &[Store::Valkey],
             Self::Nats => &[Store::Nats],
             Self::Documentdb => &[Store::Documentdb],
+            Self::Neo4j => &[Store::Neo4j],
         }
     }
 
@@ -291,7 +297,7 @@ impl Testbed {
 
     /// Runs a shell script with the stock client programs beside a service's container, in a throwaway container with the same network:
     /// the service is at 127.0.0.1, `valkey-cli` has Valkey's password, `nats` is the user `app` (`--user other
-    /// --password "$NATS_OTHER_PASSWORD"` for the other account). Its standard output; an error unless it exits 0.
+    /// --password "$NATS_OTHER_PASSWORD"` for the other account), `cypher` is the user `neo4j`. Its standard output; an error unless it exits 0.
     pub fn beside(&self, service: &str, script: &str) -> Result<String> {
         beside::call(&self.container(service)?, &self.owner, &[])?
             .input(script)
@@ -348,6 +354,7 @@ impl Testbed {
                 Store::Documentdb => Truth::at(truth::documentdb(&container)?),
                 Store::Valkey => Truth::at(truth::valkey(&container)?),
                 Store::Nats => Truth::at(truth::nats(&container)?),
+                Store::Neo4j => Truth::at(truth::neo4j(&container)?),
             };
             truth.add(of_store);
         }
@@ -363,6 +370,7 @@ impl Testbed {
                 Store::Documentdb => wreck::documentdb(&container),
                 Store::Valkey => wreck::valkey(&container),
                 Store::Nats => wreck::nats(&container),
+                Store::Neo4j => wreck::neo4j(&container),
             }
         })
         .with_context(|| format!("cannot wreck {}", self.project))

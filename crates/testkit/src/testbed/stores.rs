@@ -7,6 +7,7 @@ pub(super) enum Store {
     Documentdb,
     Valkey,
     Nats,
+    Neo4j,
 }
 
 impl Store {
@@ -17,6 +18,7 @@ impl Store {
             Self::Documentdb => "postgres-ferretdb",
             Self::Valkey => "valkey",
             Self::Nats => "nats",
+            Self::Neo4j => "neo4j",
         }
     }
 
@@ -27,6 +29,7 @@ impl Store {
             Self::Documentdb => "DOCUMENTDB",
             Self::Valkey => "VALKEY",
             Self::Nats => "NATS",
+            Self::Neo4j => "NEO4J",
         }
     }
 
@@ -37,6 +40,7 @@ impl Store {
             Self::Documentdb => "ferretdb-data",
             Self::Valkey => "valkey-data",
             Self::Nats => "nats-data",
+            Self::Neo4j => "neo4j-data",
         }
     }
 
@@ -47,6 +51,7 @@ impl Store {
             Self::Documentdb => "documentdb",
             Self::Valkey => "valkey",
             Self::Nats => "nats",
+            Self::Neo4j => "neo4j",
         }
     }
 }
@@ -68,9 +73,14 @@ pub(super) const NATS_BACKUP: Password = ("NATS_BACKUP_PASSWORD", "bk-secret");
 pub(super) const NATS_OTHER: Password = ("NATS_OTHER_PASSWORD", "other-secret");
 /// The user `sys` of NATS' system account.
 pub(super) const NATS_SYSTEM: Password = ("NATS_SYSTEM_PASSWORD", "sys-secret");
+/// Neo4j's user `neo4j`.
+pub(super) const NEO4J: Password = ("NEO4J_PASSWORD", "neo4j-secret");
+
+/// Those of NATS' configuration.
+pub(super) const OF_NATS: [Password; 4] = [NATS_APP, NATS_BACKUP, NATS_OTHER, NATS_SYSTEM];
 
 /// All of them: a testbed's passwords are never those of whoever started it.
-pub(super) const PASSWORDS: [Password; 7] = [
+pub(super) const PASSWORDS: [Password; 8] = [
     POSTGRES,
     DOCUMENTDB,
     VALKEY,
@@ -78,4 +88,5 @@ pub(super) const PASSWORDS: [Password; 7] = [
     NATS_BACKUP,
     NATS_OTHER,
     NATS_SYSTEM,
+    NEO4J,
 ];

@@ -8,7 +8,9 @@ use anyhow::{Context, Result, ensure};
 use super::Testbed;
 use super::platform::WITNESS;
 use super::stores::Store;
-use super::witness::{WitnessState, in_documentdb, in_nats, in_postgres, in_valkey, last_number_after, one_tick};
+use super::witness::{
+    WitnessState, in_documentdb, in_nats, in_neo4j, in_postgres, in_valkey, last_number_after, one_tick,
+};
 
 /// For a container that starts, beside what its command itself waits.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -73,6 +75,7 @@ impl Testbed {
                 Store::Documentdb => in_documentdb(&container)?,
                 Store::Valkey => in_valkey(&container)?,
                 Store::Nats => in_nats(&container)?,
+                Store::Neo4j => in_neo4j(&container)?,
             };
             let named = |(place, state)| (format!("{}/{place}", store.service()), state);
             all.extend(states.into_iter().map(named));

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::docker::Docker;
 use super::nats::{ACCOUNTS, Nats, hex};
+use super::neo4j::{Neo4j, integer};
 use super::{psql, valkey};
 
 /// The witness's rows in one place (a database, an account).
@@ -151,6 +152,20 @@ fn of_stream(nats: &mut Nats) -> Result<WitnessState> {
         Ok(())
     })?;
     Ok(WitnessState { last, count, proofs_ok })
+}
+
+/// What the database shows; one without the witness's nodes shows a tick 0 without proofs. The seed's node 0 is no tick.
+pub(super) fn in_neo4j(container: &str) -> Result<BTreeMap<String, WitnessState>> {
+    const TICKS: &str = "MATCH (t:Witness) RETURN t.n, t.proof ORDER BY t.n";
+    let rows = Neo4j::of(container)?.rows("neo4j", TICKS, &json!({}))?;
+    let (mut last, mut proofs_ok) = (0, !rows.is_empty());
+    for row in &rows {
+        let tick = integer(&row[0]).unwrap_or(-1);
+        proofs_ok &= row[1]["_value"] == hex(Sha256::new_with_prefix(tick.to_string()));
+        last = last.max(u64::try_from(tick).unwrap_or(0));
+    }
+    let count = (rows.len() as u64).saturating_sub(1);
+    Ok([("neo4j".to_owned(), WitnessState { last, count, proofs_ok })].into())
 }
 
 /// The number in the last line that begins with `words`.

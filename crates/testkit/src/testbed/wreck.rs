@@ -1,11 +1,12 @@
 //! The disaster that a restore has to undo. Destroys data for good, in a testbed's own containers only.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::docker::Docker;
 use super::nats::{ACCOUNTS, Nats};
 use super::psql::psql;
+use super::neo4j::{Neo4j, text};
 use super::{truth, valkey as words};
 
 const SQL: &str = include_str!("wreck.sql");
@@ -44,4 +45,40 @@ pub(super) fn nats(container: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Deletes every node, rule, index and user but `neo4j`, and makes rubbish under some of the old names.
+pub(super) fn neo4j(container: &str) -> Result<()> {
+    const RUBBISH: [(&str, &str); 5] = [
+        (
+            "neo4j",
+            "CREATE (p:Person {mail: 'not what you remember'})-[:KNOWS {note: 'rubbish'}]->(:Witness:Rubbish {n: 1})",
+        ),
+        ("neo4j", "CREATE INDEX person_mail FOR (p:Person) ON (p.mail)"),
+        ("neo4j", "CREATE TEXT INDEX meaning FOR (r:Rubbish) ON (r.meaning)"),
+        (
+            "system",
+            "CREATE USER reporter SET PASSWORD 'not what you remember' CHANGE NOT REQUIRED",
+        ),
+        ("system", "CREATE USER rubbish SET PASSWORD 'rubbish-secret'"),
+    ];
+    let server = Neo4j::of(container)?;
+    server.run(
+        "neo4j",
+        "MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS",
+    )?;
+    let drops = [
+        ("neo4j", "CONSTRAINT", "SHOW CONSTRAINTS YIELD name"),
+        ("neo4j", "INDEX", "SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP'"),
+        ("system", "USER", "SHOW USERS YIELD user WHERE user <> 'neo4j'"),
+    ];
+    for (database, what, show) in drops {
+        for row in server.rows(database, show, &json!({}))? {
+            let name = text(row.first().context("an empty row")?)?.replace('`', "``");
+            server.run(database, &format!("DROP {what} `{name}`"))?;
+        }
+    }
+    RUBBISH
+        .iter()
+        .try_for_each(|(database, statement)| server.run(database, statement))
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{script, seed};
 use crate::testbed::docker::{Docker, LONG};
-use crate::testbed::stores::{PASSWORDS, Store};
+use crate::testbed::stores::Store;
 use crate::testbed::{owner, places, stores};
 
 const TEMPLATE_LABEL: &str = "stillpoint.testbed.seed";
@@ -65,7 +65,7 @@ impl Template {
     fn copy(&self, volume: &str) -> Result<bool> {
         self.create()?;
         let copy = format!(
-            "test -e /from/whole || exit 9; cp -a /from/{} /to/",
+            "test -e /from/whole || exit 9; cp -a /from/{} /to/ && rm -f /to/whole",
             recipe(self.store).data
         );
         let call = helper(&[format!("{}:/from:ro", self.volume), format!("{volume}:/to")], &copy)?;
@@ -95,13 +95,9 @@ impl Template {
     }
 
     fn start(&self, builder: &str) -> Result<()> {
-        let passwords = PASSWORDS
-            .into_iter()
-            .flat_map(|(name, value)| ["-e".to_owned(), format!("{name}={value}")]);
         let recipe = recipe(self.store);
         let mount = format!("{}:{}", self.volume, recipe.mounted);
-        Docker::new(["run", "-d", "--name", builder, "--network=none", "-v", &mount])
-            .args(passwords)
+        Docker::new(["run", "-d", "--name", builder, "-v", &mount])
             .args(recipe.options)
             .args([places::image(self.store.image())?])
             .args(recipe.command.split(' '))
@@ -139,7 +135,11 @@ fn recipe(store: Store) -> Recipe {
         Store::Postgres => Recipe {
             mounted: "/seed",
             data: "data/.",
-            options: vec!["-e".to_owned(), "PGDATA=/seed/data".to_owned()],
+            options: [
+                vec![ALONE.to_owned()],
+                variables([stores::POSTGRES, ("PGDATA", "/seed/data")]),
+            ]
+            .concat(),
             command: "postgres -c fsync=off -c max_wal_size=32MB -c min_wal_size=32MB".to_owned(),
         },
         Store::Documentdb => Recipe {
@@ -157,17 +157,43 @@ fn recipe(store: Store) -> Recipe {
         Store::Valkey => Recipe {
             mounted: "/seed",
             data: "data/.",
-            options: vec!["--workdir=/seed/data".to_owned()],
+            options: vec![ALONE.to_owned(), "--workdir=/seed/data".to_owned()],
             command: format!("--requirepass {} --appendonly yes --save 3600 1", stores::VALKEY.1),
         },
         // Its folder stands in its configuration, and may not stand in its command too.
         Store::Nats => Recipe {
             mounted: "/data",
             data: "jetstream",
-            options: vec!["-v".to_owned(), nats_configuration()],
+            options: [
+                vec![ALONE.to_owned(), "-v".to_owned(), nats_configuration()],
+                variables(stores::OF_NATS),
+            ]
+            .concat(),
             command: "-c /etc/nats/nats.conf".to_owned(),
         },
+        // It ends at once where it has no network. What compose.local.yaml says of its logs is true here too.
+        Store::Neo4j => Recipe {
+            mounted: "/data",
+            data: ".",
+            options: variables([
+                ("NEO4J_AUTH", &format!("neo4j/{}", stores::NEO4J.1)),
+                ("NEO4J_server_memory_heap_max__size", "256m"),
+                ("NEO4J_server_memory_pagecache_size", "64m"),
+                ("NEO4J_dbms_usage__report_enabled", "false"),
+                ("NEO4J_db_tx__log_preallocate", "false"),
+            ]),
+            command: "neo4j".to_owned(),
+        },
     }
+}
+
+const ALONE: &str = "--network=none";
+
+fn variables<const N: usize>(variables: [(&str, &str); N]) -> Vec<String> {
+    let options = variables
+        .into_iter()
+        .map(|(name, value)| ["-e".to_owned(), format!("{name}={value}")]);
+    options.flatten().collect()
 }
 
 fn nats_configuration() -> String {

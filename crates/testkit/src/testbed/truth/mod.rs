@@ -5,6 +5,7 @@ mod collect;
 mod differences;
 mod documentdb;
 mod nats;
+mod neo4j;
 mod valkey;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ pub struct Truth {
     pub cluster: Facts,
     /// Of PostgreSQL, by database: schemas, tables and their rows, indexes, functions, large objects and the rest.
     pub databases: BTreeMap<String, Facts>,
-    /// Of the other stores, by `documentdb/<database>`, `valkey/<database>` and `nats/<account>`.
+    /// Of the other stores, by `documentdb/<database>`, `valkey/<database>`, `nats/<account>` and `neo4j/<database>`.
     #[serde(default)]
     pub places: BTreeMap<String, Facts>,
 }
@@ -53,4 +54,5 @@ impl Truth {
 pub(super) use collect::collect;
 pub(super) use documentdb::documentdb;
 pub(super) use nats::{nats, streams};
+pub(super) use neo4j::neo4j;
 pub(super) use valkey::valkey;
