@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # neo4j.sh SCALE: fills an empty Neo4j at 127.0.0.1 over HTTP, as the user neo4j. The same scale gives the same nodes and relationships
-# under the same ids; chance are only the salts of passwords. About 2.5 MB for each unit of scale.
+# under the same ids; chance are only the salts of passwords. About 3 MB for each unit of scale.
 # shellcheck disable=SC2016 # it is Cypher
 set -euo pipefail
 
@@ -87,9 +87,9 @@ text() {
     } }'
 }
 
-# For each unit: what an application would keep, 1,000 documents of 2 KB among them.
+# For each unit: what an application would keep, 1,000 documents of 1 KB among them.
 unit() {
-  graph <(text "$(($1 * 1000))" 1000 250 | jq -Rn --argjson unit "$1" '{unit: $unit, texts: [inputs]}') <<'CYPHER'
+  graph <(text "$(($1 * 1000))" 1000 125 | jq -Rn --argjson unit "$1" '{unit: $unit, texts: [inputs]}') <<'CYPHER'
 UNWIND range(0, 999) AS i WITH $unit * 1000 + i AS n, $texts[i] AS text
 CREATE (:Document {number: n, title: 'Document ' + n, text: text, read: n % 7 = 0,
   embedding: [d IN range(1, 16) | toFloat(n * d * 7919 % 1009) / 1009 - 0.5]})
