@@ -7,4 +7,4 @@ case ${0##*/} in
   cypher-shell) main=org.neo4j.shell.Main ;;
   *) exit 64 ;;
 esac
-exec java -Xmx128m -XX:+UseSerialGC -Dbasedir="$NEO4J_HOME" -cp "$NEO4J_HOME/lib/*" "$main" "$@"
+exec java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dbasedir="$NEO4J_HOME" -cp "$NEO4J_HOME/lib/*" "$main" "$@"
