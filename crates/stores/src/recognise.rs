@@ -12,6 +12,8 @@ use stillpoint_core::workload::{CommandLine, State, Workload};
 pub(crate) struct Signs {
     /// The programs that serve its data.
     pub(crate) servers: &'static [&'static str],
+    /// The classes that serve its data where Java runs them.
+    pub(crate) classes: &'static [&'static str],
     /// Words on the command line of such a program that serves none.
     pub(crate) not_with: &'static [&'static str],
     /// How a server answers.
@@ -41,6 +43,9 @@ const COMPANIONS: [&str; 12] = [
     "svscan",
     "tail",
 ];
+
+/// The program whose arguments say what it is.
+const JAVA: &str = "java";
 
 /// What a command line starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +102,9 @@ impl Signs {
 
     fn starts(&self, line: &CommandLine) -> Starts {
         let programs = line.programs();
+        if programs.iter().any(|program| program == JAVA) && line.words().any(|word| self.classes.contains(&word)) {
+            return Starts::Server;
+        }
         let mut words = line.words().flat_map(str::split_whitespace);
         let is_no_server = words.any(|word| self.not_with.iter().any(|other| word.ends_with(other)));
         let is_server = |program: &String| self.servers.contains(&program.as_str());
@@ -240,6 +248,15 @@ mod tests {
                 &["tini -- /run.sh", "/usr/bin/nats-server -js"],
                 "nats",
             ),
+            (
+                "acme-graph:1",
+                "/run.sh",
+                &[
+                    "tini -- /run.sh",
+                    "java -cp /opt/neo4j/lib/* org.neo4j.server.CommunityEntryPoint --home-dir=/opt/neo4j",
+                ],
+                "neo4j",
+            ),
         ] {
             assert_eq!(kinds(&seen(running(image, command), processes)), [kind], "{image}");
         }
@@ -268,6 +285,7 @@ mod tests {
             ),
             ("acme:1", "sh -c exec redis-server --requirepass $PASS", "valkey"),
             ("nats:2.11", "/nats-server -c /etc/nats.conf", "nats"),
+            ("neo4j:5", "tini -g -- /startup/docker-entrypoint.sh neo4j", "neo4j"),
         ] {
             assert_eq!(kinds(&running(image, command)), [kind], "{image} {command}");
             assert_eq!(
@@ -365,6 +383,20 @@ mod tests {
                 "redis-server *:26379 [sentinel]",
                 6379,
                 &[],
+            ),
+            (
+                "neo4j:5",
+                "tini -g -- /startup/docker-entrypoint.sh neo4j-admin database info",
+                "java -cp /var/lib/neo4j/lib/* org.neo4j.server.startup.Neo4jAdminCommand database info",
+                7687,
+                &["NEO4J_AUTH=neo4j/x"],
+            ),
+            (
+                "acme-graph-api:1",
+                "java -jar api.jar",
+                "java -jar api.jar --neo4j=bolt://graph:7687",
+                8080,
+                &["NEO4J_AUTH=neo4j/x"],
             ),
             (
                 "redis:7",

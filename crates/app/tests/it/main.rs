@@ -21,6 +21,7 @@ mod logins;
 mod moments;
 mod nats;
 mod neighbours;
+mod neo4j;
 mod page;
 mod passwords;
 mod platforms;

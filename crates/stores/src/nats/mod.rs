@@ -57,6 +57,7 @@ const KIND: &str = "nats";
 /// A server speaks first. `nats-streaming` is another server.
 const SIGNS: Signs = Signs {
     servers: &["nats-server"],
+    classes: &[],
     not_with: &[],
     greeting: Greeting {
         port: access::PORT,

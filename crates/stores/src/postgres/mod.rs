@@ -61,6 +61,7 @@ const KIND: &str = "postgres";
 /// Images of the official sort set `PGDATA`, a client's does not. A server greets nobody: it answers the wish for TLS.
 const SIGNS: Signs = Signs {
     servers: &["postgres", "postmaster"],
+    classes: &[],
     not_with: &[],
     greeting: Greeting {
         port: stillpoint_pg::PORT,

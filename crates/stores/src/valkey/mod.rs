@@ -50,6 +50,7 @@ const KIND: &str = "valkey";
 /// A server that wants a password answers a `PING` with an error of its protocol.
 const SIGNS: Signs = Signs {
     servers: &["redis-server", "redis-stack-server", "valkey-server"],
+    classes: &[],
     not_with: &["[sentinel]", "--sentinel", "sentinel.conf"],
     greeting: Greeting {
         port: access::PORT,

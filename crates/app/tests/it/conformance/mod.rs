@@ -2,5 +2,6 @@
 
 mod documentdb;
 mod nats;
+mod neo4j;
 mod postgres;
 mod valkey;
