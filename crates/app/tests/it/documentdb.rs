@@ -1,5 +1,5 @@
-//! What is particular to the PostgreSQL behind FerretDB: a catalog that no dump holds, index builds that wait for roles, jobs that
-//! write by themselves. On a real engine, with the real pg_cron.
+//! What is particular to the PostgreSQL behind `FerretDB`: a catalog that no dump holds, index builds that wait for roles, jobs that
+//! write by themselves. On a real engine, with the real `pg_cron`.
 
 use anyhow::{Context, Result, ensure};
 use stillpoint_testkit::testbed::{Shape, Testbed};

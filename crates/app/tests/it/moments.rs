@@ -7,7 +7,7 @@ use stillpoint_testkit::testbed::{Event, Shape, Testbed};
 
 use crate::common::{on, until};
 
-const STORES: [&str; 3] = ["postgres-main", "valkey", "nats"];
+const STORES: [&str; 4] = ["postgres-main", "postgres-ferretdb", "valkey", "nats"];
 
 #[test]
 fn backups_at_random_moments_hold_one_tick_in_every_store() -> Result<()> {
@@ -94,7 +94,7 @@ fn others_are_ahead(testbed: &Testbed) -> Result<bool> {
     let states = testbed.witness()?;
     let last = |place: &str| states.get(place).map(|state| state.last);
     let here = last("postgres-main/langfuse");
-    Ok(["valkey/0", "nats/APP", "nats/OTHER"]
+    Ok(["postgres-ferretdb/postgres", "valkey/0", "nats/APP", "nats/OTHER"]
         .iter()
         .all(|place| last(place) > here))
 }

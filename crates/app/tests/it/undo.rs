@@ -1,5 +1,5 @@
 //! What becomes of the data that a restore replaces: it is kept, and comes back whole or is freed for good,
-//! on all three kinds of store at once.
+//! on four kinds of store at once.
 
 use std::fs;
 

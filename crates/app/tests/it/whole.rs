@@ -9,7 +9,7 @@ use serde_json::Value;
 use stillpoint_testkit::product::Product;
 use stillpoint_testkit::testbed::{ContainerState, Event, Shape, Status, Testbed};
 
-const STORES: [&str; 3] = ["postgres-main", "valkey", "nats"];
+const STORES: [&str; 4] = ["postgres-main", "postgres-ferretdb", "valkey", "nats"];
 const CLIENTS: [&str; 3] = ["webapp", "witness", "stubborn"];
 const UNTOUCHED: [&str; 6] = [
     "seaweedfs-s3",

@@ -117,13 +117,13 @@ async fn the_three_phases_come_one_after_the_other() -> anyhow::Result<()> {
     // What is replaced while it is stopped was copied while it ran.
     assert_eq!(
         subjects(&world, Method::PowerStop),
-        ["cron", "web", "api", "db", "queue", "queue"],
-        "clients first, dependants before what they need"
+        ["cron", "web", "api", "db", "queue", "queue", "db"],
+        "clients first, dependants before what they need; last the store that asked for a new start"
     );
     let starts = subjects(&world, Method::PowerStart);
     assert_eq!(
         starts,
-        ["queue", "db", "queue", "cron", "db", "queue", "api", "web"],
+        ["queue", "db", "queue", "db", "cron", "db", "queue", "api", "web"],
         "stores alone first"
     );
     Ok(())

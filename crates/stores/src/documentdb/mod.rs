@@ -1,4 +1,4 @@
-//! The PostgreSQL behind FerretDB: all that [`postgres`](crate::postgres) does, by a name of its own, and what is particular to
+//! The PostgreSQL behind `FerretDB`: all that [`postgres`](crate::postgres) does, by a name of its own, and what is particular to
 //! the extension DocumentDB. Its catalog of collections and indexes is its own and in no dump: that is found as any
 //! extension's is, with no list of tables. Here stands what only its own words tell: rows that name roles by number, and workers
 //! that go on only when the server starts.

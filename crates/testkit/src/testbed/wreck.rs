@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::docker::Docker;
 use super::nats::{ACCOUNTS, Nats};
-use super::psql::psql;
 use super::neo4j::{Neo4j, text};
+use super::psql::psql;
 use super::{truth, valkey as words};
 
 const SQL: &str = include_str!("wreck.sql");

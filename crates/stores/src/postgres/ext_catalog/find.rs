@@ -46,8 +46,8 @@ pub(in crate::postgres) struct Catalog {
     pub(in crate::postgres) sequences: Vec<Sequence>,
     /// What any of it is called, each with its extension.
     pub(in crate::postgres) named: Vec<String>,
-    /// Statements that follow the rows, in their transaction: what in them another server knows by another number.
-    pub(super) mended: Vec<String>,
+    /// The statement that follows the rows, in their transaction: what in them another server knows by another number.
+    pub(super) mended: Option<String>,
     /// How its texts travel: unchanged.
     pub(super) encoding: &'static str,
 }
@@ -84,7 +84,7 @@ pub(in crate::postgres) async fn find(session: &Session) -> Result<Catalog, PgEr
         tables,
         sequences: sequences::read_named(session, &sequences).await?,
         named,
-        mended: documentdb::mended(session, BY_SIZE).await?.into_iter().collect(),
+        mended: documentdb::mended(session, BY_SIZE).await?,
         encoding: if encoding == "SQL_ASCII" { "SQL_ASCII" } else { "UTF8" },
     })
 }

@@ -54,11 +54,8 @@ pub(super) fn head(database: &str, catalog: &Catalog, definitions: &[Definition]
 
 /// All after the last row.
 pub(super) fn tail(catalog: &Catalog) -> String {
-    let mended: String = catalog
-        .mended
-        .iter()
-        .map(|statement| format!("{statement};\n"))
-        .collect();
+    let mended = catalog.mended.as_ref();
+    let mended = mended.map_or_else(String::new, |statement| format!("{statement};\n"));
     format!(
         "{mended}COMMIT;\n{}{LAST_LINE}",
         sequences::settings(&catalog.sequences)
