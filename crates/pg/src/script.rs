@@ -162,6 +162,19 @@ impl Statement {
         let kept = end.and_then(|end| Self::of(&self.tokens[..end]));
         kept.unwrap_or_else(|| self.clone())
     }
+
+    /// The same `CREATE TABLESPACE` without a folder that only one server has: a relative one is inside its data.
+    #[must_use]
+    pub fn without_relative_location(&self) -> Self {
+        let mut moved = self.clone();
+        let at = self.tokens.iter().position(|token| token.is("LOCATION"));
+        let is_relative = |token: &&mut Token| token.kind == Kind::Text && !token.text.starts_with("'/");
+        let after = at.and_then(|at| moved.tokens[at..].iter_mut().find(|token| token.kind == Kind::Text));
+        if let Some(location) = after.filter(is_relative) {
+            "''".clone_into(&mut location.text);
+        }
+        moved
+    }
 }
 
 impl Token {
@@ -280,6 +293,19 @@ mod tests {
         assert_eq!(all[1].without_grantor(), all[1]);
         assert_eq!(all[2].without_grantor(), all[2]);
         assert!(all[0].has("admin") && !all[0].has("by x"));
+    }
+
+    #[test]
+    fn a_location_inside_the_data_is_none() {
+        let all = statements(
+            "CREATE TABLESPACE a OWNER b LOCATION 'pg_tblspc/16384';CREATE TABLESPACE a LOCATION '/x';CREATE ROLE location;",
+        );
+        assert_eq!(
+            all[0].without_relative_location().text(),
+            "CREATE TABLESPACE a OWNER b LOCATION ''"
+        );
+        assert_eq!(all[1].without_relative_location(), all[1]);
+        assert_eq!(all[2].without_relative_location(), all[2]);
     }
 
     #[test]

@@ -50,6 +50,10 @@ pub(super) async fn completed(cx: &Cx, session: &Session, dump: String) -> Resul
     })
 }
 
+/// A tablespace inside the server's own data has no location, and is made only where that is allowed.
+const IN_PLACE: &str = "SELECT set_config('allow_in_place_tablespaces', 'on', false) FROM pg_settings \
+    WHERE name = 'allow_in_place_tablespaces'";
+
 /// Replays a dump of globals. Every statement's outcome is checked.
 pub(super) async fn replay(cx: &Cx, session: &Session, script: &str, roles: &Roles<'_>) -> Result<(), StoreError> {
     let names = async |sql| {
@@ -60,6 +64,7 @@ pub(super) async fn replay(cx: &Cx, session: &Session, script: &str, roles: &Rol
     };
     let spaces: BTreeSet<String> = names("SELECT spcname FROM pg_tablespace").await?.into_iter().collect();
     let version = names("SHOW server_version_num").await?;
+    names(IN_PLACE).await?;
     let knows_grantors = version.first().and_then(|number| number.parse().ok()) >= Some(160_000_u32);
     let statements = statements(script);
     let ours = of_ours(&statements);
@@ -67,6 +72,9 @@ pub(super) async fn replay(cx: &Cx, session: &Session, script: &str, roles: &Rol
     for statement in &statements {
         match fitting(statement, |name| roles.exist(name), &spaces, &ours) {
             Fitting::Out => {}
+            Fitting::Same if statement.subject(&["CREATE", "TABLESPACE"]).is_some() => {
+                fit.push(statement.without_relative_location());
+            }
             Fitting::Same => fit.push(granted(statement.clone(), knows_grantors)),
             Fitting::Alters(role) => fit.extend(roles.altered(cx, session, &role, statement).await?),
         }

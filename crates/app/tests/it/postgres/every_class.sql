@@ -24,6 +24,11 @@ create tablespace "fast disk" owner owner1 location '/srv/fast disk' with (rando
 comment on tablespace "fast disk" is 'an own disk';
 grant create on tablespace "fast disk" to readers;
 
+-- One inside the server's own data: made only where that is allowed, and without a location.
+set allow_in_place_tablespaces = on;
+create tablespace inside location '';
+reset allow_in_place_tablespaces;
+
 create database every owner owner1 tablespace "fast disk" connection limit 40;
 comment on database every is 'one of everything';
 alter database every set statement_timeout = '77s';
@@ -205,6 +210,8 @@ reset role;
 create table other_method (id integer) using heap2;
 insert into other_method select generate_series(1, 3);
 create table elsewhere (id integer) tablespace pg_default;
+create table inside_the_data (id integer) tablespace inside;
+insert into inside_the_data values (1);
 create table whole_numbers (w whole, h hstore, c "We ird.""schema'".citext) with (toast_tuple_target = 256);
 insert into whole_numbers values (5::whole, 'a=>1, "b \"q\""=>NULL', 'CiText');
 create table "We ird.""schema'".inside (id integer default nextval('app.refers_id_seq'));
