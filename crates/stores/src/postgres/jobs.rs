@@ -97,12 +97,7 @@ impl PostgresStore {
         let session = self.open(cx, MAINTENANCE).await?;
         let done = async {
             if let Some(said) = held_off(cx, &session).await? {
-                let back = if said == UNSAID {
-                    format!("ALTER SYSTEM RESET {LAUNCH}")
-                } else {
-                    format!("ALTER SYSTEM SET {LAUNCH} TO {}", literal(&said))
-                };
-                tell(cx, &session, &back).await?;
+                tell(cx, &session, &back(&said)).await?;
                 let forget = format!("ALTER DATABASE {MAINTENANCE} RESET {HELD_OFF}");
                 session.run(cx.idle_limit, &forget).await.map_err(failed)?;
             }
@@ -117,16 +112,21 @@ impl PostgresStore {
 /// What is told of jobs that a restore has held off and nobody has let go.
 pub(super) async fn left_held_off(cx: &Cx, session: &Session) -> Result<Option<String>, StoreError> {
     Ok(held_off(cx, session).await?.map(|said| {
-        let back = if said == UNSAID {
-            format!("ALTER SYSTEM RESET {LAUNCH}")
-        } else {
-            format!("ALTER SYSTEM SET {LAUNCH} TO {said}")
-        };
         format!(
-            "jobs of pg_cron do not run since a restore that did not end: `{back}`, `SELECT pg_reload_conf()` and \
-             `ALTER DATABASE {MAINTENANCE} RESET {HELD_OFF}` let them"
+            "jobs of pg_cron do not run since a restore that did not end: `{}`, `SELECT pg_reload_conf()` and \
+             `ALTER DATABASE {MAINTENANCE} RESET {HELD_OFF}` let them",
+            back(&said)
         )
     }))
+}
+
+/// What lets jobs begin again, where `ALTER SYSTEM` had said this before.
+fn back(said: &str) -> String {
+    if said == UNSAID {
+        format!("ALTER SYSTEM RESET {LAUNCH}")
+    } else {
+        format!("ALTER SYSTEM SET {LAUNCH} TO {}", literal(said))
+    }
 }
 
 /// What `ALTER SYSTEM` had said before they were held off; none: they are not.

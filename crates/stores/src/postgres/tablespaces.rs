@@ -13,9 +13,11 @@ use super::access::server;
 /// The fact that holds name and folder of each tablespace, as a JSON object.
 pub(super) const TABLESPACES: &str = "tablespaces";
 
-/// The server's own lie inside its data.
-const OWN_FOLDERS: &str = "SELECT spcname, pg_tablespace_location(oid) FROM pg_tablespace \
-    WHERE pg_tablespace_location(oid) LIKE '/%'";
+/// Without the server's own. One that lies inside its data too has no folder.
+const OWN_FOLDERS: &str = "SELECT spcname, CASE WHEN pg_tablespace_location(oid) LIKE '/%' THEN pg_tablespace_location(oid) ELSE '' END \
+    FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')";
+
+const KNOWS_IN_PLACE: &str = "SELECT count(*) FROM pg_settings WHERE name = 'allow_in_place_tablespaces'";
 
 /// What the fact says of this server; nothing where there are none.
 pub(super) async fn fact(cx: &Cx, session: &Session) -> Result<Option<(String, String)>, StoreError> {
@@ -38,6 +40,16 @@ pub(super) async fn compare(
         .map_err(|error| StoreError::Damaged(format!("{store}: the fact `{TABLESPACES}`: {error}")))?;
     let present = present(cx, session).await?;
     for (name, folder) in needed.iter().filter(|(name, _)| !present.contains_key(*name)) {
+        if folder.is_empty() {
+            let knows = session.value(cx.idle_limit, KNOWS_IN_PLACE).await;
+            if knows.map_err(|error| server("looking at tablespaces", error))? == "0" {
+                return Err(StoreError::Unfit(format!(
+                    "{store}: tablespace `{name}` of the backup lies inside the server's own data, and this server knows no \
+                     `allow_in_place_tablespaces`: use a newer one"
+                )));
+            }
+            continue;
+        }
         let is_folder = format!("SELECT (pg_stat_file({}, true)).isdir", literal(folder));
         let is_folder = session.value(cx.idle_limit, &is_folder).await;
         if is_folder.map_err(|error| server("looking at a folder", error))? != "t" {
