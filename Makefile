@@ -48,7 +48,7 @@ images:
 
 # Those of its platform; the others are for tests.
 images-demo:
-	@testbed/images/build.sh postgres documentdb valkey nats etcd seaweedfs idle witness
+	@testbed/images/build.sh postgres documentdb valkey nats neo4j etcd seaweedfs idle witness
 
 tools:
 	@scripts/tools.sh >/dev/null

@@ -18,8 +18,8 @@ missing_packages() {
   command -v flock >/dev/null || echo util-linux
   # Backups are copied between a bucket and a directory with it, as docs/operating/by-hand.md says.
   command -v curl >/dev/null || echo curl
-  [ "$FOR" != demo ] || return 0
   [ -d "$NEO4J_JARS" ] || command -v mvn >/dev/null || echo maven
+  [ "$FOR" != demo ] || return 0
   # The adapters' tests make their fixtures from it.
   [ -x /bin/busybox ] || echo busybox-static
   # A disk without hard links for the adapters' tests.

@@ -81,7 +81,7 @@ impl<'a> Demo<'a> {
     fn tell(&self, scale: u32) -> Result<()> {
         let mut story = Story::default();
         story.chapter(
-            "A platform comes up: two PostgreSQL (one of them FerretDB's), one Valkey, one NATS, nine other containers",
+            "A platform comes up: two PostgreSQL (one of them FerretDB's), Valkey, NATS, Neo4j, and nine other containers",
             || self.testbed.up(),
         )?;
         story.chapter(
@@ -100,7 +100,7 @@ impl<'a> Demo<'a> {
             || self.stillpoint(&["backup"]),
         )?;
         let (backup, saved) = (self.newest()?, Saved::of(self.testbed)?);
-        story.chapter("Disaster: every database, role, key and stream is gone", || {
+        story.chapter("Disaster: every database, role, key, stream and graph is gone", || {
             self.testbed.wreck()
         })?;
         story.chapter("Restore", || {
@@ -111,7 +111,7 @@ impl<'a> Demo<'a> {
             || self.stillpoint(&["restore", "discard-old", "--confirm", PROJECT]),
         )?;
         story.chapter(
-            "Proof: row for row, key for key, message for message, and one point in time",
+            "Proof: row for row, key for key, message for message, node for node, and one point in time",
             || prove_against(self.testbed, &saved),
         )?;
         story.end();
@@ -214,7 +214,9 @@ impl Story {
     }
 
     fn end(&self) {
-        println!("\n── The demo is complete: what was destroyed is back, proven to the last row, key and message");
+        println!(
+            "\n── The demo is complete: what was destroyed is back, proven to the last row, key, message and node"
+        );
         for (title, took) in &self.chapters {
             println!("  {:>6.1} s  {title}", took.as_secs_f32());
         }

@@ -4,43 +4,46 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+/// What every command takes stands after what one takes alone.
+const EVERYWHERE: &str = "Options of every command";
+
 /// Options of every command. `docs/configuration.md` lists what can be set beside these.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Options {
     /// The Compose project to protect; needed only where the engine runs more than one with a store
     /// [env: `STILLPOINT_PLATFORM`]
-    #[arg(long, global = true, value_name = "PROJECT")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "PROJECT")]
     pub platform: Option<String>,
 
     /// The directory that holds the backups [env: `STILLPOINT_REPOSITORY`]
     /// [default: `/var/lib/stillpoint/repository`; not root: `$XDG_DATA_HOME/stillpoint/repository`]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR")]
     pub repository: Option<String>,
 
     /// The container engine [env: `DOCKER_HOST`] [default: `unix:///var/run/docker.sock`]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "URL")]
     pub docker_host: Option<String>,
 
     /// The directory of locks and ledger [env: `STILLPOINT_STATE_DIR`]
     /// [default: `/var/lib/stillpoint/state`; not root: `$XDG_STATE_HOME/stillpoint/state`]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR")]
     pub state_dir: Option<String>,
 
     /// The configuration file [env: `STILLPOINT_CONFIG`]
     /// [default: `./stillpoint.toml`, else `/etc/stillpoint/stillpoint.toml`, if there]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE")]
     pub config: Option<String>,
 
     /// A file of variables in the syntax of `.env`; what the environment sets wins
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE")]
     pub env_file: Option<String>,
 
-    /// Tell on standard error what is done, request by request; twice: in more detail [env: `STILLPOINT_LOG`]
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    /// Log to standard error, request by request; twice: in more detail [env: `STILLPOINT_LOG`]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
     /// Print JSON: one document, or one line for each event and a summary
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
 }
 

@@ -26,7 +26,7 @@ fn everything_is_as_before_after_the_engine_died_in_the_middle() -> Result<()> {
         engine.take_images(&images()?.into_values().collect::<Vec<_>>())?;
         use_engine(&engine.address())?;
         // The witness ticks on command: a tick that is cut by the engine's death is nobody's fault.
-        let testbed = Testbed::for_test("engine", Shape::Full)?;
+        let testbed = Testbed::for_test("engine", Shape::Lean)?;
         let product = Product::of(PROGRAM, folder.path(), &testbed)
             .with("DOCKER_HOST", engine.address())
             .run_by(engine.inside());

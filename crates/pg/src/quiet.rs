@@ -13,8 +13,9 @@ pub(crate) const NO_LIBRARIES: &str = "-c local_preload_libraries= -c session_pr
 /// those that are `ENABLE ALWAYS`.
 pub(crate) fn options(version: u32) -> String {
     // `role`: who logs in as a superuser is to stay one. `synchronous_commit`: what we write waits for no standby, of
-    // which there may be none left.
+    // which there may be none left. `array_nulls`: a dump says NULL for what is missing in an array.
     let mut settings = vec![
+        "array_nulls=on",
         "default_transaction_isolation=read\\ committed",
         "default_transaction_read_only=off",
         "idle_in_transaction_session_timeout=0",
@@ -44,7 +45,8 @@ mod tests {
     fn no_server_is_given_what_it_does_not_know() {
         assert_eq!(
             options(130_011),
-            "-c local_preload_libraries= -c session_preload_libraries= -c default_transaction_isolation=read\\ committed \
+            "-c local_preload_libraries= -c session_preload_libraries= -c array_nulls=on \
+             -c default_transaction_isolation=read\\ committed \
              -c default_transaction_read_only=off -c idle_in_transaction_session_timeout=0 -c role=none \
              -c standard_conforming_strings=on -c statement_timeout=0 -c synchronous_commit=local \
              -c session_replication_role=replica"

@@ -1,6 +1,6 @@
-//! For the soak: the product by itself on a platform, observed as in the comparison. Judges nothing but memory.
+//! The product by itself on a platform, observed as in the comparison. Judges nothing but memory and temporary disk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,7 +15,11 @@ use super::tool::{Kind, Tool};
 use super::usage::{Looks, content};
 
 /// The optimised product on one platform, with a folder that the caller removes.
-pub(crate) struct Alone(Tool);
+pub(crate) struct Alone {
+    tool: Tool,
+    /// A place whose growth is temporary, too.
+    beside: Option<PathBuf>,
+}
 
 /// What a run took.
 #[derive(Clone, Debug)]
@@ -30,25 +34,41 @@ pub(crate) struct Run {
 impl Alone {
     pub(crate) fn new(testbed: &Testbed, folder: &Path) -> Result<Self> {
         let program = super::product(&super::target_directory()?)?;
-        Tool::stillpoint(Kind::Pin, &program, folder, testbed).map(Self)
+        let tool = Tool::stillpoint(Kind::Pin, &program, folder, testbed)?;
+        Ok(Self { tool, beside: None })
+    }
+
+    /// In one of its ways, told more than it needs to know; what a store's volume grows by is its temporary disk.
+    pub(super) fn by(
+        kind: Kind,
+        program: &Path,
+        testbed: &Testbed,
+        folder: &Path,
+        told: &[(&str, &str)],
+        volume: &Path,
+    ) -> Result<Self> {
+        Ok(Self {
+            tool: Tool::stillpoint(kind, program, folder, testbed)?.told(told),
+            beside: Some(volume.to_path_buf()),
+        })
     }
 
     /// A backup, and the bytes of its files.
     pub(crate) fn backup(&self) -> Result<(Run, u64)> {
-        self.0.remove_backups()?;
-        let run = self.run("backup", self.0.backup())?;
-        Ok((run, content(&self.0.only_backup()?.1)))
+        self.tool.remove_backups()?;
+        let run = self.run("backup", self.tool.backup())?;
+        Ok((run, content(&self.tool.only_backup()?.1)))
     }
 
     /// Its restore.
     pub(crate) fn restore(&self) -> Result<Run> {
-        let (backup, _) = self.0.only_backup()?;
-        self.run("restore", self.0.restore(&backup))
+        let (backup, _) = self.tool.only_backup()?;
+        self.run("restore", self.tool.restore(&backup))
     }
 
     fn run(&self, name: &str, command: Command) -> Result<Run> {
-        let (output, wall, usage) = observed(command, Looks::new(self.0.places(None)))?;
-        self.0.keep_log(name, &output.stdout)?;
+        let (output, wall, usage) = observed(command, Looks::new(self.tool.places(self.beside.clone())))?;
+        self.tool.keep_log(name, &output.stdout)?;
         let out = String::from_utf8_lossy(&output.stdout);
         Ok(Run {
             wall,
@@ -63,6 +83,20 @@ impl Alone {
 impl Run {
     pub(crate) fn hold_memory(&self, what: &str) -> Result<()> {
         hold_memory(what, self.memory)
+    }
+
+    /// In sentences, what it took more of than it may.
+    pub(super) fn broken_limits(&self, what: &str) -> Vec<String> {
+        let memory = hold_memory(what, self.memory).err().map(|error| error.to_string());
+        let unnamed = self.disk.saturating_sub(self.named);
+        let disk = (unnamed > 0).then(|| format!("{what}: {} of temporary disk were not named", bytes(unnamed)));
+        memory.into_iter().chain(disk).collect()
+    }
+
+    /// How long a step took.
+    pub(super) fn phase(&self, name: &str) -> Duration {
+        let same = self.phases.iter().filter(|(phase, _)| phase == name);
+        same.map(|(_, took)| *took).sum()
     }
 
     /// Where the seconds went, as far as they count.

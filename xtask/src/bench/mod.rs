@@ -13,6 +13,7 @@ mod process;
 mod report;
 pub(crate) mod repository;
 mod sampler;
+mod stores;
 mod tool;
 mod usage;
 
@@ -31,6 +32,8 @@ use platform::Setting;
 enum Part {
     /// Backups and restores against the classic script
     Platform,
+    /// Large stores that the classic script does not know, each by itself
+    Stores,
     /// The S3 repository against bare requests
     Repository,
 }
@@ -69,10 +72,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let program = arguments.program.clone().map_or_else(|| product(&target), Ok)?;
     let folder = target.join("bench");
     let wanted = |part| arguments.only.is_none_or(|only| only == part);
-    // What one part breaks does not keep the other from being measured.
+    // What one part breaks does not keep the others from being measured.
     let platform = wanted(Part::Platform).then(|| on_platform(arguments, &program, &folder));
+    let stores = wanted(Part::Stores).then(|| on_stores(&program, &folder));
     let repository = wanted(Part::Repository).then(|| repository::run(&arguments.repository, &program, &folder));
-    platform.unwrap_or(Ok(())).and(repository.unwrap_or(Ok(())))
+    let ended = [platform, stores, repository];
+    ended.into_iter().flatten().collect()
+}
+
+fn on_stores(program: &Path, folder: &Path) -> Result<()> {
+    clear(&folder.join("work"))?;
+    let (report, broken) = stores::run(program, folder)?;
+    println!("\n{report}");
+    let path = folder.join("stores.md");
+    fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("written to {}", path.display());
+    if broken.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", broken.join("; "))
 }
 
 fn on_platform(arguments: &Arguments, program: &Path, folder: &Path) -> Result<()> {

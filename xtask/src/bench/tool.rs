@@ -67,6 +67,15 @@ impl Tool {
         Ok(tool)
     }
 
+    /// The same, told more.
+    pub(super) fn told(mut self, more: &[(&str, &str)]) -> Self {
+        let more = more
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        self.told.extend(more);
+        self
+    }
+
     fn repository(&self) -> PathBuf {
         self.folder.join("repository")
     }

@@ -10,7 +10,7 @@ use crate::display::{Display, print, words};
 use crate::failure::Failure;
 use crate::wiring;
 
-/// Take over a backup that others made in this layout
+/// Take over a backup that another tool made in the same layout
 ///
 /// Its artifacts are read to their ends by the stores' own tools, hashed, and described in a manifest. From
 /// then on it is a backup as any other. What a run of Stillpoint left unfinished is refused.

@@ -2,7 +2,7 @@
 
 use stillpoint_core::engine::backup::Sealed;
 use stillpoint_core::engine::errors::Exit;
-use stillpoint_core::manifest::{CLIENTS_WAITED, Mode};
+use stillpoint_core::manifest::{CLIENTS_WAITED, Manifest, Mode, StoreRecord};
 use stillpoint_core::operations::Operations;
 
 use super::{left_out, look_at_stores, order};
@@ -73,6 +73,9 @@ fn summary(sealed: &Sealed) {
     if let Some(window) = &manifest.standstill {
         print::line(&format!("Clients were down for {}.", words::span(window.down())));
     }
+    if let Some(shares) = shares(manifest) {
+        print::line(&shares);
+    }
     for store in &manifest.stores {
         if let Some(waited) = store.facts.get(CLIENTS_WAITED) {
             print::line(&format!(
@@ -85,4 +88,16 @@ fn summary(sealed: &Sealed) {
     for degraded in &sealed.degraded {
         print::line(&format!("The backup is good, but {degraded}."));
     }
+}
+
+/// What each store's pin took, the longest first: stores are pinned side by side while the clients are down.
+fn shares(manifest: &Manifest) -> Option<String> {
+    let took = |store: &StoreRecord| store.took.map(|took| (took.pin, store.name.clone()));
+    let mut shares: Vec<_> = manifest.stores.iter().filter_map(took).collect();
+    shares.sort_by(|a, b| b.cmp(a));
+    let told = shares
+        .iter()
+        .map(|(pin, store)| format!("{store} {}", words::seconds(*pin)));
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| format!("Of that, stores were pinned side by side: {}.", told.join(", ")))
 }

@@ -2,7 +2,7 @@
 
 use comfy_table::CellAlignment;
 use stillpoint_core::engine::errors::Exit;
-use stillpoint_core::manifest::Manifest;
+use stillpoint_core::manifest::{Manifest, Took};
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Backup, BackupList, Operations};
 
@@ -22,12 +22,12 @@ pub(super) enum Command {
         /// The backup's id
         backup: BackupId,
     },
-    /// Keep a backup from retention, for ever
+    /// Protect a backup: retention never deletes it
     Protect {
         /// The backup's id
         backup: BackupId,
     },
-    /// Give a backup back to retention
+    /// End the protection: retention may delete the backup again
     Unprotect {
         /// The backup's id
         backup: BackupId,
@@ -132,6 +132,11 @@ fn verified(backup: &Backup) -> String {
     }
 }
 
+fn spans(took: Took) -> String {
+    let (pin, drain) = (words::seconds(took.pin), words::seconds(took.drain));
+    format!(" in {pin}, copied in {drain}")
+}
+
 fn show(manifest: &Manifest) {
     print::line(&format!(
         "Backup {} of {}, made {} by Stillpoint {}",
@@ -146,8 +151,12 @@ fn show(manifest: &Manifest) {
     left_out::show(&manifest.workloads);
     for store in &manifest.stores {
         print::line(&format!(
-            "\n{} ({} {}), pinned {}",
-            store.name, store.kind, store.version, store.pinned
+            "\n{} ({} {}), pinned {}{}",
+            store.name,
+            store.kind,
+            store.version,
+            store.pinned,
+            store.took.map(spans).unwrap_or_default()
         ));
         let mut table = table(&["ARTIFACT", "SIZE", "SHA-256"]);
         table

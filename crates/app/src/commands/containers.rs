@@ -20,7 +20,7 @@ use crate::wiring;
 const LOCK_GOES: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Look at what would be stopped, or bring back what was
+/// Show what a backup would stop, or start what an earlier run left stopped
 #[derive(clap::Subcommand, Debug)]
 pub(super) enum Command {
     /// Show what a backup would do with each container, and why; changes nothing

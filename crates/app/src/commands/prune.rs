@@ -10,7 +10,7 @@ use crate::display::{Display, print, words};
 use crate::failure::Failure;
 use crate::wiring;
 
-/// Delete the backups that retention lets go, and what dead runs left
+/// Delete backups past retention, and what dead runs have left
 ///
 /// The same happens at the end of every backup. Complete backups stay for `BACKUP_RETENTION_DAYS`, and so
 /// many of them however old as `BACKUP_MINIMUM_KEEP` says; the newest always stays.

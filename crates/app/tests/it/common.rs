@@ -22,7 +22,7 @@ pub(crate) fn on(name: &str, shape: Shape, test: impl FnOnce(&Testbed, &Product)
     let folder = tempfile::tempdir()?;
     let testbed = Testbed::for_test(name, shape)?;
     let testbed = match shape {
-        Shape::Full | Shape::Stores => testbed.auto(),
+        Shape::Full | Shape::Lean | Shape::Stores => testbed.auto(),
         _ => testbed,
     };
     testbed.examined(|testbed| {

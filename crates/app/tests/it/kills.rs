@@ -68,7 +68,7 @@ type Point = Box<dyn Fn(&Value) -> bool>;
 
 #[test]
 fn after_a_kill_at_any_point_everything_is_as_before() -> Result<()> {
-    on("kills", Shape::Full, |testbed, product| {
+    on("kills", Shape::Lean, |testbed, product| {
         let before = standing(testbed)?;
         let points: [(&str, Point); 4] = [
             // The stubborn client takes three seconds to stop: its siblings are down, it is not.

@@ -58,7 +58,7 @@ struct Scene<'a> {
 }
 
 fn on_scene(name: &str, test: impl FnOnce(&Scene<'_>) -> Result<()>) -> Result<()> {
-    on(name, Shape::Full, |testbed, product| {
+    on(name, Shape::Lean, |testbed, product| {
         // What is there at a moment holds the tick: it must be known.
         testbed.rest()?;
         testbed.tick()?;

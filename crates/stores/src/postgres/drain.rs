@@ -161,7 +161,9 @@ impl PostgresStore {
         compression: Compression,
     ) -> Result<Process, StoreError> {
         let snapshot = format!("--snapshot={}", database.snapshot);
-        let arguments = ["-Fc", "--no-password", compression.option(), &snapshot];
+        // Else it would be the role's or the database's `client_encoding`, into which not every name can be converted.
+        let encoding = format!("--encoding={}", database.catalog.encoding);
+        let arguments = ["-Fc", "--no-password", compression.option(), &snapshot, &encoding];
         let process = self.start(cx, Tool::Dump, &database.name, &arguments, false).await?;
         let what = format!("dumping database `{}`", database.name);
         let begun = CancellationToken::new();

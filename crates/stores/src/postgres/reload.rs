@@ -38,11 +38,22 @@ pub(super) enum Part {
 /// By this line a dump empties the search path.
 const NO_PATH: &str = "SELECT pg_catalog.set_config('search_path', '', false);";
 
-/// Replaces that line, wherever it is no row of a table. A dump that breaks must end as an error of the SQL that reads it: a
-/// pipe's end alone looks like the end of the data.
-const OWN_PATH: &str = r#"{ pg_restore --section=data --file=- || printf '\\.\nSELECT 1/0 AS "the dump could not be read";\n'; } | \
-    sed -e '/^COPY .* FROM stdin;$/,/^\\\.$/!s/^SELECT pg_catalog.set_config(.search_path., .., false);$/RESET search_path;/' | \
-    psql --no-psqlrc --quiet --no-password --set=ON_ERROR_STOP=1 --output=/dev/null"#;
+/// The search path that the database's users have, and behind it every schema of the database: clients may set another path
+/// than the database's for each of their sessions. It has no single quote in it, and nothing that means something to `sed`.
+const OWN_PATH: &str = "RESET search_path; SELECT pg_catalog.set_config($$search_path$$, pg_catalog.concat_ws($$, $$, \
+    nullif(nullif(pg_catalog.current_setting($$search_path$$), $$$$), $$\"\"$$), \
+    (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(nspname), $$, $$ ORDER BY nspname <> $$public$$, nspname) \
+    FROM pg_catalog.pg_namespace WHERE nspname !~ $$^pg_$$ AND nspname <> $$information_schema$$)), false);";
+
+/// Loads the rows with that path instead of none. The line is replaced wherever it is no row of a table. A dump that breaks
+/// must end as an error of the SQL that reads it: a pipe's end alone looks like the end of the data.
+fn load_with_own_path() -> String {
+    format!(
+        r#"{{ pg_restore --section=data --file=- || printf '\\.\nSELECT 1/0 AS "the dump could not be read";\n'; }} | \
+    sed -e '/^COPY .* FROM stdin;$/,/^\\\.$/!s/^SELECT pg_catalog.set_config(.search_path., .., false);$/{OWN_PATH}/' | \
+    psql --no-psqlrc --quiet --no-password --set=ON_ERROR_STOP=1 --output=/dev/null"#
+    )
+}
 
 /// An index that is built in parallel may need more shared memory than a container has (64 MiB, if nobody says otherwise).
 const ONE_BY_ONE: &str = "SET max_parallel_maintenance_workers = 0;\n";
@@ -53,10 +64,7 @@ const FILLED: &str = "; Type: MATERIALIZED VIEW DATA; ";
 /// A dump's definitions as they are made in a second try: with the search path that the database itself says, and frugal.
 /// What fills materialised views is taken out and returned: it decorates, and its failure must not be that of the rest.
 pub(super) fn for_second_try(text: &str) -> (String, Vec<String>) {
-    let own_path = text.replace(
-        &format!("\n{NO_PATH}\n"),
-        &format!("\nRESET search_path;\n{ONE_BY_ONE}"),
-    );
+    let own_path = text.replace(&format!("\n{NO_PATH}\n"), &format!("\n{OWN_PATH}\n{ONE_BY_ONE}"));
     let heads = comments(&own_path);
     let mut refreshes = Vec::new();
     let mut kept = String::with_capacity(own_path.len());
@@ -104,7 +112,7 @@ impl PostgresStore {
                 self.start(cx, Tool::Restore, MAINTENANCE, &arguments, true).await
             }
             Path::Own => {
-                let command = Command::new(["sh", "-c", OWN_PATH]).that_knows_its_end();
+                let command = Command::new(["sh", "-c", &load_with_own_path()]).that_knows_its_end();
                 self.run(cx, command, name, true).await
             }
         }
@@ -230,7 +238,7 @@ impl PostgresStore {
         let session = self.open(cx, name).await?;
         let fill = async {
             for refresh in refreshes {
-                let refresh_as_users = format!("SET search_path TO DEFAULT; {refresh}");
+                let refresh_as_users = format!("{OWN_PATH} {refresh}");
                 if let Err(error) = cancellable(cx, session.run(BY_SIZE, &refresh_as_users)).await? {
                     cx.report.warn(format!(
                         "{}: database `{name}`: a materialised view is empty until `{refresh}` succeeds: {error}",
@@ -251,7 +259,7 @@ async fn refresh(cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> 
     let views = views.map_err(|error| server("looking for materialised views", error))?;
     let mut failed = Vec::new();
     for view in views {
-        let refresh = format!("SET search_path TO DEFAULT; REFRESH MATERIALIZED VIEW {view}");
+        let refresh = format!("{OWN_PATH} REFRESH MATERIALIZED VIEW {view}");
         if let Err(error) = cancellable(cx, session.run(BY_SIZE, &refresh)).await? {
             failed.push(format!("{view}: {error}"));
         }
@@ -261,7 +269,7 @@ async fn refresh(cx: &Cx, session: &Session) -> Result<Vec<String>, StoreError> 
 
 #[cfg(test)]
 mod tests {
-    use super::{for_second_try, what_failed};
+    use super::{NO_PATH, for_second_try, what_failed};
 
     #[test]
     fn what_failed_and_why_is_told_without_the_statements() {
@@ -289,8 +297,9 @@ mod tests {
             --\n-- Name: j; Type: INDEX; Schema: s; Owner: o\n--\n\nCREATE INDEX j;\n\n";
         let (kept, refreshes) = for_second_try(text);
         assert_eq!(refreshes, ["REFRESH MATERIALIZED VIEW s.v"]);
-        assert!(!kept.contains("REFRESH") && !kept.contains("set_config"), "{kept}");
-        assert!(kept.contains("RESET search_path;\nSET max_parallel_maintenance_workers = 0;\n"));
+        assert!(!kept.contains("REFRESH") && !kept.contains(NO_PATH), "{kept}");
+        assert!(kept.contains("\nRESET search_path; SELECT "), "{kept}");
+        assert!(kept.contains(", false);\nSET max_parallel_maintenance_workers = 0;\n"));
         assert!(
             kept.contains("CREATE INDEX i;") && kept.contains("\n--\n-- Name: j; Type: INDEX"),
             "{kept}"

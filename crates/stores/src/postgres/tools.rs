@@ -5,6 +5,7 @@ use stillpoint_core::stores::{Cx, StoreError};
 
 use super::PostgresStore;
 use super::access::{MAINTENANCE, via};
+use super::ext_catalog::NO_ENCODING;
 use crate::toolbox::{Doing, collect};
 
 /// The programs that we use.
@@ -122,6 +123,7 @@ impl PostgresStore {
             compression.option(),
             "--no-sync",
             "--file=/dev/null",
+            &format!("--encoding={NO_ENCODING}"),
         ];
         let process = self.start(cx, Tool::Dump, MAINTENANCE, &arguments, false).await?;
         let doing = Doing {

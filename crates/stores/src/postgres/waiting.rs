@@ -23,7 +23,7 @@ use super::pin::STATEMENT;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Who waits for us, and who waits behind them: database, milliseconds of the statement so far, statement. Those who wait
-/// for us themselves come first.
+/// for us themselves come first. What has no statement is no client: a worker of the server, such as `pg_cron`'s launcher.
 const WAITING: &str = "WITH RECURSIVE waits AS MATERIALIZED (\
         SELECT a.pid, a.datname, a.query, a.query_start, b.pid AS blocker \
         FROM pg_stat_activity a, unnest(pg_blocking_pids(a.pid)) b(pid) \
@@ -34,7 +34,7 @@ const WAITING: &str = "WITH RECURSIVE waits AS MATERIALIZED (\
         JOIN pg_stat_activity o ON o.pid = w.blocker AND o.application_name IN ('stillpoint', 'pg_dump') \
         UNION SELECT w.pid, w.datname, w.query, w.query_start, 1 FROM waits w JOIN blocked k ON k.pid = w.blocker) \
     SELECT datname, greatest(0, (1000 * extract(epoch FROM clock_timestamp() - query_start))::bigint), query \
-    FROM blocked ORDER BY behind, query_start";
+    FROM blocked WHERE query <> '' ORDER BY behind, query_start";
 
 /// The longest statement that is told.
 const TOLD: usize = 120;

@@ -23,6 +23,8 @@ const OBJECT_STORE: &str = "seaweedfs-s3";
 pub enum Shape {
     /// All services, the operator's acts included: one is paused, one stopped.
     Full,
+    /// The same without Neo4j, whose every start is a start of Java: for tests to which it adds minutes and nothing else.
+    Lean,
     /// All services but the stores that the classic script of the benchmark does not know.
     Classic,
     /// `postgres-main`, `webapp`, `witness`: what a fault test needs, up in a few seconds.
@@ -35,19 +37,26 @@ pub enum Shape {
     Documentdb,
     /// `neo4j`, `webapp`, `witness`.
     Neo4j,
-    /// All stores, `webapp`, `witness`.
+    /// The stores of [`Shape::Lean`], `webapp`, `witness`.
     Stores,
     /// `postgres-main`, `webapp`, `witness`, and `restless`, which ends and is started again by its policy every few seconds.
     Restless,
 }
 
 /// The stores of a whole platform. Each kind of store that the product has belongs here.
-const ALL: &[Store] = &[Store::Postgres, Store::Documentdb, Store::Valkey, Store::Nats];
+const ALL: &[Store] = &[
+    Store::Postgres,
+    Store::Documentdb,
+    Store::Valkey,
+    Store::Nats,
+    Store::Neo4j,
+];
 
 impl Shape {
     pub(super) fn stores(self) -> &'static [Store] {
         match self {
-            Self::Full | Self::Stores => ALL,
+            Self::Full => ALL,
+            Self::Lean | Self::Stores => &[Store::Postgres, Store::Documentdb, Store::Valkey, Store::Nats],
             Self::Classic => &[Store::Postgres, Store::Valkey, Store::Nats],
             Self::Mini | Self::Restless => &[Store::Postgres],
             Self::Valkey => &[Store::Valkey],
@@ -60,7 +69,7 @@ impl Shape {
     fn services(self) -> impl Iterator<Item = &'static str> {
         const OTHERS: &[&str] = &[OBJECT_STORE, "etcd", "traefik", "worker-paused", "stubborn", "reports"];
         let others = match self {
-            Self::Full | Self::Classic => OTHERS,
+            Self::Full | Self::Lean | Self::Classic => OTHERS,
             Self::Restless => &["restless"],
             _ => &[],
         };
@@ -195,7 +204,7 @@ impl Testbed {
             .args(self.shape.services())
             .limit(LONG)
             .run()?;
-        if matches!(self.shape, Shape::Full | Shape::Classic) {
+        if matches!(self.shape, Shape::Full | Shape::Lean | Shape::Classic) {
             seaweed::make_ready(&self.container(OBJECT_STORE)?)?;
             self.play_operator()?;
         }

@@ -149,7 +149,7 @@ fn a_writer_from_outside_is_named_by_user_account_and_program() -> Result<()> {
 
 #[test]
 fn a_marker_of_the_server_voids_nothing_and_a_writer_beside_it_does() -> Result<()> {
-    on("natsmarkers", Shape::Full, |testbed, product| {
+    on("natsmarkers", Shape::Lean, |testbed, product| {
         by_client(
             testbed,
             r#"set -e

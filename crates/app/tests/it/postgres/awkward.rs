@@ -69,6 +69,28 @@ insert into guarded select generate_series(1, 5);
 create table texts (t text);
 insert into texts values ('SELECT pg_catalog.set_config(''search_path'', '''', false);');
 
+-- the same in databases whose clients set their search path themselves
+create database pathless;
+\connect pathless
+create schema app;
+set search_path = app;
+create function positive(n integer) returns boolean language sql as 'select n > 0';
+create function guard(n integer) returns boolean language plpgsql as 'begin return positive(n); end';
+create table guarded (n integer check (guard(n)), list integer[]);
+insert into guarded select generate_series(1, 6), array[1, null];
+create database pathless_too template pathless;
+alter database pathless set search_path = '';
+alter database pathless set array_nulls = off;
+
+-- names that the encoding of its clients does not have
+create database narrow;
+alter database narrow set client_encoding = 'LATIN1';
+\connect narrow
+set client_encoding = 'UTF8';
+create schema 日本;
+create table 日本.日 (n integer);
+insert into 日本.日 select generate_series(1, 8);
+
 -- an index that is built in parallel needs more shared memory than a container has
 create database vectors;
 alter database vectors set maintenance_work_mem = '256MB';
@@ -143,12 +165,14 @@ const ODD_ROLE: &str = "
 alter role boss set role = 'app';
 alter role boss set statement_timeout = '1ms';
 alter role boss set default_transaction_isolation = 'serializable';
+alter role boss set client_encoding = 'LATIN1';
+create role 日本 nologin;
 ";
 
 /// What undoes that for a session of the test, from its first moment on.
-const EVEN: &str = "-c role=none -c statement_timeout=0 -c default_transaction_read_only=off";
+const EVEN: &str = "-c role=none -c statement_timeout=0 -c default_transaction_read_only=off -c client_encoding=UTF8";
 
-const COUNTS: [(&str, &str, &str); 14] = [
+const COUNTS: [(&str, &str, &str); 17] = [
     ("sp_20261126", "select count(*) from kept", "7"),
     ("set_oddly", "select count(*) from odd.rows", "11"),
     ("indexed", "select count(*) from numbers where quartered(n) = 3", "4"),
@@ -157,6 +181,9 @@ const COUNTS: [(&str, &str, &str); 14] = [
     ("partitioned", "select count(*) from paints where c = 'gold'", "100"),
     ("checked", "select count(*) from guarded", "5"),
     ("checked", "select length(t) from texts", "55"),
+    ("pathless", "select sum(n), count(list[2]) from app.guarded", "21|0"),
+    ("pathless_too", "select sum(n), count(list[2]) from app.guarded", "21|0"),
+    ("narrow", "select sum(n) from 日本.日", "36"),
     ("remote", "select count(*) from near", "7"),
     ("remote", "select * from nearer", "7"),
     (
@@ -189,6 +216,9 @@ fn what_is_awkward_comes_back_or_is_named() -> Result<()> {
             "indexed",
             "partitioned",
             "checked",
+            "pathless",
+            "pathless_too",
+            "narrow",
             "remote",
             "named",
             "vectors",

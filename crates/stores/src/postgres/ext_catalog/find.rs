@@ -38,6 +38,9 @@ pub(super) struct Member {
     pub(super) columns: String,
 }
 
+/// No encoding: bytes are neither converted nor understood.
+pub(in crate::postgres) const NO_ENCODING: &str = "SQL_ASCII";
+
 /// What the extensions of a database own and its dump does not hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::postgres) struct Catalog {
@@ -48,13 +51,22 @@ pub(in crate::postgres) struct Catalog {
     pub(in crate::postgres) named: Vec<String>,
     /// The statement that follows the rows, in their transaction: what in them another server knows by another number.
     pub(super) mended: Option<String>,
-    /// How its texts travel: unchanged.
-    pub(super) encoding: &'static str,
+    /// The encoding of its database.
+    pub(in crate::postgres) encoding: String,
 }
 
 impl Catalog {
     pub(in crate::postgres) fn is_empty(&self) -> bool {
         self.named.is_empty()
+    }
+
+    /// The encoding in which its texts travel unchanged. A server that knows no encoding takes no other for an answer.
+    pub(super) fn of_texts(&self) -> &'static str {
+        if self.encoding == NO_ENCODING {
+            NO_ENCODING
+        } else {
+            "UTF8"
+        }
     }
 }
 
@@ -78,14 +90,12 @@ pub(in crate::postgres) async fn find(session: &Session) -> Result<Catalog, PgEr
             }),
         }
     }
-    // A server that knows no encoding takes no other for an answer.
-    let encoding = session.value(BY_SIZE, "SHOW server_encoding").await?;
     Ok(Catalog {
         tables,
         sequences: sequences::read_named(session, &sequences).await?,
         named,
         mended: documentdb::mended(session, BY_SIZE).await?,
-        encoding: if encoding == "SQL_ASCII" { "SQL_ASCII" } else { "UTF8" },
+        encoding: session.value(BY_SIZE, "SHOW server_encoding").await?,
     })
 }
 

@@ -16,7 +16,7 @@ mod save;
 mod script;
 mod whole;
 
-pub(super) use find::{Catalog, find};
+pub(super) use find::{Catalog, NO_ENCODING, find};
 pub(super) use gzip::Unpacking;
 pub(super) use whole::Whole;
 

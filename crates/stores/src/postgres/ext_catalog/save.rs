@@ -94,7 +94,7 @@ impl PostgresStore {
         };
         let command = Command::new(PSQL)
             .env("PGAPPNAME", "stillpoint".into())
-            .env("PGCLIENTENCODING", database.catalog.encoding.into());
+            .env("PGCLIENTENCODING", database.catalog.of_texts().into());
         let process = self.run(cx, command, &database.name, true).await?;
         let script = copying(&database.snapshot, &database.catalog);
         let begun = CancellationToken::new();

@@ -37,7 +37,7 @@ fn settings(encoding: &str) -> String {
 
 /// All before the first row.
 pub(super) fn head(database: &str, catalog: &Catalog, definitions: &[Definition]) -> String {
-    let settings = settings(catalog.encoding);
+    let settings = settings(catalog.of_texts());
     let mut head = format!("{TITLE}{}{settings}", sequences::connect(database));
     for definition in definitions {
         let when = if definition.is_after_the_data { AFTER } else { BEFORE };
@@ -70,7 +70,7 @@ pub(super) fn copying(snapshot: &str, catalog: &Catalog) -> String {
          SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'postgres'; SET LOCAL extra_float_digits = 3;\n\
          LOCK TABLE pg_catalog.pg_extension IN ACCESS SHARE MODE;\n",
         literal(snapshot),
-        catalog.encoding
+        catalog.of_texts()
     );
     for Member { name, .. } in &catalog.tables {
         let _ = writeln!(script, "LOCK TABLE ONLY {name} IN ACCESS SHARE MODE;");
@@ -129,7 +129,7 @@ mod tests {
             definition(true, &[]),
         ];
         let catalog = Catalog {
-            encoding: "UTF8",
+            encoding: "UTF8".to_owned(),
             ..Catalog::default()
         };
         let head = head("we \"ird' db", &catalog, &definitions);
