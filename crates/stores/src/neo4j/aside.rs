@@ -21,6 +21,12 @@ pub(super) fn new(store: &StoreName) -> String {
     format!("{}.new", old(store))
 }
 
+/// Folders that are of no use once their run is over, wherever it died: each script begins by removing them, and what was
+/// loaded is in the backup.
+pub(super) fn unfinished(data: &str, store: &StoreName) -> [String; 2] {
+    [format!("{data}/{}", new(store)), format!("{data}/{}.part", old(store))]
+}
+
 /// What every script begins with.
 const COMMON: &str = "flush() { sync -f . 2>/dev/null || sync; }\n";
 
@@ -232,6 +238,15 @@ mod tests {
             assert!(run(&scripts.clear(&layout), None));
             fill(&folder.path().join(new(&store)), "new");
             run(&scripts.place(&layout), Some(renames));
+            // Whoever has ended the dead run has removed what it was loading.
+            for left in unfinished(&layout.data, &store) {
+                drop(fs::remove_dir_all(left));
+            }
+            let set_aside = folder.path().join(old(&store));
+            if !set_aside.exists() {
+                assert_eq!(names(folder.path()), ["databases", "transactions"], "{renames}");
+                assert_eq!(marks(folder.path()), ["old", "old"], "{renames}");
+            }
             assert!(run(&scripts.put_back(&layout.data), None));
             assert_eq!(marks(folder.path()), ["old", "old"], "{renames}");
         }

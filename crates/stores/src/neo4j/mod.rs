@@ -311,7 +311,7 @@ impl Store for Neo4jStore {
 
     async fn reap(&self, cx: &Cx, owner: &RunId) -> Result<(), StoreError> {
         cx.shell.reap(&self.workload, owner).await?;
-        self.remove_copy(cx, owner).await
+        self.remove_leftovers(cx, owner).await
     }
 
     fn way_back(&self) -> WayBack<'_> {

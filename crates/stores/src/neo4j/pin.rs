@@ -14,12 +14,12 @@ use stillpoint_core::stores::{Cx, Drained, Pinned, StoreError};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
-use super::Neo4jStore;
 use super::beside::{ADMIN, Beside, DUMP, Place};
 use super::drain::DUMPING;
 use super::dump::{Check, Sound};
 use super::layout::Layout;
 use super::session::SYSTEM;
+use super::{Neo4jStore, aside};
 use crate::toolbox::{Doing, end, finished, guarded};
 
 /// Copies the data. What dead runs have left of theirs goes first: only one run has the platform. Transaction logs are made in
@@ -35,8 +35,8 @@ cp -a $how -- "$1/databases" "$3/databases"
 cp -a $how -- "$2" "$3/transactions"
 chown -- "$4" "$3""#;
 
-/// Removes a copy. Arguments: its folder.
-const REMOVE: &str = r#"rm -rf -- "$1""#;
+/// Removes folders. Arguments: each of them.
+const REMOVE: &str = r#"rm -rf -- "$@""#;
 
 /// Bytes that are read from the spool at once.
 const PIECE: usize = 256 << 10;
@@ -132,16 +132,19 @@ impl Neo4jStore {
         }))
     }
 
-    /// Removes the copy that a dead run has left. Its container may be gone, and the volume with it.
-    pub(super) async fn remove_copy(&self, cx: &Cx, owner: &RunId) -> Result<(), StoreError> {
+    /// Removes what a dead run has left beside the data: its copy, and what it was loading. Its container may be gone, and
+    /// the volume with it.
+    pub(super) async fn remove_leftovers(&self, cx: &Cx, owner: &RunId) -> Result<(), StoreError> {
         let beside = match Beside::begin(cx, &self.workload, DUMP).await {
             Err(StoreError::Engine(gone)) if gone.is_gone() => return Ok(()),
             made => made?,
         };
         let removed = async {
             let data = self.learn(cx, &beside.id).await?.data;
-            let folder = copy_of(&data, owner);
-            beside.work(cx, "removing a dead run's copy", REMOVE, &[&folder]).await
+            let (copy, [new, part]) = (copy_of(&data, owner), aside::unfinished(&data, &self.name));
+            beside
+                .work(cx, "removing what a dead run has left", REMOVE, &[&copy, &new, &part])
+                .await
         };
         let removed = match removed.await {
             // A store that was never started has nothing that could be copied.
