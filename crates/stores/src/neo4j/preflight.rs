@@ -12,8 +12,32 @@ const MISSING: &str = r#"for tool in bash cat chown cp du grep mkdir mv neo4j ne
   command -v "$tool" >/dev/null 2>&1 || printf '%s ' "$tool"
 done"#;
 
-/// Bytes of both folders, in KiB.
-const SIZES: &str = r#"du -sk -- "$1/databases" "$2" 2>/dev/null || :"#;
+/// What a copy of both folders takes, in KiB: what `du` says, and, as negative numbers, what of that a copy leaves out. The
+/// newest log of a database is made in its full size (256 MiB) before anything is in it, and a copy that makes holes drops the
+/// zeros behind what was written. Where those begin is found by halving: each byte is read once at most, until the first that is
+/// not zero. Older logs are full. Whatever a tool or a copy cannot do here counts as written. Arguments: data, logs.
+const SIZES: &str = r#"du -sk -- "$1/databases" "$2" 2>/dev/null || :
+cp --help 2>&1 | grep -q -e --sparse || exit 0
+for folder in "$2"/*/; do
+  newest= highest=-1
+  for log in "$folder"neostore.transaction.db.*; do
+    number=${log##*.}
+    case $number in '' | *[!0-9]*) continue ;; esac
+    if [ "$number" -gt "$highest" ]; then newest=$log highest=$number; fi
+  done
+  [ -f "$newest" ] || continue
+  bytes=$(stat -c %s -- "$newest") taken=$(du -k -- "$newest" | cut -f1)
+  low=0 high=$(((bytes + 1048575) / 1048576)) end=$bytes
+  while [ "$low" -lt "$high" ]; do
+    middle=$(((low + high) / 2)) begin=$(((low + high) / 2 * 1048576))
+    if dd if="$newest" bs=1048576 skip="$middle" count=$((high - middle)) 2>/dev/null | cmp -s -n $((end - begin)) - /dev/zero; then
+      high=$middle end=$begin
+    else
+      low=$((middle + 1))
+    fi
+  done
+  if [ "$taken" -gt $((high * 1024)) ]; then printf '%s\t%s\n' $((high * 1024 - taken)) "$newest"; fi
+done"#;
 
 /// Names what is in the folder of databases.
 const DATABASES: &str = r#"ls -- "$1/databases""#;
@@ -176,12 +200,12 @@ impl Neo4jStore {
     }
 }
 
-/// The sum of what `du` says, line by line.
+/// The sum of what [`SIZES`] says, line by line.
 fn kibibytes(said: &str) -> u64 {
     let sizes = said
         .lines()
-        .filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    sizes.sum()
+        .filter_map(|line| line.split_whitespace().next()?.parse::<i64>().ok());
+    u64::try_from(sizes.sum::<i64>()).unwrap_or(0)
 }
 
 /// Databases that are there and are not served. Community serves one, and `system`.
@@ -221,6 +245,10 @@ fn out_of_reach(mounts: &str, layout: &Layout) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::process::Command;
+
     use super::*;
 
     const MOUNTS: &str = "overlay / overlay rw,relatime 0 0\n/dev/vda1 /data ext4 rw 0 0\n/dev/vdb1 /tx ext4 rw 0 0\n\
@@ -246,11 +274,44 @@ mod tests {
         assert!(why("/memory", "/memory/transactions").unwrap().contains("in memory"));
     }
 
+    /// What the script says of a folder, in MiB.
+    fn size_of(data: &Path) -> u64 {
+        let text = data.to_str().unwrap();
+        let words = ["-euc", SIZES, "sh", text, &format!("{text}/transactions")];
+        let ran = Command::new("sh").args(words).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        kibibytes(std::str::from_utf8(&ran.stdout).unwrap()) >> 10
+    }
+
+    #[test]
+    fn what_a_copy_of_the_newest_log_leaves_out_is_not_counted() {
+        const MIB: usize = 1 << 20;
+        for (written, counted) in [(0, 0), (1, 1), (3 * MIB, 3), (3 * MIB + 1, 4), (9 * MIB + 7, 9)] {
+            let folder = tempfile::tempdir().unwrap();
+            let logs = folder.path().join("transactions/neo4j");
+            fs::create_dir_all(&logs).unwrap();
+            fs::create_dir(folder.path().join("databases")).unwrap();
+            // Zeros between what was written are no end of it.
+            let mut content = vec![0; 9 * MIB + 7];
+            if written > 0 {
+                content[0] = 1;
+                content[written - 1] = 1;
+            }
+            fs::write(logs.join("neostore.transaction.db.10"), &content).unwrap();
+            assert_eq!(size_of(folder.path()), counted, "{written}");
+            // An older one counts as it is.
+            fs::write(logs.join("neostore.transaction.db.9"), vec![0; 2 * MIB]).unwrap();
+            assert_eq!(size_of(folder.path()), counted + 2, "{written}");
+        }
+    }
+
     #[test]
     fn sizes_are_summed_and_former_databases_are_named() {
         assert_eq!(
-            kibibytes("2164\t/data/databases\n526348\t/data/transactions\n"),
-            528_512
+            kibibytes(
+                "2164\t/data/databases\n526348\t/data/transactions\n-262144\t/data/transactions/neo4j/neostore.transaction.db.0\n"
+            ),
+            266_368
         );
         assert_eq!(
             others("films\nlost+found\nneo4j\nstore_lock\nsystem\n", "films"),
