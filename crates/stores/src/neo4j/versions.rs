@@ -12,7 +12,8 @@ fn numbers(version: &str) -> Option<[u32; 3]> {
 pub(super) fn refuses(server: &str, backup: &str) -> Option<String> {
     match (numbers(server), numbers(backup)) {
         (Some(ours), Some(theirs)) if ours < theirs => Some(format!(
-            "the backup is of Neo4j {backup}, the server is the older {server}: there is no way down"
+            "the backup is of Neo4j {backup}, the server is the older {server}, and there is no way down: use an image of Neo4j \
+             {backup} or newer"
         )),
         _ => None,
     }
