@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::common::{PROGRAM, disk, is_back, on_mini, standing};
 use anyhow::Result;
+use stillpoint_core::names::BackupId;
 use stillpoint_testkit::product::Product;
 use stillpoint_testkit::second_engine::SecondEngine;
 
@@ -103,6 +104,23 @@ fn a_wrong_password_is_refused_before_anything_is_stopped_and_can_be_given() -> 
             .with("STILLPOINT_POSTGRES_MAIN_PASSWORD_FILE", secret.path())
             .backup()
             .map(drop)
+    })
+}
+
+#[test]
+fn a_backup_in_a_second_that_is_taken_begins_in_the_next() -> Result<()> {
+    on_mini("second", |_, product| {
+        let now = jiff::Timestamp::now();
+        let mut taken = Vec::new();
+        for ahead in 0..8 {
+            let id = BackupId::at(now + std::time::Duration::from_secs(ahead));
+            std::fs::create_dir_all(product.repository.join(id.to_string()))?;
+            std::fs::write(product.repository.join(id.to_string()).join("run.json"), "{}")?;
+            taken.push(id.to_string());
+        }
+        let id = product.backup()?;
+        assert!(taken.iter().all(|other| *other < id), "{id} among {taken:?}");
+        Ok(())
     })
 }
 

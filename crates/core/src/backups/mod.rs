@@ -159,6 +159,11 @@ impl Backups {
         self.repository.place()
     }
 
+    /// Whether there is a directory of this name.
+    pub async fn is_begun(&self, id: BackupId) -> Result<bool, RepositoryError> {
+        Ok(!self.repository.list(Some(&id.to_string())).await?.is_empty())
+    }
+
     /// Begins a backup: from now on its directory is this run's. Fails if it exists already.
     pub async fn begin(&self, id: BackupId, run: &RunRecord, report: &Reporter) -> Result<Sink, RepositoryError> {
         self.repository.create(&Key::of(id, RUN), document(run)).await?;

@@ -57,6 +57,7 @@ pub async fn backup(
     platform: &Platform,
     mode: Option<Mode>,
 ) -> Result<Sealed, Error> {
+    let run = &site.in_a_second_of_its_own(run).await?;
     let mut plan = Plan::of_backup(platform, mode.unwrap_or(site.standstill.mode));
     // Whom it concerns outside the platform is a courtesy; a container that is not seen is not refused for it either.
     let around = site.machine.catalog.neighbours().await.unwrap_or_default();

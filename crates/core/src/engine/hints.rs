@@ -127,6 +127,9 @@ fn repository_hint(error: &RepositoryError) -> String {
             "make the bucket, or name another one with BACKUP_S3_BUCKET".into()
         }
         RepositoryError::NoConditions { .. } => CONDITIONS.into(),
+        RepositoryError::Exists { .. } => {
+            "run it again; if it is there again, look whether this host's clock was set back".into()
+        }
         RepositoryError::Unreachable { .. } => {
             "look at BACKUP_S3_ENDPOINT, at the server, and at BACKUP_S3_CA_FILE if its certificate is your own".into()
         }

@@ -33,6 +33,9 @@ pub const DRAIN: Duration = Duration::from_hours(7 * 24);
 /// How long a call that was told to stop may take to do so: what it has started in a container gets 10 s.
 pub const CALL_ENDS: Duration = Duration::from_mins(1);
 
+/// How long a run waits for a second after which no directory of the repository is named yet.
+pub const SECONDS_TAKEN: Duration = Duration::from_secs(10);
+
 /// How long a workload that was healthy may take to become so again, unless its own health check gives it longer.
 pub const HEALTHY_AGAIN: Duration = Duration::from_mins(3);
 

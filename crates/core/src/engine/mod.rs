@@ -17,6 +17,7 @@ pub mod look;
 pub mod machine;
 mod marked_shell;
 mod missing;
+mod moment;
 mod one_shots;
 pub mod plan;
 pub mod platform;

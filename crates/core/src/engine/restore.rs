@@ -142,6 +142,12 @@ pub async fn restore(
     }
     let no_way_back = unfinished.map_or(wanted.no_way_back, |intent| intent.no_way_back);
     let copied = to_copy(site, &platform, &pairs, unfinished, no_way_back).await?;
+    // The copy is named after the second in which the restore begins; that of an earlier attempt has its name.
+    let in_own_second = match unfinished {
+        None if !copied.is_empty() => site.in_a_second_of_its_own(run).await?,
+        _ => run.clone(),
+    };
+    let run = &in_own_second;
     let intent = note(site, run, held, &plan, wanted, unfinished).await?;
     let lease = match safety::prepare(site, run, &intent, &copied).await {
         Ok(lease) => lease,

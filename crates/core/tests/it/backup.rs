@@ -870,16 +870,37 @@ async fn held_is_told_also_if_it_is_unknown_by_whom() {
     assert_eq!(world.backup().await.exit(), Exit::Held);
 }
 
+/// Somebody's directories, named after the first seconds of the day.
+fn take_seconds(world: &World, seconds: u32) {
+    for second in 0..seconds {
+        let run = format!("2026-02-17_00-00-{second:02}/run.json");
+        world.repository.put(&run, "{}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn two_backups_in_one_second_do_not_mix() -> anyhow::Result<()> {
+async fn a_backup_that_begins_in_the_second_of_another_begins_in_the_next() -> anyhow::Result<()> {
     let world = sample::world();
-    world.repository.put("2026-02-17_00-00-00/run.json", "{}");
+    let first = world.backup().await.outcome?.manifest;
+    let second = BackupId::at(world.clock.now());
+    take_seconds(&world, 8);
+    let manifest = world.backup().await.outcome?.manifest;
+    assert_eq!(manifest.id.to_string(), "2026-02-17_00-00-08", "after {second}");
+    assert_eq!(BackupId::at(manifest.began), manifest.id);
+    assert_eq!(world.list().await?.backups.len(), 2, "also {}", first.id);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_every_second_is_taken_nothing_mixes() {
+    let world = sample::world();
+    take_seconds(&world, 40);
     let before = world.picture();
     let told = world.backup().await;
-    assert_eq!(told.exit(), Exit::Preflight);
+    assert_eq!(told.exit(), Exit::Preflight, "{}", told.words());
+    assert!(told.words().contains("clock was set back"), "{}", told.words());
     assert_eq!(before.touched(&world.picture()), [""; 0]);
     assert_eq!(world.claim(PLATFORM), None);
-    Ok(())
 }
 
 #[tokio::test(start_paused = true)]

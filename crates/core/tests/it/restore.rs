@@ -1,5 +1,7 @@
 //! What a restore does to the platform and its data, one behaviour a test.
 
+use std::time::Duration;
+
 use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::engine::restore::Restored;
 use stillpoint_core::events::{EventKind, Step};
@@ -444,6 +446,23 @@ async fn what_was_replaced_comes_back_also_what_was_copied() -> anyhow::Result<(
     assert_eq!((before.differences(&world.picture()), data), (Vec::new(), world.data()));
     assert_eq!(world.list().await?.backups.len(), 1, "the copy is left");
     assert!(matches!(world.undo().await.outcome, Err(Error::NothingKept(_))));
+    Ok(())
+}
+
+/// Its copy is named after the second in which it begins.
+#[tokio::test(start_paused = true)]
+async fn a_restore_that_begins_in_the_second_of_another_run_begins_in_the_next() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    let second = BackupId::at(world.clock.now());
+    for ahead in 0..5 {
+        let taken = BackupId::at(world.clock.now() + Duration::from_secs(ahead));
+        world.repository.put(&format!("{taken}/run.json"), "{}");
+    }
+    world.restore(id).await.outcome?;
+    let copies = world.site().backups.safety_copies(&Project::new(PLATFORM)).await?;
+    let ids: Vec<BackupId> = copies.iter().map(|copy| copy.id).collect();
+    assert_eq!(ids, [BackupId::at(second.timestamp() + Duration::from_secs(5))]);
+    assert!(world.undo().await.outcome.is_ok());
     Ok(())
 }
 
