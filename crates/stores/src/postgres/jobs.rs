@@ -38,7 +38,7 @@ impl PostgresStore {
     /// Before anything is loaded. May be repeated.
     pub(super) async fn hold_jobs_off(&self, cx: &Cx, session: &Session) -> Result<(), StoreError> {
         let ask = async |sql: &str| session.value(cx.idle_limit, sql).await.map_err(failed);
-        if held_off(cx, session).await?.is_none() {
+        if still_held_off(cx, session).await?.is_none() {
             match ask(&launches()).await?.as_str() {
                 "on" => {}
                 // Its operator has said so.
@@ -96,10 +96,9 @@ impl PostgresStore {
     pub(super) async fn let_jobs_go_on(&self, cx: &Cx) -> Result<bool, StoreError> {
         let session = self.open(cx, MAINTENANCE).await?;
         let done = async {
-            if let Some(said) = held_off(cx, &session).await? {
+            if let Some(said) = still_held_off(cx, &session).await? {
                 tell(cx, &session, &back(&said)).await?;
-                let forget = format!("ALTER DATABASE {MAINTENANCE} RESET {HELD_OFF}");
-                session.run(cx.idle_limit, &forget).await.map_err(failed)?;
+                forget(cx, &session).await?;
             }
             documentdb::has_workers(&session, cx.idle_limit).await.map_err(failed)
         };
@@ -111,7 +110,9 @@ impl PostgresStore {
 
 /// What is told of jobs that a restore has held off and nobody has let go.
 pub(super) async fn left_held_off(cx: &Cx, session: &Session) -> Result<Option<String>, StoreError> {
-    Ok(held_off(cx, session).await?.map(|said| {
+    let said = held_off(cx, session).await?;
+    let is_known = is_known(cx, session).await?;
+    Ok(said.filter(|_| is_known).map(|said| {
         format!(
             "jobs of pg_cron do not run since a restore that did not end: `{}`, `SELECT pg_reload_conf()` and \
              `ALTER DATABASE {MAINTENANCE} RESET {HELD_OFF}` let them",
@@ -137,6 +138,28 @@ async fn held_off(cx: &Cx, session: &Session) -> Result<Option<String>, StoreErr
     );
     let said = session.value(cx.idle_limit, &sql).await.map_err(failed)?;
     Ok(Some(said).filter(|said| !said.is_empty()))
+}
+
+/// The same. A server that has lost its `pg_cron` meanwhile has no such setting, and none can be put back: the mark is
+/// forgotten.
+async fn still_held_off(cx: &Cx, session: &Session) -> Result<Option<String>, StoreError> {
+    let said = held_off(cx, session).await?;
+    if said.is_some() && !is_known(cx, session).await? {
+        forget(cx, session).await?;
+        return Ok(None);
+    }
+    Ok(said)
+}
+
+/// A server without `pg_cron` knows its setting as long as a file of its own names it.
+async fn is_known(cx: &Cx, session: &Session) -> Result<bool, StoreError> {
+    let launches = session.value(cx.idle_limit, &launches()).await;
+    Ok(!launches.map_err(failed)?.is_empty())
+}
+
+async fn forget(cx: &Cx, session: &Session) -> Result<(), StoreError> {
+    let forget = format!("ALTER DATABASE {MAINTENANCE} RESET {HELD_OFF}");
+    session.run(cx.idle_limit, &forget).await.map_err(failed)
 }
 
 /// `ALTER SYSTEM` stands in no transaction.

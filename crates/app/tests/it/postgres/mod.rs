@@ -51,6 +51,36 @@ fn there_is_no_way_down(server: &Server) -> Result<()> {
     refused(server, &id, "the server is the older 15")
 }
 
+/// A server that has lost its `pg_cron` has no setting to put back: the mark that says what it was hinders nothing.
+#[test]
+fn a_mark_of_held_off_jobs_that_no_pg_cron_knows_is_forgotten() -> Result<()> {
+    on_server("mark", "POSTGRES15", |server| {
+        server.psql("create database app;\n\\connect app\ncreate table kept (n integer)")?;
+        let id = server.product.backup()?;
+        let mark = || server.psql("alter database template1 set stillpoint.jobs_held_off to 'unsaid'");
+        let marks = || {
+            server.psql(
+                "select count(*) from pg_db_role_setting, unnest(setconfig) c where c like 'stillpoint.jobs_held_off%'",
+            )
+        };
+        mark()?;
+        let planned = server
+            .product
+            .run(&["containers", "plan", "--json"])?
+            .must_end_with(0)?;
+        assert!(!planned.out.contains("pg_cron"), "{planned:?}");
+        for act in [
+            &["restore", &id, "--confirm", &id][..],
+            &["restore", "undo", "--confirm", server.testbed.project()],
+        ] {
+            mark()?;
+            server.product.run(act)?.must_end_with(0)?;
+            assert_eq!(marks()?.trim(), "0", "{act:?}");
+        }
+        Ok(())
+    })
+}
+
 /// A run of the product.
 type Act<'a> = &'a mut dyn FnMut() -> Result<()>;
 
