@@ -42,12 +42,11 @@ pub(super) async fn compare(
     for (name, folder) in needed.iter().filter(|(name, _)| !present.contains_key(*name)) {
         if folder.is_empty() {
             let knows = session.value(cx.idle_limit, KNOWS_IN_PLACE).await;
-            if knows.map_err(|error| server("looking at tablespaces", error))? == "0" {
-                return Err(StoreError::Unfit(format!(
-                    "{store}: tablespace `{name}` of the backup lies inside the server's own data, and this server knows no \
-                     `allow_in_place_tablespaces`: use a newer one"
-                )));
-            }
+            in_place(
+                store,
+                name,
+                &knows.map_err(|error| server("looking at tablespaces", error))?,
+            )?;
             continue;
         }
         let is_folder = format!("SELECT (pg_stat_file({}, true)).isdir", literal(folder));
@@ -61,6 +60,17 @@ pub(super) async fn compare(
     Ok(())
 }
 
+/// Whether a tablespace inside the server's own data can be made; `knows` is how many settings there are for it.
+fn in_place(store: &StoreName, name: &str, knows: &str) -> Result<(), StoreError> {
+    match knows {
+        "0" => Err(StoreError::Unfit(format!(
+            "{store}: tablespace `{name}` of the backup lies inside the server's own data, and this server knows no \
+             `allow_in_place_tablespaces`: use a newer one"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 async fn present(cx: &Cx, session: &Session) -> Result<BTreeMap<String, String>, StoreError> {
     let rows = session.rows(cx.idle_limit, OWN_FOLDERS).await;
     let rows = rows.map_err(|error| server("listing tablespaces", error))?;
@@ -69,4 +79,23 @@ async fn present(cx: &Cx, session: &Session) -> Result<BTreeMap<String, String>,
         Some((name?, folder?))
     });
     Ok(pairs.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No server of the testbed is so old.
+    #[test]
+    fn a_server_that_cannot_make_a_tablespace_inside_its_data_refuses_it_by_name() {
+        let store = StoreName::new("db");
+        assert!(in_place(&store, "inner", "1").is_ok());
+        let Err(StoreError::Unfit(why)) = in_place(&store, "inner", "0") else {
+            panic!("not refused");
+        };
+        assert!(
+            why.contains("db: tablespace `inner`") && why.contains("allow_in_place_tablespaces"),
+            "{why}"
+        );
+    }
 }
