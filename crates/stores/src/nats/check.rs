@@ -10,6 +10,7 @@ use stillpoint_core::stores::{Cx, StoreError};
 use super::NatsStore;
 use super::access::{Login, Proof};
 use super::bundle::{Found, survey};
+use crate::toolbox::damage_of_all;
 
 impl NatsStore {
     pub(super) async fn read_along(
@@ -18,15 +19,8 @@ impl NatsStore {
         record: &StoreRecord,
         artifacts: &Artifacts,
     ) -> Result<Vec<Damage>, StoreError> {
-        let mut damage = Vec::new();
-        for artifact in &record.artifacts {
-            match self.look_into(cx, record, artifact, artifacts).await {
-                Ok(_) => {}
-                Err(StoreError::Damaged(what)) => damage.push(Damage::of(&self.name, &artifact.name, what)),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(damage)
+        let read = |artifact| self.look_into(cx, record, artifact, artifacts);
+        damage_of_all(&self.name, record, read).await
     }
 
     /// What an artifact holds, if it is whole and holds what the record says.

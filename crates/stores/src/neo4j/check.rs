@@ -9,7 +9,7 @@ use super::Neo4jStore;
 use super::drain::{DATABASE, SUFFIX, SYSTEM_SUFFIX};
 use super::dump::{Check, Sound};
 use super::session::SYSTEM;
-use crate::toolbox::{damaged, guarded};
+use crate::toolbox::{damage_of_all, damaged, guarded};
 
 impl Neo4jStore {
     pub(super) async fn read_along(
@@ -18,15 +18,8 @@ impl Neo4jStore {
         record: &StoreRecord,
         artifacts: &Artifacts,
     ) -> Result<Vec<Damage>, StoreError> {
-        let mut damage = Vec::new();
-        for artifact in &record.artifacts {
-            match self.read_dump(cx, artifact, artifacts).await {
-                Ok(_) => {}
-                Err(StoreError::Damaged(what)) => damage.push(Damage::of(&self.name, &artifact.name, what)),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(damage)
+        let read = |artifact| self.read_dump(cx, artifact, artifacts);
+        damage_of_all(&self.name, record, read).await
     }
 
     /// Reads a dump to its end.

@@ -13,7 +13,7 @@ use super::preflight::major;
 use super::sequences::SEQUENCES;
 use super::tools::Tool;
 use super::{PostgresStore, globals, sequences};
-use crate::toolbox::{Doing, UNPACKED_AT_ONCE, damaged, feed, guarded};
+use crate::toolbox::{Doing, UNPACKED_AT_ONCE, damage_of_all, damaged, feed, guarded};
 
 /// The last words of `pg_dumpall`: without them it died.
 const LAST_WORDS: &str = "PostgreSQL database cluster dump complete";
@@ -28,26 +28,26 @@ impl PostgresStore {
         record: &StoreRecord,
         artifacts: &Artifacts,
     ) -> Result<Vec<Damage>, StoreError> {
-        let mut damage = Vec::new();
         let needs_newer = major(&self.version(cx).await?) < major(&record.version);
-        for artifact in &record.artifacts {
-            let read = match artifact.content.as_str() {
-                GLOBALS => self.read_globals(artifact, artifacts).await,
-                SEQUENCES => self.read_sequences(artifact, artifacts).await,
-                CATALOG => self.read_catalog(cx, artifact, artifacts).await,
-                _ => self.read_dump(cx, artifact, artifacts).await,
-            };
-            match read {
-                Ok(()) => {}
-                Err(StoreError::Damaged(what)) => damage.push(Damage::of(&self.name, &artifact.name, what)),
+        let read = |artifact| async move {
+            match self.read_one(cx, artifact, artifacts).await {
                 Err(error @ StoreError::Tool { .. }) if !needs_newer && !is_too_new(&error) => {
-                    damage.push(Damage::of(&self.name, &artifact.name, error));
+                    Err(StoreError::Damaged(error.to_string()))
                 }
-                Err(StoreError::Tool { .. }) => return Err(newer_tool(record)),
-                Err(error) => return Err(error),
+                Err(StoreError::Tool { .. }) => Err(newer_tool(record)),
+                read => read,
             }
+        };
+        damage_of_all(&self.name, record, read).await
+    }
+
+    async fn read_one(&self, cx: &Cx, artifact: &Artifact, artifacts: &Artifacts) -> Result<(), StoreError> {
+        match artifact.content.as_str() {
+            GLOBALS => self.read_globals(artifact, artifacts).await,
+            SEQUENCES => self.read_sequences(artifact, artifacts).await,
+            CATALOG => self.read_catalog(cx, artifact, artifacts).await,
+            _ => self.read_dump(cx, artifact, artifacts).await,
         }
-        Ok(damage)
     }
 
     async fn read_globals(&self, artifact: &Artifact, artifacts: &Artifacts) -> Result<(), StoreError> {

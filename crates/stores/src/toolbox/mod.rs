@@ -1,6 +1,7 @@
 //! What several stores need and none owns: moving bytes between a container's process and the
 //! repository, and waiting with all three ends in sight (done, cancelled, stuck).
 
+mod damage;
 mod mounts;
 mod names;
 mod pipe;
@@ -8,6 +9,7 @@ mod room;
 mod secret;
 mod wait;
 
+pub(crate) use damage::damage_of_all;
 pub(crate) use mounts::{is_read_only, mount_of, mounts};
 pub(crate) use names::{is_short_name, short_name};
 pub(crate) use pipe::{

@@ -11,7 +11,7 @@ use super::ValkeyStore;
 use super::drain::{RDB, SUFFIX};
 use super::rdb::{Check, Sound};
 use super::versions::MAGIC;
-use crate::toolbox::{Doing, damaged, feed_watched};
+use crate::toolbox::{Doing, damage_of_all, damaged, feed_watched};
 
 /// Reads the file `$1` with whatever tool is there, and says on the error output what it finds. Without
 /// one it reads nothing but its input.
@@ -44,16 +44,13 @@ impl ValkeyStore {
         record: &StoreRecord,
         artifacts: &Artifacts,
     ) -> Result<Vec<Damage>, StoreError> {
-        let mut damage = Vec::new();
-        for artifact in &record.artifacts {
+        let read = |artifact| async move {
             match self.read_dump(cx, record, artifact, artifacts).await {
-                Ok(()) => {}
-                Err(StoreError::Damaged(what)) => damage.push(Damage::of(&self.name, &artifact.name, what)),
-                Err(error @ StoreError::Tool { .. }) => damage.push(Damage::of(&self.name, &artifact.name, error)),
-                Err(error) => return Err(error),
+                Err(error @ StoreError::Tool { .. }) => Err(StoreError::Damaged(error.to_string())),
+                read => read,
             }
-        }
-        Ok(damage)
+        };
+        damage_of_all(&self.name, record, read).await
     }
 
     pub(super) fn leave_out_tool(&self, cx: &Cx) {
