@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use stillpoint_core::engine::errors::{Class, Error, Exit};
+use stillpoint_core::findings::Finding;
 
 use crate::display::print;
 
@@ -56,12 +57,25 @@ impl Failure {
         }
     }
 
+    /// What refused it, each with what to do about it.
+    fn findings(&self) -> Vec<Finding> {
+        match self {
+            Self::Usage { .. } => Vec::new(),
+            Self::Core(error) => error.findings(),
+        }
+    }
+
     /// Shows it and returns the exit code.
     pub(crate) fn show(&self, json: bool) -> ExitCode {
         let Class { exit, hint, .. } = self.class();
         let what = self.what();
         if json {
-            print::line(&json!({ "error": what, "hint": hint, "exit": exit as u8 }).to_string());
+            let mut told = json!({ "error": what, "hint": hint, "exit": exit as u8 });
+            let findings = self.findings();
+            if !findings.is_empty() {
+                told["findings"] = json!(findings);
+            }
+            print::line(&told.to_string());
         } else {
             print::error(&format!("error: {what}"));
             if !hint.is_empty() {

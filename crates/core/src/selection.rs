@@ -41,16 +41,20 @@ impl Selection {
 
     /// Why this may not take over a restore of `before` that did not finish: what that one had begun to replace would
     /// stay half done.
-    pub fn leaves_out(&self, before: &Self) -> Option<String> {
+    pub fn leaves_out(&self, before: &Self) -> Option<(String, String)> {
         if self.databases.is_empty() {
             return None;
         }
         let begun: Vec<&str> = before.databases.iter().map(String::as_str).collect();
         if begun.is_empty() {
-            return Some("of all databases: restore it without --database".to_owned());
+            let remedy = "restore it without --database".to_owned();
+            return Some(("of all databases".to_owned(), remedy));
         }
         let left = before.databases.iter().any(|name| !self.databases.contains(name));
-        left.then(|| format!("of the databases {}: restore at least these", begun.join(", ")))
+        left.then(|| {
+            let of = format!("of the databases {}", begun.join(", "));
+            (of, "restore at least these".to_owned())
+        })
     }
 
     /// The command that restores this of a backup.

@@ -66,6 +66,22 @@ fn what_a_stop_would_lose_is_told_before_it() -> Result<()> {
             .must_say("store cache: it keeps its data in memory alone")?
             .must_say("with 1 changes since its last save")?
             .must_say("--discard-old restores all the same")?;
+        let rehearsed = product
+            .run(&["restore", &id, "--dry-run", "--json", "--store", "db"])?
+            .must_end_with(13)?
+            .summary()?;
+        let findings = rehearsed["findings"].as_array().context("there are no findings")?;
+        let about: Vec<bool> = ["cache", "db", "fast"]
+            .iter()
+            .zip(findings)
+            .map(|(store, finding)| {
+                let what = finding["what"].as_str().unwrap_or_default();
+                what.starts_with(&format!("store {store}: "))
+                    && finding["severity"] == "refuses"
+                    && finding["remedy"] == "--discard-old restores all the same"
+            })
+            .collect();
+        assert_eq!((about, findings.len()), (vec![true; 3], 3), "{findings:?}");
         is_back(testbed, &before)?;
         for service in ["db", "fast"] {
             assert_eq!(rows(testbed, service, "select count(*) from kept")?, "6");

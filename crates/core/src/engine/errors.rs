@@ -85,8 +85,8 @@ pub enum Error {
         degraded: Vec<Degraded>,
     },
     /// The backup cannot be restored here, so nothing was stopped.
-    #[error("refused, nothing was changed: {}", one_a_line(.0))]
-    RestoreRefused(Vec<String>),
+    #[error("{}", refused(.0))]
+    RestoreRefused(Vec<Finding>),
     /// No restore stands unfinished.
     #[error("no restore of platform {0} stands unfinished")]
     NothingUnfinished(Project),
@@ -422,6 +422,15 @@ impl Error {
         }
     }
 
+    /// What refused it, each with what to do about it; none where it was begun.
+    pub fn findings(&self) -> Vec<Finding> {
+        match self {
+            Self::Preflight(refusals) => refusals.findings().collect(),
+            Self::RestoreRefused(findings) => findings.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     fn codes(&self) -> (Exit, u16) {
         match self {
             Self::Platform(PlatformError::Store(_) | PlatformError::SameName { .. })
@@ -469,6 +478,22 @@ fn holder(by: Option<&Intent>) -> String {
 
 /// So many reasons are told.
 const REASONS: usize = 20;
+
+/// All reasons why nothing was changed; of very many the first.
+fn refused(findings: &[Finding]) -> String {
+    if let [only] = findings {
+        return format!("refused, nothing was changed: {}", only.what);
+    }
+    let mut lines: Vec<String> = findings.iter().take(REASONS).map(ToString::to_string).collect();
+    if findings.len() > REASONS {
+        lines.push(format!("  and {} more", findings.len() - REASONS));
+    }
+    let count = findings.len();
+    format!(
+        "refused for {count} reasons, nothing was changed:\n{}",
+        lines.join("\n")
+    )
+}
 
 /// One reason stands behind what it is for, of many each on a line of its own; of very many the first.
 fn one_a_line(reasons: &[String]) -> String {
@@ -530,5 +555,15 @@ mod tests {
         assert_eq!(one_a_line(&reasons(1)), "r0");
         assert_eq!(one_a_line(&reasons(2)), "\n  r0\n  r1");
         assert!(one_a_line(&reasons(REASONS + 3)).ends_with("\n  r19\n  and 3 more"));
+        let findings = |count: usize| -> Vec<Finding> {
+            let reasons = reasons(count).into_iter();
+            reasons.map(|reason| Finding::refuses(reason, "mend it")).collect()
+        };
+        assert_eq!(refused(&findings(1)), "refused, nothing was changed: r0");
+        assert_eq!(
+            refused(&findings(2)),
+            "refused for 2 reasons, nothing was changed:\n  refused: r0\n     help: mend it\n  refused: r1\n     help: mend it"
+        );
+        assert!(refused(&findings(REASONS + 3)).ends_with("\n  and 3 more"));
     }
 }

@@ -5,6 +5,7 @@ use super::platform::PlatformError;
 use super::start::Degraded;
 use crate::backups::{LeaseError, ReadError};
 use crate::command_line::quoted;
+use crate::findings::Finding;
 use crate::ports::job::WayOn;
 use crate::ports::power::{Intent, Job};
 use crate::ports::{EngineError, RepositoryError};
@@ -34,7 +35,7 @@ impl Error {
             }
             Self::Preflight(refusals) => refusals.hint(),
             Self::Run { cause, degraded } => run_hint(cause, degraded),
-            Self::RestoreRefused(_) => "nothing was stopped; mend what is named, or choose another backup".into(),
+            Self::RestoreRefused(findings) => refused_hint(findings),
             Self::StoppedOnPurpose {
                 intent, claimed, cause, ..
             } => stopped_hint(intent, *claimed, &cause.parts()),
@@ -151,7 +152,19 @@ fn lease_hint(error: &LeaseError) -> String {
     }
 }
 
-fn store_hint(error: &StoreError) -> String {
+/// For several reasons it stands with each.
+fn refused_hint(findings: &[Finding]) -> String {
+    match findings {
+        [
+            Finding {
+                remedy: Some(remedy), ..
+            },
+        ] => remedy.clone(),
+        _ => "nothing was stopped; mend what is named, or choose another backup".into(),
+    }
+}
+
+pub(super) fn store_hint(error: &StoreError) -> String {
     match error {
         StoreError::Credential { remedy, .. } => remedy.clone(),
         StoreError::Repository(error) => repository_hint(error),

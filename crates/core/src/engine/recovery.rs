@@ -12,6 +12,7 @@ use super::site::{Run, Site};
 use super::start::{Degraded, PowerControl, Target, once_each, removed, settled, targets};
 use crate::backups::Backups;
 use crate::engine::errors::Error;
+use crate::findings::Finding;
 use crate::names::{BackupId, RunId};
 use crate::ports::power::{Intent, RecordedWorkload};
 use crate::stores::{Cx, Store, StoreError};
@@ -88,7 +89,8 @@ impl Site {
         match unfinished {
             Some(dead) if !self.reap(run, dead).await => {
                 let left = format!("what run {} has left behind could not be ended", dead.run);
-                Err(Error::RestoreRefused(vec![left]))
+                let remedy = "look at the engine and at the containers of the stores, then try again";
+                Err(Error::RestoreRefused(vec![Finding::refuses(left, remedy)]))
             }
             _ => Ok(()),
         }

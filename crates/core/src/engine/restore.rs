@@ -13,6 +13,7 @@ mod logins;
 mod pairing;
 mod pairs;
 mod parts;
+mod refusals;
 mod rehearse;
 mod safety;
 mod task;
@@ -136,10 +137,6 @@ pub async fn restore(
     run.check()?;
     let plan = plan_of(&platform, &pairs);
     let followers = platform.followers.clone();
-    if unfinished.is_none() {
-        let around = site.machine.catalog.neighbours().await.unwrap_or_default();
-        site.must_be_startable(&plan, &around).await?;
-    }
     let no_way_back = unfinished.map_or(wanted.no_way_back, |intent| intent.no_way_back);
     let copied = to_copy(site, &platform, &pairs, unfinished, no_way_back).await?;
     // The copy is named after the second in which the restore begins; that of an earlier attempt has its name.

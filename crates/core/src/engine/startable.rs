@@ -49,16 +49,6 @@ impl Site {
         }
         Ok(found)
     }
-
-    /// Fails if anything that a restore stops could not be started again.
-    pub(super) async fn must_be_startable(&self, plan: &Plan, around: &[Neighbour]) -> Result<(), Error> {
-        let Startable { hindered, .. } = self.startable(plan, around).await?;
-        if hindered.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::RestoreRefused(hindered))
-        }
-    }
 }
 
 /// The files and folders of the host that it uses.

@@ -9,6 +9,7 @@ use crate::engine::restore::discard::{self, Discarded};
 use crate::engine::restore::undo::{self, Undone};
 use crate::engine::restore::{self, Chosen, Rehearsed, RestoreRequest, Restored};
 use crate::engine::site::{Run, Site};
+use crate::findings::Finding;
 use crate::logins::Passwords;
 use crate::manifest::Manifest;
 use crate::names::{BackupId, Project, StoreName};
@@ -44,12 +45,14 @@ impl Terms {
     fn passwords(&self, unfinished: Option<&Intent>) -> Result<Passwords, Error> {
         match (self.passwords, unfinished) {
             (asked, None) => Ok(asked.unwrap_or_default()),
-            (Some(asked), Some(intent)) if asked != intent.passwords => Err(Error::RestoreRefused(vec![format!(
-                "{} did not finish, and goes on with --passwords={} alone: for another choice undo it first \
-                 (`stillpoint restore undo`)",
-                intent.described(),
-                intent.passwords
-            )])),
+            (Some(asked), Some(intent)) if asked != intent.passwords => Err(refuses(
+                format!(
+                    "{} did not finish, and goes on with --passwords={} alone",
+                    intent.described(),
+                    intent.passwords
+                ),
+                "for another choice undo it first (`stillpoint restore undo`)",
+            )),
             (_, Some(intent)) => Ok(intent.passwords),
         }
     }
@@ -283,10 +286,10 @@ fn choose(platform: &Platform, whole: &Manifest, what: &Restore) -> Result<Chose
 fn must_cover(wanted: &Selection, before: &Selection, unfinished: &Intent) -> Result<(), Error> {
     match wanted.leaves_out(before) {
         None => Ok(()),
-        Some(left) => Err(Error::RestoreRefused(vec![format!(
-            "{} did not finish and was {left}",
-            unfinished.described()
-        )])),
+        Some((of, remedy)) => {
+            let what = format!("{} did not finish and was {of}", unfinished.described());
+            Err(refuses(what, &remedy))
+        }
     }
 }
 
@@ -313,10 +316,16 @@ async fn read_as_written(site: &Site, run: &Run, what: &Restore) -> Result<Manif
 /// A manifest that cannot be used is no damage report here: the restore is refused.
 fn refused(error: ReadError) -> Error {
     match error {
-        ReadError::Incomplete(_, true) => Error::RestoreRefused(vec![format!(
-            "{error}; what it left can be restored with --accept-partial"
-        )]),
-        ReadError::Unreadable { .. } | ReadError::Incomplete(..) => Error::RestoreRefused(vec![error.to_string()]),
+        ReadError::Incomplete(_, true) => {
+            refuses(error.to_string(), "what it left can be restored with --accept-partial")
+        }
+        ReadError::Unreadable { .. } | ReadError::Incomplete(..) => {
+            refuses(error.to_string(), "choose another backup (`stillpoint backups ls`)")
+        }
         error => error.into(),
     }
+}
+
+fn refuses(what: String, remedy: &str) -> Error {
+    Error::RestoreRefused(vec![Finding::refuses(what, remedy)])
 }

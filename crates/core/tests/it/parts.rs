@@ -187,7 +187,7 @@ async fn half_a_restore_is_taken_over_by_one_of_no_fewer_databases_alone() -> an
     let told = world.restore_of(id, databases(&["public.users"])).await;
     assert_eq!(told.exit(), Exit::RestoreRefused, "{}", told.words());
     assert!(
-        told.words().contains("databases orders: restore at least these"),
+        told.words().contains("databases orders (restore at least these)"),
         "{}",
         told.words()
     );

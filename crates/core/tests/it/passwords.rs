@@ -40,7 +40,8 @@ fn is_refused(told: &Told<Restored>) -> anyhow::Result<()> {
     let Err(Error::RestoreRefused(reasons)) = &told.outcome else {
         anyhow::bail!("it was not refused: {:?}", told.outcome);
     };
-    let all = reasons.join("\n");
+    let all: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+    let all = all.join("\n");
     assert!(all.contains("goes on with --passwords=backup alone"), "{all}");
     Ok(())
 }

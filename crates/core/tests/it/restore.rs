@@ -10,6 +10,7 @@ use stillpoint_core::names::{BackupId, Project};
 use stillpoint_core::ports::Clock;
 use stillpoint_core::ports::power::Job;
 use stillpoint_core::retention::{Exempt, Reason};
+use stillpoint_core::selection::Selection;
 use stillpoint_core::stores::StoreError;
 use stillpoint_core::workload::State;
 use stillpoint_testkit::fakes::Container;
@@ -189,7 +190,7 @@ async fn an_artifact_without_its_store_is_told() -> anyhow::Result<()> {
 async fn a_store_that_does_not_run_blocks_it() -> anyhow::Result<()> {
     let (world, id) = backed_up().await?;
     world.exits("queue", 1);
-    is_refused(&world, id, "store queue is exited: start it first").await;
+    is_refused(&world, id, "store queue is exited (start it first)").await;
     Ok(())
 }
 
@@ -239,6 +240,68 @@ async fn all_reasons_are_told_at_once() -> anyhow::Result<()> {
         panic!("not refused");
     };
     assert_eq!(reasons.len(), 3, "{reasons:?}");
+    Ok(())
+}
+
+/// Stores, containers and the platform itself each have a reason: one list for the restore and its dry run, each with what to do.
+#[tokio::test(start_paused = true)]
+async fn every_store_names_what_refuses_it_in_the_same_words_in_a_dry_run() -> anyhow::Result<()> {
+    let world = sample::world();
+    world.add(Container::client("files").with_folder("/srv/uploads", "/uploads"));
+    let id = world.backup().await.outcome?.manifest.id;
+    world.wait_a_minute().await;
+    world.remove_from_host("/srv/uploads");
+    world.does_not_save("queue");
+    for (store, failure) in [
+        ("db", Failure::Store(|| StoreError::Unfit("too old".into()))),
+        ("queue", Failure::Store(|| StoreError::Damaged("not whole".into()))),
+    ] {
+        let examine = world.faults.on(Method::StoreExamine).of(store).always();
+        examine.fails_with(failure);
+    }
+    let before = world.picture();
+    let rehearsed = world.rehearse(id, Selection::default()).await;
+    let told = world.restore(id).await;
+    assert_eq!(
+        (rehearsed.exit(), told.exit()),
+        (Exit::RestoreRefused, Exit::RestoreRefused)
+    );
+    assert_eq!(rehearsed.words(), told.words());
+    let Err(error) = told.outcome else {
+        panic!("not refused")
+    };
+    let findings = error.findings();
+    let about = [
+        ("store db: too old", "mend what is named"),
+        ("store queue: not whole", "choose another backup"),
+        ("store queue: it has not saved", "--discard-old"),
+        (
+            "files uses /srv/uploads of the host, which is gone",
+            "docker compose up -d",
+        ),
+    ];
+    assert_eq!(findings.len(), about.len(), "{findings:?}");
+    for (finding, (what, remedy)) in findings.iter().zip(about) {
+        assert!(finding.what.contains(what), "{finding}");
+        assert!(
+            finding.remedy.as_deref().is_some_and(|said| said.contains(remedy)),
+            "{finding}"
+        );
+        assert!(error.to_string().contains(&finding.to_string()), "{error}");
+    }
+    assert_eq!(before.touched(&world.picture()), [""; 0]);
+    Ok(())
+}
+
+/// The copy of what it replaces would not fit.
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_finds_that_the_copy_cannot_be_made() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.faults.on(Method::StorePreflight).of("queue").always().fails();
+    let rehearsed = world.rehearse(id, Selection::default()).await;
+    let told = world.restore(id).await;
+    assert_eq!((rehearsed.exit(), told.exit()), (Exit::Preflight, Exit::Preflight));
+    assert_eq!(rehearsed.words(), told.words());
     Ok(())
 }
 

@@ -4,8 +4,10 @@
 
 use futures::future::join_all;
 
+use super::refusals::MEND;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
+use crate::findings::Finding;
 use crate::names::StoreName;
 use crate::stores::{AtRest, Store};
 use crate::workload::{MountSource, State, Workload};
@@ -16,7 +18,7 @@ pub(super) struct Stop {
     /// What is gone then, each with the store.
     pub(super) lost: Vec<(StoreName, String)>,
     /// What does not start again.
-    pub(super) unstartable: Vec<String>,
+    pub(super) unstartable: Vec<Finding>,
 }
 
 /// Asks every store that runs.
@@ -64,14 +66,15 @@ impl Stop {
             }
         }
         let lost = |what| {
-            let told = format!(
-                "store {name}: {what}: the stop of a restore would lose that, and no undo brings it back; --discard-old \
-                 restores all the same"
-            );
+            let told =
+                format!("store {name}: {what}: the stop of a restore would lose that, and no undo brings it back");
             (name.clone(), told)
         };
         self.lost.extend(unsaved.into_iter().map(lost));
-        let down = |why| format!("store {name} would not start again as it runs now: {why}");
+        let down = |why| {
+            let what = format!("store {name} would not start again as it runs now: {why}");
+            Finding::refuses(what, MEND)
+        };
         self.unstartable.extend(unstartable.into_iter().map(down));
     }
 }

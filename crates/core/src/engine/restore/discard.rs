@@ -13,6 +13,7 @@ use crate::engine::plan::Plan;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
 use crate::events::Step;
+use crate::findings::Finding;
 use crate::manifest::Manifest;
 use crate::names::{BackupId, StoreName};
 use crate::ports::journal::Phase;
@@ -30,7 +31,7 @@ pub struct Discarded {
 /// Frees what is kept. Nothing is stopped. The caller holds the lock.
 pub async fn discard(site: &Site, run: &Run, held: &PlatformLock, platform: &Platform) -> Result<Discarded, Error> {
     let kept = Kept::must_be(site, run, platform).await?;
-    let sole: Vec<String> = kept.sole().collect();
+    let sole: Vec<Finding> = kept.sole().collect();
     if !sole.is_empty() {
         return Err(Error::RestoreRefused(sole));
     }

@@ -9,17 +9,20 @@ use super::kept::Kept;
 use super::logins::Logins;
 use super::pairing::{Paired, is_whole, pair};
 use super::pairs::{Pair, plan_of};
+use super::refusals::{down, of_store};
 use super::task::Task;
-use super::{RestoreRequest, at_rest};
+use super::{RestoreRequest, at_rest, refusals};
 use crate::backups::Damage;
-use crate::engine::errors::Error;
+use crate::engine::errors::{Error, PreflightError};
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
+use crate::engine::startable::Startable;
 use crate::events::Step;
+use crate::findings::Finding;
 use crate::manifest::StoreRecord;
 use crate::names::StoreName;
 use crate::ports::power::Intent;
-use crate::stores::{Source, Staged, Store, StoreError};
+use crate::stores::{Source, Staged, Store};
 use crate::workload::State;
 
 /// What a restore goes by.
@@ -53,8 +56,10 @@ pub(super) async fn examine<'a>(
     }
     reasons.extend(unfinished.and_then(|intent| other_stores(platform, intent, &pairs)));
     let damage = run.report.step(Step::Verify, damage(site, run, wanted, &pairs)).await?;
-    reasons.extend(damage.iter().map(ToString::to_string));
-    let mut logins = Logins::of(&plan_of(platform, &pairs), &pairs);
+    let damaged = |damage: &Damage| Finding::refuses(damage.to_string(), refusals::DAMAGED);
+    reasons.extend(damage.iter().map(damaged));
+    let plan = plan_of(platform, &pairs);
+    let mut logins = Logins::of(&plan, &pairs);
     let source = |record: &StoreRecord| Source {
         record: record.clone(),
         artifacts: site.backups.artifacts(manifest.id, &run.report),
@@ -77,9 +82,13 @@ pub(super) async fn examine<'a>(
                 if wanted.no_way_back {
                     run.report.warn(lost);
                 } else {
-                    reasons.push(lost);
+                    reasons.push(Finding::refuses(lost, "--discard-old restores all the same"));
                 }
             }
+            let around = site.machine.catalog.neighbours().await.unwrap_or_default();
+            let Startable { hindered, .. } = site.startable(&plan, &around).await?;
+            let hindered = hindered.into_iter().map(PreflightError::Unstartable);
+            reasons.extend(hindered.map(|reason| Finding::from(&reason)));
             if sound && reasons.is_empty() {
                 logins.try_before(&site.cx(run)).await;
             }
@@ -87,8 +96,11 @@ pub(super) async fn examine<'a>(
         Ok::<_, Error>((tasks, reasons))
     };
     let (tasks, unfit) = run.report.step(Step::Preflight, looks).await?;
-    reasons.extend(unfit);
-    reasons.dedup();
+    for reason in unfit {
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
     run.check()?;
     if reasons.is_empty() {
         Ok(Examined { pairs, tasks, logins })
@@ -117,7 +129,7 @@ async fn damage(site: &Site, run: &Run, wanted: &RestoreRequest<'_>, pairs: &[Pa
 }
 
 /// Taking over half a restore must finish all of it: what it had begun to replace would stay half done.
-fn other_stores(platform: &Platform, unfinished: &Intent, pairs: &[Pair<'_>]) -> Option<String> {
+fn other_stores(platform: &Platform, unfinished: &Intent, pairs: &[Pair<'_>]) -> Option<Finding> {
     let begun = unfinished.workloads.iter().filter(|entry| entry.worked_on);
     let begun: BTreeSet<&StoreName> = begun
         .filter_map(|entry| platform.stores.get(&entry.address))
@@ -126,11 +138,8 @@ fn other_stores(platform: &Platform, unfinished: &Intent, pairs: &[Pair<'_>]) ->
     let wanted: BTreeSet<&StoreName> = pairs.iter().map(|(store, _)| store.name()).collect();
     let names: Vec<&str> = begun.iter().map(|name| name.as_str()).collect();
     (begun != wanted).then(|| {
-        format!(
-            "{} did not finish and was of other stores: restore just {} (--store)",
-            unfinished.described(),
-            names.join(", ")
-        )
+        let what = format!("{} did not finish and was of other stores", unfinished.described());
+        Finding::refuses(what, format!("restore just {} (--store)", names.join(", ")))
     })
 }
 
@@ -148,16 +157,16 @@ async fn ask_stores<'a>(
     platform: &Platform,
     pairs: &[Pair<'a>],
     source: impl Fn(&StoreRecord) -> Source,
-) -> (Vec<Task<'a>>, Vec<String>) {
+) -> (Vec<Task<'a>>, Vec<Finding>) {
     let cx = site.cx(run);
     let looks = join_all(pairs.iter().map(async |(store, record)| match platform.state(*store) {
         State::Running => {
             let examined = store.examine(&cx, source(record)).await;
             examined
                 .map(|work| task(*store, record, work))
-                .map_err(|error| reason(&error))
+                .map_err(|error| of_store(store.name(), &error))
         }
-        state => Err(format!("store {} is {state}: start it first", store.name())),
+        state => Err(down(store.name(), state)),
     }));
     let (mut tasks, mut reasons) = (Vec::new(), Vec::new());
     for look in looks.await {
@@ -172,12 +181,4 @@ async fn ask_stores<'a>(
 fn task<'a>(store: &'a dyn Store, record: &'a StoreRecord, work: Box<dyn Staged>) -> Task<'a> {
     let record = Some(record);
     Task { store, work, record }
-}
-
-/// All reasons of a refusal share one hint: the way out of this one is told with it.
-fn reason(error: &StoreError) -> String {
-    match error {
-        StoreError::Credential { remedy, .. } => format!("{error}: {remedy}"),
-        other => other.to_string(),
-    }
 }

@@ -4,12 +4,14 @@
 use futures::future::join_all;
 
 use super::pairs::Pair;
+use super::refusals::{down, of_store};
 use super::safety;
 use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
+use crate::findings::Finding;
 use crate::manifest::Manifest;
-use crate::stores::{Aside, Old, Store, StoreError, WayBack};
+use crate::stores::{Aside, Old, Store, WayBack};
 use crate::workload::State;
 
 /// What a platform keeps of the data that a restore has replaced.
@@ -19,7 +21,7 @@ pub(super) struct Kept<'a> {
     /// Copies, oldest first.
     pub(super) copies: Vec<Manifest>,
     /// Stores that could not be asked, and why.
-    pub(super) unknown: Vec<(&'a dyn Store, String)>,
+    pub(super) unknown: Vec<(&'a dyn Store, Finding)>,
 }
 
 impl<'a> Kept<'a> {
@@ -32,11 +34,8 @@ impl<'a> Kept<'a> {
         });
         let looks = holders.map(async |(store, aside)| {
             let held = match platform.state(store) {
-                State::Running => aside.held(&cx).await,
-                state => {
-                    let down = format!("store {} is {state}: start it first", store.name());
-                    Err(StoreError::Unfit(down))
-                }
+                State::Running => aside.held(&cx).await.map_err(|error| of_store(store.name(), &error)),
+                state => Err(down(store.name(), state)),
             };
             (store, aside, held)
         });
@@ -49,7 +48,7 @@ impl<'a> Kept<'a> {
             match held {
                 Ok(held) if held.is_empty() => {}
                 Ok(held) => kept.aside.push((store, aside, held)),
-                Err(error) => kept.unknown.push((store, error.to_string())),
+                Err(error) => kept.unknown.push((store, error)),
             }
         }
         run.check()?;
@@ -61,7 +60,8 @@ impl<'a> Kept<'a> {
     pub(super) async fn must_be(site: &Site, run: &Run, platform: &'a Platform) -> Result<Self, Error> {
         let kept = Self::of(site, run, platform).await?;
         if !kept.unknown.is_empty() {
-            return Err(Error::RestoreRefused(kept.unasked().collect()));
+            let unknown = kept.unknown.into_iter().map(|(_, why)| why);
+            return Err(Error::RestoreRefused(unknown.collect()));
         }
         if kept.aside.is_empty() && kept.copies.is_empty() {
             return Err(Error::NothingKept(platform.name.clone()));
@@ -70,33 +70,30 @@ impl<'a> Kept<'a> {
     }
 
     /// What must not be freed: somebody would be left with nothing.
-    pub(super) fn sole(&self) -> impl Iterator<Item = String> {
+    pub(super) fn sole(&self) -> impl Iterator<Item = Finding> {
         self.aside.iter().flat_map(|(store, _, held)| {
             let sole = held.iter().filter(|old| old.is_sole);
-            sole.map(|old| told_sole(*store, old))
+            sole.map(|old| Finding::refuses(sole_one(*store, old), SOLE))
         })
     }
 
     /// Why stores could not be asked.
     pub(super) fn unasked(&self) -> impl Iterator<Item = String> {
-        self.unknown.iter().map(|(_, why)| why.clone())
+        self.unknown.iter().map(|(_, why)| why.what.clone())
     }
 
     /// Why nothing may be restored over it. A store that is not restored need not answer.
-    pub(super) fn reasons(self, pairs: &[Pair<'_>]) -> Vec<String> {
+    pub(super) fn reasons(self, pairs: &[Pair<'_>]) -> Vec<Finding> {
         const WAY_OUT: &str = "`stillpoint restore undo` brings it back, `stillpoint restore discard-old` frees it";
         let aside = self.aside.into_iter().map(|(store, _, held)| {
-            format!(
-                "store {} still keeps what an earlier restore has replaced ({}): {WAY_OUT}",
-                store.name(),
-                held.iter().map(|old| &*old.what).collect::<Vec<_>>().join(", ")
-            )
+            let held: Vec<&str> = held.iter().map(|old| &*old.what).collect();
+            let (store, held) = (store.name(), held.join(", "));
+            let what = format!("store {store} still keeps what an earlier restore has replaced ({held})");
+            Finding::refuses(what, WAY_OUT)
         });
         let copies = self.copies.into_iter().map(|copy| {
-            format!(
-                "{} still holds what an earlier restore has replaced: {WAY_OUT}",
-                copy.id
-            )
+            let what = format!("{} still holds what an earlier restore has replaced", copy.id);
+            Finding::refuses(what, WAY_OUT)
         });
         let wanted = |store: &dyn Store| pairs.iter().any(|(pair, _)| pair.name() == store.name());
         let unknown = self.unknown.into_iter().filter(|(store, _)| wanted(*store));
@@ -105,12 +102,17 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// Why something of a store is not freed.
-pub(super) fn told_sole(store: &dyn Store, old: &Old) -> String {
+const SOLE: &str = "`stillpoint restore undo` brings it back; if nobody needs it, remove it by hand";
+
+fn sole_one(store: &dyn Store, old: &Old) -> String {
     format!(
-        "store {} holds {}, and what the restore put in its place is gone since, so it is not freed: \
-         `stillpoint restore undo` brings it back; if nobody needs it, remove it by hand",
+        "store {} holds {}, and what the restore put in its place is gone since, so it is not freed",
         store.name(),
         old.what
     )
+}
+
+/// Why something of a store is not freed.
+pub(super) fn told_sole(store: &dyn Store, old: &Old) -> String {
+    format!("{}: {SOLE}", sole_one(store, old))
 }

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::refusals::shows;
 use crate::engine::platform::Platform;
+use crate::findings::Finding;
 use crate::manifest::{Manifest, StoreRecord};
 use crate::names::{Project, StoreKind, StoreName};
 use crate::selection::Selection;
@@ -18,14 +20,14 @@ pub(super) struct Paired<'a> {
     /// The stores with their records.
     pub(super) pairs: Vec<Pair<'a>>,
     /// Why it cannot be done.
-    pub(super) reasons: Vec<String>,
+    pub(super) reasons: Vec<Finding>,
     /// What the operator should know.
     pub(super) warnings: Vec<String>,
 }
 
 /// The manifest with its stores called as they are here; their artifacts keep their names. Refuses a map that leads from
 /// nothing, or two stores to one.
-pub fn renamed(mut manifest: Manifest, map: &BTreeMap<StoreName, StoreName>) -> Result<Manifest, Vec<String>> {
+pub fn renamed(mut manifest: Manifest, map: &BTreeMap<StoreName, StoreName>) -> Result<Manifest, Vec<Finding>> {
     let held = names(manifest.stores.iter().map(|record| &record.name));
     let unknown = map
         .keys()
@@ -46,19 +48,25 @@ pub fn renamed(mut manifest: Manifest, map: &BTreeMap<StoreName, StoreName>) -> 
         }
     }
     reasons.dedup();
-    if reasons.is_empty() { Ok(manifest) } else { Err(reasons) }
+    if reasons.is_empty() {
+        return Ok(manifest);
+    }
+    let lists = shows(manifest.id);
+    Err(reasons.into_iter().map(|what| Finding::refuses(what, &lists)).collect())
 }
 
 /// Pairs every wanted store with its record.
 pub(super) fn pair<'a>(selection: &Selection, platform: &'a Platform, manifest: &'a Manifest) -> Paired<'a> {
     let mut paired = Paired {
         pairs: Vec::new(),
-        reasons: unknown(selection, platform),
+        reasons: Vec::new(),
         warnings: Vec::new(),
     };
     let mut meant = selection.clone();
+    // What another selection would mend.
+    let mut amiss = Vec::new();
     if let Some(of) = another(selection, &platform.name, &manifest.platform) {
-        paired.reasons.push(of);
+        amiss.push(of);
         meant.from = (manifest.platform != platform.name).then(|| manifest.platform.clone());
     }
     let unplaced = unplaced(platform, manifest);
@@ -81,22 +89,29 @@ pub(super) fn pair<'a>(selection: &Selection, platform: &'a Platform, manifest: 
                 {
                     meant.map.insert(said(selection, &only.name), store.name().clone());
                 }
-                paired.reasons.push(missing() + &instead(selection, &**store, &alike));
+                amiss.push(missing() + &instead(selection, &**store, &alike));
             }
         }
     }
     paired.warn_of_strangers(selection, manifest);
-    if paired.pairs.is_empty() && paired.reasons.is_empty() {
-        paired
-            .reasons
-            .push("it holds nothing that could be restored here".to_owned());
+    let unknown = unknown(selection, platform);
+    if paired.pairs.is_empty() && amiss.is_empty() && unknown.is_empty() {
+        amiss.push("it holds nothing that could be restored here".to_owned());
     }
-    if meant != *selection {
-        let command = meant.command(manifest.id);
-        paired.reasons.push(format!("if that is what you mean: `{command}`"));
-    }
+    let remedy = if meant == *selection {
+        OTHERS.to_owned()
+    } else {
+        format!("if that is what you mean: `{}`", meant.command(manifest.id))
+    };
+    let named = |what| Finding::refuses(what, "name one that it has (--store NAME, --map OLD=NEW)");
+    let amiss = amiss.into_iter().map(|what| Finding::refuses(what, &remedy));
+    paired.reasons = unknown.into_iter().map(named).chain(amiss).collect();
     paired
 }
+
+/// What can be done where no other words would pair more.
+const OTHERS: &str = "choose another backup (`stillpoint backups ls`), restore single stores (--store NAME), or leave the data of \
+     the others as it is (--accept-partial)";
 
 /// Why the backup's platform is not the one that was said.
 fn another(selection: &Selection, here: &Project, of: &Project) -> Option<String> {

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::refusals::shows;
 use crate::engine::platform::Platform;
+use crate::findings::Finding;
 use crate::manifest::{Manifest, StoreRecord};
 use crate::names::StoreName;
 use crate::selection::Selection;
@@ -49,14 +51,18 @@ pub struct Chosen {
 }
 
 /// Chooses the databases that are wanted alone.
-pub fn choose(platform: &Platform, whole: &Manifest, selection: &Selection) -> Result<Chosen, Vec<String>> {
+pub fn choose(platform: &Platform, whole: &Manifest, selection: &Selection) -> Result<Chosen, Vec<Finding>> {
     let mut chosen = Chosen {
         manifest: whole.clone(),
         selection: selection.clone(),
     };
     let mut reasons = chosen.narrow(platform);
     reasons.extend(chosen.unknown_accepted(platform));
-    if reasons.is_empty() { Ok(chosen) } else { Err(reasons) }
+    if reasons.is_empty() {
+        return Ok(chosen);
+    }
+    let lists = shows(whole.id);
+    Err(reasons.into_iter().map(|what| Finding::refuses(what, &lists)).collect())
 }
 
 impl Chosen {

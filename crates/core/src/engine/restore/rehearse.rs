@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::examine::{Examined, examine};
 use super::logins::HeldLogin;
 use super::pairs::{as_recorded, plan_of};
-use super::{Origin, RestoreRequest};
+use super::{Origin, RestoreRequest, safety, to_copy};
 use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
@@ -81,9 +81,10 @@ pub async fn rehearse(
         },
     });
     let plan = plan_of(&platform, &pairs);
+    let no_way_back = unfinished.map_or(wanted.no_way_back, |intent| intent.no_way_back);
+    let copied = to_copy(site, &platform, &pairs, unfinished, no_way_back).await?;
     if unfinished.is_none() {
-        let around = site.machine.catalog.neighbours().await.unwrap_or_default();
-        site.must_be_startable(&plan, &around).await?;
+        safety::must_fit(site, run, &copied).await?;
     }
     Ok(Rehearsed {
         backup: manifest.id,

@@ -8,10 +8,10 @@ use super::change::Change;
 use super::task::bring;
 use crate::backups::{DeletedBy, Lease, ReadError};
 use crate::engine::claim::PlatformLock;
-use crate::engine::errors::{Error, PreflightError, RunFailure};
+use crate::engine::errors::{Error, PreflightError, Refusals, RunFailure};
 use crate::engine::plan::Plan;
 use crate::engine::platform::Platform;
-use crate::engine::room;
+use crate::engine::room::{self, Spooling};
 use crate::engine::seal::make_count;
 use crate::engine::site::{Refused, Run, Site};
 use crate::engine::standstill::Standstill;
@@ -44,18 +44,31 @@ pub(super) async fn prepare(
     }
     // What an earlier attempt has stopped cannot be asked; it was, before that.
     if intent.run == *run.report.run() {
-        let cx = site.cx(run);
-        let looks = join_all(stores.iter().map(|store| store.preflight(&cx))).await;
-        run.check()?;
-        let looks: Vec<_> = looks
-            .into_iter()
-            .collect::<Result<_, _>>()
-            .map_err(PreflightError::Store)?;
-        let named = stores.iter().map(|store| store.name()).zip(&looks);
-        room::spooling(site, named).await?.tell(run);
-        room::must_suffice(site, run, None, looks.iter().map(|look| look.bytes).sum()).await?;
+        must_fit(site, run, stores).await?.tell(run);
     }
     site.open_for_copies(run, intent).await.map(Some)
+}
+
+/// Whether the stores can be copied, and what they spool for it. Writes nothing.
+pub(super) async fn must_fit(site: &Site, run: &Run, stores: &[&dyn Store]) -> Result<Spooling, Error> {
+    let cx = site.cx(run);
+    let looks = join_all(stores.iter().map(|store| store.preflight(&cx))).await;
+    run.check()?;
+    let (mut able, mut refusals) = (Vec::new(), Vec::new());
+    for (store, look) in stores.iter().zip(looks) {
+        match look {
+            Ok(look) => able.push((store.name(), look)),
+            Err(error) => refusals.push(PreflightError::Store(error)),
+        }
+    }
+    if let Some(refusals) = Refusals::of(refusals) {
+        return Err(refusals.into());
+    }
+    let spooling = room::spooling(site, able.iter().map(|(store, look)| (*store, look))).await?;
+    if !stores.is_empty() {
+        room::must_suffice(site, run, None, able.iter().map(|(_, look)| look.bytes).sum()).await?;
+    }
+    Ok(spooling)
 }
 
 /// The copy that a restore which did not finish has sealed, or else the newest one there is.

@@ -10,6 +10,7 @@ use super::at_rest;
 use super::change::Change;
 use super::kept::Kept;
 use super::pairs::as_recorded;
+use super::refusals;
 use super::safety;
 use super::task::{self, Task, compare_all, names};
 use crate::backups::Artifacts;
@@ -21,6 +22,7 @@ use crate::engine::site::{Run, Site};
 use crate::engine::standstill::Standstill;
 use crate::engine::start::Degraded;
 use crate::events::Step;
+use crate::findings::Finding;
 use crate::logins::Passwords;
 use crate::manifest::{Manifest, StoreRecord};
 use crate::names::{Address, BackupId, StoreName};
@@ -159,10 +161,11 @@ fn left<'a>(
             // Nothing is replaced before the copy is sealed.
             (WayBack::Copy(_), None) if !intent.no_way_back => continue,
             (WayBack::Copy(_), None) => {
-                reasons.push(format!(
-                    "{address}: {} was told to keep no way back, so what it has replaced there is gone: restore a backup",
+                let what = format!(
+                    "{address}: {} was told to keep no way back, so what it has replaced there is gone",
                     intent.described()
-                ));
+                );
+                reasons.push(Finding::refuses(what, "restore a backup"));
                 continue;
             }
         };
@@ -206,7 +209,8 @@ async fn must_outlive_a_stop(site: &Site, run: &Run, platform: &Platform, tasks:
     let at_rest::Stop { lost, unstartable } = at_rest::look(site, run, platform).await;
     let put_back = names(tasks);
     let lost = lost.into_iter().filter(|(store, _)| !put_back.contains(store));
-    let reasons: Vec<String> = unstartable.into_iter().chain(lost.map(|(_, lost)| lost)).collect();
+    let lost = lost.map(|(_, lost)| Finding::refuses(lost, "see first that it is saved"));
+    let reasons: Vec<Finding> = unstartable.into_iter().chain(lost).collect();
     if reasons.is_empty() {
         Ok(())
     } else {
@@ -225,7 +229,10 @@ async fn must_be_sound(site: &Site, run: &Run, copy: Option<&Manifest>, tasks: &
         if damage.is_empty() {
             return Ok(());
         }
-        let damage = damage.iter().map(|damage| format!("the copy {}: {damage}", copy.id));
+        let damage = damage.iter().map(|damage| {
+            let what = format!("the copy {}: {damage}", copy.id);
+            Finding::refuses(what, refusals::DAMAGED)
+        });
         Err(Error::RestoreRefused(damage.collect()))
     };
     run.report.step(Step::Verify, check).await
