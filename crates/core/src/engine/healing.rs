@@ -162,6 +162,10 @@ impl Site {
         let back = run.report.step(Step::Start, recovery::recover(&control, intent));
         let mut recovered = back.await?;
         if intent.job.replaces_data() {
+            // Each store is waited for until it answers, which may take minutes: what is not back is told before.
+            for degraded in recovered.degraded.iter().chain(&recovered.gone) {
+                run.report.warn(degraded.to_string());
+            }
             recovered.degraded.extend(self.resume_jobs(run, intent).await?);
         }
         if !recovered.degraded.is_empty() {

@@ -305,6 +305,26 @@ async fn a_dry_run_finds_that_the_copy_cannot_be_made() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A store may take minutes to answer.
+#[tokio::test(start_paused = true)]
+async fn what_does_not_come_back_is_told_before_stores_are_waited_for() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.faults.on(Method::StoreRestore).of("queue").always().fails();
+    assert_eq!(world.restore(id).await.exit(), Exit::StoppedOnPurpose);
+    world.faults.reset();
+    world.faults.on(Method::PowerStart).of("api").always().fails();
+    world.faults.on(Method::StoreReady).of("db").always().hangs();
+    let told = world.start_containers().await;
+    assert_eq!(told.exit(), Exit::RecoveryIncomplete, "{}", told.words());
+    let is_it = |kind: &EventKind| matches!(kind, EventKind::Warning { message } if message.starts_with("api"));
+    let events = told.recorder.events();
+    let warned = events.iter().find(|event| is_it(&event.kind));
+    let waited = warned.map(|event| world.clock.now().duration_since(event.at).unsigned_abs());
+    assert!(waited >= Some(Duration::from_mins(9)), "{waited:?}");
+    assert!(told.degraded().contains(&"db".to_owned()), "{}", told.words());
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_backup_that_does_not_exist_is_not_found() -> anyhow::Result<()> {
     let (world, _) = backed_up().await?;
