@@ -18,6 +18,7 @@ mod unlinked;
 mod upload;
 
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,8 +27,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Location;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutResult};
-use stillpoint_core::ports::repository::{Entry, Object, PRODUCT, Version};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutResult};
+use stillpoint_core::ports::repository::{Content, Entry, Object, PRODUCT, Version};
 use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
 
 pub use deferred::Deferred;
@@ -142,6 +143,20 @@ impl Repository for LocalRepository {
         let found = self.objects.get(&location(key)?).await;
         let found = found.map_err(|error| errors::from_store(key.as_str(), error))?;
         read::object(key, found)
+    }
+
+    async fn open_range(&self, key: &Key, was: &Version, range: Range<u64>) -> Result<Content, RepositoryError> {
+        let options = GetOptions {
+            if_match: Some(was.0.clone()),
+            ..GetOptions::default()
+        };
+        match self.objects.get_opts(&location(key)?, options).await {
+            Ok(found) => read::range(key, found, range),
+            Err(object_store::Error::NotFound { .. } | object_store::Error::Precondition { .. }) => {
+                Err(RepositoryError::Changed { key: key.to_string() })
+            }
+            Err(error) => Err(errors::from_store(key.as_str(), error)),
+        }
     }
 
     async fn directories(&self) -> Result<Vec<String>, RepositoryError> {

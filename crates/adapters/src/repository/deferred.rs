@@ -2,13 +2,14 @@
 //! all bringing a platform back, is wired without it.
 
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use stillpoint_core::ports::repository::{Entry, Object, Version};
+use stillpoint_core::ports::repository::{Content, Entry, Object, Version};
 use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
 use tokio::sync::OnceCell;
 
@@ -62,6 +63,10 @@ impl Repository for Deferred {
 
     async fn open(&self, key: &Key) -> Result<Object, RepositoryError> {
         self.opened().await?.open(key).await
+    }
+
+    async fn open_range(&self, key: &Key, was: &Version, range: Range<u64>) -> Result<Content, RepositoryError> {
+        self.opened().await?.open_range(key, was, range).await
     }
 
     async fn directories(&self) -> Result<Vec<String>, RepositoryError> {

@@ -4,34 +4,25 @@
 //! gives empty pieces for ever.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use futures::stream::{self, BoxStream};
+use futures::stream;
 use object_store::{GetResult, GetResultPayload};
-use stillpoint_core::ports::repository::{Object, Version};
+use stillpoint_core::ports::repository::{Content, Object, Version};
 use stillpoint_core::ports::{Key, RepositoryError};
 
 use super::errors;
 
 const PIECE: u64 = 1 << 20;
 
-type Piece = Result<Bytes, RepositoryError>;
-
 pub(super) fn object(key: &Key, found: GetResult) -> Result<Object, RepositoryError> {
     let size = found.meta.size;
     let version = Version(found.meta.e_tag.clone().unwrap_or_default());
     let written = errors::written(key.as_str(), &found.meta)?;
-    let content = match found.payload {
-        GetResultPayload::File(file, _) => pieces(key.clone(), file, size),
-        GetResultPayload::Stream(stream) => {
-            let key = key.clone();
-            stream
-                .map(move |piece| piece.map_err(|error| errors::from_store(key.as_str(), error)))
-                .boxed()
-        }
-    };
+    let content = range(key, found, 0..size)?;
     Ok(Object {
         size,
         version,
@@ -40,7 +31,22 @@ pub(super) fn object(key: &Key, found: GetResult) -> Result<Object, RepositoryEr
     })
 }
 
-fn pieces(key: Key, file: File, size: u64) -> BoxStream<'static, Piece> {
+/// A range of the whole object that was found.
+pub(super) fn range(key: &Key, found: GetResult, range: Range<u64>) -> Result<Content, RepositoryError> {
+    match found.payload {
+        GetResultPayload::File(mut file, _) => {
+            let found = file.seek(SeekFrom::Start(range.start));
+            found.map_err(|error| errors::from_io(key.as_str(), &error))?;
+            Ok(pieces(key.clone(), file, range.end - range.start))
+        }
+        GetResultPayload::Stream(_) => Err(RepositoryError::Failed {
+            key: key.to_string(),
+            cause: "it is no file".into(),
+        }),
+    }
+}
+
+fn pieces(key: Key, file: File, size: u64) -> Content {
     let next = move |(file, left): (File, u64)| {
         let key = key.clone();
         async move {

@@ -23,6 +23,7 @@ mod wire;
 mod write;
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -34,7 +35,7 @@ use object_store::multipart::MultipartStore;
 use object_store::path::Path as Location;
 use object_store::{ObjectStore, ObjectStoreExt};
 use reqwest::Url;
-use stillpoint_core::ports::repository::{Entry, Object, PRODUCT, Version};
+use stillpoint_core::ports::repository::{Content, Entry, Object, PRODUCT, Version};
 use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
 
 use crate::repository::errors;
@@ -265,6 +266,10 @@ impl Repository for S3Repository {
 
     async fn open(&self, key: &Key) -> Result<Object, RepositoryError> {
         read::open(self, key).await
+    }
+
+    async fn open_range(&self, key: &Key, was: &Version, range: Range<u64>) -> Result<Content, RepositoryError> {
+        read::open_range(self, key, was, range).await
     }
 
     async fn directories(&self) -> Result<Vec<String>, RepositoryError> {

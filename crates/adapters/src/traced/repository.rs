@@ -1,11 +1,12 @@
 //! A repository. An object is told by its key.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use stillpoint_core::ports::repository::{Entry, Object, Version};
+use stillpoint_core::ports::repository::{Content, Entry, Object, Version};
 use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
 use tracing::{debug, trace};
 
@@ -37,6 +38,10 @@ impl<P: Repository + ?Sized> Repository for Traced<P> {
 
     async fn open(&self, key: &Key) -> Result<Object, RepositoryError> {
         repository("open", key, self.0.open(key)).await
+    }
+
+    async fn open_range(&self, key: &Key, was: &Version, range: Range<u64>) -> Result<Content, RepositoryError> {
+        repository("open a range", key, self.0.open_range(key, was, range)).await
     }
 
     async fn directories(&self) -> Result<Vec<String>, RepositoryError> {

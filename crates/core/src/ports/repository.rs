@@ -2,6 +2,7 @@
 //! what an object means, and in which order they come and go, is decided in `crate::backups`.
 
 use std::fmt;
+use std::ops::Range;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -150,8 +151,11 @@ pub struct Object {
     /// When it was written, by the repository's clock.
     pub written: Timestamp,
     /// Its content. A content that ends early reads as an error, never as an end.
-    pub content: BoxStream<'static, Result<Bytes, RepositoryError>>,
+    pub content: Content,
 }
+
+/// The bytes of an object as they are read.
+pub type Content = BoxStream<'static, Result<Bytes, RepositoryError>>;
 
 /// Objects by key. Nothing here renames, and nothing is overwritten but by [`Repository::replace`].
 #[async_trait]
@@ -174,6 +178,10 @@ pub trait Repository: Send + Sync {
 
     /// Reads an object as a stream. Fails with [`RepositoryError::Missing`].
     async fn open(&self, key: &Key) -> Result<Object, RepositoryError>;
+
+    /// Reads the bytes `range` of an object that still is the version `was`; the range lies within the object. Fails with
+    /// [`RepositoryError::Changed`] if it is not, or is gone. A range that ends early reads as an error, never as an end.
+    async fn open_range(&self, key: &Key, was: &Version, range: Range<u64>) -> Result<Content, RepositoryError>;
 
     /// The names directly below the root that hold objects, in no particular order. One that cannot
     /// be looked into is named too: whoever opens what should be there is told why.

@@ -2,12 +2,14 @@
 #![expect(missing_docs, reason = "each function's name is the sentence that it asserts")]
 #![expect(clippy::unused_async, reason = "one macro makes the tests of all suites")]
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use stillpoint_core::names::{ArtifactName, BackupId};
+use stillpoint_core::ports::repository::Version;
 use stillpoint_core::ports::{Key, Repository, RepositoryError};
 
 /// A repository under test, and whatever must live as long as it does.
@@ -65,6 +67,8 @@ macro_rules! repository_conformance {
                 the_last_object_takes_its_directory_with_it,
                 what_was_deleted_is_gone_and_can_be_created_again,
                 a_reader_keeps_what_it_opened,
+                a_range_is_read_of_the_version_that_was_seen,
+                a_range_of_what_has_changed_is_refused,
                 the_place_says_what_it_is,
             ]
         );
@@ -494,5 +498,50 @@ pub async fn a_denied_repository_says_so(subject: &Subject) -> anyhow::Result<()
 /// The object that [`a_denied_repository_says_so`] wants to find: to be made while writing is allowed.
 pub async fn before_it_is_denied(repository: &dyn Repository) -> anyhow::Result<()> {
     repository.create(&key("a")?, Bytes::from("x")).await?;
+    Ok(())
+}
+
+async fn read_range(
+    repository: &dyn Repository,
+    key: &Key,
+    was: &Version,
+    range: Range<u64>,
+) -> Result<Bytes, RepositoryError> {
+    let content = repository.open_range(key, was, range).await?;
+    let pieces: Vec<Bytes> = content.try_collect().await?;
+    Ok(pieces.concat().into())
+}
+
+pub async fn a_range_is_read_of_the_version_that_was_seen(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    let whole = pattern(3 * MIB + 7);
+    write(repository, &key("a")?, &[whole.slice(..MIB), whole.slice(MIB..)]).await?;
+    let was = repository.open(&key("a")?).await?.version;
+    for range in [
+        0..1,
+        0..whole.len(),
+        MIB - 1..2 * MIB + 3,
+        whole.len() - 1..whole.len(),
+        5..5,
+    ] {
+        let read = read_range(repository, &key("a")?, &was, range.start as u64..range.end as u64).await?;
+        ensure!(read == whole[range.clone()], "{range:?}: {} bytes", read.len());
+    }
+    Ok(())
+}
+
+pub async fn a_range_of_what_has_changed_is_refused(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    let key = key("a")?;
+    let first = repository.create(&key, Bytes::from("first")).await?;
+    let second = repository.replace(&key, Bytes::from("second"), &first).await?;
+    let read = read_range(repository, &key, &first, 1..3).await;
+    ensure!(matches!(read, Err(RepositoryError::Changed { .. })), "{read:?}");
+    ensure!(read_range(repository, &key, &second, 1..3).await? == "ec");
+    repository.delete(&key).await?;
+    for range in [1..3, 2..2] {
+        let read = read_range(repository, &key, &second, range).await;
+        ensure!(matches!(read, Err(RepositoryError::Changed { .. })), "{read:?}");
+    }
     Ok(())
 }

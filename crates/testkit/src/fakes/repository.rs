@@ -2,13 +2,14 @@
 //! be damaged by hand, and what was not synced is torn when its host dies.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
-use stillpoint_core::ports::repository::{Entry, Object, Version};
+use stillpoint_core::ports::repository::{Content, Entry, Object, Version};
 use stillpoint_core::ports::{Clock, Key, Repository, RepositoryError, Upload};
 
 use super::{FakeClock, lock};
@@ -234,6 +235,23 @@ impl Repository for MemoryRepository {
             written: found.written,
             content: stream::iter(found.pieces.into_iter().map(Ok)).boxed(),
         })
+    }
+
+    async fn open_range(&self, key: &Key, was: &Version, range: Range<u64>) -> Result<Content, RepositoryError> {
+        let found = self.disk().objects.get(key.as_str()).cloned();
+        let found = found.filter(|found| found.version.to_string() == was.0);
+        let found = found.ok_or_else(|| RepositoryError::Changed { key: key.to_string() })?;
+        let whole = Bytes::from(found.pieces.concat());
+        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(whole.len());
+        let piece = whole.slice(place(range.start)..place(range.end));
+        if piece.len() as u64 == range.end - range.start {
+            return Ok(stream::iter([Ok(piece)]).boxed());
+        }
+        let short = RepositoryError::Failed {
+            key: key.to_string(),
+            cause: "it ended before its end".into(),
+        };
+        Ok(stream::iter([Ok(piece), Err(short)]).boxed())
     }
 
     async fn directories(&self) -> Result<Vec<String>, RepositoryError> {

@@ -1,12 +1,13 @@
 //! Faults between us and a repository, also in the middle of an object.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use stillpoint_core::ports::repository::{Entry, Object, Version};
+use stillpoint_core::ports::repository::{Content, Entry, Object, Version};
 use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
 
 use super::Faults;
@@ -26,10 +27,17 @@ impl Faults {
         })
     }
 
-    /// Each piece of an object is a call; the end is none.
     fn object(&self, key: &Key, object: Object) -> Object {
+        Object {
+            content: self.content(key, object.content),
+            ..object
+        }
+    }
+
+    /// Each piece of an object is a call; the end is none.
+    fn content(&self, key: &Key, content: Content) -> Content {
         let (faults, key) = (self.clone(), key.clone());
-        let pieces = stream::unfold(object.content, move |mut content| {
+        let pieces = stream::unfold(content, move |mut content| {
             let (faults, key) = (faults.clone(), key.clone());
             async move {
                 let piece = content.next().await?;
@@ -37,12 +45,7 @@ impl Faults {
                 Some((passed, content))
             }
         });
-        Object {
-            size: object.size,
-            version: object.version,
-            written: object.written,
-            content: pieces.boxed(),
-        }
+        pieces.boxed()
     }
 }
 
@@ -76,6 +79,12 @@ impl Repository for FaultyRepository {
         let act = self.port.open(key);
         let object = self.faults.pass(Method::RepositoryOpen, key, act).await?;
         Ok(self.faults.object(key, object))
+    }
+
+    async fn open_range(&self, key: &Key, was: &Version, range: Range<u64>) -> Result<Content, RepositoryError> {
+        let act = self.port.open_range(key, was, range);
+        let content = self.faults.pass(Method::RepositoryOpen, key, act).await?;
+        Ok(self.faults.content(key, content))
     }
 
     async fn directories(&self) -> Result<Vec<String>, RepositoryError> {

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore};
-use stillpoint_core::ports::repository::{Object, Version};
+use stillpoint_core::ports::repository::{Content, Object, Version};
 use stillpoint_core::ports::{Key, RepositoryError};
 
 use super::trouble::Trouble;
@@ -42,14 +42,53 @@ pub(super) async fn open(repository: &S3Repository, key: &Key) -> Result<Object,
         resume: version.clone().map(|version| resume(repository, key, version)),
         failures: 0,
     };
-    let (repository, key) = (repository.clone(), key.clone());
-    let content = stream::try_unfold(download, next).map_err(move |trouble| repository.failed(&key, trouble));
     Ok(Object {
         size,
         version: Version(version.unwrap_or_default()),
         written,
-        content: content.boxed(),
+        content: content(repository, key, download),
     })
+}
+
+/// A server that tells no version is trusted to hold the same content.
+pub(super) async fn open_range(
+    repository: &S3Repository,
+    key: &Key,
+    was: &Version,
+    range: Range<u64>,
+) -> Result<Content, RepositoryError> {
+    if range.is_empty() {
+        return empty_range(repository, key, was).await;
+    }
+    let resume = resume(repository, key, was.0.clone());
+    let pieces = match resume(range.clone()).await {
+        Err(trouble) if trouble.is_condition() || trouble.is_missing() => {
+            return Err(RepositoryError::Changed { key: key.to_string() });
+        }
+        pieces => pieces.map_err(|trouble| repository.failed(key, trouble))?,
+    };
+    let download = Download {
+        pieces,
+        left: range,
+        resume: Some(resume),
+        failures: 0,
+    };
+    Ok(content(repository, key, download))
+}
+
+/// No request asks for a range without a byte.
+async fn empty_range(repository: &S3Repository, key: &Key, was: &Version) -> Result<Content, RepositoryError> {
+    let found = repository.find(key).await;
+    match found.map_err(|trouble| repository.failed(key, trouble))? {
+        Some(found) if found.version == *was => Ok(stream::empty().boxed()),
+        _ => Err(RepositoryError::Changed { key: key.to_string() }),
+    }
+}
+
+fn content(repository: &S3Repository, key: &Key, download: Download) -> Content {
+    let (repository, key) = (repository.clone(), key.clone());
+    let content = stream::try_unfold(download, next);
+    content.map_err(move |trouble| repository.failed(&key, trouble)).boxed()
 }
 
 fn pieces(found: GetResult) -> Pieces {
@@ -61,7 +100,7 @@ fn resume(repository: &S3Repository, key: &Key, version: String) -> Resume {
     Box::new(move |left| {
         let rest = GetOptions {
             range: Some(GetRange::Bounded(left)),
-            if_match: Some(version.clone()),
+            if_match: Some(version.clone()).filter(|version| !version.is_empty()),
             ..GetOptions::default()
         };
         let (repository, location) = (repository.clone(), repository.location(&key));
