@@ -12,6 +12,7 @@ use stillpoint_pg::script::{Statement, comments, statements};
 
 use super::PostgresStore;
 use super::access::{MAINTENANCE, server};
+use super::ext_catalog::{encoding_of, to_bytes};
 use super::load::Dump;
 use super::sequences::conninfo;
 use super::tools::Tool;
@@ -61,8 +62,9 @@ const ONE_BY_ONE: &str = "SET max_parallel_maintenance_workers = 0;\n";
 /// How the head of the entry that fills a materialised view is known.
 const FILLED: &str = "; Type: MATERIALIZED VIEW DATA; ";
 
-/// A dump's definitions as they are made in a second try: with the search path that the database itself says, and frugal.
-/// What fills materialised views is taken out and returned: it decorates, and its failure must not be that of the rest.
+/// A dump's definitions, as a text of bytes, as they are made in a second try: with the search path that the
+/// database itself says, and frugal. What fills materialised views is taken out and returned: it decorates, and its failure
+/// must not be that of the rest.
 pub(super) fn for_second_try(text: &str) -> (String, Vec<String>) {
     let own_path = text.replace(&format!("\n{NO_PATH}\n"), &format!("\n{OWN_PATH}\n{ONE_BY_ONE}"));
     let heads = comments(&own_path);
@@ -84,6 +86,22 @@ pub(super) fn for_second_try(text: &str) -> (String, Vec<String>) {
     }
     kept.push_str(&own_path[done..]);
     (kept, refreshes)
+}
+
+/// What fills the materialised views of a dump.
+#[derive(Debug, Default)]
+pub(super) struct Views {
+    encoding: String,
+    refreshes: Vec<String>,
+}
+
+impl Views {
+    pub(super) fn of(text: &str, refreshes: Vec<String>) -> Self {
+        Self {
+            encoding: encoding_of(text).unwrap_or("UTF8").to_owned(),
+            refreshes,
+        }
+    }
 }
 
 /// Filled materialised views that read foreign tables, by however many views between.
@@ -233,24 +251,23 @@ fn what_failed(errors: &str) -> Vec<String> {
 }
 
 impl PostgresStore {
-    /// Fills materialised views as the database's users would. What fails is told and no more.
-    pub(super) async fn fill_views(&self, cx: &Cx, name: &str, refreshes: &[String]) -> Result<(), StoreError> {
-        let session = self.open(cx, name).await?;
-        let fill = async {
-            for refresh in refreshes {
-                let refresh_as_users = format!("{OWN_PATH} {refresh}");
-                if let Err(error) = cancellable(cx, session.run(BY_SIZE, &refresh_as_users)).await? {
-                    cx.report.warn(format!(
-                        "{}: database `{name}`: a materialised view is empty until `{refresh}` succeeds: {error}",
-                        self.name
-                    ));
-                }
+    /// Fills materialised views as the database's users would. What fails is told and no more. The statements are texts
+    /// of bytes in the encoding of their dump.
+    pub(super) async fn fill_views(&self, cx: &Cx, name: &str, views: &Views) -> Result<(), StoreError> {
+        let encoding = &views.encoding;
+        for refresh in &views.refreshes {
+            let script = format!("SET client_encoding = '{encoding}';\n{OWN_PATH}\n{refresh}\n");
+            match self.run_text(cx, name, name, &script).await {
+                Ok(()) => {}
+                Err(error @ (StoreError::Tool { .. } | StoreError::Server { .. })) => cx.report.warn(format!(
+                    "{}: database `{name}`: a materialised view is empty until `{}` succeeds: {error}",
+                    self.name,
+                    String::from_utf8_lossy(&to_bytes(refresh)).trim_end_matches(';')
+                )),
+                Err(error) => return Err(error),
             }
-            Ok(())
-        };
-        let filled = fill.await;
-        session.close().await;
-        filled
+        }
+        Ok(())
     }
 }
 

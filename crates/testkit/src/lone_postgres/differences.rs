@@ -42,6 +42,9 @@ pub fn differences<'a>(before: &Facts, after: &Facts, known: impl IntoIterator<I
     found
 }
 
+/// Who was granted something first is of no consequence.
+const UNORDERED: [&str; 3] = ["GRANT ", "REVOKE ", "ALTER DEFAULT PRIVILEGES "];
+
 /// The lines that only one of two texts has; where both have the same, the first that stands elsewhere.
 fn lines(was: &[String], is: &[String]) -> Vec<String> {
     let only = |sign: &'static str, of: &[String], other: &[String]| {
@@ -58,7 +61,9 @@ fn lines(was: &[String], is: &[String]) -> Vec<String> {
     let mut found = only("-", was, is);
     found.extend(only("+", is, was));
     if found.is_empty() {
-        let moved = was.iter().zip(is).find(|(was, is)| was != is);
+        let ordered = |line: &&String| !UNORDERED.iter().any(|words| line.starts_with(words));
+        let mut pairs = was.iter().filter(ordered).zip(is.iter().filter(ordered));
+        let moved = pairs.find(|(was, is)| was != is);
         found.extend(moved.map(|(was, _)| format!("elsewhere: {was}")));
     }
     found

@@ -168,12 +168,17 @@ pub(super) fn of_bytes(bytes: &[u8]) -> String {
 }
 
 /// The bytes of such a text.
-pub(super) fn to_bytes(text: &str) -> Vec<u8> {
+pub(in crate::postgres) fn to_bytes(text: &str) -> Vec<u8> {
     text.chars().map(|sign| u8::try_from(sign).unwrap_or(b'?')).collect()
 }
 
 /// By this line a dump says its encoding.
 pub(super) const ENCODING: &str = "\nSET client_encoding = '";
+
+/// The encoding of a dump's text.
+pub(in crate::postgres) fn encoding_of(text: &str) -> Option<&str> {
+    Some(text.split_once(ENCODING)?.1.split_once('\'')?.0)
+}
 
 /// A dump's text, [of bytes](of_bytes), with the definitions that belong into it put where they belong.
 pub(super) fn merged(text: &str, definitions: &[Definition], is_after_the_data: bool) -> String {
@@ -184,10 +189,7 @@ pub(super) fn merged(text: &str, definitions: &[Definition], is_after_the_data: 
     // Two signs and a line's end stand before the head of an entry.
     let at = |head: &str| heads.get(head).map(|at| at.saturating_sub(3));
     let end = at(LAST_WORDS).unwrap_or(text.len());
-    let encoding = text
-        .split_once(ENCODING)
-        .and_then(|(_, rest)| Some(rest.split_once('\'')?.0));
-    let encoding = encoding.filter(|encoding| !["UTF8", "SQL_ASCII"].contains(encoding));
+    let encoding = encoding_of(text).filter(|encoding| !["UTF8", "SQL_ASCII"].contains(encoding));
     let mut places: Vec<(usize, String)> = Vec::new();
     for definition in definitions {
         if definition.is_after_the_data == is_after_the_data {

@@ -16,6 +16,7 @@ mod save;
 mod script;
 mod whole;
 
+pub(super) use definitions::{encoding_of, to_bytes};
 pub(super) use find::{Catalog, NO_ENCODING, find};
 pub(super) use gzip::Unpacking;
 pub(super) use whole::Whole;

@@ -13,7 +13,7 @@ use super::save::PSQL;
 use super::script::{ROWS, definitions_of};
 use crate::postgres::access::{MAINTENANCE, all_or_nothing, server};
 use crate::postgres::load::Dump;
-use crate::postgres::reload::{Part, Path, for_second_try};
+use crate::postgres::reload::{Part, Path, Views, for_second_try};
 use crate::postgres::tools::Tool;
 use crate::postgres::{PostgresStore, timescale};
 use crate::toolbox::{Doing, UNPACKED_AT_ONCE, collect_of, damaged, feed_through, guarded, run_script};
@@ -58,7 +58,7 @@ impl PostgresStore {
         if let Some(catalog) = dump.catalog {
             self.replay_catalog(cx, catalog, artifacts, name).await?;
         }
-        let (after, refreshes) = self
+        let (after, views) = self
             .section(cx, dump, artifacts, &["--section=post-data"], path)
             .await?;
         self.run_text(cx, name, name, &merged(&after, &definitions, true))
@@ -66,7 +66,7 @@ impl PostgresStore {
         if has_timescale {
             self.finish_timescale(cx, name).await?;
         }
-        self.fill_views(cx, name, &refreshes).await
+        self.fill_views(cx, name, &views).await
     }
 
     /// A section of a dump as text, and what fills materialised views where that is done apart. It proves nothing of the rest.
@@ -77,7 +77,7 @@ impl PostgresStore {
         artifacts: &Artifacts,
         which: &[&str],
         path: Path,
-    ) -> Result<(String, Vec<String>), StoreError> {
+    ) -> Result<(String, Views), StoreError> {
         let reader = artifacts.open(&self.name, dump.rows).await.map_err(damaged)?;
         let arguments = [which, &["--file=-"]].concat();
         let process = self.start(cx, Tool::Restore, MAINTENANCE, &arguments, true).await?;
@@ -94,16 +94,22 @@ impl PostgresStore {
             usize::from(which.len() > 1),
         );
         Ok(match path {
-            Path::None => (text, Vec::new()),
+            Path::None => (text, Views::default()),
             Path::Own => {
                 let (text, refreshes) = for_second_try(&text);
-                let as_text = |refresh: &String| String::from_utf8_lossy(&to_bytes(refresh)).into_owned();
-                (text, refreshes.iter().map(as_text).collect())
+                let views = Views::of(&text, refreshes);
+                (text, views)
             }
         })
     }
 
-    async fn run_text(&self, cx: &Cx, connected_to: &str, name: &str, text: &str) -> Result<(), StoreError> {
+    pub(in crate::postgres) async fn run_text(
+        &self,
+        cx: &Cx,
+        connected_to: &str,
+        name: &str,
+        text: &str,
+    ) -> Result<(), StoreError> {
         let what = format!("loading database `{name}`");
         let process = self.run(cx, Command::new(PSQL), connected_to, true).await?;
         run_script(cx, replaying(&what), process, &to_bytes(text)).await
