@@ -158,6 +158,7 @@ impl Site {
     /// somebody has removed is remembered.
     pub async fn bring_back(&self, held: &PlatformLock, run: &Run, intent: &Intent) -> Result<(), Error> {
         let control = self.control(run);
+        recovery::thaw(&control, intent).await?;
         let reaped = self.reap(run, intent).await;
         let back = run.report.step(Step::Start, recovery::recover(&control, intent));
         let mut recovered = back.await?;

@@ -16,7 +16,7 @@ use crate::findings::Finding;
 use crate::names::{BackupId, RunId};
 use crate::ports::power::{Intent, RecordedWorkload};
 use crate::stores::{Cx, Store, StoreError};
-use crate::workload::Workload;
+use crate::workload::{State, Workload};
 
 impl Site {
     /// Ends what a dead run has left running or unfinished; returns whether nothing of it is left.
@@ -190,6 +190,19 @@ pub async fn recover(control: &PowerControl, intent: &Intent) -> Result<Recovere
         degraded: once_each(degraded),
         gone,
     })
+/// Thaws the stores that the intent's run had paused for their pin: nothing that it has left in them ends while they are
+/// frozen. What fails here is told when all is started.
+pub async fn thaw(control: &PowerControl, intent: &Intent) -> Result<(), Error> {
+    let now = control.catalog.workloads().await?;
+    let frozen = now.iter().filter(|workload| {
+        let was_running = |entry: &RecordedWorkload| entry.worked_on && entry.state == State::Running;
+        let by_the_run = recorded(intent, workload).is_some_and(was_running) && is_ours(intent, workload);
+        by_the_run && workload.state == State::Paused
+    });
+    join_all(frozen.map(|workload| control.power.start(&workload.id))).await;
+    Ok(())
+}
+
 }
 
 /// A stop that the dead run asked for goes on in the engine: what still runs may end a moment after we

@@ -513,3 +513,25 @@ async fn what_only_a_store_knows_of_a_dead_run_goes_too() -> anyhow::Result<()> 
     assert_eq!(locks(), 0);
     Ok(())
 }
+
+/// Nothing that a dead run has left in a store ends while it is frozen.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_died_frozen_is_thawed_before_leftovers_are_looked_for() -> anyhow::Result<()> {
+    let world = sample::pinned_world();
+    let before = world.picture();
+    world.faults.on(Method::StorePin).of("queue").kills();
+    anyhow::ensure!(world.faults.live(world.backup()).await.is_none(), "it lives");
+    anyhow::ensure!(world.states().get("queue") == Some(&State::Paused), "it was not frozen");
+    world.faults.reset();
+    world.wait_a_minute().await;
+    let told = world.recover().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    let warnings = told.recorder.warnings();
+    assert!(
+        !warnings.iter().any(|warning| warning.contains("left something")),
+        "{warnings:?}"
+    );
+    assert_eq!(before.differences(&world.picture()), [""; 0]);
+    assert_eq!(world.journal.open(), []);
+    Ok(())
+}

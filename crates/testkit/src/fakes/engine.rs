@@ -26,7 +26,7 @@ pub(super) struct FakeEngine {
     pub(super) world: World,
 }
 
-fn refused(doing: &str, id: &WorkloadId, state: State) -> EngineError {
+pub(super) fn refused(doing: &str, id: &WorkloadId, state: State) -> EngineError {
     EngineError::Refused {
         doing: format!("{doing} {id}"),
         status: 409,

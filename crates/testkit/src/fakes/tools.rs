@@ -16,6 +16,7 @@ use stillpoint_core::workload::State;
 use tokio::io::AsyncWrite;
 
 use super::container::Container;
+use super::engine::refused;
 use super::lock;
 use super::world::World;
 
@@ -122,6 +123,10 @@ impl Shell for FakeTools {
     }
 
     async fn reap(&self, workload: &WorkloadId, run: &RunId) -> Result<(), EngineError> {
+        let state = self.world.with(workload, |container, now| container.look(now).state);
+        if let Ok(State::Paused) = state {
+            return Err(refused("reap", workload, State::Paused));
+        }
         self.world.end_processes(workload, run.as_str());
         Ok(())
     }
