@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod docker;
+pub mod gateway;
 pub mod ledger;
 pub mod lock;
 pub mod repository;

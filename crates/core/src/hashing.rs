@@ -12,7 +12,7 @@ use crate::ports::{Key, RepositoryError, Workers};
 const BATCH: usize = 256 << 10;
 
 /// A hash that grows with its stream.
-pub(crate) struct Hashing {
+pub struct Hashing {
     workers: Arc<dyn Workers>,
     /// What the next batch will be.
     gathered: Vec<u8>,
@@ -35,11 +35,11 @@ struct Batch {
 /// Part of a stream was not hashed: the process is about to end.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("hashing was ended before its time")]
-pub(crate) struct HashingEnded;
+pub struct HashingEnded;
 
 impl HashingEnded {
     /// The same as an error of the object that was being moved.
-    pub(crate) fn at(&self, key: &Key) -> RepositoryError {
+    pub fn at(&self, key: &Key) -> RepositoryError {
         RepositoryError::Failed {
             key: key.to_string(),
             cause: self.to_string(),
@@ -49,7 +49,7 @@ impl HashingEnded {
 
 impl Hashing {
     /// The hash of an empty stream.
-    pub(crate) fn new(workers: Arc<dyn Workers>) -> Self {
+    pub fn new(workers: Arc<dyn Workers>) -> Self {
         let (hash, bytes) = (Sha256::new(), Vec::new());
         Self {
             workers,
@@ -59,7 +59,7 @@ impl Hashing {
     }
 
     /// Appends; waits while the batch before is still being hashed.
-    pub(crate) async fn add(&mut self, mut piece: &[u8]) -> Result<(), HashingEnded> {
+    pub async fn add(&mut self, mut piece: &[u8]) -> Result<(), HashingEnded> {
         while !piece.is_empty() {
             let (now, later) = piece.split_at(piece.len().min(BATCH - self.gathered.len()));
             self.gathered.extend_from_slice(now);
@@ -73,7 +73,7 @@ impl Hashing {
     }
 
     /// The hash of all that was added, as the manifest writes it. Nothing can be added afterwards.
-    pub(crate) async fn finish(&mut self) -> Result<String, HashingEnded> {
+    pub async fn finish(&mut self) -> Result<String, HashingEnded> {
         let mut hash = self.idle().await?.hash;
         hash.update(&self.gathered);
         Ok(hex(hash))

@@ -10,7 +10,7 @@ pub mod command_line;
 pub mod engine;
 pub mod events;
 pub mod findings;
-mod hashing;
+pub mod hashing;
 pub mod logins;
 pub mod manifest;
 pub mod names;
