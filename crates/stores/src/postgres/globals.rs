@@ -32,10 +32,14 @@ pub(super) fn unpack(packed: &[u8]) -> Result<String, StoreError> {
     Ok(text)
 }
 
-/// Settings of all roles (`ALTER ROLE ALL SET …`), which `pg_dumpall` leaves out, as statements.
+/// Settings of all roles (`ALTER ROLE ALL SET …`), which `pg_dumpall` leaves out, as statements. A list of names is stored as
+/// names in quotes where they need them; an empty one can be written as a string alone.
 const OF_ALL_ROLES: &str = "SELECT format('ALTER ROLE ALL SET %I TO %s', split_part(c, '=', 1), \
         CASE WHEN split_part(c, '=', 1) IN ('local_preload_libraries', 'search_path', 'session_preload_libraries', \
-            'shared_preload_libraries', 'temp_tablespaces', 'unix_socket_directories') THEN substr(c, position('=' IN c) + 1) \
+            'shared_preload_libraries', 'temp_tablespaces', 'unix_socket_directories') THEN coalesce((SELECT string_agg(quote_literal( \
+                CASE WHEN m[1] LIKE '\"%' THEN replace(substr(m[1], 2, length(m[1]) - 2), '\"\"', '\"') ELSE m[1] END), ', ' ORDER BY o) \
+            FROM regexp_matches(substr(c, position('=' IN c) + 1), '(\"(?:[^\"]|\"\")*\"|[^\",[:space:]]+)', 'g') WITH ORDINALITY t(m, o)), \
+            quote_literal('')) \
         ELSE quote_literal(substr(c, position('=' IN c) + 1)) END) \
     FROM pg_db_role_setting, unnest(setconfig) c WHERE setdatabase = 0 AND setrole = 0 ORDER BY 1";
 

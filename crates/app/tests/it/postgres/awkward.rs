@@ -22,6 +22,7 @@ create database latin encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template tem
 create database set_oddly;
 alter database set_oddly set default_transaction_read_only = on;
 alter database set_oddly set search_path = odd, public;
+alter database set_oddly set client_encoding = 'LATIN1';
 \connect latin
 comment on role app is 'größe';
 \connect set_oddly
@@ -29,6 +30,11 @@ set default_transaction_read_only = off;
 create schema odd;
 create table odd.rows (n integer);
 insert into odd.rows select generate_series(1, 11);
+-- what that encoding has no sign for
+\encoding UTF8
+create table odd.signs (t text);
+insert into odd.signs values ('日本');
+comment on table odd.signs is '日本';
 
 -- an index on an expression whose function calls another without its schema
 create database indexed;
@@ -116,6 +122,7 @@ copy (select 1) to program 'rm /tmp/gone';
 
 -- settings of all roles
 alter role all set log_min_duration_statement = '9min';
+alter role all set temp_tablespaces = '';
 
 -- a materialised view over another database of this server
 create role afar login superuser password 'x';
@@ -172,11 +179,12 @@ create role 日本 nologin;
 /// What undoes that for a session of the test, from its first moment on.
 const EVEN: &str = "-c role=none -c statement_timeout=0 -c default_transaction_read_only=off -c client_encoding=UTF8";
 
-const COUNTS: [(&str, &str, &str); 17] = [
+const COUNTS: [(&str, &str, &str); 18] = [
     ("sp_20261126", "select count(*) from kept", "7"),
     ("set_oddly", "select count(*) from odd.rows", "11"),
     ("indexed", "select count(*) from numbers where quartered(n) = 3", "4"),
     ("indexed", "select count(*) from zeros", "1"),
+    ("set_oddly", "select md5(t) = md5(U&'\\65e5\\672c') from odd.signs", "t"),
     ("partitioned", "select count(*) from paints", "800"),
     ("partitioned", "select count(*) from paints where c = 'gold'", "100"),
     ("checked", "select count(*) from guarded", "5"),
@@ -195,7 +203,7 @@ const COUNTS: [(&str, &str, &str); 17] = [
     (
         "postgres",
         "select setconfig from pg_db_role_setting where setdatabase = 0 and setrole = 0",
-        "{log_min_duration_statement=9min}",
+        r#"{log_min_duration_statement=9min,"temp_tablespaces=\"\""}"#,
     ),
     ("named", "insert into packed values (2, 'b') returning id", "2"),
 ];
