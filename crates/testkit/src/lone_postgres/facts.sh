@@ -38,6 +38,14 @@ select 'subscription', subname, subenabled, subslotname from pg_subscription
     where subdbid = (select oid from pg_database where datname = current_database()) order by 2;
 select 'invalid index', indexrelid::regclass::text from pg_index where not indisvalid order by 2;
 select 'materialised view', oid::regclass::text, relispopulated from pg_class where relkind = 'm' order by 2;
+select 'member', e.extname, c.oid::regclass::text, c.relkind,
+    (select string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid)), ', ' order by attnum)
+        from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+        where a.attrelid = c.oid and attnum > 0 and not attisdropped),
+    (select string_agg(pg_get_indexdef(indexrelid), ', ' order by indexrelid::regclass::text) from pg_index where indrelid = c.oid)
+    from pg_depend p join pg_extension e on e.oid = p.refobjid join pg_class c on c.oid = p.objid
+    where p.refclassid = 'pg_extension'::regclass and p.classid = 'pg_class'::regclass and p.deptype = 'e' and c.relkind in ('r', 'p', 'S')
+    order by 2, 3;
 select 'large object', m.oid, pg_get_userbyid(lomowner), lomacl, md5(lo_get(m.oid)) from pg_largeobject_metadata m order by 2;
 select 'comment', i.type, i.identity from pg_description d, lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) i
     where description like 'a comment on what is %' order by 3;

@@ -5,6 +5,7 @@ mod cluster;
 mod decorations;
 mod extras;
 mod functions;
+mod owned;
 mod round;
 mod tables;
 mod words;
@@ -15,6 +16,9 @@ use self::functions::Function;
 use self::tables::Table;
 use self::words::{literal, quoted};
 use super::Random;
+
+/// Tells the chance of what extensions own from that of all else.
+const OWNED: u64 = 0x6f77_6e65;
 
 /// A script that fills an empty server.
 #[derive(Clone, Debug)]
@@ -75,6 +79,12 @@ impl Case {
         for at in 1..bases.len() {
             build.afar(&bases[at], &bases[at - 1]);
         }
+        // A chance of its own: what else a seed brings stays as it is.
+        let rest = std::mem::replace(&mut build.random, Random::seeded(seed ^ OWNED));
+        for base in &bases {
+            build.owned(base);
+        }
+        build.random = rest;
         for base in &bases {
             build.settle(&base.database);
         }
@@ -205,6 +215,6 @@ mod tests {
             .flat_map(|seed| Case::of(seed).blocks)
             .map(|block| block.what)
             .collect();
-        assert!(all.len() >= 45, "{} kinds of block: {all:?}", all.len());
+        assert!(all.len() >= 47, "{} kinds of block: {all:?}", all.len());
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::Case;
+use super::owned::offer;
 use crate::lone_postgres::{Facts, Server, differences};
 use crate::product::Ran;
 
@@ -30,6 +31,7 @@ const KNOWN: [(&str, &str); 3] = [
 
 /// Fills the empty server, backs it up, and restores it: over what is there, or (`anew`) into an empty one of the same image.
 pub fn round(server: &Server, case: &Case, anew: bool) -> Result<Ended> {
+    offer(server)?;
     let accepted = fill(server, case)?;
     let before = known(server.facts()?);
     let backup = server.product.run(&["backup"])?;
@@ -40,6 +42,7 @@ pub fn round(server: &Server, case: &Case, anew: bool) -> Result<Ended> {
     let id = server.product.backups()?.pop().context("there is no backup")?;
     if anew {
         server.replace_by("POSTGRES")?;
+        offer(server)?;
     }
     let restore = server.product.run(&["restore", &id, "--confirm", &id])?;
     if restore.code == Some(13) {
