@@ -167,7 +167,8 @@ impl Site {
             for degraded in recovered.degraded.iter().chain(&recovered.gone) {
                 run.report.warn(degraded.to_string());
             }
-            recovered.degraded.extend(self.resume_jobs(run, intent).await?);
+            let held_off = self.resume_jobs(run, intent, &recovered.stood).await?;
+            recovered.degraded.extend(held_off);
         }
         if !recovered.degraded.is_empty() {
             return Err(Error::RecoveryIncomplete {

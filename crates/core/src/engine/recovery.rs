@@ -1,9 +1,11 @@
 //! Bringing a platform back after the run that stopped it has died. May be repeated, and may itself
 //! die: it only starts what an intent recorded as running and nobody has started since.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
+use jiff::Timestamp;
 
 use super::deadline::asked;
 use super::look::Observed;
@@ -13,7 +15,7 @@ use super::start::{Degraded, PowerControl, Target, once_each, removed, settled, 
 use crate::backups::Backups;
 use crate::engine::errors::Error;
 use crate::findings::Finding;
-use crate::names::{BackupId, RunId};
+use crate::names::{BackupId, RunId, WorkloadId};
 use crate::ports::power::{Intent, RecordedWorkload};
 use crate::stores::{Cx, Store, StoreError};
 use crate::workload::{State, Workload};
@@ -57,21 +59,34 @@ impl Site {
     }
 
     /// What a dead restore has kept its stores from doing by themselves goes on, where they are still known. Returns
-    /// where it does not.
-    pub(super) async fn resume_jobs(&self, run: &Run, intent: &Intent) -> Result<Vec<Degraded>, Error> {
+    /// where it does not. `stood` is what ran when it was brought back, and since when.
+    pub(super) async fn resume_jobs(
+        &self,
+        run: &Run,
+        intent: &Intent,
+        stood: &Standing,
+    ) -> Result<Vec<Degraded>, Error> {
         let cx = self.cx(run);
         let Observed { workloads, answered } = self.seen(&intent.platform).await?;
+        let runs_since = |id: &WorkloadId| workloads.iter().find(|now| now.id == *id);
         let worked_on = intent.workloads.iter().filter(|entry| entry.worked_on);
         let resumed = join_all(worked_on.map(async |entry| {
             let store = platform::store_at(&entry.address, &workloads, &self.kinds, &self.keep, &answered);
             let resumed = match store? {
                 Ok(store) => {
-                    let what = format!("letting jobs of {} run again", store.name());
-                    asked(&cx, what, |cx| async move {
+                    let (name, id) = (store.name().clone(), store.workload().clone());
+                    let resumed = asked(&cx, format!("letting jobs of {name} run again"), |cx| async move {
                         store.ready(&cx).await?;
                         store.resume_jobs(&cx).await
-                    })
-                    .await
+                    });
+                    let resumed = resumed.await;
+                    if let (Ok(Some(rests)), Some(now)) = (&resumed, runs_since(&id))
+                        && stood.get(&id) == Some(&now.started_at)
+                    {
+                        cx.report
+                            .warn(format!("{name}: until `docker restart {}` {rests}", now.container));
+                    }
+                    resumed
                 }
                 Err(error) => Err(error),
             };
@@ -150,7 +165,12 @@ pub struct Recovered {
     pub degraded: Vec<Degraded>,
     /// What somebody has removed. A claim that waits for it would block the platform for ever.
     pub gone: Vec<Degraded>,
+    /// What had a process before anything was started.
+    pub(super) stood: Standing,
 }
+
+/// When workloads that run were started.
+pub(super) type Standing = BTreeMap<WorkloadId, Option<Timestamp>>;
 
 impl Recovered {
     /// All of it.
@@ -170,6 +190,19 @@ pub fn gone(intent: &Intent, now: &[Workload]) -> Vec<Degraded> {
     degraded.collect()
 }
 
+/// Thaws the stores that the intent's run had paused for their pin: nothing that it has left in them ends while they are
+/// frozen. What fails here is told when all is started.
+pub async fn thaw(control: &PowerControl, intent: &Intent) -> Result<(), Error> {
+    let now = control.catalog.workloads().await?;
+    let frozen = now.iter().filter(|workload| {
+        let was_running = |entry: &RecordedWorkload| entry.worked_on && entry.state == State::Running;
+        let by_the_run = recorded(intent, workload).is_some_and(was_running) && is_ours(intent, workload);
+        by_the_run && workload.state == State::Paused
+    });
+    join_all(frozen.map(|workload| control.power.start(&workload.id))).await;
+    Ok(())
+}
+
 /// Starts what the intent's run had stopped and awaits that all of it is what it was.
 /// Returns what is not.
 pub async fn recover(control: &PowerControl, intent: &Intent) -> Result<Recovered, Error> {
@@ -186,23 +219,12 @@ pub async fn recover(control: &PowerControl, intent: &Intent) -> Result<Recovere
     let mut degraded = control.put_policies_back(&others).await;
     let started = control.start(&ours).await;
     degraded.extend(settled(started, control.confirm(&ours).await));
+    let stood = now.into_iter().filter(|workload| workload.state.is_up());
     Ok(Recovered {
         degraded: once_each(degraded),
         gone,
+        stood: stood.map(|workload| (workload.id, workload.started_at)).collect(),
     })
-/// Thaws the stores that the intent's run had paused for their pin: nothing that it has left in them ends while they are
-/// frozen. What fails here is told when all is started.
-pub async fn thaw(control: &PowerControl, intent: &Intent) -> Result<(), Error> {
-    let now = control.catalog.workloads().await?;
-    let frozen = now.iter().filter(|workload| {
-        let was_running = |entry: &RecordedWorkload| entry.worked_on && entry.state == State::Running;
-        let by_the_run = recorded(intent, workload).is_some_and(was_running) && is_ours(intent, workload);
-        by_the_run && workload.state == State::Paused
-    });
-    join_all(frozen.map(|workload| control.power.start(&workload.id))).await;
-    Ok(())
-}
-
 }
 
 /// A stop that the dead run asked for goes on in the engine: what still runs may end a moment after we

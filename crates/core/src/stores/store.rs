@@ -176,9 +176,10 @@ pub trait Store: Send + Sync {
 
     /// Lets go on what the server does by itself (scheduled jobs), where a load has held that off. Called when what was
     /// loaded was compared, when old data was put back, and when a platform is started whose restore has not ended; the
-    /// server runs. May be repeated. Returns whether it has to start anew before its clients do.
-    async fn resume_jobs(&self, _cx: &Cx) -> Result<bool, StoreError> {
-        Ok(false)
+    /// server runs. May be repeated. Returns what rests until the server starts anew, in words that follow "until": a
+    /// restore starts it anew before its clients, a recovery tells. None if all of it goes on.
+    async fn resume_jobs(&self, _cx: &Cx) -> Result<Option<String>, StoreError> {
+        Ok(None)
     }
 
     /// How the data is had back that a restore replaces.

@@ -535,3 +535,29 @@ async fn a_store_that_died_frozen_is_thawed_before_leftovers_are_looked_for() ->
     assert_eq!(world.journal.open(), []);
     Ok(())
 }
+
+/// It was loaded while it ran, and nobody has stopped it since; what was down was started anew.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_ran_on_and_has_to_start_anew_is_told_when_the_platform_is_started() -> anyhow::Result<()> {
+    for (dies, told_of) in [(true, 1), (false, 0)] {
+        let world = sample::world();
+        let id = world.backup().await.outcome?.manifest.id;
+        world.wait_a_minute().await;
+        let inventory = world.faults.on(Method::StoreInventory).of("queue");
+        if dies {
+            inventory.kills();
+            anyhow::ensure!(world.faults.live(world.restore(id)).await.is_none(), "it lives");
+        } else {
+            inventory.fails();
+            assert_eq!(world.restore(id).await.exit(), Exit::StoppedOnPurpose);
+        }
+        world.faults.reset();
+        world.wait_a_minute().await;
+        let told = world.start_containers().await;
+        assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+        let warnings = told.recorder.warnings();
+        let anew = |warning: &&String| warning.contains("db: until `docker restart acme-db-1` its jobs rest");
+        assert_eq!(warnings.iter().filter(anew).count(), told_of, "{warnings:?}");
+    }
+    Ok(())
+}

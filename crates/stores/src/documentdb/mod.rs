@@ -33,6 +33,10 @@ pub const DECLARED: Declared = Declared {
 const WORKERS: &str = "SELECT count(*) FROM unnest(string_to_array(current_setting('shared_preload_libraries'), ',')) l \
     WHERE btrim(l, ' \"') = 'pg_documentdb'";
 
+/// What rests until the server starts anew: its workers know the database by its number.
+pub(crate) const RESTING: &str = "the extension's background workers (pg_documentdb) look for the database that was replaced, and do \
+    none of their work, such as building indexes";
+
 /// The kind.
 pub struct Documentdb(Postgres);
 

@@ -92,15 +92,16 @@ impl PostgresStore {
         mended
     }
 
-    /// When all was compared, or put back. Returns whether the server has workers that go on only from its start.
-    pub(super) async fn let_jobs_go_on(&self, cx: &Cx) -> Result<bool, StoreError> {
+    /// When all was compared, or put back. Returns what rests until the server starts anew.
+    pub(super) async fn let_jobs_go_on(&self, cx: &Cx) -> Result<Option<String>, StoreError> {
         let session = self.open(cx, MAINTENANCE).await?;
         let done = async {
             if let Some(said) = still_held_off(cx, &session).await? {
                 tell(cx, &session, &back(&said)).await?;
                 forget(cx, &session).await?;
             }
-            documentdb::has_workers(&session, cx.idle_limit).await.map_err(failed)
+            let has_workers = documentdb::has_workers(&session, cx.idle_limit).await.map_err(failed)?;
+            Ok(has_workers.then(|| documentdb::RESTING.to_owned()))
         };
         let done = done.await;
         session.close().await;

@@ -295,7 +295,7 @@ impl Store for PostgresStore {
         self.try_login(cx, login).await
     }
 
-    async fn resume_jobs(&self, cx: &Cx) -> Result<bool, StoreError> {
+    async fn resume_jobs(&self, cx: &Cx) -> Result<Option<String>, StoreError> {
         self.let_jobs_go_on(cx).await
     }
 

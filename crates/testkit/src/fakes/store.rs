@@ -435,9 +435,10 @@ impl Store for FakeStore {
         self.data(|data| data.locks.retain(|lock| lock != owner.as_str()))
     }
 
-    async fn resume_jobs(&self, cx: &Cx) -> Result<bool, StoreError> {
+    async fn resume_jobs(&self, cx: &Cx) -> Result<Option<String>, StoreError> {
         self.ask(cx).await?;
-        self.data(|data| std::mem::take(&mut data.jobs_held))
+        let held = self.data(|data| std::mem::take(&mut data.jobs_held))?;
+        Ok(held.then(|| "its jobs rest".to_owned()))
     }
 
     fn way_back(&self) -> WayBack<'_> {

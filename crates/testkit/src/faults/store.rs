@@ -226,7 +226,7 @@ impl Store for FaultyStore {
             .await
     }
 
-    async fn resume_jobs(&self, cx: &Cx) -> Result<bool, StoreError> {
+    async fn resume_jobs(&self, cx: &Cx) -> Result<Option<String>, StoreError> {
         self.pass(Method::StoreResumeJobs, cx, self.port.resume_jobs(cx)).await
     }
 

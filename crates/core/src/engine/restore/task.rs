@@ -66,11 +66,11 @@ pub(super) async fn resume_jobs(cx: &Cx, tasks: &[Task<'_>], standstill: &Stands
 
 async fn resume_one(store: &dyn Store, cx: Cx, standstill: &Standstill) -> Result<(), RunFailure> {
     let resumed = store.resume_jobs(&cx).await;
-    if resumed.map_err(|cause| RunFailure::of(store.name(), cause))? {
-        bring(store, &cx, standstill, Footing::Stopped).await?;
-        bring(store, &cx, standstill, Footing::Running).await?;
+    if resumed.map_err(|cause| RunFailure::of(store.name(), cause))?.is_none() {
+        return Ok(());
     }
-    Ok(())
+    bring(store, &cx, standstill, Footing::Stopped).await?;
+    bring(store, &cx, standstill, Footing::Running).await
 }
 
 /// Every store must hold what its record says before a single client starts, but for what may be missing. Returns what is.
