@@ -20,6 +20,8 @@ missing_packages() {
   command -v curl >/dev/null || echo curl
   [ -d "$NEO4J_JARS" ] || command -v mvn >/dev/null || echo maven
   [ "$FOR" != demo ] || return 0
+  # Dumps of Neo4j are checked with it, as that page says.
+  command -v zstd >/dev/null || echo zstd
   # The adapters' tests make their fixtures from it.
   [ -x /bin/busybox ] || echo busybox-static
   # A disk without hard links for the adapters' tests.

@@ -20,6 +20,14 @@ const SMALL: [&str; 3] = [
     "--env=NEO4J_server_memory_pagecache_size=64m",
 ];
 
+/// A server waits ten seconds for clients of Bolt before it ends. Here are none.
+const QUICK: [&str; 4] = [
+    "--env=NEO4J_internal_server_bolt_thread__pool__shutdown__wait__time=100ms",
+    "--env=NEO4J_internal_server_bolt_connection__shutdown__wait__time=100ms",
+    "--env=NEO4J_internal_dbms_bolt_netty__server__shutdown__quiet__period=0",
+    "--env=NEO4J_internal_dbms_bolt_netty__server__shutdown__timeout=1s",
+];
+
 /// A server beside a client that has nothing to do.
 pub(super) struct Graph<'a> {
     pub(super) testbed: &'a Testbed,
@@ -27,51 +35,66 @@ pub(super) struct Graph<'a> {
     pub(super) id: String,
     password: &'a str,
     database: &'a str,
+    options: &'a [&'a str],
 }
 
-/// Runs a test on a platform with one server.
+/// Runs a test on a platform with one server that stops at once.
 pub(super) fn on_graph(name: &str, test: impl FnOnce(&Graph) -> Result<()>) -> Result<()> {
+    on(name, &QUICK, test)
+}
+
+/// The same, with one that takes as long as it does where nobody has told it otherwise.
+pub(super) fn on_slow_graph(name: &str, test: impl FnOnce(&Graph) -> Result<()>) -> Result<()> {
+    on(name, &[], test)
+}
+
+fn on(name: &str, options: &[&str], test: impl FnOnce(&Graph) -> Result<()>) -> Result<()> {
     let folder = tempfile::tempdir()?;
     Testbed::for_test(name, Shape::Mini)?.examined(|testbed| {
         testbed.guest("app", "IDLE", &[], &["term"])?;
         let volume = format!("{}_graph", testbed.project());
         let label = format!("--label=com.docker.compose.project={}", testbed.project());
         testbed.docker(&["volume", "create", &label, &volume])?;
-        let graph = Graph::start(testbed, Product::of(PROGRAM, folder.path(), testbed), PASSWORD, "neo4j")?;
+        let product = Product::of(PROGRAM, folder.path(), testbed);
+        let graph = Graph::start(testbed, product, (PASSWORD, "neo4j"), options)?;
         test(&graph)
     })
 }
 
 impl<'a> Graph<'a> {
-    fn start(testbed: &'a Testbed, product: Product, password: &'a str, database: &'a str) -> Result<Self> {
+    fn start(
+        testbed: &'a Testbed,
+        product: Product,
+        (password, database): (&'a str, &'a str),
+        options: &'a [&'a str],
+    ) -> Result<Self> {
         let auth = format!("--env=NEO4J_AUTH=neo4j/{password}");
         let named = format!("--env=NEO4J_initial_dbms_default__database={database}");
         let volume = format!("--volume={}_graph:/data", testbed.project());
-        let options = [&SMALL[..], &["--restart=unless-stopped", &auth, &named, &volume]].concat();
+        let own = ["--restart=unless-stopped", &auth, &named, &volume];
         let graph = Self {
             testbed,
             product,
-            id: testbed.guest(SERVICE, "NEO4J", &options, &[])?,
+            id: testbed.guest(SERVICE, "NEO4J", &[&SMALL[..], options, &own].concat(), &[])?,
             password,
             database,
+            options,
         };
         graph.answers()?;
         Ok(graph)
     }
 
-    /// The same container made anew, with other variables on the same volume, or an empty one.
-    pub(super) fn anew<'b>(&self, password: &'b str, database: &'b str, is_empty: bool) -> Result<Graph<'b>>
+    /// A disaster: another container, with other variables, on an empty volume.
+    pub(super) fn anew<'b>(&self, password: &'b str, database: &'b str) -> Result<Graph<'b>>
     where
         'a: 'b,
     {
         self.testbed.docker(&["rm", "--force", &self.id])?;
-        if is_empty {
-            let volume = format!("{}_graph", self.testbed.project());
-            let label = format!("--label=com.docker.compose.project={}", self.testbed.project());
-            self.testbed.docker(&["volume", "rm", &volume])?;
-            self.testbed.docker(&["volume", "create", &label, &volume])?;
-        }
-        Graph::start(self.testbed, self.product.clone(), password, database)
+        let volume = format!("{}_graph", self.testbed.project());
+        let label = format!("--label=com.docker.compose.project={}", self.testbed.project());
+        self.testbed.docker(&["volume", "rm", &volume])?;
+        self.testbed.docker(&["volume", "create", &label, &volume])?;
+        Graph::start(self.testbed, self.product.clone(), (password, database), self.options)
     }
 
     pub(super) fn exec(&self, command: &[&str]) -> Result<String> {
@@ -142,6 +165,12 @@ impl<'a> Graph<'a> {
         self.exec(&["ls", "-A", "/data"])
     }
 
+    /// What files take on the disk.
+    pub(super) fn kibibytes(&self, place: &str) -> Result<u64> {
+        let said = self.exec(&["sh", "-c", &format!("du -sk {place} | cut -f1")])?;
+        said.trim().parse().with_context(|| said)
+    }
+
     pub(super) fn restore(&self, backup: &str, more: &[&str]) -> Result<Ran> {
         self.product
             .run(&[&["restore", backup, "--confirm", backup], more].concat())
@@ -150,19 +179,25 @@ impl<'a> Graph<'a> {
     /// Puts other bytes in the place of an artifact, and their hash and size into the manifest: what was broken before it
     /// was hashed.
     pub(super) fn falsify(&self, backup: &str, artifact: &str, bytes: &[u8]) -> Result<()> {
-        let folder = self.product.repository.join(backup);
-        let (dump, manifest) = (folder.join(artifact), folder.join("manifest.json"));
+        let dump = self.product.repository.join(backup).join(artifact);
         fs::write(&dump, bytes)?;
         let hash = Command::new("sha256sum").arg(&dump).output()?;
         let hash = String::from_utf8(hash.stdout)?[..64].to_owned();
+        self.forge(backup, |store| {
+            let artifacts = store["artifacts"].as_array_mut().context("no artifacts")?;
+            let one = artifacts.iter_mut().find(|one| one["name"] == artifact);
+            let one = one.context("no such artifact")?;
+            one["sha256"] = hash.into();
+            one["size"] = bytes.len().into();
+            Ok(())
+        })
+    }
+
+    /// Changes what the manifest says of the server.
+    pub(super) fn forge(&self, backup: &str, change: impl FnOnce(&mut Value) -> Result<()>) -> Result<()> {
+        let manifest = self.product.repository.join(backup).join("manifest.json");
         let mut told: Value = serde_json::from_slice(&fs::read(&manifest)?)?;
-        let artifacts = told["stores"][0]["artifacts"].as_array_mut().context("no artifacts")?;
-        let one = artifacts
-            .iter_mut()
-            .find(|one| one["name"] == artifact)
-            .context("no such artifact")?;
-        one["sha256"] = hash.into();
-        one["size"] = bytes.len().into();
+        change(&mut told["stores"][0])?;
         Ok(fs::write(&manifest, serde_json::to_vec(&told)?)?)
     }
 
