@@ -191,8 +191,11 @@ pub fn gone(intent: &Intent, now: &[Workload]) -> Vec<Degraded> {
 }
 
 /// Thaws the stores that the intent's run had paused for their pin: nothing that it has left in them ends while they are
-/// frozen. What fails here is told when all is started.
+/// frozen. What fails here is told when all is started. A restore pauses nothing.
 pub async fn thaw(control: &PowerControl, intent: &Intent) -> Result<(), Error> {
+    if intent.job.replaces_data() {
+        return Ok(());
+    }
     let now = control.catalog.workloads().await?;
     let frozen = now.iter().filter(|workload| {
         let was_running = |entry: &RecordedWorkload| entry.worked_on && entry.state == State::Running;
