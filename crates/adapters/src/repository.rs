@@ -123,7 +123,7 @@ impl Repository for LocalRepository {
     /// A file system compares nothing: whoever replaces shuts out the others meanwhile.
     async fn replace(&self, key: &Key, content: Bytes, was: &Version) -> Result<Version, RepositoryError> {
         let changed = || RepositoryError::Changed { key: key.to_string() };
-        let alone = match disk::shut_out(self.file(key)).await {
+        let alone = match disk::lock_directory(self.file(key)).await {
             Err(cause) if cause.kind() == ErrorKind::NotFound => return Err(changed()),
             alone => alone.map_err(|cause| errors::from_io(key.as_str(), &cause))?,
         };

@@ -34,7 +34,7 @@ struct Batch {
 
 /// Part of a stream was not hashed: the process is about to end.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("hashing was ended before its time")]
+#[error("hashing was ended early")]
 pub struct HashingEnded;
 
 impl HashingEnded {

@@ -97,7 +97,7 @@ const BACKUP_ID: &str = "%Y-%m-%d_%H-%M-%S";
 
 /// A text that is no backup's id.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no backup id: one looks like 2026-02-17_00-00-00 (UTC)")]
+#[error("`{0}` is not a backup id: one looks like 2026-02-17_00-00-00 (UTC)")]
 pub struct NotABackupId(String);
 
 impl BackupId {
@@ -156,7 +156,7 @@ pub struct ArtifactName(String);
 
 /// A text that cannot be an artifact's name.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no artifact's name: components of A-Z a-z 0-9 . _ - %XX, joined by /")]
+#[error("`{0}` is not an artifact name: components of A-Z a-z 0-9 . _ - %XX, joined by /")]
 pub struct NotAnArtifactName(String);
 
 impl ArtifactName {

@@ -31,7 +31,7 @@ pub enum Password {
 
 /// What should be a number and is none.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no such number")]
+#[error("`{0}` is not a number")]
 pub struct NoNumber(pub String);
 
 impl Credentials {

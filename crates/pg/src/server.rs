@@ -1,5 +1,5 @@
 //! The way into a server: over the network with a password, or, where `pg_hba.conf` lets nobody in from there, by its
-//! socket through its own psql. Tools are run by whichever user the socket lets in: the container's own, or the one whom
+//! socket through its own psql. Tools are run by the user that the socket accepts: the container's own, or the one that
 //! the server runs as (peer authentication).
 
 use std::sync::{Arc, OnceLock};
@@ -48,7 +48,7 @@ pub struct Server {
     credentials: Credentials,
     /// What every login says, once the server's version is known.
     options: OnceLock<String>,
-    /// Whom of its container the server's socket lets in.
+    /// The system user of its container that the server's socket accepts.
     tool_user: OnceLock<Option<String>>,
 }
 
@@ -75,7 +75,7 @@ impl Server {
         self.log_in(via, database, options).await
     }
 
-    /// The same program of the server's container, run by whom the server lets in, that finds in its environment how to
+    /// The same program of the server's container, run by the user that the server accepts, that finds in its environment how to
     /// log in to a database. What it does there is as quiet as a session: no setting of the database or the role holds
     /// for it, and event triggers stay silent.
     pub async fn logged_in(&self, via: &Via, command: Command, database: &str) -> Result<Command, PgError> {
@@ -134,7 +134,7 @@ impl Server {
         session.map_err(|_| refused)
     }
 
-    /// Whom of the container the socket lets in; none is the container's own user. Found out once.
+    /// The user of the container that the socket accepts; none is the container's own. Found out once.
     async fn tool_user(&self, via: &Via) -> Result<Option<String>, PgError> {
         if let Some(known) = self.tool_user.get() {
             return Ok(known.clone());
@@ -195,7 +195,7 @@ impl Server {
         Ok(Some(SecretString::from(text.trim_end_matches('\n'))))
     }
 
-    /// The number of the user whom the data belongs to. An image may lack what tells it.
+    /// The number of the user that owns the data. An image may lack what tells it.
     async fn owner(&self, via: &Via) -> Option<String> {
         let said = self.ask(via, "asking whose the data is", OWNER).await.ok()?;
         Some(said.trim().to_owned()).filter(|number| number.parse::<u32>().is_ok())

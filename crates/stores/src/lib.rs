@@ -17,7 +17,7 @@ use stillpoint_core::names::Project;
 use stillpoint_core::stores::{Kind, Recognition};
 use stillpoint_core::workload::Workload;
 
-use recognise::Signs;
+use recognise::Fingerprint;
 pub use settings::{Configured, Setting};
 
 /// The label by which an operator says what a workload is (`none`: no store).
@@ -29,7 +29,7 @@ pub(crate) fn labelled(workload: &Workload) -> Option<&str> {
 }
 
 /// Whether the workload is a store of this kind: what its label says, else what its signs tell.
-fn recognise(kind: &str, signs: &Signs, workload: &Workload) -> Recognition {
+fn recognise(kind: &str, signs: &Fingerprint, workload: &Workload) -> Recognition {
     match labelled(workload) {
         Some(labelled) if labelled == kind => Recognition::Store,
         Some(_) => Recognition::No,

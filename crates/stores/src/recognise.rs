@@ -9,7 +9,7 @@ use stillpoint_core::stores::{Greeting, Recognition};
 use stillpoint_core::workload::{CommandLine, State, Workload};
 
 /// What a kind of store is told by.
-pub(crate) struct Signs {
+pub(crate) struct Fingerprint {
     /// The programs that serve its data.
     pub(crate) servers: &'static [&'static str],
     /// The classes that serve its data where Java runs them.
@@ -58,7 +58,7 @@ enum Starts {
     Unknown,
 }
 
-impl Signs {
+impl Fingerprint {
     /// Whether the workload is such a store.
     pub(crate) fn recognise(&self, workload: &Workload) -> Recognition {
         let told = self.starts(&workload.command);

@@ -34,7 +34,7 @@ impl Catalog for Docker {
     async fn inspect(&self, id: &WorkloadId) -> Result<Workload, EngineError> {
         let found = self.look(id.as_str()).await?;
         let act = Act::on("describe", id.as_str());
-        workload(&act, found)?.ok_or_else(|| act.refused("it is no container of a Compose service"))
+        workload(&act, found)?.ok_or_else(|| act.refused("it is not a container of a Compose service"))
     }
 
     async fn contents(

@@ -206,7 +206,7 @@ pub(super) fn moment(act: &Act, text: Option<&str>) -> Result<Option<Timestamp>,
         Some(text) => text
             .parse()
             .map(Some)
-            .map_err(|error| act.cut(format!("`{text}` is no time: {error}"))),
+            .map_err(|error| act.cut(format!("`{text}` is not a time: {error}"))),
     }
 }
 

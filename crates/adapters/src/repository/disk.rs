@@ -79,7 +79,7 @@ pub(super) async fn remove_object(root: PathBuf, file: PathBuf) -> io::Result<()
 }
 
 /// Shuts out every other replacement in the directory of `file`, until the guard is dropped.
-pub(super) async fn shut_out(file: PathBuf) -> io::Result<File> {
+pub(super) async fn lock_directory(file: PathBuf) -> io::Result<File> {
     blocking(move || {
         let dir = File::open(parent(&file))?;
         dir.lock()?;

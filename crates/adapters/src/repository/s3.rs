@@ -15,9 +15,9 @@ mod budget;
 mod limits;
 mod part;
 mod read;
+mod request_error;
 mod settings;
 mod tls;
-mod trouble;
 mod upload;
 mod wire;
 mod write;
@@ -41,8 +41,8 @@ use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
 use crate::repository::errors;
 use bucket::{Bucket, Unfinished};
 use budget::Budget;
+use request_error::RequestError;
 pub use settings::S3Settings;
-use trouble::Trouble;
 use upload::S3Upload;
 use wire::Wire;
 
@@ -76,7 +76,7 @@ impl S3Repository {
     /// [`RepositoryError::Denied`] in the server's own words, and with [`RepositoryError::Failed`]
     /// for settings that cannot work.
     pub async fn open(settings: &S3Settings, dial: Option<SocketAddr>) -> Result<Self, RepositoryError> {
-        let failed = |cause| Trouble::Other(cause).at(&settings.bucket, &settings.bucket);
+        let failed = |cause| RequestError::Other(cause).at(&settings.bucket, &settings.bucket);
         let opened = Self::connect(settings, dial).map_err(failed)?;
         opened.0.bucket.find(settings.create_bucket).await?;
         Ok(opened)
@@ -126,8 +126,8 @@ impl S3Repository {
     }
 
     /// `parse` and not `from`: the latter would escape what the key has escaped already.
-    fn location(&self, key: &Key) -> Result<Location, Trouble> {
-        Location::parse(format!("{}{key}", self.start())).map_err(|cause| Trouble::Other(cause.to_string()))
+    fn location(&self, key: &Key) -> Result<Location, RequestError> {
+        Location::parse(format!("{}{key}", self.start())).map_err(|cause| RequestError::Other(cause.to_string()))
     }
 
     fn located(&self, key: &Key) -> Result<Location, RepositoryError> {
@@ -135,12 +135,12 @@ impl S3Repository {
     }
 
     /// What a failure at `key` means.
-    fn failed(&self, key: &Key, trouble: Trouble) -> RepositoryError {
+    fn failed(&self, key: &Key, trouble: RequestError) -> RepositoryError {
         trouble.at(key.as_str(), &self.0.bucket.name)
     }
 
     /// The same of a write that had a condition.
-    fn not_written(&self, key: &Key, trouble: Trouble) -> RepositoryError {
+    fn not_written(&self, key: &Key, trouble: RequestError) -> RepositoryError {
         if self.is_conditional() && trouble.is_unknown_to_it() {
             return RepositoryError::NoConditions {
                 key: key.to_string(),
@@ -175,7 +175,7 @@ impl S3Repository {
     }
 
     /// Not the product's own directory: another process may write there at this moment.
-    async fn tidy(&self, key: &Key) -> Result<(), Trouble> {
+    async fn tidy(&self, key: &Key) -> Result<(), RequestError> {
         match key.as_str().rsplit_once('/') {
             Some((directory, _)) if directory != PRODUCT && !self.0.wire.keeps_versions() => {
                 self.0.bucket.tidy(&self.start(), directory).await
@@ -185,11 +185,11 @@ impl S3Repository {
     }
 
     async fn abort(&self, upload: &Unfinished) -> Result<(), RepositoryError> {
-        let location = Location::parse(&upload.key).map_err(|cause| Trouble::Other(cause.to_string()));
+        let location = Location::parse(&upload.key).map_err(|cause| RequestError::Other(cause.to_string()));
         let aborted = match location {
             Ok(location) => {
                 let aborted = self.objects().abort_multipart(&location, &upload.upload_id).await;
-                aborted.map_err(|error| Trouble::of(&error))
+                aborted.map_err(|error| RequestError::of(&error))
             }
             Err(trouble) => Err(trouble),
         };
@@ -219,14 +219,14 @@ fn objects(bucket: &Bucket, wire: Wire) -> Result<AmazonS3, String> {
 
 /// Asks once more where an answer did not arrive: `object_store` repeats a request that failed, but not one
 /// whose answer broke off.
-async fn again<T, F>(ask: impl Fn() -> F) -> Result<T, Trouble>
+async fn again<T, F>(ask: impl Fn() -> F) -> Result<T, RequestError>
 where
     F: Future<Output = object_store::Result<T>>,
 {
-    match ask().await.map_err(|error| Trouble::of(&error)) {
-        Err(Trouble::Silent(_)) => {
+    match ask().await.map_err(|error| RequestError::of(&error)) {
+        Err(RequestError::Silent(_)) => {
             tokio::time::sleep(limits::PAUSE).await;
-            ask().await.map_err(|error| Trouble::of(&error))
+            ask().await.map_err(|error| RequestError::of(&error))
         }
         asked => asked,
     }
@@ -328,7 +328,7 @@ impl Repository for S3Repository {
         }
         match self.objects().delete(&self.located(key)?).await {
             Ok(()) => {}
-            Err(error) => match Trouble::of(&error) {
+            Err(error) => match RequestError::of(&error) {
                 trouble if trouble.is_missing() => {}
                 trouble => return Err(self.failed(key, trouble)),
             },

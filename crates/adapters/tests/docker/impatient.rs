@@ -42,7 +42,7 @@ async fn what_is_silent_for_long_is_waited_for_and_nothing_lost_is_taken_for_who
     // Nobody wants it, and the program knows when its input is whole.
     let load = async {
         let command = sh(&format!("cat; {SILENT}; exit 3")).with_input();
-        let mut process = docker.exec(&id, command.that_knows_its_end()).await?;
+        let mut process = docker.exec(&id, command.detects_truncated_input()).await?;
         let mut input = process.input.take().unwrap_or_else(|| Box::new(tokio::io::sink()));
         input.write_all(b"all").await?;
         input.shutdown().await?;
@@ -59,7 +59,7 @@ async fn what_is_silent_for_long_is_waited_for_and_nothing_lost_is_taken_for_who
     let read = async {
         let command = sh(&format!("cat; {SILENT}; echo lost"))
             .with_input()
-            .that_knows_its_end();
+            .detects_truncated_input();
         let mut process = docker.exec(&id, command).await?;
         let mut input = process.input.take().unwrap_or_else(|| Box::new(tokio::io::sink()));
         input.shutdown().await?;

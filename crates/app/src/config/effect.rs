@@ -99,7 +99,7 @@ impl<'a> Look<'a> {
             return match &entry.role {
                 Role::Kept if !none => {
                     let what = format!(
-                        "container {container} is never stopped ({}), and is no store",
+                        "container {container} is never stopped ({}), and is not a store",
                         entry.reason
                     );
                     Err(refused(&found.origin, &what, "remove it"))
@@ -108,7 +108,7 @@ impl<'a> Look<'a> {
             };
         }
         let Some(declared) = self.declared(entry) else {
-            let what = format!("container {container} is no store, so `{name}` has no effect");
+            let what = format!("container {container} is not a store, so `{name}` has no effect");
             let hint = format!("remove it, or say what the container is by `kind` in [stores.{container}]");
             return Err(refused(&found.origin, &what, &hint));
         };

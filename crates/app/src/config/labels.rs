@@ -87,7 +87,7 @@ fn no_kind(entry: &Entry) -> Option<String> {
     let near = did_you_mean(kind, known());
     let origin = origin(entry, KIND);
     Some(format!(
-        "{origin}: `{kind}` is no kind of store, the container is taken for none{near}"
+        "{origin}: `{kind}` is not a kind of store, so the container counts as none{near}"
     ))
 }
 
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(
             warned(&plan),
             [
-                "label stillpoint.kind of container acme-api-1: `postgers` is no kind of store, the container is taken for \
+                "label stillpoint.kind of container acme-api-1: `postgers` is not a kind of store, so the container counts as \
                  none; did you mean `postgres`?"
             ]
         );

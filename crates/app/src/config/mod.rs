@@ -255,7 +255,7 @@ fn environment(surroundings: &Surroundings, keys: &[&Key]) -> Result<Variables, 
         };
         let value = value
             .to_str()
-            .ok_or_else(|| refused(&Place::Environment.origin(name), "its value is no UTF-8"))?;
+            .ok_or_else(|| refused(&Place::Environment.origin(name), "its value is not UTF-8"))?;
         variables.insert(name.to_owned(), SecretString::from(value));
     }
     Ok(variables)

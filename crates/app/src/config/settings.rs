@@ -113,7 +113,7 @@ impl Settings {
         let text = self.text_or_default(key);
         let number: u64 = text
             .parse()
-            .map_err(|_| self.refuse(key, format!("`{text}` is no whole number")))?;
+            .map_err(|_| self.refuse(key, format!("`{text}` is not a whole number")))?;
         if let Shape::Number { unit, least } = key.shape
             && number < least
         {

@@ -397,10 +397,10 @@ fn a_wrong_value_names_its_origin() {
     let world = World::new().env("BACKUP_RETENTION_DAYS", "seven");
     assert_eq!(
         world.refusal(),
-        "BACKUP_RETENTION_DAYS (environment): `seven` is no whole number"
+        "BACKUP_RETENTION_DAYS (environment): `seven` is not a whole number"
     );
     let world = World::new().env_file("BACKUP_MINIMUM_KEEP=x\n");
-    assert_eq!(world.refusal(), "BACKUP_MINIMUM_KEEP (.env): `x` is no whole number");
+    assert_eq!(world.refusal(), "BACKUP_MINIMUM_KEEP (.env): `x` is not a whole number");
     let world = World::new().with_key().env("BACKUP_S3_PATH_STYLE", "yes");
     assert_eq!(
         world.refusal(),

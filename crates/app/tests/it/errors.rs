@@ -140,7 +140,7 @@ fn unknown_backups_and_wrong_usage_are_told() -> Result<()> {
         product
             .run(&["verify", "yesterday"])?
             .must_end_with(2)?
-            .must_say("is no backup id")?;
+            .must_say("is not a backup id")?;
         product
             .run(&["restore", id])?
             .must_end_with(2)?

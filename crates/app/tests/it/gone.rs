@@ -56,7 +56,7 @@ fn a_container_that_is_removed_in_the_standstill_is_told_until_it_is_there_again
         let_go(testbed)?;
         // Whoever removes a container may have run it before.
         let ran = running.end()?.must_end_with(16)?;
-        line(&ran.must_say("webapp vanished inside the standstill")?)?;
+        line(&ran.must_say("webapp vanished during the standstill")?)?;
         assert!(!has_claim(testbed)?);
         is_told_until_it_is_there(testbed, product)
     })

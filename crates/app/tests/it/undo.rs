@@ -283,7 +283,7 @@ fn a_restore_that_failed_is_undone_or_goes_on_where_it_failed() -> Result<()> {
         product
             .run(&["restore", "resume"])?
             .must_end_with(10)?
-            .must_say("stands unfinished")?;
+            .must_say("has no unfinished restore")?;
         scene.break_the_last_load()?;
         scene
             .restore()?

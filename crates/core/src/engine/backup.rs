@@ -61,7 +61,7 @@ pub async fn backup(
     let mut plan = Plan::of_backup(platform, mode.unwrap_or(site.standstill.mode));
     // Whom it concerns outside the platform is a courtesy; a container that is not seen is not refused for it either.
     let around = site.machine.catalog.neighbours().await.unwrap_or_default();
-    plan.look_around(&around);
+    plan.note_neighbours(&around);
     // Before the preflight: whoever comes after a death must know of its processes and its canary.
     let intent = site.intend(held, run, &plan, BackupId::at(run.began)).await?;
     let ready = run

@@ -80,7 +80,7 @@ impl Site {
     }
 
     /// Somebody else's run, on another host or beside us, which nobody may take for dead.
-    pub(super) fn is_anothers(&self, intent: &Intent) -> bool {
+    pub(super) fn belongs_to_another_run(&self, intent: &Intent) -> bool {
         intent.host != self.machine.host || self.is_at_work(intent)
     }
 

@@ -53,7 +53,7 @@ pub enum Error {
         reasons: Vec<String>,
     },
     /// Some of what was to be deleted is still there.
-    #[error("not everything that was to go is gone: {}", .0.join("; "))]
+    #[error("not everything could be deleted: {}", .0.join("; "))]
     Pruned(Vec<String>),
     /// The backup cannot be read.
     #[error(transparent)]
@@ -88,10 +88,10 @@ pub enum Error {
     #[error("{}", refused(.0))]
     RestoreRefused(Vec<Finding>),
     /// No restore stands unfinished.
-    #[error("no restore of platform {0} stands unfinished")]
+    #[error("platform {0} has no unfinished restore")]
     NothingUnfinished(Project),
     /// Nothing is kept that a restore has replaced.
-    #[error("platform {0} keeps nothing that a restore has replaced")]
+    #[error("platform {0} holds no data that a restore has replaced")]
     NothingKept(Project),
     /// Some of what a restore has replaced is still there, and can no longer be brought back.
     #[error("not all old data could be freed: {}", one_a_line(.0))]
@@ -121,7 +121,7 @@ pub enum Error {
         damage: Vec<Damage>,
     },
     /// What a dead run left down did not come back.
-    #[error("what run {run} had stopped is not all back{}", and_down(.degraded))]
+    #[error("not everything that run {run} stopped is running again{}", and_down(.degraded))]
     RecoveryIncomplete {
         /// The dead run.
         run: RunId,
@@ -129,7 +129,7 @@ pub enum Error {
         degraded: Vec<Degraded>,
     },
     /// Something that ran before an earlier run does not run.
-    #[error("not all of platform {platform} that ran is back{}", and_down(.degraded))]
+    #[error("not everything that ran on platform {platform} is running again{}", and_down(.degraded))]
     StillMissing {
         /// The platform.
         platform: Project,
@@ -242,7 +242,7 @@ pub enum PreflightError {
         needed: u64,
     },
     /// What stores spool would not fit.
-    #[error("{place} has room for {room} bytes, {needed} are needed there for a while: {}", .stores.join(", "))]
+    #[error("{place} has room for {room} bytes, {needed} are needed there temporarily: {}", .stores.join(", "))]
     NoSpool {
         /// Where.
         place: String,
@@ -321,7 +321,7 @@ pub enum RunFailure {
         parts: Vec<String>,
     },
     /// Somebody wrote into a store while no client should have run.
-    #[error("the point in time is void: somebody wrote into store {store} inside the standstill: {}{}", .moved.join("; "), connected(.connected_clients, .outside))]
+    #[error("the point in time is void: store {store} was written to during the standstill: {}{}", .moved.join("; "), connected(.connected_clients, .outside))]
     Written {
         /// Which.
         store: StoreName,

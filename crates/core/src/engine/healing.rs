@@ -28,7 +28,7 @@ impl Site {
         let Some(intent) = self.unfinished(held, run).await? else {
             return Ok(None);
         };
-        if self.is_anothers(&intent) {
+        if self.belongs_to_another_run(&intent) {
             return Err(Error::Held {
                 platform: held.platform.clone(),
                 by: Some(Box::new(intent)),
@@ -104,7 +104,10 @@ impl Site {
                 Vec::new()
             }
         };
-        if claimed.as_ref().is_some_and(|intent| self.is_anothers(intent)) {
+        if claimed
+            .as_ref()
+            .is_some_and(|intent| self.belongs_to_another_run(intent))
+        {
             return Ok(claimed);
         }
         let by_journal = claimed.is_none();

@@ -188,7 +188,7 @@ fn unopened_hint(error: &StoreError) -> String {
     match error {
         StoreError::Credential { .. } | StoreError::Silent { .. } | StoreError::Engine(_) => {
             format!(
-                "{hint}; if it is no store that is to be backed up, say so: kind = \"none\" in [stores.<container>], or the label \
+                "{hint}; if it is not a store to back up, say so: kind = \"none\" in [stores.<container>], or the label \
              stillpoint.kind: none"
             )
         }

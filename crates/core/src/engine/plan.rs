@@ -199,7 +199,7 @@ impl Plan {
     }
 
     /// Notes which containers outside the platform lose their network by the plan.
-    pub fn look_around(&mut self, around: &[Neighbour]) {
+    pub fn note_neighbours(&mut self, around: &[Neighbour]) {
         let is_planned = |one: &Neighbour| self.entries.iter().any(|entry| entry.workload.id == one.id);
         let outside = around.iter().filter(|one| !is_planned(one));
         let cut_off = outside.filter_map(|one| {

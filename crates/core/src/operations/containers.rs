@@ -24,7 +24,7 @@ pub(super) async fn look_ahead(site: &Site, run: &Run, wanted: Option<&Project>)
     let platform = run.unless_cancelled(site.platform(wanted)).await??;
     let mut plan = run.unless_cancelled(planned(site, &platform)).await??;
     let around = site.machine.catalog.neighbours().await?;
-    plan.look_around(&around);
+    plan.note_neighbours(&around);
     plan.findings = preflight::look(site, run, &platform, &plan, &around).await?.findings();
     Ok(plan)
 }

@@ -109,7 +109,7 @@ pub enum RepositoryError {
         cause: String,
     },
     /// It knows no write that holds only under a condition.
-    #[error("the repository knows no conditional writes, and refused `{key}`: {cause}")]
+    #[error("the repository does not support conditional writes, and refused `{key}`: {cause}")]
     NoConditions {
         /// The object.
         key: String,

@@ -57,7 +57,7 @@ impl Command {
 
     /// An input that is cut short makes it fail.
     #[must_use]
-    pub fn that_knows_its_end(mut self) -> Self {
+    pub fn detects_truncated_input(mut self) -> Self {
         self.knows_its_end = true;
         self
     }

@@ -403,7 +403,7 @@ async fn a_refused_credential_stops_nothing_and_says_how_to_give_another() {
         }));
     let told = world.backup().await;
     assert_eq!(told.exit(), Exit::Preflight);
-    let hint = "(set DB_PASSWORD; if it is no store that is to be backed up, say so: \
+    let hint = "(set DB_PASSWORD; if it is not a store to back up, say so: \
                 kind = \"none\" in [stores.<container>], or the label stillpoint.kind: none)";
     assert!(told.words().contains(hint), "{}", told.words());
     assert!(
@@ -493,7 +493,7 @@ async fn meanwhile(deed: impl Fn(&World) + Send + Sync + 'static) -> (World, Str
 #[tokio::test(start_paused = true)]
 async fn a_client_that_was_revived_voids_the_point_in_time() -> anyhow::Result<()> {
     let (world, words) = meanwhile(|world| world.revive("web")).await;
-    assert!(words.contains("web ran inside the standstill"), "{words}");
+    assert!(words.contains("web ran during the standstill"), "{words}");
     assert_eq!(failed(&world).await?.len(), 1);
     Ok(())
 }
@@ -505,7 +505,7 @@ async fn also_one_that_has_ended_again() {
         world.exits("web", 0);
     })
     .await;
-    assert!(words.contains("web ran inside the standstill"), "{words}");
+    assert!(words.contains("web ran during the standstill"), "{words}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -519,7 +519,7 @@ async fn also_one_that_was_recreated() {
         .meets(move || seen.recreate("web"));
     let told = world.backup().await;
     assert!(
-        told.words().contains("web ran inside the standstill"),
+        told.words().contains("web ran during the standstill"),
         "{}",
         told.words()
     );
@@ -540,7 +540,7 @@ async fn also_one_that_was_exited_before() {
     assert_eq!(told.exit(), Exit::RunFailed);
     assert!(
         told.words()
-            .contains("worker was started by somebody inside the standstill"),
+            .contains("worker was started from outside during the standstill"),
         "{}",
         told.words()
     );
@@ -555,7 +555,7 @@ async fn also_a_client_that_vanished_which_cannot_come_back() {
     let told = world.backup().await;
     assert_eq!(told.exit(), Exit::RecoveryIncomplete);
     assert!(
-        told.words().contains("web vanished inside the standstill"),
+        told.words().contains("web vanished during the standstill"),
         "{}",
         told.words()
     );
@@ -565,13 +565,13 @@ async fn also_a_client_that_vanished_which_cannot_come_back() {
 #[tokio::test(start_paused = true)]
 async fn also_a_container_that_is_new() {
     let (_, words) = meanwhile(|world| world.add(Container::client("newcomer"))).await;
-    assert!(words.contains("newcomer appeared inside the standstill"), "{words}");
+    assert!(words.contains("newcomer appeared during the standstill"), "{words}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn also_a_store_that_was_restarted_while_it_was_pinned() {
     for (store, words) in [
-        ("db", "db was restarted, stopped or paused inside the standstill"),
+        ("db", "db was restarted, stopped or paused during the standstill"),
         (
             "queue",
             "queue was started or stopped by somebody while it was worked on",
@@ -953,7 +953,7 @@ async fn a_store_into_which_somebody_wrote_voids_the_point_in_time_and_is_named(
             .meets(move || seen.change("queue", "messages", 8));
         let told = world.backup().await;
         assert_eq!(told.exit(), Exit::RunFailed, "{}", told.words());
-        let words = "somebody wrote into store queue inside the standstill: messages: 7, then 8; connected: somebody";
+        let words = "store queue was written to during the standstill: messages: 7, then 8; connected: somebody";
         assert!(told.words().contains(words), "{}", told.words());
         assert_eq!(failed(&world).await?.len(), 1);
         let failure = partial(&world)?.failure.unwrap_or_default();

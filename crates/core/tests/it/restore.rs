@@ -445,7 +445,7 @@ async fn a_client_that_was_revived_while_data_was_loaded_stops_the_platform() ->
             .of("db")
             .meets(move || seen.revive("api"));
     };
-    stands_still(rule, "api ran inside the standstill").await?;
+    stands_still(rule, "api ran during the standstill").await?;
     Ok(())
 }
 

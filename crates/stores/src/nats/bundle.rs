@@ -162,7 +162,7 @@ impl Reading {
                 continue;
             }
             if !entry.header().entry_type().is_file() {
-                return Err(StoreError::Damaged(format!("`{path}` is no regular file")));
+                return Err(StoreError::Damaged(format!("`{path}` is not a regular file")));
             }
             let folder = folder.to_owned();
             let mut pieces = Box::new(MemberPieces {

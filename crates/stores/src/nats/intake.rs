@@ -41,7 +41,7 @@ pub(super) struct Kept {
 }
 
 /// Lays an archive into the spool, as fast as it comes.
-pub(super) async fn lay_down(cx: &Cx, pieces: &mut dyn Pieces) -> Result<Spooled, StoreError> {
+pub(super) async fn write_to_spool(cx: &Cx, pieces: &mut dyn Pieces) -> Result<Spooled, StoreError> {
     let mut spooling = Spooling::begin(cx).await?;
     while let Some(piece) = pieces.next(cx).await? {
         spooling.write(cx, &piece).await?;

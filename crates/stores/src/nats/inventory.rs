@@ -14,7 +14,7 @@ use super::streams::{Consumer, Stream};
 pub(super) fn count(login: &Login, stream: &Stream, consumers: &[Consumer]) -> Inventory {
     let mut inventory = Inventory::default();
     let label = login.label(stream.name());
-    let still = stream.holds_still();
+    let still = stream.changes_only_by_clients();
     let mut add = |what: String, count: u64, exact: bool| {
         inventory.0.insert(what, Count { count, exact });
     };

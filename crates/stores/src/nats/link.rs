@@ -86,7 +86,7 @@ impl NatsStore {
             Proof::Token(token) => ConnectOptions::with_token(token.expose_secret().to_owned()),
             Proof::Seed(seed) => ConnectOptions::with_nkey(seed.expose_secret().trim().to_owned()),
             Proof::Credentials(text) => ConnectOptions::with_credentials(text.expose_secret())
-                .map_err(|_| unfit(format!("{}_CREDS is no credentials file", login.prefix)))?,
+                .map_err(|_| unfit(format!("{}_CREDS is not a credentials file", login.prefix)))?,
         };
         let tls = tls::config(&self.access.tls).map_err(|what| unfit(format!("{}_{what}", self.prefix())))?;
         Ok(options
@@ -234,7 +234,7 @@ impl Link {
     pub(super) fn read(doing: &str, answer: &[u8]) -> Result<Result<Value, Refusal>, StoreError> {
         let answer: Value = serde_json::from_slice(answer).map_err(|error| StoreError::Server {
             doing: doing.to_owned(),
-            cause: format!("an answer that is no JSON: {error}").into(),
+            cause: format!("an answer that is not JSON: {error}").into(),
         })?;
         Ok(match answer.get("error") {
             Some(error) => Err(Refusal::of(error)),

@@ -349,7 +349,7 @@ fn arrived(stream: &Stream, counted: &Counted, made: &Stream) -> Result<(), Stor
         return Ok(());
     };
     let (count, last) = (made.counted("messages"), made.counted("last_seq"));
-    let fits = if stream.holds_still() {
+    let fits = if stream.changes_only_by_clients() {
         count == messages.count && last == messages.given && (count == 0 || made.counted("first_seq") == messages.first)
     } else {
         stream.copies() || count <= messages.count

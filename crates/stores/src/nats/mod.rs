@@ -46,7 +46,7 @@ use stillpoint_core::stores::{
 };
 use stillpoint_core::workload::Workload;
 
-use crate::recognise::Signs;
+use crate::recognise::Fingerprint;
 use crate::settings::Declared;
 use crate::{Setting, recognise};
 use access::Access;
@@ -55,7 +55,7 @@ use load::Load;
 const KIND: &str = "nats";
 
 /// A server speaks first. `nats-streaming` is another server.
-const SIGNS: Signs = Signs {
+const SIGNS: Fingerprint = Fingerprint {
     servers: &["nats-server"],
     classes: &[],
     not_with: &[],

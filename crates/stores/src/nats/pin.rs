@@ -16,7 +16,7 @@ use stillpoint_core::stores::{Cx, Drained, Pinned, StoreError, together};
 
 use super::NatsStore;
 use super::access::Login;
-use super::intake::{Spooled, lay_down};
+use super::intake::{Spooled, write_to_spool};
 use super::link::Link;
 use super::order::origins_first;
 use super::snapshot::IN_FLIGHT;
@@ -161,7 +161,7 @@ impl NatsStore {
             }
             Err(refusal) => return Err(link.refused(&format!("the snapshot of stream {name}"), &refusal)),
         };
-        let spooled = lay_down(cx, &mut snapshot).await?;
+        let spooled = write_to_spool(cx, &mut snapshot).await?;
         let consumers = link.consumers(cx, name).await?;
         Ok(Some(Taken {
             stream: described,

@@ -105,7 +105,7 @@ impl Stream {
     }
 
     /// Messages go by themselves: by age, or with the last consumer that wanted them.
-    pub(super) fn thins_out(&self) -> bool {
+    pub(super) fn discards_by_itself(&self) -> bool {
         let aged = number(&self.config, "max_age") > 0;
         let each = self
             .config
@@ -123,8 +123,8 @@ impl Stream {
     }
 
     /// What is in it changes only by what clients do.
-    pub(super) fn holds_still(&self) -> bool {
-        !self.copies() && !self.thins_out()
+    pub(super) fn changes_only_by_clients(&self) -> bool {
+        !self.copies() && !self.discards_by_itself()
     }
 
     pub(super) fn in_memory(&self) -> bool {

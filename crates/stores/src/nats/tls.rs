@@ -35,7 +35,7 @@ pub(super) fn config(tls: &Tls) -> Result<ClientConfig, String> {
     };
     let chain = certificates(certificate.expose_secret(), "TLS_CERT")?;
     let key = PrivateKeyDer::from_pem_slice(key.expose_secret().as_bytes());
-    let key = key.map_err(|_| "TLS_KEY is no private key as PEM".to_owned())?;
+    let key = key.map_err(|_| "TLS_KEY is not a private key in PEM format".to_owned())?;
     let config = builder.with_client_auth_cert(chain, key);
     config.map_err(|error| format!("TLS_CERT and TLS_KEY: {error}"))
 }

@@ -94,14 +94,14 @@ fn of_stream(login: &Login, stream: &Stream, consumers: &[Consumer]) -> BTreeMap
     if stream.takes_writes() {
         marks.insert(last_sequence(&label), stream.counted("last_seq"));
     }
-    if stream.holds_still() {
+    if stream.changes_only_by_clients() {
         marks.insert(format!("{label}: messages"), stream.counted("messages"));
     }
     for consumer in consumers {
         let name = format!("{label}: consumer {}", consumer.name);
         marks.insert(format!("{name}{DELIVERED}"), consumer.delivered.0);
         marks.insert(format!("{name}{UP_TO}"), consumer.delivered.1);
-        if stream.holds_still() {
+        if stream.changes_only_by_clients() {
             // Where messages go by age, the server takes those that nobody acknowledged for acknowledged.
             marks.insert(format!("{name}: acknowledged"), consumer.acknowledged.0);
             marks.insert(format!("{name}: unacknowledged"), consumer.unacknowledged);

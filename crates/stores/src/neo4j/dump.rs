@@ -53,7 +53,7 @@ impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("it is empty"),
-            Self::NoDump(head) => write!(f, "it is no dump of Neo4j: it begins with `{head}`"),
+            Self::NoDump(head) => write!(f, "it is not a dump of Neo4j: it begins with `{head}`"),
             Self::Short => f.write_str("it stops before the end of a dump"),
             Self::Broken(cause) => write!(f, "it is damaged: {cause}"),
             Self::Unproven => f.write_str("it has no checksum"),

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use stillpoint_core::manifest::{Count, Inventory};
 
-use super::session::{Rows, SYSTEM, Session, Trouble, texts};
+use super::session::{AskError, Rows, SYSTEM, Session, texts};
 
 const COUNTS: &str = "CALL db.stats.retrieve('GRAPH COUNTS') YIELD data RETURN data";
 const INDEXES: &str = "SHOW INDEXES YIELD type RETURN type";
@@ -12,7 +12,7 @@ const CONSTRAINTS: &str = "SHOW CONSTRAINTS YIELD type RETURN type";
 const USERS: &str = "SHOW USERS YIELD user RETURN user";
 
 /// Counts what is in the server now.
-pub(super) async fn count(session: &Session<'_>, database: &str) -> Result<Inventory, Trouble> {
+pub(super) async fn count(session: &Session<'_>, database: &str) -> Result<Inventory, AskError> {
     let counts = session.ask(database, COUNTS, json!({})).await?;
     let mut inventory = graph(&counts);
     for (what, statement) in [("indexes", INDEXES), ("constraints", CONSTRAINTS)] {

@@ -39,19 +39,19 @@ use stillpoint_core::stores::{
 };
 use stillpoint_core::workload::{Environment, Workload};
 
-use crate::recognise::Signs;
+use crate::recognise::Fingerprint;
 use crate::settings::{Declared, Key, PASSWORD, PORT, Shape, USER};
 use crate::toolbox::guarded;
 use crate::{Setting, recognise};
 use access::Access;
 use restore::Restore;
-use session::{SYSTEM, Session, Trouble, Way};
+use session::{AskError, SYSTEM, Session, Way};
 
 const KIND: &str = "neo4j";
 
 /// A server is a Java whose main class tells it; the Enterprise edition is recognised, and refused with its name. A greeting in
 /// Bolt (its handshake) is answered with a version.
-const SIGNS: Signs = Signs {
+const SIGNS: Fingerprint = Fingerprint {
     servers: &[KIND],
     classes: &[
         "org.neo4j.server.CommunityEntryPoint",
@@ -189,19 +189,19 @@ impl Neo4jStore {
             };
             match asked.await {
                 Ok(_) => return Ok(()),
-                Err(trouble) if trouble.may_pass() => self.must_go_on(cx, began, trouble)?,
+                Err(trouble) if trouble.is_temporary() => self.must_go_on(cx, began, trouble)?,
                 Err(trouble) => return Err(self.failed("waiting until it serves its database", trouble)),
             }
             guarded(cx, "waiting", cx.clock.sleep(LOOK_EVERY)).await?;
         }
     }
 
-    fn must_go_on(&self, cx: &Cx, began: std::time::Duration, trouble: Trouble) -> Result<(), StoreError> {
+    fn must_go_on(&self, cx: &Cx, began: std::time::Duration, trouble: AskError) -> Result<(), StoreError> {
         if cx.clock.elapsed().saturating_sub(began) <= STORE_READY {
             return Ok(());
         }
         match trouble {
-            Trouble::Silent(_) => Err(Overdue {
+            AskError::Silent(_) => Err(Overdue {
                 what: format!("{} serving its database", self.name),
                 limit: STORE_READY,
             }

@@ -17,7 +17,7 @@ use super::drain::{DATABASE, LAST_TRANSACTION};
 use super::dump::Check;
 use super::layout::{self, Layout};
 use super::moment::{self, Moment};
-use super::session::{SYSTEM, Session, Trouble};
+use super::session::{AskError, SYSTEM, Session};
 use super::{Neo4jStore, aside, inventory, versions};
 use crate::toolbox::{Doing, damaged, feed_watched};
 
@@ -138,7 +138,7 @@ impl Restore {
             "--from-stdin",
             "--overwrite-destination=true",
         ];
-        let command = beside.command(words).with_input().that_knows_its_end();
+        let command = beside.command(words).with_input().detects_truncated_input();
         let process = cx.shell.exec(&beside.id, command).await?;
         let mut check = Check::new();
         let doing = Doing {
@@ -207,7 +207,7 @@ impl Neo4jStore {
             "ALTER USER $user SET PASSWORD $password CHANGE NOT REQUIRED",
         ] {
             match session.ask(SYSTEM, statement, who.clone()).await {
-                Err(Trouble::Refused { message, .. }) if message.contains(SAME) => {}
+                Err(AskError::Refused { message, .. }) if message.contains(SAME) => {}
                 answer => drop(answer.map_err(failed)?),
             }
         }

@@ -58,7 +58,7 @@ pub(super) struct Rows {
 
 /// Why nothing came back.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum AskError {
     /// The server refused, in its own words.
     Refused { code: String, message: String },
     /// It does not answer, or not as such a server does.
@@ -67,7 +67,7 @@ pub(super) enum Trouble {
     Store(StoreError),
 }
 
-impl From<StoreError> for Trouble {
+impl From<StoreError> for AskError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Engine(EngineError::Refused { message, .. }) => Self::Silent(message.into()),
@@ -76,9 +76,9 @@ impl From<StoreError> for Trouble {
     }
 }
 
-impl Trouble {
+impl AskError {
     /// Whether it only is not ready yet.
-    pub(super) fn may_pass(&self) -> bool {
+    pub(super) fn is_temporary(&self) -> bool {
         match self {
             Self::Silent(_) => true,
             Self::Refused { code, .. } => {
@@ -104,7 +104,7 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Asks the server what it is. Whether the login is taken shows with the first statement.
-    pub(super) async fn open(cx: &'a Cx, way: Way<'a>, login: Option<&Login>) -> Result<Self, Trouble> {
+    pub(super) async fn open(cx: &'a Cx, way: Way<'a>, login: Option<&Login>) -> Result<Self, AskError> {
         let mut session = Self {
             cx,
             way,
@@ -122,7 +122,7 @@ impl<'a> Session<'a> {
     }
 
     /// Carries a statement out.
-    pub(super) async fn ask(&self, database: &str, statement: &str, parameters: Value) -> Result<Rows, Trouble> {
+    pub(super) async fn ask(&self, database: &str, statement: &str, parameters: Value) -> Result<Rows, AskError> {
         let one = json!({"statement": statement, "parameters": parameters});
         let (path, body) = if self.about.has_query_api {
             (format!("/db/{database}/query/v2"), one)
@@ -136,7 +136,7 @@ impl<'a> Session<'a> {
         };
         for _ in 1..ATTEMPTS {
             match rows(&self.exchange(&ask).await?) {
-                Err(Trouble::Refused { code, .. }) if code == LOCKED => {
+                Err(AskError::Refused { code, .. }) if code == LOCKED => {
                     guarded(self.cx, "waiting", self.cx.clock.sleep(BETWEEN)).await?;
                 }
                 other => return other,
@@ -145,35 +145,37 @@ impl<'a> Session<'a> {
         rows(&self.exchange(&ask).await?)
     }
 
-    async fn exchange(&self, ask: &Ask<'_>) -> Result<Answer, Trouble> {
+    async fn exchange(&self, ask: &Ask<'_>) -> Result<Answer, AskError> {
         let cx = self.cx;
         match self.way {
             Way::Port(workload, port) => {
                 let what = "asking the server";
                 let stream = guarded(cx, what, cx.reach.dial(workload, port)).await?;
                 let stream = stream.map_err(StoreError::Engine)?;
-                guarded(cx, what, exchange(stream, ask)).await?.map_err(Trouble::Silent)
+                guarded(cx, what, exchange(stream, ask))
+                    .await?
+                    .map_err(AskError::Silent)
             }
             Way::Inside(place) => inside(cx, place, ask).await,
         }
     }
 }
 
-async fn inside(cx: &Cx, place: &WorkloadId, ask: &Ask<'_>) -> Result<Answer, Trouble> {
+async fn inside(cx: &Cx, place: &WorkloadId, ask: &Ask<'_>) -> Result<Answer, AskError> {
     let what = "asking the server that runs beside the store";
     let port = PORT.to_string();
     let command = Command::new(["bash", "-c", CARRY, "bash", &port]).with_input();
     let process = cx.shell.exec(place, command).await.map_err(StoreError::Engine)?;
     let mut control = process.control;
     let Some(input) = process.input else {
-        return Err(Trouble::Silent("its input is closed".into()));
+        return Err(AskError::Silent("its input is closed".into()));
     };
     let stream = tokio::io::join(process.output, input);
     let answer = guarded(cx, what, exchange(Box::new(stream), ask)).await;
     if let Err(left) = control.kill().await {
         cx.report.warn(format!("what carried a question may still run: {left}"));
     }
-    answer?.map_err(Trouble::Silent)
+    answer?.map_err(AskError::Silent)
 }
 
 fn about(answer: &Answer) -> Option<About> {
@@ -185,11 +187,11 @@ fn about(answer: &Answer) -> Option<About> {
     })
 }
 
-fn rows(answer: &Answer) -> Result<Rows, Trouble> {
+fn rows(answer: &Answer) -> Result<Rows, AskError> {
     let body = &answer.body;
     if let Some(error) = body.pointer("/errors/0") {
         let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        return Err(Trouble::Refused {
+        return Err(AskError::Refused {
             code: text("code"),
             message: text("message"),
         });
@@ -211,8 +213,8 @@ fn rows(answer: &Answer) -> Result<Rows, Trouble> {
     Err(strange(answer))
 }
 
-fn strange(answer: &Answer) -> Trouble {
-    Trouble::Silent(format!("it answers with status {}, and not as Neo4j does", answer.status).into())
+fn strange(answer: &Answer) -> AskError {
+    AskError::Silent(format!("it answers with status {}, and not as Neo4j does", answer.status).into())
 }
 
 /// The first column, as text.
@@ -231,14 +233,14 @@ impl Neo4jStore {
     }
 
     /// An error of the server, with what it was asked.
-    pub(super) fn failed(&self, doing: &str, trouble: Trouble) -> StoreError {
+    pub(super) fn failed(&self, doing: &str, trouble: AskError) -> StoreError {
         match trouble {
-            Trouble::Store(error) => error,
-            Trouble::Silent(cause) => StoreError::Silent {
+            AskError::Store(error) => error,
+            AskError::Silent(cause) => StoreError::Silent {
                 store: self.name.clone(),
                 cause,
             },
-            Trouble::Refused { code, message } if code.starts_with(SECURITY) => StoreError::Credential {
+            AskError::Refused { code, message } if code.starts_with(SECURITY) => StoreError::Credential {
                 store: self.name.clone(),
                 user: self.access.user().to_owned(),
                 cause: message,
@@ -248,7 +250,7 @@ impl Neo4jStore {
                     variable = self.access.variable
                 ),
             },
-            Trouble::Refused { code, message } => StoreError::Server {
+            AskError::Refused { code, message } => StoreError::Server {
                 doing: doing.to_owned(),
                 cause: format!("{message} ({code})").into(),
             },
@@ -284,15 +286,15 @@ mod tests {
     fn a_refusal_is_told_in_the_servers_words() {
         let refusal = |code: &str| answered(400, json!({"errors": [{"code": code, "message": "No."}]}));
         let login = rows(&refusal("Neo.ClientError.Security.Unauthorized")).unwrap_err();
-        assert!(login.is_login() && !login.may_pass());
+        assert!(login.is_login() && !login.is_temporary());
         let busy = rows(&refusal("Neo.TransientError.General.DatabaseUnavailable")).unwrap_err();
-        assert!(busy.may_pass() && !busy.is_login());
+        assert!(busy.is_temporary() && !busy.is_login());
         assert!(
             !rows(&refusal("Neo.ClientError.Statement.SyntaxError"))
                 .unwrap_err()
-                .may_pass()
+                .is_temporary()
         );
-        assert!(matches!(rows(&answered(502, Value::Null)), Err(Trouble::Silent(_))));
+        assert!(matches!(rows(&answered(502, Value::Null)), Err(AskError::Silent(_))));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use stillpoint_core::stores::{Cx, StoreError};
 
 use super::Neo4jStore;
 use super::access::Login;
-use super::session::{SYSTEM, Session, Trouble, Way};
+use super::session::{AskError, SYSTEM, Session, Way};
 
 impl Neo4jStore {
     /// Every user may ask who he is.
@@ -31,7 +31,7 @@ impl Neo4jStore {
                 store: self.name.clone(),
                 user: login.to_string(),
                 cause: match trouble {
-                    Trouble::Refused { message, .. } => message,
+                    AskError::Refused { message, .. } => message,
                     _ => String::new(),
                 },
                 remedy:

@@ -9,7 +9,7 @@ use stillpoint_core::stores::{Cx, StoreError};
 
 use super::bookmark::transaction;
 use super::http::AGENT;
-use super::session::{Rows, SYSTEM, Session, Trouble};
+use super::session::{AskError, Rows, SYSTEM, Session};
 use super::{Neo4jStore, session};
 
 /// A read of each: administration is all that `system` understands.
@@ -47,7 +47,7 @@ impl Neo4jStore {
         let session = self.open(cx).await?;
         let layout = self.learn(cx, &self.workload).await?;
         let rows = session.ask(&layout.database, CONNECTIONS, json!({})).await;
-        let rows = rows.map_err(|trouble: Trouble| self.failed("asking for the server's clients", trouble))?;
+        let rows = rows.map_err(|trouble: AskError| self.failed("asking for the server's clients", trouble))?;
         Ok(clients(&rows))
     }
 }

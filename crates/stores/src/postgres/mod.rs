@@ -49,7 +49,7 @@ use stillpoint_core::stores::{
 };
 use stillpoint_core::workload::{CommandLine, Workload};
 
-use crate::recognise::Signs;
+use crate::recognise::Fingerprint;
 use crate::settings::{Declared, PASSWORD, PORT, USER};
 use crate::{Setting, documentdb, labelled, recognise};
 use access::Access;
@@ -59,7 +59,7 @@ use tools::Compression;
 const KIND: &str = "postgres";
 
 /// Images of the official sort set `PGDATA`, a client's does not. A server greets nobody: it answers the wish for TLS.
-const SIGNS: Signs = Signs {
+const SIGNS: Fingerprint = Fingerprint {
     servers: &["postgres", "postmaster"],
     classes: &[],
     not_with: &[],

@@ -102,7 +102,7 @@ impl PostgresStore {
         {
             "t" => Ok(()),
             _ => Err(StoreError::Unfit(format!(
-                "{}: role `{}` is no superuser",
+                "{}: role `{}` is not a superuser",
                 self.name,
                 self.access.user()
             ))),

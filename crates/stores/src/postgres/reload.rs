@@ -130,7 +130,7 @@ impl PostgresStore {
                 self.start(cx, Tool::Restore, MAINTENANCE, &arguments, true).await
             }
             Path::Own => {
-                let command = Command::new(["sh", "-c", &load_with_own_path()]).that_knows_its_end();
+                let command = Command::new(["sh", "-c", &load_with_own_path()]).detects_truncated_input();
                 self.run(cx, command, name, true).await
             }
         }

@@ -63,7 +63,7 @@ impl PostgresStore {
         }
         // An archive has a list of what is in it.
         if let (Tool::Restore, true) = (tool, input) {
-            command = command.that_knows_its_end();
+            command = command.detects_truncated_input();
         }
         self.run(cx, command, database, input).await
     }

@@ -47,7 +47,7 @@ pub(super) const IS_WORKER: &str = "(backend_type NOT IN ('archiver', 'autovacuu
     'parallel worker', 'pg_cron launcher', 'slotsync worker', 'standalone backend', 'startup', 'walreceiver', 'walsender', \
     'walsummarizer', 'walwriter') AND backend_type NOT LIKE 'pg_cron%' AND datname IS NOT NULL)";
 
-fn visitors() -> String {
+fn clients_query() -> String {
     format!(
         "SELECT CASE WHEN backend_type = 'client backend' THEN format('%s on %s from %s (%s, %s)', usename, datname, \
             coalesce(host(client_addr), 'its socket'), coalesce(nullif(application_name, ''), 'no name'), state) \
@@ -90,7 +90,7 @@ impl PostgresStore {
 
     pub(super) async fn connected(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
         let session = self.open(cx, MAINTENANCE).await?;
-        let found = session.column(cx.idle_limit, &visitors()).await;
+        let found = session.column(cx.idle_limit, &clients_query()).await;
         session.close().await;
         found.map_err(|error| server("listing who is connected", error))
     }
@@ -129,6 +129,6 @@ async fn number(cx: &Cx, session: &Session, sql: &str) -> Result<u64, StoreError
     let text = text.map_err(|error| server("reading the mark of writes", error))?;
     text.parse().map_err(|_| StoreError::Server {
         doing: "reading the mark of writes".to_owned(),
-        cause: format!("`{text}` is no number").into(),
+        cause: format!("`{text}` is not a number").into(),
     })
 }

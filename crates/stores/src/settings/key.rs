@@ -138,10 +138,10 @@ impl Shape {
         };
         let what = match self {
             _ if fits => return Ok(()),
-            Self::Port => "is no port".to_owned(),
-            Self::Seconds => "is no whole number of seconds".to_owned(),
-            Self::Name => "is no name of a store: letters, digits, `.`, `_` and `-` make one".to_owned(),
-            Self::Kind => "is no kind of store".to_owned(),
+            Self::Port => "is not a port".to_owned(),
+            Self::Seconds => "is not a whole number of seconds".to_owned(),
+            Self::Name => "is not a name of a store: letters, digits, `.`, `_` and `-` make one".to_owned(),
+            Self::Kind => "is not a kind of store".to_owned(),
             other => format!("is not {}", other.unit()),
         };
         Err(format!("`{text}` {what}"))

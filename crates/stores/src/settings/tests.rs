@@ -100,7 +100,7 @@ fn one_name_is_one_key_whatever_the_kind() {
 #[test]
 fn a_value_of_another_shape_is_told() {
     let wrong = |shape: Shape, text: &str| shape.check(text).err();
-    assert_eq!(wrong(Shape::Port, "0").as_deref(), Some("`0` is no port"));
+    assert_eq!(wrong(Shape::Port, "0").as_deref(), Some("`0` is not a port"));
     assert_eq!(wrong(Shape::Port, "65535"), None);
     assert_eq!(wrong(Shape::Kind, "none"), None);
     assert!(wrong(Shape::Kind, "postgers").is_some());

@@ -90,7 +90,7 @@ pub(super) fn unsupported(info: &Info) -> Option<String> {
 }
 
 /// Whether a stop of this server loses what was written since its last save.
-pub(super) async fn forgetful(session: &Session) -> Result<bool, StoreError> {
+pub(super) async fn loses_data_on_stop(session: &Session) -> Result<bool, StoreError> {
     let mut settings = Vec::new();
     for name in ["appendonly", "save", "shutdown-on-sigterm"] {
         let setting = session.setting(name).await;

@@ -37,7 +37,7 @@ use stillpoint_core::stores::{
 };
 use stillpoint_core::workload::Workload;
 
-use crate::recognise::Signs;
+use crate::recognise::Fingerprint;
 use crate::settings::{Declared, PASSWORD, PORT, USER};
 use crate::{Setting, recognise};
 use access::Access;
@@ -48,7 +48,7 @@ use versions::Version;
 const KIND: &str = "valkey";
 
 /// A server that wants a password answers a `PING` with an error of its protocol.
-const SIGNS: Signs = Signs {
+const SIGNS: Fingerprint = Fingerprint {
     servers: &["redis-server", "redis-stack-server", "valkey-server"],
     classes: &[],
     not_with: &["[sentinel]", "--sentinel", "sentinel.conf"],

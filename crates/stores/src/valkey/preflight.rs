@@ -7,7 +7,7 @@ use stillpoint_core::stores::{AtRest, Cx, Preflight, StoreError};
 use super::access::server;
 use super::info::Info;
 use super::inventory::{self, highest_database};
-use super::layout::{Layout, forgetful, unsupported};
+use super::layout::{Layout, loses_data_on_stop, unsupported};
 use super::session::{Session, Trouble, items, text};
 use super::versions::Version;
 use super::{CAT, Known, ValkeyStore, aside, watermark};
@@ -128,7 +128,7 @@ impl ValkeyStore {
             Some(format!("its folder {} lies in memory (tmpfs)", layout.folder))
         } else if changes == 0 || layout.aof {
             None
-        } else if forgetful(&session).await? {
+        } else if loses_data_on_stop(&session).await? {
             Some("it keeps its data in memory alone (no `save`, no append-only file; `SAVE` makes one)".to_owned())
         } else {
             match self.must_be_able_to_save(cx, &info, &layout).await {

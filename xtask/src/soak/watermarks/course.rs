@@ -102,7 +102,7 @@ impl<'a> Course<'a> {
         let ran = self.product.run(&HOLD)?;
         self.testbed.docker(&["rm", "--force", &writer])?;
         ran.must_end_with(1)
-            .and_then(|ran| ran.must_say(&format!("somebody wrote into store {store} inside the standstill")))
+            .and_then(|ran| ran.must_say(&format!("store {store} was written to during the standstill")))
             .and_then(|ran| ran.must_say(words))
             .with_context(|| format!("somebody wrote into {store}, and the backup does not say so"))?;
         println!("harmless: a writer in {store} voids the backup and is named");

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use stillpoint_core::ports::RepositoryError;
 
 use super::limits;
-use super::trouble::Trouble;
+use super::request_error::RequestError;
 
 /// What a signature leaves as it is (RFC 3986, "unreserved").
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -67,8 +67,8 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    fn trouble(&self) -> Trouble {
-        Trouble::answer(self.status.as_u16(), &self.body)
+    fn trouble(&self) -> RequestError {
+        RequestError::answer(self.status.as_u16(), &self.body)
     }
 }
 
@@ -111,7 +111,7 @@ impl Bucket {
     /// A refusal of HEAD has no words: a request that may have a body is refused with them.
     async fn refused(&self, head: &Answer) -> RepositoryError {
         if let Some(region) = head.header(REGION).filter(|region| *region != self.region) {
-            return self.failed(Trouble::Other(format!(
+            return self.failed(RequestError::Other(format!(
                 "the bucket lies in the region {region}, not in {}: set BACKUP_S3_REGION={region}",
                 self.region
             )));
@@ -125,7 +125,7 @@ impl Bucket {
     }
 
     /// What a failure of the whole bucket means.
-    pub(super) fn failed(&self, trouble: Trouble) -> RepositoryError {
+    pub(super) fn failed(&self, trouble: RequestError) -> RepositoryError {
         trouble.at(&self.name, &self.name)
     }
 
@@ -138,7 +138,7 @@ impl Bucket {
             .and_then(|date| rfc2822::parse(date).ok());
         match told {
             Some(now) => Ok(now.timestamp()),
-            None => Err(self.failed(Trouble::Other("its answer does not tell the time".into()))),
+            None => Err(self.failed(RequestError::Other("its answer does not tell the time".into()))),
         }
     }
 
@@ -152,7 +152,7 @@ impl Bucket {
     /// `root`, as far as they hold nothing any more. To S3 there are none; `SeaweedFS` goes on to list
     /// them for minutes. Their key with a slash at its end names them, and removes none that holds
     /// something.
-    pub(super) async fn tidy(&self, root: &str, directory: &str) -> Result<(), Trouble> {
+    pub(super) async fn tidy(&self, root: &str, directory: &str) -> Result<(), RequestError> {
         let mut directory = directory;
         while !directory.is_empty() && !self.holds(root, directory).await? {
             let path = format!("{root}{directory}/");
@@ -165,7 +165,7 @@ impl Bucket {
         Ok(())
     }
 
-    async fn holds(&self, root: &str, directory: &str) -> Result<bool, Trouble> {
+    async fn holds(&self, root: &str, directory: &str) -> Result<bool, RequestError> {
         let prefix = format!("{root}{directory}/");
         let query = [("list-type", "2"), ("max-keys", "1"), ("prefix", &prefix)];
         let answer = self.ask(Method::GET, "", &query, String::new()).await?;
@@ -193,7 +193,7 @@ impl Bucket {
         }
     }
 
-    async fn page(&self, prefix: &str, key: &str, id: &str) -> Result<Page, Trouble> {
+    async fn page(&self, prefix: &str, key: &str, id: &str) -> Result<Page, RequestError> {
         let mut query = vec![("uploads", ""), ("max-uploads", "1000"), ("prefix", prefix)];
         if !key.is_empty() {
             query.extend([("key-marker", key), ("upload-id-marker", id)]);
@@ -202,11 +202,17 @@ impl Bucket {
         if !answer.status.is_success() {
             return Err(answer.trouble());
         }
-        quick_xml::de::from_str(&answer.body).map_err(|cause| Trouble::Other(cause.to_string()))
+        quick_xml::de::from_str(&answer.body).map_err(|cause| RequestError::Other(cause.to_string()))
     }
 
     /// Asks, and asks again if the server was not reached or could not answer.
-    async fn ask(&self, method: Method, path: &str, query: &[(&str, &str)], body: String) -> Result<Answer, Trouble> {
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: String,
+    ) -> Result<Answer, RequestError> {
         let mut pause = limits::PAUSE;
         for _ in 1..limits::TRIES {
             match self.ask_once(method.clone(), path, query, body.clone()).await {
@@ -225,11 +231,11 @@ impl Bucket {
         path: &str,
         query: &[(&str, &str)],
         body: String,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<Answer, RequestError> {
         let request = self.request(method, path, query, body)?;
         let answer = self.client.execute(request).await;
-        let (parts, body) = answer.map_err(|error| Trouble::transport(&error))?.into_parts();
-        let body = body.bytes().await.map_err(|error| Trouble::transport(&error))?;
+        let (parts, body) = answer.map_err(|error| RequestError::transport(&error))?.into_parts();
+        let body = body.bytes().await.map_err(|error| RequestError::transport(&error))?;
         Ok(Answer {
             status: parts.status,
             headers: parts.headers,
@@ -243,7 +249,7 @@ impl Bucket {
         path: &str,
         query: &[(&str, &str)],
         body: String,
-    ) -> Result<HttpRequest, Trouble> {
+    ) -> Result<HttpRequest, RequestError> {
         let escaped = |text| utf8_percent_encode(text, ESCAPED);
         let pairs = query
             .iter()
@@ -257,10 +263,12 @@ impl Bucket {
         let url = format!("{}{slash}{path}{sign}{pairs}", self.url);
         let mut request = HttpRequest::new(body.into());
         *request.method_mut() = method;
-        *request.uri_mut() = url.parse().map_err(|cause| Trouble::Other(format!("{url}: {cause}")))?;
+        *request.uri_mut() = url
+            .parse()
+            .map_err(|cause| RequestError::Other(format!("{url}: {cause}")))?;
         let authorizer = AwsAuthorizer::new(&self.credential, "s3", &self.region);
         let signed = authorizer.try_authorize(&mut request, None);
-        signed.map_err(|error| Trouble::of(&error))?;
+        signed.map_err(|error| RequestError::of(&error))?;
         Ok(request)
     }
 }

@@ -12,14 +12,14 @@ use object_store::{GetOptions, GetRange, GetResult, ObjectStore};
 use stillpoint_core::ports::repository::{Content, Object, Version};
 use stillpoint_core::ports::{Key, RepositoryError};
 
-use super::trouble::Trouble;
+use super::request_error::RequestError;
 use super::{S3Repository, limits};
 use crate::repository::errors;
 
-type Pieces = BoxStream<'static, Result<Bytes, Trouble>>;
+type Pieces = BoxStream<'static, Result<Bytes, RequestError>>;
 
 /// Begins to read a range of the same content.
-type Resume = Box<dyn Fn(Range<u64>) -> BoxFuture<'static, Result<Pieces, Trouble>> + Send>;
+type Resume = Box<dyn Fn(Range<u64>) -> BoxFuture<'static, Result<Pieces, RequestError>> + Send>;
 
 struct Download {
     pieces: Pieces,
@@ -33,7 +33,7 @@ struct Download {
 pub(super) async fn open(repository: &S3Repository, key: &Key) -> Result<Object, RepositoryError> {
     let location = repository.located(key)?;
     let found = repository.objects().get_opts(&location, GetOptions::default()).await;
-    let found = found.map_err(|error| repository.failed(key, Trouble::of(&error)))?;
+    let found = found.map_err(|error| repository.failed(key, RequestError::of(&error)))?;
     let (size, version) = (found.meta.size, found.meta.e_tag.clone());
     let written = errors::written(key.as_str(), &found.meta)?;
     let download = Download {
@@ -92,7 +92,7 @@ fn content(repository: &S3Repository, key: &Key, download: Download) -> Content 
 }
 
 fn pieces(found: GetResult) -> Pieces {
-    found.into_stream().map_err(|error| Trouble::of(&error)).boxed()
+    found.into_stream().map_err(|error| RequestError::of(&error)).boxed()
 }
 
 fn resume(repository: &S3Repository, key: &Key, version: String) -> Resume {
@@ -106,13 +106,13 @@ fn resume(repository: &S3Repository, key: &Key, version: String) -> Resume {
         let (repository, location) = (repository.clone(), repository.location(&key));
         let begin = async move {
             let found = repository.objects().get_opts(&location?, rest).await;
-            found.map(pieces).map_err(|error| Trouble::of(&error))
+            found.map(pieces).map_err(|error| RequestError::of(&error))
         };
         begin.boxed()
     })
 }
 
-async fn next(mut download: Download) -> Result<Option<(Bytes, Download)>, Trouble> {
+async fn next(mut download: Download) -> Result<Option<(Bytes, Download)>, RequestError> {
     while !download.left.is_empty() {
         match download.pieces.next().await {
             Some(Ok(piece)) if piece.is_empty() => {}
@@ -124,7 +124,7 @@ async fn next(mut download: Download) -> Result<Option<(Bytes, Download)>, Troub
             None => {
                 let left = download.left.end - download.left.start;
                 let cause = format!("it ended {left} bytes before its end");
-                download.take_up(Trouble::Other(cause)).await?;
+                download.take_up(RequestError::Other(cause)).await?;
             }
         }
     }
@@ -132,16 +132,16 @@ async fn next(mut download: Download) -> Result<Option<(Bytes, Download)>, Troub
 }
 
 impl Download {
-    fn passed(&mut self, bytes: u64) -> Result<(), Trouble> {
+    fn passed(&mut self, bytes: u64) -> Result<(), RequestError> {
         self.left.start += bytes;
         self.failures = 0;
         if self.left.start > self.left.end {
-            return Err(Trouble::Other("it is longer than it was announced".into()));
+            return Err(RequestError::Other("it is longer than it was announced".into()));
         }
         Ok(())
     }
 
-    async fn take_up(&mut self, trouble: Trouble) -> Result<(), Trouble> {
+    async fn take_up(&mut self, trouble: RequestError) -> Result<(), RequestError> {
         self.failures += 1;
         let Some(resume) = self.resume.as_ref().filter(|_| self.failures <= limits::RESUMES) else {
             return Err(trouble);
@@ -149,9 +149,9 @@ impl Download {
         let rest = resume(self.left.clone());
         tokio::time::sleep(limits::PAUSE * self.failures).await;
         match rest.await {
-            Err(trouble) if trouble.is_condition() || trouble.is_missing() => {
-                Err(Trouble::Other("it was removed or replaced while it was read".into()))
-            }
+            Err(trouble) if trouble.is_condition() || trouble.is_missing() => Err(RequestError::Other(
+                "it was removed or replaced while it was read".into(),
+            )),
             rest => {
                 self.pieces = rest?;
                 Ok(())
@@ -166,12 +166,12 @@ mod tests {
 
     const WHOLE: &[u8] = b"0123456789";
 
-    fn broken() -> Result<Bytes, Trouble> {
-        Err(Trouble::Silent("Connection reset by peer (os error 104)".into()))
+    fn broken() -> Result<Bytes, RequestError> {
+        Err(RequestError::Silent("Connection reset by peer (os error 104)".into()))
     }
 
     /// A download whose connections each break off after `bytes` bytes; with `loud`, by an error.
-    async fn read(bytes: usize, loud: bool) -> Result<Vec<u8>, Trouble> {
+    async fn read(bytes: usize, loud: bool) -> Result<Vec<u8>, RequestError> {
         let resume: Resume = Box::new(move |left| {
             let (start, end) = (usize::try_from(left.start).unwrap(), WHOLE.len());
             let piece = Ok(Bytes::from_static(&WHOLE[start..end.min(start + bytes)]));

@@ -49,7 +49,7 @@ impl S3Settings {
     pub(super) fn endpoint_url(&self) -> Result<Url, String> {
         let amazon = format!("https://s3.{}.amazonaws.com", self.region);
         let text = self.endpoint.as_deref().unwrap_or(&amazon);
-        let url = Url::parse(text).map_err(|cause| format!("the endpoint `{text}` is no URL: {cause}"))?;
+        let url = Url::parse(text).map_err(|cause| format!("the endpoint `{text}` is not a URL: {cause}"))?;
         // An error or a place that shows the URL must not show a secret.
         if !url.username().is_empty() || url.password().is_some() {
             return Err("the endpoint's URL holds a user or a password: name the access key apart from it".into());

@@ -15,7 +15,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::S3Repository;
 use super::part::{self, Part, Right};
-use super::trouble::Trouble;
+use super::request_error::RequestError;
 use super::write::Mark;
 
 /// Parts of one object that are on their way at the same time.
@@ -62,7 +62,7 @@ impl S3Upload {
 
     async fn begin_part(&mut self) -> Result<(), RepositoryError> {
         let Some(full) = part::full_size(self.sent, self.repository.part()) else {
-            return Err(self.failed(Trouble::Other("it is larger than an object can be".into())));
+            return Err(self.failed(RequestError::Other("it is larger than an object can be".into())));
         };
         let budget = self.repository.budget();
         let right = if part::is_oversize(full) {
@@ -132,7 +132,7 @@ impl S3Upload {
         };
         let location = self.repository.located(&self.key)?;
         let begun = self.repository.objects().put_multipart_opts(&location, options).await;
-        begun.map_err(|error| self.failed(Trouble::of(&error)))
+        begun.map_err(|error| self.failed(RequestError::of(&error)))
     }
 
     /// Waits until no more than `left` parts are on their way.
@@ -147,7 +147,7 @@ impl S3Upload {
 
     fn check(&self, arrived: Arrived) -> Result<(), RepositoryError> {
         let arrived = arrived.map_err(Into::into).flatten();
-        arrived.map_err(|error| self.failed(Trouble::of(&error)))
+        arrived.map_err(|error| self.failed(RequestError::of(&error)))
     }
 
     async fn publish(&mut self) -> Result<(), RepositoryError> {
@@ -182,7 +182,7 @@ impl S3Upload {
         };
         match begun.complete().await {
             Ok(_) => Ok(()),
-            Err(error) => self.find_out(Trouble::of(&error)).await,
+            Err(error) => self.find_out(RequestError::of(&error)).await,
         }
     }
 
@@ -196,7 +196,7 @@ impl S3Upload {
     }
 
     /// An upload may have been completed although the answer says otherwise, or never came.
-    async fn find_out(&mut self, trouble: Trouble) -> Result<(), RepositoryError> {
+    async fn find_out(&mut self, trouble: RequestError) -> Result<(), RepositoryError> {
         match self.repository.find(&self.key).await {
             Ok(Some(found)) if found.is_of(&self.mark) => Ok(()),
             _ => Err(self.failed(trouble)),
@@ -216,7 +216,7 @@ impl S3Upload {
                 return Err(self.failed(trouble));
             }
         };
-        Err(self.failed(Trouble::Other(wrong)))
+        Err(self.failed(RequestError::Other(wrong)))
     }
 
     async fn remove(&mut self) -> object_store::Result<()> {
@@ -231,7 +231,7 @@ impl S3Upload {
         if self.state == State::Open {
             return Ok(());
         }
-        Err(self.failed(Trouble::Other("its upload has failed or ended before".into())))
+        Err(self.failed(RequestError::Other("its upload has failed or ended before".into())))
     }
 
     fn exists(&self) -> RepositoryError {
@@ -240,9 +240,9 @@ impl S3Upload {
     }
 
     /// "There is no such upload" must not read as if an object were missing.
-    fn failed(&self, trouble: Trouble) -> RepositoryError {
+    fn failed(&self, trouble: RequestError) -> RepositoryError {
         let trouble = match trouble {
-            trouble if trouble.is_missing() => Trouble::Other(trouble.to_string()),
+            trouble if trouble.is_missing() => RequestError::Other(trouble.to_string()),
             trouble => trouble,
         };
         self.repository.failed(&self.key, trouble)
@@ -252,7 +252,7 @@ impl S3Upload {
         self.part = None;
         self.parts.shutdown().await;
         if let Some(begun) = &mut self.begun {
-            match begun.abort().await.map_err(|error| Trouble::of(&error)) {
+            match begun.abort().await.map_err(|error| RequestError::of(&error)) {
                 Err(trouble) if !trouble.is_missing() => return Err(self.failed(trouble)),
                 _ => self.begun = None,
             }

@@ -25,7 +25,7 @@ use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Url};
 use tokio::time::timeout;
 
-use super::trouble::NOT_IMPLEMENTED;
+use super::request_error::NOT_IMPLEMENTED;
 use super::{limits, tls};
 
 /// A pool of connections, cheap to clone.

@@ -8,7 +8,7 @@ use object_store::{Attribute, Attributes, GetOptions, ObjectStore, PutMode, PutO
 use stillpoint_core::ports::Key;
 use stillpoint_core::ports::repository::Version;
 
-use super::trouble::Trouble;
+use super::request_error::RequestError;
 use super::{S3Repository, limits};
 
 /// Stored as `x-amz-meta-stillpoint-write`.
@@ -45,7 +45,7 @@ impl Found {
 
 impl S3Repository {
     /// The object, if it is there.
-    pub(super) async fn find(&self, key: &Key) -> Result<Option<Found>, Trouble> {
+    pub(super) async fn find(&self, key: &Key) -> Result<Option<Found>, RequestError> {
         let head = GetOptions {
             head: true,
             ..GetOptions::default()
@@ -56,7 +56,7 @@ impl S3Repository {
                 version: Version(found.meta.e_tag.unwrap_or_default()),
                 mark: found.attributes.get(&MARK).map(|mark| mark.as_ref().to_owned()),
             })),
-            Err(error) => match Trouble::of(&error) {
+            Err(error) => match RequestError::of(&error) {
                 trouble if trouble.is_missing() => Ok(None),
                 trouble => Err(trouble),
             },
@@ -64,7 +64,7 @@ impl S3Repository {
     }
 
     /// Writes the object if it is not there yet; none if it is.
-    pub(super) async fn put_new(&self, key: &Key, content: PutPayload) -> Result<Option<Version>, Trouble> {
+    pub(super) async fn put_new(&self, key: &Key, content: PutPayload) -> Result<Option<Version>, RequestError> {
         self.put(key, content, None).await
     }
 
@@ -74,11 +74,16 @@ impl S3Repository {
         key: &Key,
         content: PutPayload,
         was: &Version,
-    ) -> Result<Option<Version>, Trouble> {
+    ) -> Result<Option<Version>, RequestError> {
         self.put(key, content, Some(was)).await
     }
 
-    async fn put(&self, key: &Key, content: PutPayload, was: Option<&Version>) -> Result<Option<Version>, Trouble> {
+    async fn put(
+        &self,
+        key: &Key,
+        content: PutPayload,
+        was: Option<&Version>,
+    ) -> Result<Option<Version>, RequestError> {
         if !self.is_conditional() && self.find(key).await?.as_ref().map(|found| &found.version) != was {
             return Ok(None);
         }
@@ -106,7 +111,7 @@ impl S3Repository {
         content: PutPayload,
         was: Option<&Version>,
         mark: &Mark,
-    ) -> Result<Version, Trouble> {
+    ) -> Result<Version, RequestError> {
         let mut options = PutOptions::from(match was {
             _ if !self.is_conditional() => PutMode::Overwrite,
             None => PutMode::Create,
@@ -117,7 +122,7 @@ impl S3Repository {
         });
         options.attributes = mark.attributes();
         let written = self.objects().put_opts(&self.location(key)?, content, options).await;
-        let written = written.map_err(|error| Trouble::of(&error))?;
+        let written = written.map_err(|error| RequestError::of(&error))?;
         Ok(Version(written.e_tag.unwrap_or_default()))
     }
 }

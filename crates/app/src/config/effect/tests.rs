@@ -108,12 +108,12 @@ async fn a_container_that_is_no_store_takes_nothing_but_its_kind() {
     assert_eq!(in_file("postgres", &[("api", "kind", "none")]).await, Ok(vec![]));
     assert_eq!(
         refused("postgres", &[("api", "user", "x")]).await,
-        "stillpoint.toml:1: stores.api.user: container acme-api-1 is no store, so `user` has no effect"
+        "stillpoint.toml:1: stores.api.user: container acme-api-1 is not a store, so `user` has no effect"
     );
     assert_eq!(
         refused("postgres", &[("etcd", "kind", "postgres")]).await,
         "stillpoint.toml:1: stores.etcd.kind: container acme-etcd-1 is never stopped (its name begins with `etcd`), \
-         and is no store"
+         and is not a store"
     );
 }
 

@@ -40,7 +40,7 @@ impl Backup<'_> {
         let mut failure = limited.hold(self, work).await.err();
         if failure.is_none() {
             failure = self
-                .nobody_wrote(&self.site.cx(self.run), standstill, &mut pins)
+                .check_no_writes(&self.site.cx(self.run), standstill, &mut pins)
                 .await
                 .err();
         }

@@ -71,7 +71,7 @@ impl Backup<'_> {
         let mut pins = Pins::new();
         let pinned = self.pin_marked(&cx, standstill, marked, &mut pins).await;
         let pinned = match pinned {
-            Ok(()) => self.nobody_wrote(&cx, standstill, &mut pins).await,
+            Ok(()) => self.check_no_writes(&cx, standstill, &mut pins).await,
             failed => failed,
         };
         match pinned {
@@ -119,7 +119,7 @@ impl Backup<'_> {
 
     /// Nothing may have been written since the marks, also what a pin keeps out: a writer from outside the platform was
     /// there before the pin as well. What broke the standstill may be why a store could not be asked: it tells more.
-    pub(super) async fn nobody_wrote(
+    pub(super) async fn check_no_writes(
         &self,
         cx: &Cx,
         standstill: &Standstill,

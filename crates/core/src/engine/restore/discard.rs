@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::kept::{Kept, told_sole};
+use super::kept::{Kept, sole_copy_reason};
 use super::safety;
 use crate::engine::claim::PlatformLock;
 use crate::engine::errors::Error;
@@ -78,7 +78,9 @@ async fn free_all(site: &Site, run: &Run, kept: Kept<'_>, intent: &Intent) -> Re
         match aside.discard(&cx).await {
             Ok(sole) if sole.is_empty() => drop(freed.stores.insert(store.name().clone())),
             // Told only: a claim that waits for it would keep everything else from the platform.
-            Ok(sole) => sole.iter().for_each(|old| run.report.warn(told_sole(store, old))),
+            Ok(sole) => sole
+                .iter()
+                .for_each(|old| run.report.warn(sole_copy_reason(store, old))),
             Err(error) => left.push(format!("store {}: {error}", store.name())),
         }
     }

@@ -113,6 +113,6 @@ fn sole_one(store: &dyn Store, old: &Old) -> String {
 }
 
 /// Why something of a store is not freed.
-pub(super) fn told_sole(store: &dyn Store, old: &Old) -> String {
+pub(super) fn sole_copy_reason(store: &dyn Store, old: &Old) -> String {
     format!("{}: {SOLE}", sole_one(store, old))
 }

@@ -34,7 +34,7 @@ impl Standstill {
         let all = self.stopped.iter().chain(self.stores.values());
         let all: BTreeSet<&Address> = all.map(|managed| &managed.was.address).collect();
         let gone = all.into_iter().filter(is_gone);
-        gone.map(|address| format!("{address} vanished inside the standstill"))
+        gone.map(|address| format!("{address} vanished during the standstill"))
             .collect()
     }
 
@@ -50,10 +50,10 @@ impl Standstill {
         match planned {
             Some(entry) if entry.role == Role::Kept => None,
             Some(entry) if entry.workload.started_at == now.started_at && !(now.state == State::Running) => None,
-            Some(_) => Some(format!("{address} was started by somebody inside the standstill")),
+            Some(_) => Some(format!("{address} was started from outside during the standstill")),
             None if plan.keep.reason(now).is_some() => None,
             None if now.state == State::Created => None,
-            None => Some(format!("{address} appeared inside the standstill")),
+            None => Some(format!("{address} appeared during the standstill")),
         }
     }
 }
@@ -69,7 +69,7 @@ impl Managed {
         match self.moved(moved) {
             Some(moved) => self.breach_of_moved(moved, now),
             None if !now.state.is_up() && now.started_at == self.started_at && now.id == self.was.id => None,
-            None => Some(format!("{address} ran inside the standstill")),
+            None => Some(format!("{address} ran during the standstill")),
         }
     }
 
@@ -80,7 +80,7 @@ impl Managed {
             Some(moved) => self.breach_of_moved(moved, now),
             None if now.state == self.was.state && now.started_at == self.started_at => None,
             None => Some(format!(
-                "{address} was restarted, stopped or paused inside the standstill"
+                "{address} was restarted, stopped or paused during the standstill"
             )),
         }
     }

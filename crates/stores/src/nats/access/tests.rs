@@ -102,8 +102,8 @@ fn the_certificate_may_bear_any_name_that_the_platform_knows() {
 #[test]
 fn a_setting_without_effect_is_an_error() {
     let cases: [(&'static [(&str, &str)], &str); 6] = [
-        (&[("STILLPOINT_NATS_PORT", "four")], "`four` is no port"),
-        (&[("STILLPOINT_NATS_PORT", "0")], "`0` is no port"),
+        (&[("STILLPOINT_NATS_PORT", "four")], "`four` is not a port"),
+        (&[("STILLPOINT_NATS_PORT", "0")], "`0` is not a port"),
         (
             &[("STILLPOINT_NATS_PASSWORD", "p")],
             "STILLPOINT_NATS_PASSWORD has no effect without STILLPOINT_NATS_USER",

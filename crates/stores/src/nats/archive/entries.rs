@@ -96,7 +96,7 @@ async fn read_state<R: AsyncBufRead + Unpin>(plain: &mut R) -> io::Result<Value>
 async fn read_consumer<R: AsyncBufRead + Unpin>(plain: &mut R) -> io::Result<String> {
     let head = head(plain).await?;
     let name = head.name.strip_prefix(CONSUMERS);
-    let name = name.ok_or_else(|| damaged(format!("`{}` is no consumer", shown(&head.name))))?;
+    let name = name.ok_or_else(|| damaged(format!("`{}` is not a consumer", shown(&head.name))))?;
     let consumer = description(plain, &head).await?;
     let missing = ["config", "state"]
         .into_iter()

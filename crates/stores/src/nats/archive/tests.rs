@@ -100,7 +100,7 @@ fn no_bit_can_flip_unnoticed() {
 fn what_is_out_of_place_is_named() {
     let cases: [(&[Vec<u8>], &str); 9] = [
         (&[consumer("a"), last()], "begins with"),
-        (&[state(1, 1, 1, 1), message(1), last()], "is no consumer"),
+        (&[state(1, 1, 1, 1), message(1), last()], "is not a consumer"),
         (&[state(2, 1, 2, 0), message(2), message(1), last()], "comes after"),
         (&[state(2, 1, 2, 0), message(1), message(1), last()], "comes after"),
         (&[state(1, 5, 5, 0), message(4), last()], "comes after"),

@@ -50,7 +50,7 @@ fn handed_on(archive: &[u8]) -> (Vec<u8>, Result<Counted, StoreError>) {
         .unwrap();
     runtime.block_on(async {
         let pieces = archive.chunks(100).map(Bytes::copy_from_slice).collect();
-        let spooled = lay_down(&cx(), &mut Torn(pieces)).await.unwrap();
+        let spooled = write_to_spool(&cx(), &mut Torn(pieces)).await.unwrap();
         assert_eq!(spooled.size, archive.len() as u64);
         let mut out = Vec::new();
         let counted = hand_on(&cx(), "the archive", spooled, &mut out).await;

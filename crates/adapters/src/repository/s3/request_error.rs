@@ -9,7 +9,7 @@ use stillpoint_core::ports::RepositoryError;
 
 /// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum RequestError {
     /// There was no answer; what was asked for may have happened all the same.
     Silent(String),
     /// The server said no.
@@ -40,7 +40,7 @@ const STATUS: &str = "status code: ";
 /// What it puts before a refusal that came with the status 200.
 const RESPONSE: &str = "Server returned error response: ";
 
-impl Trouble {
+impl RequestError {
     /// Of an error of `object_store`, whose types for this are private: the transport's error is
     /// found in the chain, the server's words in the innermost sentence.
     pub(super) fn of(error: &object_store::Error) -> Self {
@@ -158,7 +158,7 @@ pub(super) const NOT_IMPLEMENTED: &str = "NotImplemented";
 /// The clocks are too far apart for a signature to hold.
 const SKEWED: &str = "RequestTimeTooSkewed";
 
-impl std::fmt::Display for Trouble {
+impl std::fmt::Display for RequestError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Silent(cause) | Self::Other(cause) => f.write_str(cause),
