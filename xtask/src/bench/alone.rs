@@ -38,18 +38,18 @@ impl Alone {
         Ok(Self { tool, beside: None })
     }
 
-    /// In one of its ways, told more than it needs to know; what a store's volume grows by is its temporary disk.
+    /// In one of its ways, told more than it needs to know; what this volume grows by is its temporary disk.
     pub(super) fn by(
         kind: Kind,
         program: &Path,
         testbed: &Testbed,
         folder: &Path,
         told: &[(&str, &str)],
-        volume: &Path,
+        volume: Option<&Path>,
     ) -> Result<Self> {
         Ok(Self {
             tool: Tool::stillpoint(kind, program, folder, testbed)?.told(told),
-            beside: Some(volume.to_path_buf()),
+            beside: volume.map(Path::to_path_buf),
         })
     }
 
