@@ -202,7 +202,7 @@ fn intruded_inside_the_standstill(scene: &Scene) -> Result<()> {
         Ok(())
     })?;
     let ran = ran.must_end_with(1)?;
-    says(&ran, &format!("somebody wrote into store {}", scene.service()))?;
+    says(&ran, &format!("store {} was written to", scene.service()))?;
     says(&ran, words)?;
     scene.lists(&listed)
 }
