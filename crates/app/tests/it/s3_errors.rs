@@ -145,7 +145,7 @@ fn servers(bench: &Bench<'_>) -> Result<()> {
     let when = Match::of("PUT", "/.stillpoint/");
     bench.through(when, What::NoConditions, &words).context("conditions")?;
     let words = [
-        "knows no conditional writes",
+        "does not support conditional writes",
         "(501)",
         "BACKUP_S3_CONDITIONAL_WRITES=false",
     ];

@@ -180,7 +180,10 @@ fn a_restore_that_succeeded_is_undone_or_freed() -> Result<()> {
             ..
         } = scene;
         let before = standing(testbed)?;
-        scene.about("undo")?.must_end_with(10)?.must_say("keeps nothing")?;
+        scene
+            .about("undo")?
+            .must_end_with(10)?
+            .must_say("holds no data that a restore has replaced")?;
         scene
             .restore()?
             .must_end_with(0)?

@@ -138,7 +138,7 @@ fn repository_hint(error: &RepositoryError) -> String {
     }
 }
 
-const CONDITIONS: &str = "use a server that knows conditional writes; BACKUP_S3_CONDITIONAL_WRITES=false goes on without them, and \
+const CONDITIONS: &str = "use a server that supports conditional writes; BACKUP_S3_CONDITIONAL_WRITES=false goes on without them, and \
      then you must see to it that no two runs write at the same time";
 
 fn lease_hint(error: &LeaseError) -> String {
