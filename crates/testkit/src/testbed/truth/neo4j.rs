@@ -35,7 +35,8 @@ const DATABASES: &str = "SHOW DATABASES YIELD name, type, access, default, home,
 const USERS_SHOWN: &str = "SHOW USERS YIELD user, roles, passwordChangeRequired, suspended, home";
 
 /// What indexes answer that are not there for equal values alone: one that is empty answers nothing. Of each the first column is the fact.
-/// The nearest of a vector are found approximately, by other ways in an index made anew: the first five of a thousand are the same.
+/// What is near to a vector is found and judged approximately, by other ways in an index made anew: of a thousand that are found
+/// the five that are nearest by the vectors themselves are the same.
 const ANSWERS: [(&str, &str); 5] = [
     (
         "words",
@@ -47,8 +48,8 @@ const ANSWERS: [(&str, &str); 5] = [
     ),
     (
         "meaning",
-        "MATCH (d:Document {number: 17}) CALL db.index.vector.queryNodes('meaning', 1000, d.embedding) YIELD node, score
-        WITH node, score ORDER BY score DESC, node.number LIMIT 5 RETURN node.number ORDER BY node.number",
+        "MATCH (d:Document {number: 17}) CALL db.index.vector.queryNodes('meaning', 1000, d.embedding) YIELD node
+        WITH node, vector.similarity.cosine(d.embedding, node.embedding) AS near ORDER BY near DESC, node.number LIMIT 5 RETURN node.number ORDER BY node.number",
     ),
     (
         "document_title",
