@@ -175,9 +175,20 @@ pub(in crate::postgres) fn to_bytes(text: &str) -> Vec<u8> {
 /// By this line a dump says its encoding.
 pub(super) const ENCODING: &str = "\nSET client_encoding = '";
 
-/// The encoding of a dump's text.
+/// Between the encoding that a text is read in and that of its database, where they are not the same.
+pub(super) const INSTEAD_OF: &str = "'; -- '";
+
+/// The encoding that a dump's text is read in.
 pub(in crate::postgres) fn encoding_of(text: &str) -> Option<&str> {
     Some(text.split_once(ENCODING)?.1.split_once('\'')?.0)
+}
+
+/// The encoding of its database.
+fn encoding_of_database(text: &str) -> Option<&str> {
+    let (_, said) = text.split_once(ENCODING)?;
+    let line = said.lines().next()?;
+    let said = line.split_once(INSTEAD_OF).map_or(said, |(_, database)| database);
+    Some(said.split_once('\'')?.0)
 }
 
 /// A dump's text, [of bytes](of_bytes), with the definitions that belong into it put where they belong.
@@ -189,7 +200,8 @@ pub(super) fn merged(text: &str, definitions: &[Definition], is_after_the_data: 
     // Two signs and a line's end stand before the head of an entry.
     let at = |head: &str| heads.get(head).map(|at| at.saturating_sub(3));
     let end = at(LAST_WORDS).unwrap_or(text.len());
-    let encoding = encoding_of(text).filter(|encoding| !["UTF8", "SQL_ASCII"].contains(encoding));
+    let is_converted = encoding_of_database(text).is_some_and(|encoding| !["UTF8", "SQL_ASCII"].contains(&encoding));
+    let encoding = encoding_of(text).filter(|_| is_converted);
     let mut places: Vec<(usize, String)> = Vec::new();
     for definition in definitions {
         if definition.is_after_the_data == is_after_the_data {
@@ -273,5 +285,19 @@ mod tests {
         let late = merged(text, &found, true);
         assert!(late.find("r;").unwrap() < late.find("ALTER TABLE s.q").unwrap());
         assert!(!late.contains("CREATE TABLE s.q") && late.ends_with("dump complete\n--\n"));
+    }
+
+    #[test]
+    fn a_text_is_read_in_one_encoding_and_belongs_to_a_database_of_another() {
+        let plain = "--\nSET client_encoding = 'LATIN1';\nSELECT 1;\n";
+        assert_eq!(
+            (encoding_of(plain), encoding_of_database(plain)),
+            (Some("LATIN1"), Some("LATIN1"))
+        );
+        let raw = plain.replacen(ENCODING, &format!("{ENCODING}SQL_ASCII{INSTEAD_OF}"), 1);
+        assert_eq!(
+            (encoding_of(&raw), encoding_of_database(&raw)),
+            (Some("SQL_ASCII"), Some("LATIN1"))
+        );
     }
 }

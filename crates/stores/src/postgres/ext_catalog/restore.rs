@@ -7,7 +7,8 @@ use stillpoint_core::manifest::Artifact;
 use stillpoint_core::ports::Command;
 use stillpoint_core::stores::{Cx, StoreError};
 
-use super::definitions::{Definition, ENCODING, merged, of_bytes, to_bytes};
+use super::definitions::{Definition, ENCODING, INSTEAD_OF, merged, of_bytes, to_bytes};
+use super::find::NO_ENCODING;
 use super::gzip::Unpacking;
 use super::save::PSQL;
 use super::script::{ROWS, definitions_of};
@@ -90,7 +91,7 @@ impl PostgresStore {
         // The name of a database is in the encoding of the one that it was made from: not to be converted when it is made.
         let text = text.replacen(
             ENCODING,
-            &format!("{ENCODING}SQL_ASCII'; -- '"),
+            &format!("{ENCODING}{NO_ENCODING}{INSTEAD_OF}"),
             usize::from(which.len() > 1),
         );
         Ok(match path {
