@@ -88,6 +88,19 @@ create database pathless_too template pathless;
 alter database pathless set search_path = '';
 alter database pathless set array_nulls = off;
 
+-- the same in an encoding in which names are other bytes, with a view to fill and what an extension owns
+\connect latin
+\encoding UTF8
+create function positive(n integer) returns boolean language sql as 'select n > 0';
+create function guard(n integer) returns boolean language plpgsql as 'begin return positive(n); end';
+create table guarded (n integer check (guard(n)));
+insert into guarded select generate_series(1, 9);
+create materialized view größe as select sum(n) as summe from guarded;
+create extension hstore;
+create table besitz (größe integer);
+insert into besitz values (13);
+alter extension hstore add table besitz;
+
 -- names that the encoding of its clients does not have
 create database narrow;
 alter database narrow set client_encoding = 'LATIN1';
@@ -179,7 +192,7 @@ create role 日本 nologin;
 /// What undoes that for a session of the test, from its first moment on.
 const EVEN: &str = "-c role=none -c statement_timeout=0 -c default_transaction_read_only=off -c client_encoding=UTF8";
 
-const COUNTS: [(&str, &str, &str); 18] = [
+const COUNTS: [(&str, &str, &str); 20] = [
     ("sp_20261126", "select count(*) from kept", "7"),
     ("set_oddly", "select count(*) from odd.rows", "11"),
     ("indexed", "select count(*) from numbers where quartered(n) = 3", "4"),
@@ -191,6 +204,8 @@ const COUNTS: [(&str, &str, &str); 18] = [
     ("checked", "select length(t) from texts", "55"),
     ("pathless", "select sum(n), count(list[2]) from app.guarded", "21|0"),
     ("pathless_too", "select sum(n), count(list[2]) from app.guarded", "21|0"),
+    ("latin", "select summe from größe", "45"),
+    ("latin", "select größe from besitz", "13"),
     ("narrow", "select sum(n) from 日本.日", "36"),
     ("remote", "select count(*) from near", "7"),
     ("remote", "select * from nearer", "7"),
@@ -226,6 +241,7 @@ fn what_is_awkward_comes_back_or_is_named() -> Result<()> {
             "checked",
             "pathless",
             "pathless_too",
+            "latin",
             "narrow",
             "remote",
             "named",
