@@ -19,12 +19,15 @@ const STOP: Duration = Duration::from_millis(2_500);
 /// The longest that a watchdog, or the policy's pause between two starts, may take.
 const LIMIT: Duration = Duration::from_mins(2);
 
+/// Runs that may be too quick to be held before their stop.
+const TRIES: u32 = 10;
+
 /// How a run died.
 #[derive(Clone, Copy, Debug)]
 pub struct Death {
     /// The client was started by its policy after the run had read the platform, and before it stopped anything.
     pub revived: bool,
-    /// So long after the claim, or after that start.
+    /// So long after the claim; or, if it was revived, after that start.
     pub after: Duration,
     /// The watchdog was killed too.
     pub both: bool,
@@ -44,31 +47,58 @@ impl Death {
 /// One death, after which everything must run again that ran.
 pub fn die(testbed: &Testbed, product: &Product, death: Death) -> Result<()> {
     let before = testbed.containers()?;
-    let mut running = product.start(&["backup", "--json"])?;
-    running.until("the claim", |event: &Value| {
-        event["event"] == "step_ended" && event["step"] == "claim"
-    })?;
-    if death.revived {
-        running.signal("STOP")?;
-        let revived = revived(testbed);
-        running.signal("CONT")?;
-        revived?;
-    }
+    let running = if death.revived {
+        begun_before_a_start(testbed, product)?
+    } else {
+        begun(product, "step_ended", "claim")?
+    };
     sleep(death.after);
     end(running, death.both)?;
     recovered(product, death.both)?;
     runs_again(testbed, &before).with_context(|| format!("{death:?}"))
 }
 
-/// Waits until the policy has started the client again.
-fn revived(testbed: &Testbed) -> Result<()> {
-    let starts = |testbed: &Testbed| Ok::<_, anyhow::Error>(testbed.state(RESTLESS)?.started_at);
-    let (before, begun) = (starts(testbed)?, Instant::now());
-    while starts(testbed)? == before {
-        ensure!(begun.elapsed() < LIMIT, "{RESTLESS} does not start again by itself");
+fn begun(product: &Product, event: &str, step: &str) -> Result<Running> {
+    let mut running = product.start(&["backup", "--json"])?;
+    running.until(&format!("{event} {step}"), |said: &Value| {
+        said["event"] == event && said["step"] == step
+    })?;
+    Ok(running)
+}
+
+/// A run that had read the platform and stopped nothing when the policy started the client again.
+fn begun_before_a_start(testbed: &Testbed, product: &Product) -> Result<Running> {
+    for _ in 0..TRIES {
+        let running = begun(product, "step_ended", "preflight")?;
+        running.signal("STOP")?;
+        let revived = revived(testbed);
+        running.signal("CONT")?;
+        if revived? {
+            return Ok(running);
+        }
+        // It was too quick.
+        running.end()?.must_end_with(0)?;
+    }
+    bail!("each of {TRIES} runs had stopped {RESTLESS} before it could be held")
+}
+
+/// Waits until the policy has started the client again, unless somebody has stopped it.
+fn revived(testbed: &Testbed) -> Result<bool> {
+    let (before, begun) = (testbed.state(RESTLESS)?.started_at, Instant::now());
+    loop {
+        let now = testbed.state(RESTLESS)?;
+        if now.started_at != before {
+            return Ok(true);
+        }
+        if now.status == Status::Exited {
+            return Ok(false);
+        }
+        ensure!(
+            begun.elapsed() < LIMIT,
+            "{RESTLESS} does not start again by itself: {now:?}"
+        );
         sleep(Duration::from_millis(50));
     }
-    Ok(())
 }
 
 fn end(running: Running, both: bool) -> Result<()> {
