@@ -165,6 +165,12 @@ impl ArtifactName {
         Self(components.iter().map(|part| escape(part)).collect::<Vec<_>>().join("/"))
     }
 
+    /// The name of an object that others have put there, which may be any text: what could be no name is escaped.
+    pub fn found(place: &str) -> Self {
+        let escaped = |_| Self::of(&place.split('/').collect::<Vec<_>>());
+        Self::try_from(place.to_owned()).unwrap_or_else(escaped)
+    }
+
     /// The text as it stands in the repository.
     pub fn as_str(&self) -> &str {
         &self.0

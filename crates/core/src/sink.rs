@@ -1,38 +1,36 @@
 //! Where a store's bytes go: each artifact is hashed and counted in flight and exists only once its
 //! producer has ended well. Nothing is spooled.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use crate::backups::{Directory, LIST_OF_OBJECTS, OBJECTS, pack};
 use crate::events::{Meter, Reporter};
 use crate::hashing::Hashing;
-use crate::manifest::Artifact;
-use crate::names::{ArtifactName, BackupId, StoreName};
-use crate::ports::{Key, Repository, RepositoryError, Upload, Workers};
+use crate::manifest::{Artifact, Lists, StoreRecord};
+use crate::names::{ArtifactName, StoreName, WorkloadId};
+use crate::ports::gateway::{Access, Receiving, Recorded};
+use crate::ports::{EngineError, Key, RepositoryError, Upload};
+use crate::stores::Cx;
 
 /// One backup's intake.
 #[derive(Clone)]
 pub struct Sink {
-    repository: Arc<dyn Repository>,
-    workers: Arc<dyn Workers>,
-    backup: BackupId,
+    directory: Directory,
     report: Reporter,
+    /// What stores have written by themselves.
+    recorded: Arc<Mutex<BTreeMap<StoreName, Vec<Recorded>>>>,
 }
 
 impl Sink {
-    /// An intake for `backup`, whose first object must have been written.
-    pub(crate) fn new(
-        repository: Arc<dyn Repository>,
-        workers: Arc<dyn Workers>,
-        backup: BackupId,
-        report: Reporter,
-    ) -> Self {
+    /// An intake for a backup whose first object must have been written.
+    pub(crate) fn new(directory: Directory, report: Reporter) -> Self {
         Self {
-            repository,
-            workers,
-            backup,
+            directory,
             report,
+            recorded: Arc::default(),
         }
     }
 
@@ -46,11 +44,11 @@ impl Sink {
         (content, of): (&str, Option<&str>),
         write: impl AsyncFnOnce(&mut ArtifactWriter) -> Result<T, E>,
     ) -> Result<(Artifact, T), E> {
-        let key = Key::artifact(self.backup, &name);
+        let key = Key::artifact(self.directory.backup, &name);
         let mut writer = ArtifactWriter {
-            upload: self.repository.upload(&key).await,
+            upload: self.directory.repository.upload(&key).await,
             key,
-            hash: Hashing::new(self.workers.clone()),
+            hash: Hashing::new(self.directory.workers.clone()),
             meter: self.report.meter(store.clone(), name.clone(), None),
         };
         let written = match write(&mut writer).await {
@@ -66,6 +64,7 @@ impl Sink {
                     of: of.map(ToOwned::to_owned),
                     size: writer.meter.bytes(),
                     sha256,
+                    lists: None,
                 };
                 writer.meter.done();
                 Ok((artifact, found))
@@ -77,6 +76,61 @@ impl Sink {
         }
     }
 
+    /// Lets the workload's server write below `prefix` of the backup's directory by itself. What it has written counts once it was
+    /// recorded: [`Delegated::record`].
+    pub async fn delegate(
+        &self,
+        cx: &Cx,
+        store: &StoreName,
+        workload: &WorkloadId,
+        prefix: &str,
+    ) -> Result<Delegated, EngineError> {
+        let gateway = cx.gateway.receive(workload, self.directory.place(prefix)).await?;
+        Ok(Delegated {
+            sink: self.clone(),
+            store: store.clone(),
+            gateway,
+        })
+    }
+
+    /// Writes the list of what stores have written by themselves, and names it in the record of each that is among `records`.
+    pub(crate) async fn list_objects(&self, records: &mut [StoreRecord]) -> Result<(), RepositoryError> {
+        let recorded = std::mem::take(&mut *self.recorded());
+        let listed: Vec<_> = recorded
+            .iter()
+            .filter(|(store, _)| records.iter().any(|record| record.name == **store))
+            .collect();
+        let Some((first, _)) = listed.first() else {
+            return Ok(());
+        };
+        let name = ArtifactName::of(&[OBJECTS]);
+        let of_list = |cause: std::io::Error| RepositoryError::Failed {
+            key: name.to_string(),
+            cause: cause.to_string(),
+        };
+        let list = pack(listed.iter().map(|(store, objects)| (*store, &objects[..]))).map_err(of_list)?;
+        let write = async |writer: &mut ArtifactWriter| writer.write(list).await;
+        let (artifact, ()) = self
+            .put::<_, RepositoryError>(first, name.clone(), (LIST_OF_OBJECTS, None), write)
+            .await?;
+        for record in records {
+            if let Some(objects) = recorded.get(&record.name) {
+                record.artifacts.push(Artifact {
+                    lists: Some(Lists {
+                        objects: objects.len() as u64,
+                        bytes: objects.iter().map(|object| object.size).sum(),
+                    }),
+                    ..artifact.clone()
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn recorded(&self) -> MutexGuard<'_, BTreeMap<StoreName, Vec<Recorded>>> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A failure to clean up is told, not returned: what is left is no artifact.
     async fn abort(&self, writer: ArtifactWriter) {
         if let Ok(mut upload) = writer.upload
@@ -84,6 +138,48 @@ impl Sink {
         {
             self.report
                 .warn(format!("an unfinished upload was left behind: {error}"));
+        }
+    }
+}
+
+/// A store that writes by itself. One that is dropped is cut off, and what it has written is no part of the backup.
+pub struct Delegated {
+    sink: Sink,
+    store: StoreName,
+    gateway: Box<dyn Receiving>,
+}
+
+impl Delegated {
+    /// How the store reaches us.
+    pub fn access(&self) -> &Access {
+        self.gateway.access()
+    }
+
+    /// Bytes that it has written so far.
+    pub fn received(&self) -> u64 {
+        self.gateway.received()
+    }
+
+    /// The store has ended well: what it has written is the backup's. Returns what that is, by name.
+    pub async fn record(self) -> Result<Vec<Recorded>, RepositoryError> {
+        let objects = self.gateway.finish().await?;
+        self.sink.recorded().insert(self.store, objects.clone());
+        Ok(objects)
+    }
+
+    /// The store has failed: nothing of what it has written is left. A failure to clean up is told, not returned.
+    pub async fn give_up(self) {
+        let removed = async {
+            for object in self.gateway.finish().await? {
+                let key = Key::of(self.sink.directory.backup, &object.name);
+                self.sink.directory.repository.delete(&key).await?;
+            }
+            Ok::<_, RepositoryError>(())
+        };
+        if let Err(error) = removed.await {
+            let store = &self.store;
+            let said = format!("{store}: what it had written by itself was left behind: {error}");
+            self.sink.report.warn(said);
         }
     }
 }

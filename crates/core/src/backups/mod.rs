@@ -7,6 +7,7 @@ mod canary;
 mod instance;
 mod lease;
 mod marks;
+mod objects;
 mod remove;
 mod survey;
 mod verify;
@@ -21,6 +22,7 @@ pub use artifacts::{ArtifactError, ArtifactReader, Artifacts};
 pub use canary::{Canary, When};
 pub use lease::{Holder, Lease, LeaseError};
 pub use marks::{Marks, Verified};
+pub(crate) use objects::{CONTENT as LIST_OF_OBJECTS, OBJECTS, pack};
 pub use remove::DeletedBy;
 pub use survey::Survey;
 pub use verify::{Damage, Outcome};
@@ -28,6 +30,7 @@ pub use verify::{Damage, Outcome};
 use crate::events::Reporter;
 use crate::manifest::{Manifest, RunRecord, Unreadable};
 use crate::names::{BackupId, Project, RunId};
+use crate::ports::gateway::Place;
 use crate::ports::repository::{PRODUCT, Version};
 use crate::ports::{Key, Repository, RepositoryError, Workers};
 use crate::sink::Sink;
@@ -167,12 +170,7 @@ impl Backups {
     /// Begins a backup: from now on its directory is this run's. Fails if it exists already.
     pub async fn begin(&self, id: BackupId, run: &RunRecord, report: &Reporter) -> Result<Sink, RepositoryError> {
         self.repository.create(&Key::of(id, RUN), document(run)).await?;
-        Ok(Sink::new(
-            self.repository.clone(),
-            self.workers.clone(),
-            id,
-            report.clone(),
-        ))
+        Ok(Sink::new(self.directory(id), report.clone()))
     }
 
     /// Makes the backup count.
@@ -258,7 +256,15 @@ impl Backups {
 
     /// The artifacts of a backup, for reading.
     pub fn artifacts(&self, id: BackupId, report: &Reporter) -> Artifacts {
-        Artifacts::new(self.repository.clone(), self.workers.clone(), id, report.clone())
+        Artifacts::new(self.directory(id), report.clone())
+    }
+
+    fn directory(&self, backup: BackupId) -> Directory {
+        Directory {
+            repository: self.repository.clone(),
+            workers: self.workers.clone(),
+            backup,
+        }
     }
 
     async fn read(&self, key: &Key, limit: u64) -> Result<Bytes, RepositoryError> {
@@ -280,6 +286,26 @@ impl Backups {
             version: object.version,
             written: object.written,
         })
+    }
+}
+
+/// One backup's directory, and all that reads and writes it.
+#[derive(Clone)]
+pub(crate) struct Directory {
+    pub(crate) repository: Arc<dyn Repository>,
+    pub(crate) workers: Arc<dyn Workers>,
+    pub(crate) backup: BackupId,
+}
+
+impl Directory {
+    /// The place below it where a store reads or writes by itself.
+    pub(crate) fn place(&self, prefix: &str) -> Place {
+        Place {
+            repository: self.repository.clone(),
+            workers: self.workers.clone(),
+            backup: self.backup,
+            prefix: prefix.to_owned(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Backups;
 use super::artifacts::ArtifactError;
 use crate::events::Reporter;
-use crate::manifest::{Manifest, StoreRecord};
+use crate::manifest::Manifest;
 use crate::names::{ArtifactName, BackupId, RunId, StoreName};
 use crate::ports::RepositoryError;
 use crate::ports::repository::Entry;
@@ -65,11 +65,10 @@ impl Backups {
     /// What lies in a backup and is not in its manifest: the manifest has lost an entry, or a whole store,
     /// and what it still says would pass for the whole. Documents ([`DOCUMENTS`]) lie beside the
     /// stores' folders, never in them: those that a later version may add are no damage.
-    pub async fn unnamed(&self, manifest: &Manifest) -> Result<Vec<Damage>, RepositoryError> {
-        let named: BTreeSet<&str> = manifest
-            .artifacts()
-            .map(|(_, artifact)| artifact.name.as_str())
-            .collect();
+    pub async fn unnamed(&self, manifest: &Manifest, report: &Reporter) -> Result<Vec<Damage>, RepositoryError> {
+        let Some(named) = self.named(manifest, report).await? else {
+            return Ok(Vec::new());
+        };
         let found = self.repository.list(Some(&manifest.id.to_string())).await?;
         let unnamed = found.iter().filter_map(|entry| unnamed(entry, &named));
         let mut unnamed: Vec<Damage> = unnamed.collect();
@@ -77,37 +76,27 @@ impl Backups {
         Ok(unnamed)
     }
 
-    /// Reads every artifact of a store and returns those that are not what the manifest says.
-    /// Goes on after the first, so that the operator sees the whole extent.
-    ///
-    /// Fails only if the repository cannot be asked.
-    pub async fn damage(
-        &self,
-        backup: BackupId,
-        store: &StoreRecord,
-        report: &Reporter,
-    ) -> Result<Vec<Damage>, RepositoryError> {
-        let artifacts = self.artifacts(backup, report);
-        let mut damage = Vec::new();
-        for artifact in &store.artifacts {
-            match artifacts.check(&store.name, artifact).await {
-                Ok(()) => report.tell(crate::events::EventKind::ArtifactDone {
-                    store: store.name.clone(),
-                    artifact: artifact.name.clone(),
-                    bytes: artifact.size,
-                }),
+    /// Everything that the manifest names, its lists of objects too; none where a list cannot be read, which whoever reads
+    /// the artifacts will say.
+    async fn named(&self, manifest: &Manifest, report: &Reporter) -> Result<Option<BTreeSet<String>>, RepositoryError> {
+        let artifacts = self.artifacts(manifest.id, report);
+        let mut named = BTreeSet::new();
+        for (store, artifact) in manifest.artifacts() {
+            named.insert(artifact.name.to_string());
+            match artifacts.objects(&store.name, artifact).await {
+                Ok(objects) => named.extend(objects.into_iter().map(|object| object.name)),
                 Err(ArtifactError::Repository(error)) => return Err(error),
-                Err(what) => damage.push(Damage::of(&store.name, &artifact.name, what)),
+                Err(_) => return Ok(None),
             }
         }
-        Ok(damage)
+        Ok(Some(named))
     }
 }
 
 /// How the names of documents end: ours, and what an operator may note beside them.
 const DOCUMENTS: [&str; 4] = [".json", ".jsonl.gz", ".md", ".txt"];
 
-fn unnamed(entry: &Entry, named: &BTreeSet<&str>) -> Option<Damage> {
+fn unnamed(entry: &Entry, named: &BTreeSet<String>) -> Option<Damage> {
     let (_, place) = entry.key.split()?;
     let (folder, in_a_folder) = place
         .split_once('/')
@@ -116,9 +105,7 @@ fn unnamed(entry: &Entry, named: &BTreeSet<&str>) -> Option<Damage> {
     if is_document || named.contains(place) {
         return None;
     }
-    // What others have put there may have any name.
-    let escaped = |_| ArtifactName::of(&place.split('/').collect::<Vec<_>>());
-    let artifact = ArtifactName::try_from(place.to_owned()).unwrap_or_else(escaped);
+    let artifact = ArtifactName::found(place);
     Some(Damage::of(
         &StoreName::new(folder),
         &artifact,

@@ -164,7 +164,7 @@ impl Backup<'_> {
         let (standstill, pinned) = match begun {
             Ok(standstill) => {
                 self.site.keep_claim(self.run, self.intent).await;
-                let pinned = self.pin(&standstill).await;
+                let pinned = self.pin(&standstill, &sink).await;
                 (standstill, pinned)
             }
             Err(broken) => (broken.standstill, Err(broken.cause.into())),
@@ -273,9 +273,14 @@ impl Backup<'_> {
             failure,
             window,
         } = stood.unwrap_or_else(|_| Stood::unknown());
-        let records = [records, drains.records].concat();
+        let mut records = [records, drains.records].concat();
+        let listed = sink.list_objects(&mut records).await;
+        let unlisted = listed.err().map(|cause| RunFailure::Repository {
+            place: self.site.backups.place(),
+            cause,
+        });
         // What broke the standstill tells more than what came of it.
-        let failure = match failure.or(drains.failure) {
+        let failure = match failure.or(drains.failure).or(unlisted) {
             Some(RunFailure::Interrupted) => Some(self.why_interrupted().await),
             failure => failure,
         };

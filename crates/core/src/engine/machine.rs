@@ -9,7 +9,7 @@ use super::marked_shell::MarkedShell;
 use super::start::PowerControl;
 use crate::events::Reporter;
 use crate::names::RunId;
-use crate::ports::{Catalog, Clock, Journal, Locks, Power, Reach, Shell, Spool};
+use crate::ports::{Catalog, Clock, Gateway, Journal, Locks, Power, Reach, Shell, Spool};
 use crate::stores::Cx;
 
 /// One engine and one host.
@@ -23,6 +23,8 @@ pub struct Machine {
     pub shell: Arc<dyn Shell>,
     /// Dials stores.
     pub reach: Arc<dyn Reach>,
+    /// Lets stores write and read by themselves.
+    pub gateway: Arc<dyn Gateway>,
     /// Holds bytes on their way.
     pub spool: Arc<dyn Spool>,
     /// Tells the time.
@@ -47,6 +49,7 @@ impl Machine {
         Cx {
             shell: Arc::new(MarkedShell::new(self.shell.clone(), owner.clone())),
             reach: self.reach.clone(),
+            gateway: self.gateway.clone(),
             spool: self.spool.clone(),
             clock: self.clock.clone(),
             owner: owner.clone(),

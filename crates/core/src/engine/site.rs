@@ -146,7 +146,9 @@ impl Site {
 
     /// What lies in a backup and is not in its manifest.
     pub async fn unnamed(&self, run: &Run, manifest: &Manifest) -> Result<Vec<Damage>, Error> {
-        let unnamed = run.unless_cancelled(self.backups.unnamed(manifest)).await?;
+        let unnamed = run
+            .unless_cancelled(self.backups.unnamed(manifest, &run.report))
+            .await?;
         unnamed.map_err(|cause| self.repository_failed(cause))
     }
 
@@ -159,9 +161,10 @@ impl Site {
         platform: Option<&Platform>,
     ) -> Result<Vec<Damage>, Error> {
         let hashes = async || {
-            let read = self.backups.damage(backup, record, &run.report);
-            let read = run.unless_cancelled(read).await?;
-            read.map_err(|cause| self.repository_failed(cause))
+            let artifacts = self.backups.artifacts(backup, &run.report);
+            let read = run.unless_cancelled(artifacts.read_all(record)).await?;
+            let read = read.map_err(|cause| self.repository_failed(cause));
+            read.map(|(_, damage)| damage)
         };
         let Some(store) = platform.and_then(|platform| platform.running(record)) else {
             return hashes().await;

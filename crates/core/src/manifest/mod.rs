@@ -198,6 +198,26 @@ pub struct Artifact {
     pub size: u64,
     /// Its SHA-256, in lower-case hexadecimal.
     pub sha256: String,
+    /// It lists objects that the store has written by itself, and so many of them are this store's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lists: Option<Lists>,
+}
+
+/// Objects of a store that an artifact lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lists {
+    /// How many.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Artifact {
+    /// Its bytes, and those of what it lists.
+    pub fn bytes(&self) -> u64 {
+        self.size + self.lists.map_or(0, |lists| lists.bytes)
+    }
 }
 
 /// The first object of a backup: who is writing it.
@@ -259,9 +279,9 @@ impl Manifest {
             .flat_map(|store| store.artifacts.iter().map(move |artifact| (store, artifact)))
     }
 
-    /// Bytes of all artifacts.
+    /// Bytes of all artifacts, and of what they list.
     pub fn size(&self) -> u64 {
-        self.artifacts().map(|(_, artifact)| artifact.size).sum()
+        self.artifacts().map(|(_, artifact)| artifact.bytes()).sum()
     }
 
     /// The format's JSON Schema, as it stands in the documentation.

@@ -92,6 +92,7 @@ fn assign(platform: &Platform, names: &[ArtifactName]) -> (Vec<StoreRecord>, Vec
             of,
             size: 0,
             sha256: String::new(),
+            lists: None,
         });
     }
     (records.into_values().collect(), strange)

@@ -7,6 +7,7 @@
 pub mod catalog;
 pub mod clock;
 pub mod engine_error;
+pub mod gateway;
 pub mod job;
 pub mod journal;
 pub mod lock;
@@ -21,6 +22,7 @@ pub mod workers;
 pub use catalog::Catalog;
 pub use clock::{Clock, Overdue, within};
 pub use engine_error::EngineError;
+pub use gateway::Gateway;
 pub use journal::Journal;
 pub use lock::{Guard, Locks};
 pub use neighbour::Neighbour;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::events::Reporter;
 use crate::names::RunId;
-use crate::ports::{Clock, Reach, Shell, Spool};
+use crate::ports::{Clock, Gateway, Reach, Shell, Spool};
 
 /// What a store's call may use, and for how long.
 #[derive(Clone)]
@@ -16,6 +16,8 @@ pub struct Cx {
     pub shell: Arc<dyn Shell>,
     /// Speaks the store's protocol.
     pub reach: Arc<dyn Reach>,
+    /// Lets the store write and read a backup by itself: see [`Sink::delegate`](crate::sink::Sink::delegate).
+    pub gateway: Arc<dyn Gateway>,
     /// Holds bytes on their way.
     pub spool: Arc<dyn Spool>,
     /// Tells the time.

@@ -7,6 +7,7 @@ use crate::backups::{Artifacts, Damage};
 use crate::logins::{Login, Passwords};
 use crate::manifest::{Inventory, StoreRecord, Watermark};
 use crate::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
+use crate::sink::Sink;
 
 /// What a store's data is replaced by, and how.
 #[derive(Clone)]
@@ -109,7 +110,9 @@ pub trait Store: Send + Sync {
 
     /// Fixes the store's point in time, while every client is down; what clients write afterwards is not in it, whatever
     /// they do. Should take seconds: the clients wait for it. On an error nothing is left behind.
-    async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError>;
+    ///
+    /// `sink` is for a store that begins to write by itself now ([`Sink::delegate`]); all others wait for their drain.
+    async fn pin(&self, cx: &Cx, sink: &Sink) -> Result<Box<dyn Pinned>, StoreError>;
 
     /// What of its data a stop would leave. Asked while it runs; writes nothing.
     async fn at_rest(&self, cx: &Cx) -> Result<AtRest, StoreError>;

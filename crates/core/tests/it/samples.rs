@@ -71,6 +71,7 @@ fn artifact(name: &str, of: Option<&str>, size: u64, sha256: &str) -> Artifact {
         of: of.map(ToOwned::to_owned),
         size,
         sha256: sha256.to_owned(),
+        lists: None,
     }
 }
 
@@ -264,7 +265,7 @@ async fn whole_backups_are_sound_and_the_damaged_one_is_not() -> anyhow::Result<
         assert_eq!(backups.unnamed(&manifest).await?, [], "{backup}");
         let mut damage = Vec::new();
         for store in &manifest.stores {
-            damage.extend(backups.damage(id(backup)?, store, &reporter()).await?);
+            damage.extend(backups.artifacts(id(backup)?, &reporter()).read_all(store).await?.1);
         }
         assert_eq!(damage.len(), expected, "{backup}: {damage:?}");
         if backup == DAMAGED {

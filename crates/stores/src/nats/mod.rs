@@ -40,6 +40,7 @@ use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
+use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{
     AtRest, Cx, Greeting, Kind, Neighbours, Pinned, Preflight, Recognition, Source, Staged, Store, StoreError, WayBack,
     Written,
@@ -168,7 +169,7 @@ impl Store for NatsStore {
         self.connected(cx).await
     }
 
-    async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
+    async fn pin(&self, cx: &Cx, _sink: &Sink) -> Result<Box<dyn Pinned>, StoreError> {
         self.hold(cx).await
     }
 

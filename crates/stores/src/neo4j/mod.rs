@@ -33,6 +33,7 @@ use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::ports::Overdue;
+use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{
     AtRest, Cx, Footing, Greeting, Kind, Neighbours, Pinned, Preflight, Recognition, Source, Staged, Store, StoreError,
     WayBack, Written,
@@ -256,7 +257,7 @@ impl Store for Neo4jStore {
         }
     }
 
-    async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
+    async fn pin(&self, cx: &Cx, _sink: &Sink) -> Result<Box<dyn Pinned>, StoreError> {
         match self.pin {
             Pin::Copy => self.copy_files(cx).await,
             Pin::Stop => self.dump_stopped(cx).await,

@@ -31,6 +31,7 @@ use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::logins::Login;
 use stillpoint_core::manifest::{Inventory, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
+use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{
     AtRest, Cx, Greeting, Kind, Neighbours, Pinned, Preflight, Recognition, Source, Staged, Store, StoreError, WayBack,
     Written,
@@ -184,7 +185,7 @@ impl Store for ValkeyStore {
         Ok(watermark::connected_clients(&list))
     }
 
-    async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
+    async fn pin(&self, cx: &Cx, _sink: &Sink) -> Result<Box<dyn Pinned>, StoreError> {
         self.hold(cx).await
     }
 

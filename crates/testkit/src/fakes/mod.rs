@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod container;
 mod engine;
+mod gateway;
 pub mod journal;
 mod locks;
 pub mod repository;
@@ -16,6 +17,7 @@ pub mod world;
 
 pub use clock::FakeClock;
 pub use container::{Container, Data, Restart};
+pub use gateway::NoGateway;
 pub use journal::FakeJournal;
 pub use locks::FakeLocks;
 pub use repository::MemoryRepository;

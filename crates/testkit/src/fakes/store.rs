@@ -304,7 +304,7 @@ impl Store for FakeStore {
         if self.frozen { Footing::Frozen } else { Footing::Running }
     }
 
-    async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
+    async fn pin(&self, cx: &Cx, _sink: &Sink) -> Result<Box<dyn Pinned>, StoreError> {
         // A store that is paused answers nobody.
         let inventory = if self.frozen {
             counted(self.data(|data| data.rows.clone())?)

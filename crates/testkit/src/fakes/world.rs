@@ -22,7 +22,7 @@ use super::container::{Container, Data};
 use super::engine::FakeEngine;
 use super::store::FakeKind;
 use super::tools::FakeTools;
-use super::{AtOnce, FakeClock, FakeJournal, FakeLocks, FakeSpool, MemoryRepository, lock};
+use super::{AtOnce, FakeClock, FakeJournal, FakeLocks, FakeSpool, MemoryRepository, NoGateway, lock};
 use crate::calls::Call;
 use crate::faults::Faults;
 
@@ -129,6 +129,7 @@ impl World {
                 power: faults.power(engine),
                 shell: faults.shell(tools.clone()),
                 reach: faults.reach(tools),
+                gateway: Arc::new(NoGateway),
                 spool: faults.spool(Arc::new(FakeSpool)),
                 clock: Arc::new(self.clock.clone()),
                 locks: faults.locks(Arc::new(self.locks.clone())),

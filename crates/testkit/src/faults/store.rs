@@ -167,8 +167,8 @@ impl Store for FaultyStore {
         self.port.pin_footing()
     }
 
-    async fn pin(&self, cx: &Cx) -> Result<Box<dyn Pinned>, StoreError> {
-        let port = self.pass(Method::StorePin, cx, self.port.pin(cx)).await?;
+    async fn pin(&self, cx: &Cx, sink: &Sink) -> Result<Box<dyn Pinned>, StoreError> {
+        let port = self.pass(Method::StorePin, cx, self.port.pin(cx, sink)).await?;
         Ok(Box::new(FaultyPin {
             faults: self.faults.clone(),
             store: self.name().clone(),

@@ -119,6 +119,7 @@ fn dump(number: u64, database: u64) -> Artifact {
         of: Some(name),
         size: 20_000_000 + number,
         sha256: format!("{:064x}", number * DATABASES + database),
+        lists: None,
     }
 }
 

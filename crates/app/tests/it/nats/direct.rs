@@ -65,7 +65,8 @@ impl Direct {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let cx = Cx {
             shell: docker.clone(),
-            reach: docker,
+            reach: docker.clone(),
+            gateway: docker,
             spool: Arc::new(DiskSpool::in_folder(folder.path().join("spool"))),
             clock: clock.clone(),
             owner: RunId::new("direct"),

@@ -39,7 +39,7 @@ fn what_clients_do_after_the_pin_is_not_in_the_archive() -> Result<()> {
         let (run, store, cx) = (&direct.runtime, &direct.store, &direct.cx);
         let planned = run.block_on(store.preflight(cx))?.spool;
         let before = run.block_on(store.watermark(cx))?;
-        let mut pinned = run.block_on(store.pin(cx))?;
+        let mut pinned = run.block_on(store.pin(cx, &backup.sink))?;
         assert!(!pinned.needs_standstill());
         let written = run.block_on(store.writes_since(cx, &before))?;
         assert_eq!(written.moved, Vec::<String>::new(), "the pin itself moves no mark");
@@ -110,7 +110,8 @@ fn a_pin_that_is_cancelled_leaves_nothing() -> Result<()> {
             }),
             ..direct.cx.clone()
         };
-        let failed = direct.runtime.block_on(direct.store.pin(&cx)).err();
+        let backup = direct.backup(testbed)?;
+        let failed = direct.runtime.block_on(direct.store.pin(&cx, &backup.sink)).err();
         assert!(matches!(failed, Some(StoreError::Cancelled)), "{failed:?}");
         nothing_is_left(testbed, &*direct.cx.spool)
     })
@@ -161,15 +162,17 @@ fn a_spool_that_is_too_small_is_found_before_the_stop_and_at_the_pin() -> Result
             spool,
             ..direct.cx.clone()
         };
+        let backup = direct.backup(testbed)?;
+        let pinned = |cx: Cx| direct.runtime.block_on(direct.store.pin(&cx, &backup.sink)).err();
         // Something has grown since the preflight.
-        let failed = direct.runtime.block_on(direct.store.pin(&cx(spool.clone()))).err();
+        let failed = pinned(cx(spool.clone()));
         spool_failed(failed, &*spool, "the streams of nats need")?;
         // Something else fills the disk meanwhile.
         let odd = Odd {
             spool: spool.clone(),
             cancels: None,
         };
-        let failed = direct.runtime.block_on(direct.store.pin(&cx(Arc::new(odd)))).err();
+        let failed = pinned(cx(Arc::new(odd)));
         spool_failed(failed, &*spool, "No space left")?;
         nothing_is_left(testbed, &*spool)
     })

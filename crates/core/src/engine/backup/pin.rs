@@ -18,6 +18,7 @@ use crate::engine::strangers;
 use crate::events::{Step, millis};
 use crate::manifest::Watermark;
 use crate::ports::within;
+use crate::sink::Sink;
 use crate::stores::{Cx, Footing, Pinned, Quiet, Store, Written, together};
 
 /// A store whose point in time is fixed.
@@ -45,13 +46,14 @@ struct Marked {
 
 impl Backup<'_> {
     /// Pins every store, within the limit of the standstill.
-    pub(super) async fn pin(&self, standstill: &Standstill) -> Result<Pins, RunFailure> {
+    pub(super) async fn pin(&self, standstill: &Standstill, sink: &Sink) -> Result<Pins, RunFailure> {
         let limited = self.limited(standstill);
-        let pinning = self.run.report.step(Step::Pin, self.pin_all(&limited.run, standstill));
+        let pinning = self.pin_all(&limited.run, standstill, sink);
+        let pinning = self.run.report.step(Step::Pin, pinning);
         limited.hold(self, pinning).await
     }
 
-    async fn pin_all(&self, run: &Run, standstill: &Standstill) -> Result<Pins, RunFailure> {
+    async fn pin_all(&self, run: &Run, standstill: &Standstill, sink: &Sink) -> Result<Pins, RunFailure> {
         let site = self.site;
         let canary = run
             .cancel
@@ -69,7 +71,7 @@ impl Backup<'_> {
             return Err(failure);
         }
         let mut pins = Pins::new();
-        let pinned = self.pin_marked(&cx, standstill, marked, &mut pins).await;
+        let pinned = self.pin_marked(&cx, (standstill, sink), marked, &mut pins).await;
         let pinned = match pinned {
             Ok(()) => self.check_no_writes(&cx, standstill, &mut pins).await,
             failed => failed,
@@ -88,13 +90,13 @@ impl Backup<'_> {
     async fn pin_marked(
         &self,
         cx: &Cx,
-        standstill: &Standstill,
+        (standstill, sink): (&Standstill, &Sink),
         marked: Vec<Marked>,
         pins: &mut Pins,
     ) -> Result<(), RunFailure> {
         let runs = |marked: &Marked| marked.store.pin_footing() == Footing::Running;
         let (running, others): (Vec<Marked>, Vec<Marked>) = marked.into_iter().partition(runs);
-        let (pinned, failure) = together(cx, running.len(), running, pin_one).await;
+        let (pinned, failure) = together(cx, running.len(), running, |marked, cx| pin_one(marked, cx, sink)).await;
         pins.extend(pinned);
         if let Some(failure) = failure {
             return Err(failure);
@@ -103,7 +105,7 @@ impl Backup<'_> {
             let store = marked.store.clone();
             let footing = store.pin_footing();
             standstill.bring(&*store, footing).await?;
-            let pinned = pin_one(marked, cx.clone()).await;
+            let pinned = pin_one(marked, cx.clone(), sink).await;
             // Back first: how it was pinned is told afterwards.
             let back = standstill.bring(&*store, Footing::Running).await;
             pins.push(pinned?);
@@ -232,13 +234,13 @@ async fn mark(store: &Arc<dyn Store>, cx: Cx) -> Result<Marked, RunFailure> {
     }
 }
 
-async fn pin_one(marked: Marked, cx: Cx) -> Result<Pin, RunFailure> {
+async fn pin_one(marked: Marked, cx: Cx, sink: &Sink) -> Result<Pin, RunFailure> {
     let Marked { store, before, quiet } = marked;
     let began = cx.clock.elapsed();
     let what = format!("fixing the point in time of {}", store.name());
     let pinned = bounded(&cx, PIN, what, |cx| {
         let store = store.clone();
-        async move { store.pin(&cx).await }
+        async move { store.pin(&cx, sink).await }
     });
     match pinned.await {
         Ok(pinned) => Ok(Pin {

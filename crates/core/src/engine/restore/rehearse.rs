@@ -10,7 +10,7 @@ use super::{Origin, RestoreRequest, safety, to_copy};
 use crate::engine::errors::Error;
 use crate::engine::platform::Platform;
 use crate::engine::site::{Run, Site};
-use crate::manifest::WorkloadRecord;
+use crate::manifest::{Artifact, WorkloadRecord};
 use crate::names::{BackupId, Project, StoreKind, StoreName};
 use crate::ports::power::Intent;
 
@@ -73,7 +73,7 @@ pub async fn rehearse(
         kind: store.kind(),
         version: record.version.clone(),
         artifacts: record.artifacts.len(),
-        bytes: record.artifacts.iter().map(|artifact| artifact.size).sum(),
+        bytes: record.artifacts.iter().map(Artifact::bytes).sum(),
         passwords: store.passwords(passwords),
         databases: match &selection.databases[..] {
             [] => Vec::new(),

@@ -196,7 +196,7 @@ async fn begin(change: &Change<'_>, id: BackupId) -> Result<Sink, RunFailure> {
 
 async fn drain(store: &dyn Store, cx: Cx, sink: &Sink) -> Result<StoreRecord, RunFailure> {
     let failed = |cause| RunFailure::of(store.name(), cause);
-    let mut pinned = store.pin(&cx).await.map_err(failed)?;
+    let mut pinned = store.pin(&cx, sink).await.map_err(failed)?;
     let drained = pinned.drain(&cx, sink).await;
     pinned.release().await;
     drained.map(|drained| drained.record(store, None, None)).map_err(failed)

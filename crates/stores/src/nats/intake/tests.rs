@@ -34,6 +34,7 @@ fn cx() -> Cx {
         report: Reporter::new(RunId::new("run"), site.machine.clock.clone(), Arc::new(Deaf)),
         shell: site.machine.shell,
         reach: site.machine.reach,
+        gateway: site.machine.gateway,
         spool: site.machine.spool,
         clock: site.machine.clock,
         cancel: CancellationToken::new(),
