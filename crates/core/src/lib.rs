@@ -7,6 +7,7 @@
 
 pub mod backups;
 pub mod command_line;
+mod directory;
 pub mod engine;
 pub mod events;
 pub mod findings;
@@ -14,6 +15,7 @@ pub mod hashing;
 pub mod logins;
 pub mod manifest;
 pub mod names;
+mod objects;
 pub mod operations;
 pub mod ports;
 pub mod retention;

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use crate::backups::{Directory, LIST_OF_OBJECTS, OBJECTS, pack};
+use crate::directory::Directory;
 use crate::events::{Meter, Reporter};
 use crate::hashing::Hashing;
 use crate::manifest::{Artifact, Lists, StoreRecord};
 use crate::names::{ArtifactName, StoreName, WorkloadId};
+use crate::objects;
 use crate::ports::gateway::{Access, Receiving, Recorded};
-use crate::ports::{EngineError, Key, RepositoryError, Upload};
-use crate::stores::Cx;
+use crate::ports::{EngineError, Gateway, Key, RepositoryError, Upload};
 
 /// One backup's intake.
 #[derive(Clone)]
@@ -76,16 +76,16 @@ impl Sink {
         }
     }
 
-    /// Lets the workload's server write below `prefix` of the backup's directory by itself. What it has written counts once it was
+    /// Lets the workload's server write below `prefix` of the backup's directory by itself, through the `gateway`. What it has written counts once it was
     /// recorded: [`Delegated::record`].
     pub async fn delegate(
         &self,
-        cx: &Cx,
+        gateway: &dyn Gateway,
         store: &StoreName,
         workload: &WorkloadId,
         prefix: &str,
     ) -> Result<Delegated, EngineError> {
-        let gateway = cx.gateway.receive(workload, self.directory.place(prefix)).await?;
+        let gateway = gateway.receive(workload, self.directory.place(prefix)).await?;
         Ok(Delegated {
             sink: self.clone(),
             store: store.clone(),
@@ -103,15 +103,15 @@ impl Sink {
         let Some((first, _)) = listed.first() else {
             return Ok(());
         };
-        let name = ArtifactName::of(&[OBJECTS]);
+        let name = ArtifactName::of(&[objects::FILE]);
         let of_list = |cause: std::io::Error| RepositoryError::Failed {
             key: name.to_string(),
             cause: cause.to_string(),
         };
-        let list = pack(listed.iter().map(|(store, objects)| (*store, &objects[..]))).map_err(of_list)?;
+        let list = objects::pack(listed.iter().map(|(store, objects)| (*store, &objects[..]))).map_err(of_list)?;
         let write = async |writer: &mut ArtifactWriter| writer.write(list).await;
         let (artifact, ()) = self
-            .put::<_, RepositoryError>(first, name.clone(), (LIST_OF_OBJECTS, None), write)
+            .put::<_, RepositoryError>(first, name.clone(), (objects::CONTENT, None), write)
             .await?;
         for record in records {
             if let Some(objects) = recorded.get(&record.name) {

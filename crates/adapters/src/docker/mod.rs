@@ -13,6 +13,7 @@ mod dial;
 mod errors;
 mod exec;
 mod forward;
+mod gateway;
 mod host;
 mod keep_alive;
 mod kill;

@@ -25,6 +25,14 @@ const DIAL: Duration = Duration::from_secs(5);
 /// Containers may borrow each other's network; the engine itself refuses circles.
 const BORROWED_AT_MOST: usize = 4;
 
+/// The network of a container.
+pub(super) enum Network {
+    /// That of the engine's host.
+    Host,
+    /// Networks of the container, or of the one that lends it its own.
+    Own(Box<ContainerInspectResponse>),
+}
+
 #[async_trait]
 impl Reach for Docker {
     async fn dial(&self, workload: &WorkloadId, port: u16) -> Result<Box<dyn ByteStream>, EngineError> {
@@ -51,6 +59,14 @@ impl Reach for Docker {
 impl Docker {
     /// The addresses under which the container's ports may be reached from here, best first.
     pub(super) async fn addresses(&self, act: &Act, container: &str) -> Result<Vec<IpAddr>, EngineError> {
+        Ok(match self.networked(act, container).await? {
+            Network::Host => vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+            Network::Own(found) => addresses_of(&found),
+        })
+    }
+
+    /// Whose network a running container uses.
+    pub(super) async fn networked(&self, act: &Act, container: &str) -> Result<Network, EngineError> {
         let mut container = container.to_owned();
         for _ in 0..BORROWED_AT_MOST {
             let found = self.look(&container).await?;
@@ -59,10 +75,10 @@ impl Docker {
                 return Err(act.refused(format!("{} is {state}", container_called(&container))));
             }
             match network_mode(&found) {
-                "host" => return Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]),
+                "host" => return Ok(Network::Host),
                 mode => match mode.strip_prefix("container:") {
                     Some(lender) => lender.clone_into(&mut container),
-                    None => return Ok(addresses_of(&found)),
+                    None => return Ok(Network::Own(Box::new(found))),
                 },
             }
         }

@@ -8,10 +8,10 @@ use std::time::SystemTime;
 
 use s3s::{S3Error, S3Result, s3_error};
 use stillpoint_core::names::BackupId;
+use stillpoint_core::ports::gateway::Place;
 use stillpoint_core::ports::{Key, Repository, RepositoryError, Workers};
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::Place;
 use super::body::Incoming;
 use super::errors::of_repository;
 use super::multipart::Multipart;

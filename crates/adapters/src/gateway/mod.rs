@@ -23,48 +23,26 @@ mod server;
 mod service;
 mod shelf;
 mod tasks;
-mod verify;
 mod writer;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use stillpoint_core::names::BackupId;
-use stillpoint_core::ports::{Repository, RepositoryError, Workers};
+use stillpoint_core::ports::RepositoryError;
+use stillpoint_core::ports::gateway::{self, Access, Place, Recorded, Verified};
 
-pub use access::Access;
 use intake::Intake;
 use names::Names;
 pub use room::Memory;
 use server::Server;
 use service::Service;
 use shelf::Shelf;
-pub use verify::{Unfit, Verified, verify};
 
-/// Where a gateway's objects lie.
-#[derive(Clone)]
-pub struct Place {
-    /// The repository.
-    pub repository: Arc<dyn Repository>,
-    /// What computes the hashes.
-    pub workers: Arc<dyn Workers>,
-    /// The backup in whose directory the objects lie: the bucket of the clients.
-    pub backup: BackupId,
-    /// The directory below it that the clients may use: at least one name, no slash at either end.
-    pub prefix: String,
-}
-
-/// An object that a store has written: a line of `objects.jsonl.gz`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
-    /// Its place below the backup's directory.
-    pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its SHA-256 in hexadecimal digits.
-    pub sha256: String,
-}
+/// The prefix of a gateway that has nothing.
+const PROBE: &str = "probe";
 
 /// A gateway that takes in what a store writes.
 #[derive(Debug)]
@@ -77,16 +55,12 @@ pub struct Receiving {
 impl Receiving {
     /// Listens at `ip`, on a port that is free. The backup's first object must have been written.
     pub async fn start(ip: IpAddr, place: Place) -> io::Result<Self> {
-        let shelf = Arc::new(Shelf::new(&place, Vec::new()));
+        let shelf = Arc::new(Shelf::new(Some(place.clone()), Vec::new()));
         let intake = Arc::new(Intake::new(&place, shelf.clone()));
-        let service = Service::new(shelf.clone(), Some(intake.clone()), Names::new(&place)?);
+        let names = Names::new(place.backup, &place.prefix)?;
+        let service = Service::new(shelf.clone(), Some(intake.clone()), names);
         let server = Server::start(ip, service, &place.prefix).await?;
         Ok(Self { server, shelf, intake })
-    }
-
-    /// How a client reaches it.
-    pub fn access(&self) -> &Access {
-        self.server.access()
     }
 
     /// Where it listens.
@@ -98,10 +72,19 @@ impl Receiving {
     pub fn memory(&self) -> Memory {
         self.intake.memory()
     }
+}
 
-    /// Ends it, and says what was written, by name. What was not completed by then is given up. Fails where something of it
-    /// could not be removed.
-    pub async fn finish(mut self) -> Result<Vec<Recorded>, RepositoryError> {
+#[async_trait]
+impl gateway::Receiving for Receiving {
+    fn access(&self) -> &Access {
+        self.server.access()
+    }
+
+    fn received(&self) -> u64 {
+        self.shelf.room().moved()
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<Vec<Recorded>, RepositoryError> {
         self.server.stop().await;
         self.intake.end().await?;
         Ok(self.shelf.recorded())
@@ -112,29 +95,47 @@ impl Receiving {
 #[derive(Debug)]
 pub struct Serving {
     server: Server,
+    shelf: Arc<Shelf>,
 }
 
 impl Serving {
     /// Listens at `ip`, on a port that is free, and serves exactly `objects`.
     pub async fn start(ip: IpAddr, place: Place, objects: Vec<Verified>) -> io::Result<Self> {
-        let shelf = Arc::new(Shelf::new(&place, objects));
-        let service = Service::new(shelf, None, Names::new(&place)?);
-        let server = Server::start(ip, service, &place.prefix).await?;
-        Ok(Self { server })
+        let names = Names::new(place.backup, &place.prefix)?;
+        Self::over(ip, Shelf::new(Some(place), objects), names).await
     }
 
-    /// How a client reaches it.
-    pub fn access(&self) -> &Access {
-        self.server.access()
+    /// Listens at `ip`, on a port that is free, and has nothing.
+    pub async fn empty(ip: IpAddr) -> io::Result<Self> {
+        let names = Names::new(BackupId::at(jiff::Timestamp::UNIX_EPOCH), PROBE)?;
+        Self::over(ip, Shelf::new(None, Vec::new()), names).await
+    }
+
+    async fn over(ip: IpAddr, shelf: Shelf, names: Names) -> io::Result<Self> {
+        let prefix = names.prefix().to_owned();
+        let shelf = Arc::new(shelf);
+        let service = Service::new(shelf.clone(), None, names);
+        let server = Server::start(ip, service, &prefix).await?;
+        Ok(Self { server, shelf })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
+}
 
-    /// Ends it, and every connection to it.
-    pub async fn stop(mut self) {
+#[async_trait]
+impl gateway::Serving for Serving {
+    fn access(&self) -> &Access {
+        self.server.access()
+    }
+
+    fn served(&self) -> u64 {
+        self.shelf.room().moved()
+    }
+
+    async fn stop(mut self: Box<Self>) {
         self.server.stop().await;
     }
 }

@@ -8,7 +8,6 @@ use s3s::{S3Result, s3_error};
 use stillpoint_core::names::BackupId;
 use stillpoint_core::ports::Key;
 
-use super::Place;
 use super::access::BUCKET;
 
 /// The longest name of a file that every file system takes.
@@ -25,14 +24,19 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn new(place: &Place) -> io::Result<Self> {
-        if !is_sound(&place.prefix) {
+    pub(super) fn new(backup: BackupId, prefix: &str) -> io::Result<Self> {
+        if !is_sound(prefix) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no prefix of a gateway"));
         }
         Ok(Self {
-            backup: place.backup,
-            prefix: format!("{}/", place.prefix),
+            backup,
+            prefix: format!("{prefix}/"),
         })
+    }
+
+    /// What every key begins with, before a slash.
+    pub(super) fn prefix(&self) -> &str {
+        self.prefix.trim_end_matches('/')
     }
 
     /// The key of an object that a client names.

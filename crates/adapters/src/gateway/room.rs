@@ -8,7 +8,7 @@
 //! whose waits have limits. Shares are granted in the order in which they were asked for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -45,11 +45,12 @@ pub(super) struct Room {
     count: Arc<Count>,
 }
 
-/// Counts on its own what is held: it shows whether the semaphore keeps its promise.
+/// Counts on its own what is held: it shows whether the semaphore keeps its promise. And what has passed.
 #[derive(Debug, Default)]
 struct Count {
     held: AtomicUsize,
     most: AtomicUsize,
+    moved: AtomicU64,
 }
 
 /// A writer's share of memory; it goes back when it is dropped.
@@ -92,6 +93,16 @@ impl Room {
         self.reading.clone().acquire_owned().await.ok()
     }
 
+    /// What counts bytes that clients read.
+    pub(super) fn counter(&self) -> Passed {
+        Passed(self.count.clone())
+    }
+
+    /// Bytes that have passed so far, in or out.
+    pub(super) fn moved(&self) -> u64 {
+        self.count.moved.load(Ordering::Relaxed)
+    }
+
     pub(super) fn memory(&self) -> Memory {
         Memory {
             held: self.count.held.load(Ordering::Relaxed),
@@ -105,6 +116,23 @@ impl Room {
 fn share(size: u64) -> usize {
     let twice = usize::try_from(size).unwrap_or(usize::MAX).saturating_mul(2);
     twice.saturating_add(LEAST).min(LARGEST).next_multiple_of(UNIT)
+}
+
+/// Counts what passes.
+#[derive(Clone, Debug)]
+pub(super) struct Passed(Arc<Count>);
+
+impl Passed {
+    pub(super) fn add(&self, bytes: usize) {
+        self.0.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Share {
+    /// So many bytes were taken in.
+    pub(super) fn passed(&self, bytes: usize) {
+        self.count.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Share {

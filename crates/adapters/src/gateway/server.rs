@@ -14,12 +14,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, HttpError};
+use stillpoint_core::ports::gateway::Access;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::debug;
 
-use super::access::Access;
+use super::access::{Keys, access};
 use super::filter::{self, Guarded};
 use super::service::Service;
 
@@ -51,7 +52,7 @@ impl Server {
     pub(super) async fn start(ip: IpAddr, service: Service, prefix: &str) -> io::Result<Self> {
         let listener = TcpListener::bind((ip, 0)).await?;
         let address = listener.local_addr()?;
-        let access = Access::new(address, prefix);
+        let access = access(address, prefix);
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(serve(listener, build(service, access.clone()), stopped));
         let stop = Some(stop);
@@ -93,7 +94,7 @@ fn build(service: Service, access: Access) -> S3Service {
     let mut config = S3Config::default();
     config.xml_max_body_size = LARGEST_XML;
     let mut builder = S3ServiceBuilder::new(service);
-    builder.set_auth(access);
+    builder.set_auth(Keys(access));
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
     builder.build()
 }

@@ -2,16 +2,16 @@
 //! what is known of it, or gets an error.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use stillpoint_core::names::BackupId;
+use futures::{StreamExt, TryStreamExt};
+use stillpoint_core::ports::gateway::{Place, Recorded, Verified};
 use stillpoint_core::ports::repository::{Content, Version};
-use stillpoint_core::ports::{Key, Repository, RepositoryError, Workers};
+use stillpoint_core::ports::{Key, RepositoryError};
 
+use super::checked;
 use super::room::{Reader, Room};
-use super::verify::Verified;
-use super::{Place, Recorded, checked};
 
 /// An object.
 #[derive(Clone, Debug)]
@@ -37,9 +37,8 @@ pub(super) fn etag(sha256: &str) -> String {
 
 /// Objects by name.
 pub(super) struct Shelf {
-    backup: BackupId,
-    repository: Arc<dyn Repository>,
-    workers: Arc<dyn Workers>,
+    /// Where the objects lie; none: there are none.
+    place: Option<Place>,
     room: Room,
     objects: Mutex<BTreeMap<String, Object>>,
 }
@@ -47,18 +46,16 @@ pub(super) struct Shelf {
 impl std::fmt::Debug for Shelf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shelf")
-            .field("backup", &self.backup)
+            .field("place", &self.place)
             .finish_non_exhaustive()
     }
 }
 
 impl Shelf {
-    pub(super) fn new(place: &Place, objects: Vec<Verified>) -> Self {
-        let objects = objects.into_iter().map(Verified::into_object);
+    pub(super) fn new(place: Option<Place>, objects: Vec<Verified>) -> Self {
+        let objects = objects.into_iter().map(object);
         Self {
-            backup: place.backup,
-            repository: place.repository.clone(),
-            workers: place.workers.clone(),
+            place,
             room: Room::new(),
             objects: Mutex::new(objects.collect()),
         }
@@ -94,28 +91,43 @@ impl Shelf {
         object: &Object,
         range: Option<std::ops::Range<u64>>,
     ) -> Result<(Content, Reader), RepositoryError> {
+        let Some(place) = &self.place else {
+            return Err(RepositoryError::Missing { key: name.to_owned() });
+        };
         let reader = self.room.read().await;
-        let key = Key::of(self.backup, name);
-        let version = self.version(&key, object).await?;
+        let key = Key::of(place.backup, name);
+        let version = version(place, &key, object).await?;
         let asked = range.clone().unwrap_or(0..object.size);
         let size = asked.end - asked.start;
-        let content = self.repository.open_range(&key, &version, asked).await?;
+        let content = place.repository.open_range(&key, &version, asked).await?;
         let content = match range {
             Some(_) => checked::range(key, content, size),
-            None => checked::whole(key, content, size, &object.sha256, &self.workers),
+            None => checked::whole(key, content, size, &object.sha256, &place.workers),
         };
+        let passed = self.room.counter();
+        let content = content.inspect_ok(move |piece| passed.add(piece.len())).boxed();
         Ok((content, reader))
     }
+}
 
-    async fn version(&self, key: &Key, object: &Object) -> Result<Version, RepositoryError> {
-        if let Some(version) = &object.version {
-            return Ok(version.clone());
-        }
-        let found = self.repository.open(key).await?;
-        if found.size == object.size {
-            Ok(found.version)
-        } else {
-            Err(RepositoryError::Changed { key: key.to_string() })
-        }
+fn object(verified: Verified) -> (String, Object) {
+    let object = Object {
+        size: verified.recorded.size,
+        sha256: verified.recorded.sha256,
+        written: verified.written.into(),
+        version: Some(verified.version),
+    };
+    (verified.recorded.name, object)
+}
+
+async fn version(place: &Place, key: &Key, object: &Object) -> Result<Version, RepositoryError> {
+    if let Some(version) = &object.version {
+        return Ok(version.clone());
+    }
+    let found = place.repository.open(key).await?;
+    if found.size == object.size {
+        Ok(found.version)
+    } else {
+        Err(RepositoryError::Changed { key: key.to_string() })
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Writer {
     upload: Box<dyn Upload>,
     hash: Hashing,
     size: u64,
-    _share: Share,
+    share: Share,
 }
 
 /// One that was taken in whole, and does not exist yet.
@@ -44,7 +44,7 @@ impl Writer {
             hash: Hashing::new(workers.clone()),
             size: 0,
             key,
-            _share: share,
+            share,
         })
     }
 
@@ -67,6 +67,7 @@ impl Writer {
     async fn write(&mut self, piece: Bytes) -> Result<(), RepositoryError> {
         self.hash.add(&piece).await.map_err(|ended| ended.at(&self.key))?;
         self.size += piece.len() as u64;
+        self.share.passed(piece.len());
         self.upload.write(piece).await
     }
 

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use stillpoint_core::names::{Project, RunId, WorkloadId};
+use stillpoint_core::ports::gateway::{Place, Receiving, Serving, Verified};
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
 use stillpoint_core::ports::{
-    ByteStream, Catalog, Command, Control, EngineError, Exit, Forward, Neighbour, Power, Process, Reach, Shell,
+    ByteStream, Catalog, Command, Control, EngineError, Exit, Forward, Gateway, Neighbour, Power, Process, Reach, Shell,
 };
 use stillpoint_core::workload::{Contents, RestartPolicy, Workload};
 use tracing::debug;
@@ -93,6 +94,28 @@ impl<P: Reach + ?Sized> Reach for Traced<P> {
             self.0.forward(workload, port),
         )
         .await
+    }
+}
+
+#[async_trait]
+impl<P: Gateway + ?Sized> Gateway for Traced<P> {
+    async fn probe(&self, workload: &WorkloadId) -> Result<Box<dyn Serving>, EngineError> {
+        engine("open a gateway to probe", workload, self.0.probe(workload)).await
+    }
+
+    async fn receive(&self, workload: &WorkloadId, place: Place) -> Result<Box<dyn Receiving>, EngineError> {
+        let about = format!("{workload} into {place:?}");
+        engine("open a gateway", about, self.0.receive(workload, place)).await
+    }
+
+    async fn serve(
+        &self,
+        workload: &WorkloadId,
+        place: Place,
+        objects: Vec<Verified>,
+    ) -> Result<Box<dyn Serving>, EngineError> {
+        let about = format!("{} objects of {place:?} to {workload}", objects.len());
+        engine("serve", about, self.0.serve(workload, place, objects)).await
     }
 }
 

@@ -11,11 +11,15 @@ use object_store::path::Path;
 use object_store::{BackoffConfig, RetryConfig};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
-use stillpoint_adapters::gateway::{Access, Place, Receiving, Recorded};
+use stillpoint_adapters::clock::SystemClock;
+use stillpoint_adapters::gateway::Receiving;
 use stillpoint_adapters::repository::LocalRepository;
 use stillpoint_adapters::repository::s3::S3Repository;
 use stillpoint_adapters::workers::Threads;
-use stillpoint_core::names::BackupId;
+use stillpoint_core::backups::{ArtifactError, Backups};
+use stillpoint_core::events::{Event, Listener, Reporter};
+use stillpoint_core::names::{BackupId, RunId};
+use stillpoint_core::ports::gateway::{Access, Place, Receiving as _, Recorded, Verified};
 use stillpoint_core::ports::{Key, Repository};
 use stillpoint_testkit::conformance::repository::read;
 use stillpoint_testkit::tree::files;
@@ -73,8 +77,12 @@ impl Bench {
         Ok(Self { place, gateway, below })
     }
 
+    pub(crate) fn access(&self) -> &Access {
+        self.gateway.access()
+    }
+
     pub(crate) fn client(&self) -> Result<AmazonS3> {
-        client(self.gateway.access())
+        client(self.access())
     }
 
     /// What the repository holds, by name below the backup.
@@ -93,7 +101,7 @@ impl Bench {
     /// Ends the gateway: what it recorded is what the repository holds, to the byte.
     pub(crate) async fn finish(self) -> Result<(Place, Vec<Recorded>)> {
         let Self { place, gateway, below } = self;
-        let recorded = gateway.finish().await?;
+        let recorded = Box::new(gateway).finish().await?;
         ensure!(below.unfinished()? == 0, "an upload was left behind");
         let names: Vec<&str> = recorded.iter().map(|object| object.name.as_str()).collect();
         ensure!(
@@ -108,6 +116,19 @@ impl Bench {
         }
         Ok((place, recorded))
     }
+}
+
+struct Deaf;
+
+impl Listener for Deaf {
+    fn hear(&self, _event: &Event) {}
+}
+
+/// Reads an object as a restore does before it stops anything.
+pub(crate) async fn verify(place: &Place, object: Recorded) -> Result<Verified, ArtifactError> {
+    let backups = Backups::new(place.repository.clone(), place.workers.clone());
+    let reporter = Reporter::new(RunId::new("bench"), Arc::new(SystemClock::new()), Arc::new(Deaf));
+    backups.artifacts(place.backup, &reporter).verify(object).await
 }
 
 async fn stored(place: &Place) -> Result<Vec<String>> {

@@ -53,7 +53,7 @@ pub(crate) async fn three_hundred_uploads_at_once_hold_bounded_memory(bench: Ben
 }
 
 async fn half_an_upload(bench: &Bench, name: &str) -> Result<TcpStream> {
-    let access = bench.gateway.access();
+    let access = bench.access();
     let target = format!("/stillpoint/{PREFIX}/{name}");
     let head = wire::sign(access, "PUT", &target, "UNSIGNED-PAYLOAD", &[]).head;
     let body = pattern(1, 6 << 20);

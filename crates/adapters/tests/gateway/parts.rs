@@ -69,7 +69,7 @@ pub(crate) async fn the_last_of_two_uploads_counts(bench: Bench) -> Result<()> {
     one.complete().await?;
     ensure!(bench.read("a").await? == pattern(1, MIB));
     // A body that is still on its way when another was completed.
-    let access = bench.gateway.access();
+    let access = bench.access();
     let head = wire::sign(access, "PUT", &format!("/stillpoint/{name}"), "UNSIGNED-PAYLOAD", &[]).head;
     let mut slow = wire::begin(access, &format!("{head}content-length: 4\r\n"), b"la").await?;
     client.put(&name, "first".into()).await?;

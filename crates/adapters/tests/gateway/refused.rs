@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use base64::Engine;
 use object_store::ObjectStoreExt;
-use stillpoint_adapters::gateway::Access;
+use stillpoint_core::ports::gateway::Access;
 
 use crate::bench::{Bench, PREFIX, client, path, sha256};
 use crate::wire::{self, Answer};
@@ -15,7 +15,7 @@ fn target(name: &str) -> String {
 #[tokio::test]
 async fn whoever_has_not_the_keys_is_refused() -> Result<()> {
     let bench = Bench::directory().await?;
-    let right = bench.gateway.access();
+    let right = bench.access();
     let wrong_secret = Access {
         secret_access_key: "wrong".into(),
         ..right.clone()
@@ -59,7 +59,7 @@ async fn nothing_outside_of_bucket_and_prefix_can_be_named() -> Result<()> {
     let bench = Bench::directory().await?;
     let client = bench.client()?;
     client.put(&path("a")?, "x".into()).await?;
-    let access = bench.gateway.access();
+    let access = bench.access();
     let long = target(&"k/".repeat(512));
     for (target, statuses) in [
         (format!("/backups/{PREFIX}/a"), &[404][..]),
@@ -103,7 +103,7 @@ async fn nothing_outside_of_bucket_and_prefix_can_be_named() -> Result<()> {
 }
 
 async fn put(bench: &Bench, payload: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer> {
-    let access = bench.gateway.access();
+    let access = bench.access();
     let length = body.len().to_string();
     let all = [headers, &[("content-length", length.as_str())]].concat();
     let signed = wire::sign(access, "PUT", &target("a"), payload, &all);
@@ -146,7 +146,7 @@ async fn wrong_bytes_are_refused() -> Result<()> {
 #[tokio::test]
 async fn signed_chunks_are_taken_and_false_ones_refused() -> Result<()> {
     let bench = Bench::directory().await?;
-    let access = bench.gateway.access();
+    let access = bench.access();
     let piece = vec![7; 65_536];
     let pieces = [&piece[..], b"end"];
     for (flip, announced, status) in [(true, 65_539, 403), (false, 65_540, 400), (false, 65_539, 200)] {
@@ -216,7 +216,7 @@ async fn a_checksum_behind_the_body_is_compared() -> Result<()> {
 async fn nothing_of_another_can_be_replaced() -> Result<()> {
     let bench = Bench::directory().await?;
     bench.place.repository.create(&bench.key("a"), "theirs".into()).await?;
-    let client = client(bench.gateway.access())?;
+    let client = client(bench.access())?;
     let put = client.put(&path("a")?, "ours".into()).await;
     ensure!(
         matches!(put, Err(object_store::Error::PermissionDenied { .. })),

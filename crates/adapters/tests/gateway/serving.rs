@@ -5,10 +5,11 @@ use futures::TryStreamExt;
 use object_store::ObjectStore;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use stillpoint_adapters::gateway::{Place, Recorded, Serving, Verified, verify};
+use stillpoint_adapters::gateway::Serving;
 use stillpoint_core::ports::Key;
+use stillpoint_core::ports::gateway::{Place, Recorded, Serving as _, Verified};
 
-use crate::bench::{Bench, LOCALHOST, PREFIX, client, path, pattern};
+use crate::bench::{Bench, LOCALHOST, PREFIX, client, path, pattern, verify};
 use crate::wire;
 
 async fn written(bench: Bench) -> Result<(Bench, Vec<Recorded>)> {
@@ -65,7 +66,7 @@ pub(crate) async fn exactly_what_was_recorded_is_served(bench: Bench) -> Result<
     ensure!(client.copy(&path("a")?, &path("d")?).await.is_err(), "it copies");
     ensure!(client.put_multipart(&path("d")?).await.is_err(), "it takes parts");
     let address = serving.address();
-    serving.stop().await;
+    Box::new(serving).stop().await;
     ensure!(
         tokio::net::TcpStream::connect(address).await.is_err(),
         "the port is open"

@@ -106,7 +106,7 @@ pub(crate) async fn a_listing_is_read_page_by_page(bench: Bench) -> Result<()> {
 }
 
 fn curl(bench: &Bench, target: &str, arguments: &[&str]) -> Result<String> {
-    let access = bench.gateway.access();
+    let access = bench.access();
     let user = format!("{}:{}", access.access_key_id, access.secret_access_key.expose_secret());
     let url = format!("{}/{}/{target}", access.endpoint, access.bucket);
     let signed = [

@@ -5,14 +5,15 @@ use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 
-use super::{Damage, Directory, objects};
+use super::Damage;
+use crate::directory::Directory;
 use crate::events::{EventKind, Meter, Reporter};
 use crate::hashing::Hashing;
 use crate::manifest::{Artifact, StoreRecord};
 use crate::names::{ArtifactName, StoreName, WorkloadId};
+use crate::objects;
 use crate::ports::gateway::{Recorded, Serving, Verified};
-use crate::ports::{EngineError, Key, RepositoryError};
-use crate::stores::Cx;
+use crate::ports::{EngineError, Gateway, Key, RepositoryError};
 
 /// How many objects are read at the same time: small ones cost a round trip each.
 const OBJECTS_AT_ONCE: usize = 8;
@@ -199,16 +200,16 @@ impl Artifacts {
         Ok((verified, damage))
     }
 
-    /// Lets the workload's server read these objects by itself, below `prefix`.
+    /// Lets the workload's server read these objects by itself, below `prefix`, through the `gateway`.
     pub async fn serve(
         &self,
-        cx: &Cx,
+        gateway: &dyn Gateway,
         workload: &WorkloadId,
         prefix: &str,
         objects: Vec<Verified>,
     ) -> Result<Box<dyn Serving>, EngineError> {
         let place = self.directory.place(prefix);
-        cx.gateway.serve(workload, place, objects).await
+        gateway.serve(workload, place, objects).await
     }
 }
 

@@ -7,7 +7,6 @@ mod canary;
 mod instance;
 mod lease;
 mod marks;
-mod objects;
 mod remove;
 mod survey;
 mod verify;
@@ -22,15 +21,14 @@ pub use artifacts::{ArtifactError, ArtifactReader, Artifacts};
 pub use canary::{Canary, When};
 pub use lease::{Holder, Lease, LeaseError};
 pub use marks::{Marks, Verified};
-pub(crate) use objects::{CONTENT as LIST_OF_OBJECTS, OBJECTS, pack};
 pub use remove::DeletedBy;
 pub use survey::Survey;
 pub use verify::{Damage, Outcome};
 
+use crate::directory::Directory;
 use crate::events::Reporter;
 use crate::manifest::{Manifest, RunRecord, Unreadable};
 use crate::names::{BackupId, Project, RunId};
-use crate::ports::gateway::Place;
 use crate::ports::repository::{PRODUCT, Version};
 use crate::ports::{Key, Repository, RepositoryError, Workers};
 use crate::sink::Sink;
@@ -286,26 +284,6 @@ impl Backups {
             version: object.version,
             written: object.written,
         })
-    }
-}
-
-/// One backup's directory, and all that reads and writes it.
-#[derive(Clone)]
-pub(crate) struct Directory {
-    pub(crate) repository: Arc<dyn Repository>,
-    pub(crate) workers: Arc<dyn Workers>,
-    pub(crate) backup: BackupId,
-}
-
-impl Directory {
-    /// The place below it where a store reads or writes by itself.
-    pub(crate) fn place(&self, prefix: &str) -> Place {
-        Place {
-            repository: self.repository.clone(),
-            workers: self.workers.clone(),
-            backup: self.backup,
-            prefix: prefix.to_owned(),
-        }
     }
 }
 

@@ -262,7 +262,7 @@ async fn whole_backups_are_sound_and_the_damaged_one_is_not() -> anyhow::Result<
     let (repository, backups) = sample()?;
     for (backup, expected) in [(ADOPTED, 0), (COMPLETE, 0), (DAMAGED, 2)] {
         let manifest = backups.manifest(id(backup)?).await?;
-        assert_eq!(backups.unnamed(&manifest).await?, [], "{backup}");
+        assert_eq!(backups.unnamed(&manifest, &reporter()).await?, [], "{backup}");
         let mut damage = Vec::new();
         for store in &manifest.stores {
             damage.extend(backups.artifacts(id(backup)?, &reporter()).read_all(store).await?.1);

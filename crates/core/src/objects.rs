@@ -13,7 +13,7 @@ use crate::names::StoreName;
 use crate::ports::gateway::Recorded;
 
 /// Its place in a backup's directory.
-pub(crate) const OBJECTS: &str = "objects.jsonl.gz";
+pub(crate) const FILE: &str = "objects.jsonl.gz";
 
 /// What an artifact of this kind is called in a manifest.
 pub(crate) const CONTENT: &str = "objects";
