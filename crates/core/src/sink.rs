@@ -94,25 +94,21 @@ impl Sink {
     }
 
     /// Writes the list of what stores have written by themselves, and names it in the record of each that is among `records`.
-    pub(crate) async fn list_objects(&self, records: &mut [StoreRecord]) -> Result<(), RepositoryError> {
+    /// If it cannot be written, their records are taken out: without it they hold nothing.
+    pub(crate) async fn list_objects(&self, records: &mut Vec<StoreRecord>) -> Result<(), RepositoryError> {
         let recorded = std::mem::take(&mut *self.recorded());
-        let listed: Vec<_> = recorded
-            .iter()
-            .filter(|(store, _)| records.iter().any(|record| record.name == **store))
-            .collect();
+        let is_among = |store: &StoreName| records.iter().any(|record| record.name == *store);
+        let listed: Vec<_> = recorded.iter().filter(|(store, _)| is_among(store)).collect();
         let Some((first, _)) = listed.first() else {
             return Ok(());
         };
-        let name = ArtifactName::of(&[objects::FILE]);
-        let of_list = |cause: std::io::Error| RepositoryError::Failed {
-            key: name.to_string(),
-            cause: cause.to_string(),
+        let list = match self.write_list(first, &listed).await {
+            Ok(list) => list,
+            Err(error) => {
+                records.retain(|record| !recorded.contains_key(&record.name));
+                return Err(error);
+            }
         };
-        let list = objects::pack(listed.iter().map(|(store, objects)| (*store, &objects[..]))).map_err(of_list)?;
-        let write = async |writer: &mut ArtifactWriter| writer.write(list).await;
-        let (artifact, ()) = self
-            .put::<_, RepositoryError>(first, name.clone(), (objects::CONTENT, None), write)
-            .await?;
         for record in records {
             if let Some(objects) = recorded.get(&record.name) {
                 record.artifacts.push(Artifact {
@@ -120,11 +116,28 @@ impl Sink {
                         objects: objects.len() as u64,
                         bytes: objects.iter().map(|object| object.size).sum(),
                     }),
-                    ..artifact.clone()
+                    ..list.clone()
                 });
             }
         }
         Ok(())
+    }
+
+    /// `first` is for who watches.
+    async fn write_list(
+        &self,
+        first: &StoreName,
+        listed: &[(&StoreName, &Vec<Recorded>)],
+    ) -> Result<Artifact, RepositoryError> {
+        let name = ArtifactName::of(&[objects::FILE]);
+        let packed = objects::pack(listed.iter().map(|(store, objects)| (*store, &objects[..])));
+        let packed = packed.map_err(|cause| RepositoryError::Failed {
+            key: name.to_string(),
+            cause: cause.to_string(),
+        })?;
+        let write = async |writer: &mut ArtifactWriter| writer.write(packed).await;
+        let written = self.put::<_, RepositoryError>(first, name, (objects::CONTENT, None), write);
+        Ok(written.await?.0)
     }
 
     fn recorded(&self) -> MutexGuard<'_, BTreeMap<StoreName, Vec<Recorded>>> {

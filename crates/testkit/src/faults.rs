@@ -7,6 +7,7 @@
 //! fail.
 
 mod engine;
+mod gateway;
 mod repository;
 mod store;
 

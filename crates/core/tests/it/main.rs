@@ -3,6 +3,7 @@
 mod at_rest;
 mod backup;
 mod damage;
+mod delegated;
 mod elsewhere;
 mod every_call;
 mod history;

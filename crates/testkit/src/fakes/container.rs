@@ -23,6 +23,9 @@ pub(super) const STORE_IMAGE: &str = "registry.example/fakestore:1";
 /// The same for stores whose data is replaced while they are stopped.
 pub(super) const COLD_IMAGE: &str = "registry.example/coldstore:1";
 
+/// The same for stores that write and read their backups by themselves.
+pub(super) const WRITING_IMAGE: &str = "registry.example/writingstore:1";
+
 /// What the engine does with a container after a reboot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restart {
@@ -150,6 +153,13 @@ impl Container {
     pub fn frozen_store(service: &str, rows: &[(&str, u64)]) -> Self {
         let mut store = Self::store(service, rows);
         store.workload.image = FROZEN_IMAGE.into();
+        store
+    }
+
+    /// A store like [`Container::store`] that writes its backup by itself, an object for each table.
+    pub fn writing_store(service: &str, rows: &[(&str, u64)]) -> Self {
+        let mut store = Self::store(service, rows);
+        store.workload.image = WRITING_IMAGE.into();
         store
     }
 

@@ -17,7 +17,7 @@ pub mod world;
 
 pub use clock::FakeClock;
 pub use container::{Container, Data, Restart};
-pub use gateway::NoGateway;
+pub use gateway::FakeGateway;
 pub use journal::FakeJournal;
 pub use locks::FakeLocks;
 pub use repository::MemoryRepository;

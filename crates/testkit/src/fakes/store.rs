@@ -12,7 +12,7 @@ use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Artifact, Inventory, Mode, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::ports::{Command, Control, EngineError, Process};
-use stillpoint_core::sink::{ArtifactWriter, Sink};
+use stillpoint_core::sink::{ArtifactWriter, Delegated, Sink};
 use stillpoint_core::stores::{
     Aside, AtRest, Copied, Cx, Drained, Footing, Greeting, Kind, Neighbours, Old, Pinned, Preflight, Recognition,
     Source, Staged, Store, StoreError, WayBack, Written,
@@ -20,7 +20,7 @@ use stillpoint_core::stores::{
 use stillpoint_core::workload::{CommandLine, State, Workload};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
-use super::container::{COLD_IMAGE, Data, FROZEN_IMAGE, STORE_IMAGE};
+use super::container::{COLD_IMAGE, Data, FROZEN_IMAGE, STORE_IMAGE, WRITING_IMAGE};
 use super::tools::{Rows, from_text};
 use super::world::World;
 
@@ -59,7 +59,7 @@ impl Kind for FakeKind {
 
     fn recognises(&self, workload: &Workload) -> Recognition {
         let processes = workload.contents.processes.iter().flatten();
-        if [STORE_IMAGE, COLD_IMAGE, FROZEN_IMAGE].contains(&workload.image.as_str()) {
+        if [STORE_IMAGE, COLD_IMAGE, FROZEN_IMAGE, WRITING_IMAGE].contains(&workload.image.as_str()) {
             Recognition::Store
         } else if processes
             .flat_map(CommandLine::programs)
@@ -92,6 +92,7 @@ impl Kind for FakeKind {
             id: workload.id.clone(),
             cold: workload.image == COLD_IMAGE,
             frozen: workload.image == FROZEN_IMAGE,
+            writes: workload.image == WRITING_IMAGE,
         }))
     }
 }
@@ -105,6 +106,8 @@ struct FakeStore {
     cold: bool,
     /// It is paused for its pin.
     frozen: bool,
+    /// It writes and reads its backups by itself.
+    writes: bool,
 }
 
 impl FakeStore {
@@ -196,6 +199,37 @@ impl FakeStore {
         Err(StoreError::Parts { part: "table", failed })
     }
 
+    fn prefix(&self) -> String {
+        format!("{}/backup", self.name)
+    }
+
+    /// Sets the old rows aside and lets the server read what it is served.
+    async fn read_in(&self, cx: &Cx, source: &Source) -> Result<(), StoreError> {
+        let Source { record, artifacts, .. } = source;
+        let (objects, damage) = artifacts.read_all(record).await?;
+        if let Some(damage) = damage.first() {
+            return Err(StoreError::Damaged(damage.to_string()));
+        }
+        let prefix = self.prefix();
+        let serving = artifacts.serve(&*cx.gateway, &self.id, &prefix, objects).await?;
+        self.data(|data| {
+            let old = std::mem::take(&mut data.rows);
+            data.aside.get_or_insert(old);
+        })?;
+        let read = async {
+            for table in record.inventory.0.keys() {
+                let content = self.world.gateway.get(serving.access(), table).await?;
+                let count = String::from_utf8_lossy(&content).parse();
+                let count = count.map_err(|error| StoreError::Damaged(format!("{table}: {error}")))?;
+                self.data(|data| data.rows.insert(table.clone(), count))?;
+            }
+            Ok(())
+        };
+        let read = cx.cancel.run_until_cancelled(read).await;
+        serving.stop().await;
+        read.unwrap_or(Err(StoreError::Cancelled))
+    }
+
     async fn feed_all(
         &self,
         cx: &Cx,
@@ -271,6 +305,9 @@ impl Store for FakeStore {
         if self.cold {
             cx.reach.forward(&self.id, PORT).await?;
         }
+        if self.writes {
+            cx.gateway.probe(&self.id).await?.stop().await;
+        }
         Ok(Preflight {
             version: VERSION.into(),
             bytes: inventory.0.len() as u64,
@@ -304,7 +341,7 @@ impl Store for FakeStore {
         if self.frozen { Footing::Frozen } else { Footing::Running }
     }
 
-    async fn pin(&self, cx: &Cx, _sink: &Sink) -> Result<Box<dyn Pinned>, StoreError> {
+    async fn pin(&self, cx: &Cx, sink: &Sink) -> Result<Box<dyn Pinned>, StoreError> {
         // A store that is paused answers nobody.
         let inventory = if self.frozen {
             counted(self.data(|data| data.rows.clone())?)
@@ -315,6 +352,12 @@ impl Store for FakeStore {
         if self.frozen && state? != State::Paused {
             self.world.violated(format!("{} is pinned while it runs", self.name));
         }
+        let writing = if self.writes {
+            let prefix = self.prefix();
+            Some(sink.delegate(&*cx.gateway, &self.name, &self.id, &prefix).await?)
+        } else {
+            None
+        };
         self.data(|data| {
             data.pins += 1;
             data.holds += usize::from(self.cold);
@@ -326,6 +369,7 @@ impl Store for FakeStore {
             owner: cx.owner.to_string(),
             inventory,
             held: true,
+            writing,
         }))
     }
 
@@ -361,6 +405,9 @@ impl Store for FakeStore {
         record: &StoreRecord,
         artifacts: &Artifacts,
     ) -> Result<Vec<Damage>, StoreError> {
+        if self.writes {
+            return Ok(artifacts.read_all(record).await?.1);
+        }
         let mut damage = Vec::new();
         for artifact in &record.artifacts {
             let mut process = cx.shell.exec(&self.id, Command::new(["check"]).with_input()).await?;
@@ -509,6 +556,9 @@ impl Staged for Load {
             (false, _) => {
                 store.ask(cx).await?;
                 store.data(|data| data.jobs_held = true)?;
+                if store.writes {
+                    return store.read_in(cx, &self.source).await;
+                }
                 store.load_in(cx, &store.id, &self.source).await
             }
         }
@@ -539,9 +589,37 @@ struct FakePin {
     owner: String,
     inventory: Inventory,
     held: bool,
+    /// How it writes by itself.
+    writing: Option<Delegated>,
 }
 
 impl FakePin {
+    /// What a server does that was told where to write.
+    async fn write_objects(&self, cx: &Cx, writing: Delegated) -> Result<Drained, StoreError> {
+        let gateway = &self.store.world.gateway;
+        let write = async {
+            for (table, count) in &self.inventory.0 {
+                let content = count.count.to_string().into();
+                gateway.put(writing.access(), table, content).await?;
+                cx.clock.sleep(KNOCK_EVERY).await;
+            }
+            Ok::<_, StoreError>(())
+        };
+        let written = cx.cancel.run_until_cancelled(write).await;
+        if let Err(error) = written.unwrap_or(Err(StoreError::Cancelled)) {
+            writing.give_up().await;
+            return Err(error);
+        }
+        writing.record().await?;
+        Ok(Drained {
+            version: VERSION.into(),
+            pinned: cx.clock.now(),
+            artifacts: Vec::new(),
+            inventory: self.inventory.clone(),
+            facts: [].into(),
+        })
+    }
+
     async fn copy(&self, cx: &Cx, writer: &mut ArtifactWriter) -> Result<(), StoreError> {
         let mut process = cx.shell.exec(&self.store.id, Command::new(["dump"])).await?;
         let copied = async {
@@ -612,6 +690,9 @@ impl Pinned for FakePin {
     }
 
     async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
+        if let Some(writing) = self.writing.take() {
+            return self.write_objects(cx, writing).await;
+        }
         let store = &self.store;
         let name = ArtifactName::of(&[store.name.as_str(), "data.dump"]);
         let copy = async |writer: &mut ArtifactWriter| self.copy(cx, writer).await;
@@ -626,6 +707,9 @@ impl Pinned for FakePin {
     }
 
     async fn release(&mut self) {
+        if let Some(writing) = self.writing.take() {
+            writing.give_up().await;
+        }
         self.let_go();
         drop(self.store.data(|data| data.locks.remove(&self.owner)));
     }

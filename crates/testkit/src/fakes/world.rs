@@ -22,7 +22,7 @@ use super::container::{Container, Data};
 use super::engine::FakeEngine;
 use super::store::FakeKind;
 use super::tools::FakeTools;
-use super::{AtOnce, FakeClock, FakeJournal, FakeLocks, FakeSpool, MemoryRepository, NoGateway, lock};
+use super::{AtOnce, FakeClock, FakeGateway, FakeJournal, FakeLocks, FakeSpool, MemoryRepository, lock};
 use crate::calls::Call;
 use crate::faults::Faults;
 
@@ -45,6 +45,8 @@ pub struct World {
     pub locks: FakeLocks,
     /// The journal of the host.
     pub journal: FakeJournal,
+    /// The gateways of the host.
+    pub gateway: FakeGateway,
     /// The host, as [`Site`] names it.
     pub host: String,
     /// How backups keep clients away.
@@ -79,6 +81,7 @@ impl World {
             clock: FakeClock::new(),
             locks: FakeLocks::default(),
             journal: FakeJournal::default(),
+            gateway: FakeGateway::default(),
             host: HOST.into(),
             standstill: StandstillRules::default(),
             process: 42,
@@ -129,7 +132,7 @@ impl World {
                 power: faults.power(engine),
                 shell: faults.shell(tools.clone()),
                 reach: faults.reach(tools),
-                gateway: Arc::new(NoGateway),
+                gateway: faults.gateway(Arc::new(self.gateway.clone())),
                 spool: faults.spool(Arc::new(FakeSpool)),
                 clock: Arc::new(self.clock.clone()),
                 locks: faults.locks(Arc::new(self.locks.clone())),

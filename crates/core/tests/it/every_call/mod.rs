@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::events::EventKind;
 use stillpoint_core::names::{BackupId, Project};
-use stillpoint_testkit::fakes::Data;
+use stillpoint_testkit::fakes::{Container, Data};
 use stillpoint_testkit::sample::{self, LEFT, PLATFORM, RESTORED};
 use stillpoint_testkit::stage::{Degrades, Picture, Told};
 use stillpoint_testkit::{Call, Method, World};
@@ -163,6 +163,11 @@ async fn every_method_of_every_port_is_called_by_some_run() -> anyhow::Result<()
     world.faults.reset();
     world.start_containers().await.outcome?;
     called.extend(world.faults.calls().into_iter().map(|call| call.method));
+    let lake = World::of([Container::writing_store("lake", &[("events", 7)])]);
+    let id = lake.backup().await.outcome?.manifest.id;
+    lake.wait_a_minute().await;
+    lake.restore(id).await.outcome?;
+    called.extend(lake.faults.calls().into_iter().map(|call| call.method));
     let never: Vec<&Method> = Method::ALL.iter().filter(|method| !called.contains(method)).collect();
     assert!(never.is_empty(), "{never:?}");
     Ok(())
