@@ -6,6 +6,7 @@
 mod broken;
 mod catalog;
 mod claim;
+mod gateway;
 mod impatient;
 mod power;
 mod reach;
