@@ -45,6 +45,34 @@ PY
   rm -rf "$work"
 }
 
+# ClickHouse's engine is in no package registry but PyPI, as a library for Python: the wheel is kept packed, it grows threefold.
+CLICKHOUSE_PINS=$TESTBED/pins/clickhouse.txt
+CLICKHOUSE_WHEEL=$CACHE/programs/chdb-core-$(sha256sum <"$CLICKHOUSE_PINS" | cut -c1-12).whl
+
+# install_clickhouse: fetches the wheel by its pinned hash, where the cache lacks it. It is for the image's Python, whatever this machine has.
+install_clickhouse() {
+  local work
+  [ -f "$CLICKHOUSE_WHEEL" ] && return
+  work=$(mktemp -d)
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+    --python-version 3.13 --dest "$work" --requirement "$CLICKHOUSE_PINS" || fail "cannot download what $CLICKHOUSE_PINS pins"
+  mkdir -p "$CACHE/programs"
+  mv "$work"/*.whl "$CLICKHOUSE_WHEEL.part.$$"
+  mv "$CLICKHOUSE_WHEEL.part.$$" "$CLICKHOUSE_WHEEL"
+  rm -rf "$work"
+}
+
+# unpack_clickhouse FOLDER: the engine and what it is linked with, of all that the wheel holds.
+unpack_clickhouse() {
+  python3 - "$CLICKHOUSE_WHEEL" "$1" <<'PY'
+import re, sys, zipfile
+wheel, folder = sys.argv[1:]
+wanted = re.compile(r"chdb/_chdb\.abi3\.so|chdb/libpybind11nonlimitedapi_chdb_3\.13\.so|chdb_core\.libs/.+")
+with zipfile.ZipFile(wheel) as z:
+    z.extractall(folder, [name for name in z.namelist() if wanted.fullmatch(name)])
+PY
+}
+
 # The stock CLI of NATS is in no package registry but Go's: it is built once for each version.
 NATS_CLI_PIN=$(<"$TESTBED/pins/clients.txt")
 NATS_CLI=$CACHE/programs/nats-${NATS_CLI_PIN##*@}

@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
 cd "$TESTBED/images"
 
-ALL=(postgres postgres15 documentdb valkey nats neo4j clients witness etcd seaweedfs idle)
+ALL=(postgres postgres15 documentdb valkey nats neo4j clickhouse clients witness etcd seaweedfs idle)
 STATE=$TESTBED/.state
 LOGS=$CACHE/image-logs
 mkdir -p "$STATE" "$LOGS"
@@ -14,7 +14,7 @@ mkdir -p "$STATE" "$LOGS"
 # parent IMAGE: what it is built from.
 parent() {
   case $1 in
-    tools | etcd | seaweedfs | valkey | neo4j) echo base ;;
+    tools | etcd | seaweedfs | valkey | neo4j | clickhouse) echo base ;;
     postgres15) echo bookworm ;;
     postgres | clients) echo tools ;;
     witness) echo clients ;;
@@ -97,6 +97,10 @@ context() {
       install_neo4j
       mkdir "$work/lib"
       for jar in "$NEO4J_JARS"/*; do bring "$jar" "$work/lib" "${jar##*/}"; done
+      ;;
+    clickhouse)
+      install_clickhouse
+      unpack_clickhouse "$work/engine"
       ;;
     clients)
       install_nats_cli
