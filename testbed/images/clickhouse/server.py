@@ -140,6 +140,8 @@ class Engine:
     @staticmethod
     def make_default(metadata: Path) -> None:
         """A server makes the database `default` at its start where it is missing."""
+        # The engine makes this link anew. Where it finds one it believes that its own database is meant, and dies of two of one UUID.
+        (metadata / "default").unlink(missing_ok=True)
         file = metadata / "default.sql"
         if not file.exists():
             metadata.mkdir(parents=True, exist_ok=True)
