@@ -10,6 +10,22 @@ if [ -n "${CLICKHOUSE_PASSWORD_FILE:-}" ]; then
   CLICKHOUSE_PASSWORD=$(<"$CLICKHOUSE_PASSWORD_FILE")
   export CLICKHOUSE_PASSWORD
 fi
+# The engine knows the user too: dictionaries log in as somebody. As `default` it is this server that logs in.
+user=${CLICKHOUSE_USER:-default}
+if [ "$user" != default ]; then
+  cat >/etc/clickhouse-server/users.d/default-user.xml <<XML
+<clickhouse>
+    <users>
+        <$user>
+            <password>${CLICKHOUSE_PASSWORD:-}</password>
+            <networks><ip>::/0</ip></networks>
+            <profile>default</profile>
+            <quota>default</quota>
+        </$user>
+    </users>
+</clickhouse>
+XML
+fi
 become=()
 if [ "$(id -u)" = 0 ]; then
   become=(setpriv --reuid=clickhouse --regid=clickhouse --clear-groups --)
