@@ -34,6 +34,8 @@ enum Size {
     Nats,
     /// Neo4j, one client, the witness
     Neo4j,
+    /// ClickHouse, one client, the witness
+    Clickhouse,
 }
 
 #[derive(Subcommand)]
@@ -79,6 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Size::Valkey => Shape::Valkey,
         Size::Nats => Shape::Nats,
         Size::Neo4j => Shape::Neo4j,
+        Size::Clickhouse => Shape::Clickhouse,
     };
     let testbed = Testbed::kept(&arguments.project, shape);
     let begun = Instant::now();

@@ -138,6 +138,11 @@ fn two_seeds_of_neo4j_are_the_same() -> Result<()> {
 }
 
 #[test]
+fn two_seeds_of_clickhouse_are_the_same() -> Result<()> {
+    two_seeds_are_the_same("seedclickhouse", Shape::Clickhouse)
+}
+
+#[test]
 fn two_seeds_of_nats_are_the_same() -> Result<()> {
     two_seeds_are_the_same("seednats", Shape::Nats)
 }
@@ -413,5 +418,87 @@ fn a_neo4j_alone_ticks_shows_its_truth_and_can_be_wrecked() -> Result<()> {
             "neo4j/system: user rubbish: ought not to be there",
         ];
         stands_and_falls(testbed, "neo4j", 1, &wrecked)
+    })
+}
+
+#[test]
+fn a_clickhouse_alone_ticks_shows_its_truth_and_can_be_wrecked() -> Result<()> {
+    let acts: [(&str, &[&str]); 10] = [
+        (
+            "ALTER TABLE scores UPDATE comment = 'other' WHERE name = 'score 2' SETTINGS mutations_sync = 2",
+            &["clickhouse/default: rows scores: content: "],
+        ),
+        (
+            "INSERT INTO traces SELECT * FROM traces WHERE id = 'trace-23757'",
+            &["clickhouse/default: rows .inner_id.traces_per_day: content: "],
+        ),
+        (
+            "DELETE FROM types WHERE key = 2",
+            &[
+                "clickhouse/default: rows types: content: ",
+                "clickhouse/default: rows types: count: was \"3\", is \"2\"",
+            ],
+        ),
+        (
+            "ALTER TABLE scores COMMENT COLUMN value 'other'",
+            &["clickhouse/default: table scores: definition: "],
+        ),
+        (
+            "ALTER TABLE observations DROP PROJECTION by_type SETTINGS mutations_sync = 2",
+            &[
+                "clickhouse/default: parts observations: projections: ",
+                "clickhouse/default: table observations: definition: ",
+            ],
+        ),
+        (
+            "ALTER TABLE scores DROP PARTITION ('project 8', 202401)",
+            &[
+                "clickhouse/default: parts scores: partitions: ",
+                "clickhouse/default: rows scores: content: ",
+                "clickhouse/default: rows scores: count: ",
+            ],
+        ),
+        (
+            "INSERT INTO `we\"ird' db #1%\\`.sql`.`no rows` VALUES (-1)",
+            &[
+                "clickhouse/we\"ird' db #1%`.sql: parts no rows: partitions: ",
+                "clickhouse/we\"ird' db #1%`.sql: rows no rows: content: ",
+                "clickhouse/we\"ird' db #1%`.sql: rows no rows: count: was \"0\", is \"1\"",
+            ],
+        ),
+        (
+            "DROP FUNCTION `odd \"function\" ✓`",
+            &["clickhouse: function odd \"function\" ✓: missing"],
+        ),
+        ("DROP DATABASE empty", &["clickhouse/empty: the place is missing"]),
+        (
+            "DROP DICTIONARY prices SETTINGS check_referential_table_dependencies = 0",
+            &[
+                "clickhouse/default: rows prices: missing",
+                "clickhouse/default: table prices: missing",
+                "clickhouse/we\"ird' db #1%`.sql: rows of both databases: content: ",
+                "clickhouse/we\"ird' db #1%`.sql: rows of both databases: count: was \"3\", is null",
+                "clickhouse/we\"ird' db #1%`.sql: rows of both databases: fails: was null, is \"Code: 36\"",
+            ],
+        ),
+    ];
+    Testbed::for_test("clickhouse", Shape::Clickhouse)?.examined(|testbed| {
+        testbed.up_seeded()?;
+        let truth = testbed.truth()?;
+        let places: Vec<_> = truth.places.keys().collect();
+        let odd = "clickhouse/we\"ird' db #1%`.sql";
+        assert_eq!(places, ["clickhouse", "clickhouse/default", "clickhouse/empty", odd]);
+        assert_eq!(truth.places[odd]["rows of both databases"]["count"], "3");
+        notices(testbed, &acts, |act| {
+            testbed.beside("clickhouse", &format!("clickhouse-sql <<'SQL'\n{act}\nSQL"))
+        })?;
+        let wrecked = [
+            "clickhouse: function per_million: was \"CREATE FUNCTION per_million AS (price, tokens) -> ((price * tokens) / 1000000)\", is \"CREATE FUNCTION per_million AS x -> x\"",
+            "clickhouse/default: table models: engine: was \"Log\", is \"View\"",
+            "clickhouse/default: rows scores: missing",
+            "clickhouse/rubbish: a place that ought not to be there",
+            "clickhouse/we\"ird' db #1%`.sql: the place is missing",
+        ];
+        stands_and_falls(testbed, "clickhouse", 1, &wrecked)
     })
 }

@@ -37,7 +37,7 @@ impl Testbed {
         let network = format!("--network={}_backend", self.project());
         let label = format!("--label={}={}", owner::LABEL, owner::this_process()?);
         Docker::new(["run", "--detach", "--init", &network, &label])
-            .args(beside::variables("nats", "neo4j"))
+            .args(beside::variables(|service| service))
             .args([places::image("CLIENTS")?])
             .args(["bash", "-c", script])
             .run()

@@ -4,6 +4,7 @@
 //! Nothing is cleaned up in `Drop`: a failed test leaves its platform for a look, and the next run removes it ([`reap`]).
 
 mod beside;
+mod clickhouse;
 pub(crate) mod containers;
 pub(crate) mod docker;
 mod dump;

@@ -37,6 +37,8 @@ pub enum Shape {
     Documentdb,
     /// `neo4j`, `webapp`, `witness`.
     Neo4j,
+    /// `clickhouse`, `webapp`, `witness`.
+    Clickhouse,
     /// The stores of [`Shape::Lean`], `webapp`, `witness`.
     Stores,
     /// `postgres-main`, `webapp`, `witness`, and `restless`, which ends and is started again by its policy every few seconds.
@@ -63,6 +65,7 @@ impl Shape {
             Self::Nats => &[Store::Nats],
             Self::Documentdb => &[Store::Documentdb],
             Self::Neo4j => &[Store::Neo4j],
+            Self::Clickhouse => &[Store::Clickhouse],
         }
     }
 
@@ -306,7 +309,8 @@ impl Testbed {
 
     /// Runs a shell script with the stock client programs beside a service's container, in a throwaway container with the same network:
     /// the service is at 127.0.0.1, `valkey-cli` has Valkey's password, `nats` is the user `app` (`--user other
-    /// --password "$NATS_OTHER_PASSWORD"` for the other account), `cypher` is the user `neo4j`. Its standard output; an error unless it exits 0.
+    /// --password "$NATS_OTHER_PASSWORD"` for the other account), `cypher` is the user `neo4j`, `clickhouse-sql`
+    /// the user `clickhouse`. Its standard output; an error unless it exits 0.
     pub fn beside(&self, service: &str, script: &str) -> Result<String> {
         beside::call(&self.container(service)?, &self.owner, &[])?
             .input(script)
@@ -364,6 +368,7 @@ impl Testbed {
                 Store::Valkey => Truth::at(truth::valkey(&container)?),
                 Store::Nats => Truth::at(truth::nats(&container)?),
                 Store::Neo4j => Truth::at(truth::neo4j(&container)?),
+                Store::Clickhouse => Truth::at(truth::clickhouse(&container)?),
             };
             truth.add(of_store);
         }
@@ -380,6 +385,7 @@ impl Testbed {
                 Store::Valkey => wreck::valkey(&container),
                 Store::Nats => wreck::nats(&container),
                 Store::Neo4j => wreck::neo4j(&container),
+                Store::Clickhouse => wreck::clickhouse(&container),
             }
         })
         .with_context(|| format!("cannot wreck {}", self.project))

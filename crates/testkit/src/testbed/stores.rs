@@ -8,6 +8,7 @@ pub(super) enum Store {
     Valkey,
     Nats,
     Neo4j,
+    Clickhouse,
 }
 
 impl Store {
@@ -19,6 +20,7 @@ impl Store {
             Self::Valkey => "valkey",
             Self::Nats => "nats",
             Self::Neo4j => "neo4j",
+            Self::Clickhouse => "clickhouse",
         }
     }
 
@@ -30,6 +32,7 @@ impl Store {
             Self::Valkey => "VALKEY",
             Self::Nats => "NATS",
             Self::Neo4j => "NEO4J",
+            Self::Clickhouse => "CLICKHOUSE",
         }
     }
 
@@ -41,6 +44,7 @@ impl Store {
             Self::Valkey => "valkey-data",
             Self::Nats => "nats-data",
             Self::Neo4j => "neo4j-data",
+            Self::Clickhouse => "clickhouse-data",
         }
     }
 
@@ -52,6 +56,7 @@ impl Store {
             Self::Valkey => "valkey",
             Self::Nats => "nats",
             Self::Neo4j => "neo4j",
+            Self::Clickhouse => "clickhouse",
         }
     }
 }
@@ -75,12 +80,14 @@ pub(super) const NATS_OTHER: Password = ("NATS_OTHER_PASSWORD", "other-secret");
 pub(super) const NATS_SYSTEM: Password = ("NATS_SYSTEM_PASSWORD", "sys-secret");
 /// Neo4j's user `neo4j`.
 pub(super) const NEO4J: Password = ("NEO4J_PASSWORD", "neo4j-secret");
+/// ClickHouse's user `clickhouse`.
+pub(super) const CLICKHOUSE: Password = ("CLICKHOUSE_PASSWORD", "clickhouse-secret");
 
 /// Those of NATS' configuration.
 pub(super) const OF_NATS: [Password; 4] = [NATS_APP, NATS_BACKUP, NATS_OTHER, NATS_SYSTEM];
 
 /// All of them: a testbed's passwords are never those of whoever started it.
-pub(super) const PASSWORDS: [Password; 8] = [
+pub(super) const PASSWORDS: [Password; 9] = [
     POSTGRES,
     DOCUMENTDB,
     VALKEY,
@@ -89,4 +96,5 @@ pub(super) const PASSWORDS: [Password; 8] = [
     NATS_OTHER,
     NATS_SYSTEM,
     NEO4J,
+    CLICKHOUSE,
 ];

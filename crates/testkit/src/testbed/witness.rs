@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::clickhouse::ClickHouse;
 use super::docker::Docker;
 use super::nats::{ACCOUNTS, Nats, hex};
 use super::neo4j::{Neo4j, integer};
@@ -166,6 +167,24 @@ pub(super) fn in_neo4j(container: &str) -> Result<BTreeMap<String, WitnessState>
     }
     let count = (rows.len() as u64).saturating_sub(1);
     Ok([("neo4j".to_owned(), WitnessState { last, count, proofs_ok })].into())
+}
+
+/// What the database `default` shows; one without the witness's table shows a tick 0 without proofs. The seed's row 0 is no tick.
+pub(super) fn in_clickhouse(container: &str) -> Result<BTreeMap<String, WitnessState>> {
+    const COLUMNS: &str =
+        "SELECT name FROM system.columns WHERE database = 'default' AND table = 'witness' ORDER BY position";
+    const TICKS: &str =
+        "SELECT max(n), count(), toString(min(proof = lower(hex(SHA256(toString(n)))))) FROM default.witness";
+    let server = ClickHouse::of(container)?;
+    let (mut last, mut rows, mut proofs_ok) = (0, 0, false);
+    if server.texts(COLUMNS)? == ["n", "proof"] {
+        let row = server.rows(TICKS)?.remove(0);
+        let number = |value: &Value| value.as_str().and_then(|text| text.parse().ok()).unwrap_or_default();
+        (last, rows) = (number(&row[0]), number(&row[1]));
+        proofs_ok = rows > 0 && row[2] == "1";
+    }
+    let count = u64::saturating_sub(rows, 1);
+    Ok([("default".to_owned(), WitnessState { last, count, proofs_ok })].into())
 }
 
 /// The number in the last line that begins with `words`.

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::json;
 
+use super::clickhouse::{ClickHouse, OF_THE_SERVER, quoted};
 use super::docker::Docker;
 use super::nats::{ACCOUNTS, Nats};
 use super::neo4j::{Neo4j, text};
@@ -81,4 +82,27 @@ pub(super) fn neo4j(container: &str) -> Result<()> {
     RUBBISH
         .iter()
         .try_for_each(|(database, statement)| server.run(database, statement))
+}
+
+/// Drops every database and function, and makes rubbish under some of the old names.
+pub(super) fn clickhouse(container: &str) -> Result<()> {
+    const RUBBISH: [&str; 8] = [
+        "CREATE DATABASE default",
+        "CREATE TABLE default.traces (id UInt8, rubbish String) ENGINE = MergeTree ORDER BY id",
+        "INSERT INTO default.traces VALUES (1, 'not what you remember')",
+        "CREATE TABLE default.witness (tick UInt64) ENGINE = Memory",
+        "CREATE VIEW default.models AS SELECT 1 AS id",
+        "CREATE DATABASE rubbish",
+        "CREATE TABLE rubbish.scores (id UInt8) ENGINE = Log",
+        "CREATE FUNCTION per_million AS x -> x",
+    ];
+    let server = ClickHouse::of(container)?;
+    let databases = format!("SELECT name FROM system.databases WHERE name NOT IN {OF_THE_SERVER}");
+    for name in server.texts(&databases)? {
+        server.run(&format!("DROP DATABASE {} SYNC", quoted(&name)))?;
+    }
+    for name in server.texts("SELECT name FROM system.functions WHERE origin = 'SQLUserDefined'")? {
+        server.run(&format!("DROP FUNCTION {}", quoted(&name)))?;
+    }
+    RUBBISH.iter().try_for_each(|statement| server.run(statement))
 }

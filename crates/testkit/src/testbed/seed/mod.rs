@@ -26,7 +26,9 @@ fn script(store: Store) -> Result<String> {
             files
         }
         Store::Documentdb => vec![folder.join("documentdb/collections.sql")],
-        Store::Valkey | Store::Nats | Store::Neo4j => vec![folder.join(format!("{}.sh", store.name()))],
+        Store::Valkey | Store::Nats | Store::Neo4j | Store::Clickhouse => {
+            vec![folder.join(format!("{}.sh", store.name()))]
+        }
     };
     let texts = files
         .iter()
@@ -38,7 +40,9 @@ fn script(store: Store) -> Result<String> {
 pub(super) fn seed(store: Store, container: &str, owner: &str, scale: u32) -> Result<()> {
     let call = match store {
         Store::Postgres | Store::Documentdb => psql(container, scale),
-        Store::Valkey | Store::Nats | Store::Neo4j => beside::call(container, owner, &[scale.to_string()])?,
+        Store::Valkey | Store::Nats | Store::Neo4j | Store::Clickhouse => {
+            beside::call(container, owner, &[scale.to_string()])?
+        }
     };
     call.input(script(store)?).run().map(drop).with_context(|| {
         format!(

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::{script, seed};
 use crate::testbed::docker::{Docker, LONG};
 use crate::testbed::stores::Store;
-use crate::testbed::{owner, places, stores};
+use crate::testbed::{clickhouse, owner, places, stores};
 
 const TEMPLATE_LABEL: &str = "stillpoint.testbed.seed";
 const READY_LIMIT: Duration = Duration::from_mins(1);
@@ -183,6 +183,16 @@ fn recipe(store: Store) -> Recipe {
                 ("NEO4J_db_tx__log_preallocate", "false"),
             ]),
             command: "neo4j".to_owned(),
+        },
+        Store::Clickhouse => Recipe {
+            mounted: "/var/lib/clickhouse",
+            data: ".",
+            options: [
+                vec![ALONE.to_owned()],
+                variables([("CLICKHOUSE_USER", clickhouse::USER), stores::CLICKHOUSE]),
+            ]
+            .concat(),
+            command: "--".to_owned(),
         },
     }
 }

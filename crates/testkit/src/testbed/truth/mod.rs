@@ -1,6 +1,7 @@
 //! Everything of the platform's stores that a restore must bring back, in a form that two platforms can be compared by.
 //! Taken with plain SQL, a script, a few words of protocol, never with the product's own code. Reading it writes nothing.
 
+mod clickhouse;
 mod collect;
 mod differences;
 mod documentdb;
@@ -23,7 +24,8 @@ pub struct Truth {
     pub cluster: Facts,
     /// Of PostgreSQL, by database: schemas, tables and their rows, indexes, functions, large objects and the rest.
     pub databases: BTreeMap<String, Facts>,
-    /// Of the other stores, by `documentdb/<database>`, `valkey/<database>`, `nats/<account>` and `neo4j/<database>`.
+    /// Of the other stores, by `documentdb/<database>`, `valkey/<database>`, `nats/<account>`, `neo4j/<database>` and
+    /// `clickhouse/<database>`.
     #[serde(default)]
     pub places: BTreeMap<String, Facts>,
 }
@@ -51,6 +53,7 @@ impl Truth {
     }
 }
 
+pub(super) use clickhouse::clickhouse;
 pub(super) use collect::collect;
 pub(super) use documentdb::documentdb;
 pub(super) use nats::{nats, streams};
