@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # clickhouse.sh SCALE: fills an empty ClickHouse at 127.0.0.1 over HTTP. The same scale gives the same tables and rows; chance are only
 # the server's own identifiers. About 3 MB for each unit of scale.
-# shellcheck disable=SC2016 # it is SQL
+# shellcheck disable=SC1003,SC2016 # it is SQL
 set -euo pipefail
 
 sql() { clickhouse-sql "$@" >/dev/null; }
@@ -42,12 +42,28 @@ SETTINGS min_bytes_for_wide_part = 0, index_granularity = 512
 SQL
 }
 
+# Names that are no names, as they are and as SQL has them between backquotes.
+ODD_NAME='we"ird'\'' db #1%`.sql'
+ODD=${ODD_NAME//'`'/'\`'}
+ODD_TABLE='a \`table\`/of "two\nlines" it\'\''s ✓ 100%.\\'
+oddities() {
+  sql <<<"CREATE DATABASE \`$ODD\` COMMENT 'it''s \"odd\" ✓'"
+  sql <<<"CREATE DATABASE empty"
+  sql "database=$ODD_NAME" <<<"CREATE TABLE \`$ODD_TABLE\` (n UInt32, \`a \"column\"\` String,
+    \`b\\\`tick.ed\` Array(Nullable(String)), \` \` UInt8 DEFAULT 7, nest Nested(\`k 1\` String, v Int8))
+    ENGINE = MergeTree PARTITION BY n % 3 ORDER BY n"
+  sql "database=$ODD_NAME" <<<'CREATE TABLE `no rows` (n Int32) ENGINE = MergeTree ORDER BY n'
+  sql "database=$ODD_NAME" <<<'CREATE TABLE `.dotted` (n Int32) ENGINE = MergeTree ORDER BY n'
+  sql "database=$ODD_NAME" <<<'INSERT INTO `.dotted` SELECT number FROM numbers(5)'
+}
+
 # What is made of them by itself: a view with a table inside it, one with a table of its own, one across databases, dictionaries, a function.
 derived() {
   sql <<<'CREATE MATERIALIZED VIEW traces_per_day ENGINE = SummingMergeTree ORDER BY (project_id, day)
     AS SELECT project_id, toDate(timestamp) AS day, count() AS traces FROM traces GROUP BY project_id, day'
-  sql <<<'CREATE TABLE costs (project_id String, month Date, total AggregateFunction(sum, Decimal(18, 6)), most SimpleAggregateFunction(max, Decimal(18, 6)),
-    observations AggregateFunction(count)) ENGINE = AggregatingMergeTree ORDER BY (project_id, month)'
+  sql <<<'CREATE TABLE costs (project_id String, month Date, total AggregateFunction(sum, Decimal(18, 6)),
+    most SimpleAggregateFunction(max, Decimal(18, 6)), observations AggregateFunction(count))
+    ENGINE = AggregatingMergeTree ORDER BY (project_id, month)'
   sql <<<'CREATE MATERIALIZED VIEW costs_view TO costs AS SELECT project_id, toStartOfMonth(start_time) AS month, sumState(total) AS total,
     max(observations.total) AS most, countState() AS observations FROM observations GROUP BY project_id, month'
   sql <<<'CREATE FUNCTION per_million AS (price, tokens) -> (price * tokens) / 1000000'
@@ -58,29 +74,17 @@ derived() {
   sql <<<"CREATE DICTIONARY prices (id UInt64, name String DEFAULT '?', price Decimal(18, 6)) PRIMARY KEY id
     SOURCE(CLICKHOUSE(DB 'default' TABLE 'models' USER '$CLICKHOUSE_USER' PASSWORD '$CLICKHOUSE_PASSWORD'))
     LIFETIME(MIN 0 MAX 3600) LAYOUT(HASHED()) COMMENT 'of models'"
-  sql <<<"CREATE VIEW \`$ODD\`.\`of both databases\` AS SELECT t.project_id AS project, count() AS traces, sum(per_million(dictGet('default.prices', 'price', toUInt64(o.n)), 1000)) AS price
-    FROM default.traces AS t FINAL INNER JOIN \`$ODD\`.\`$ODD_TABLE\` AS o ON o.n = length(t.id) GROUP BY project"
-  sql "database=$ODD_NAME" <<<"CREATE MATERIALIZED VIEW \`inner \"view\" ✓\` ENGINE = MergeTree ORDER BY tuple() AS SELECT n, hex(\`a \"column\"\`) AS hex FROM \`$ODD_TABLE\`"
-}
-
-# Names that are no names, as they are and as SQL has them between backquotes.
-ODD_NAME='we"ird'\'' db #1%`.sql'
-ODD=${ODD_NAME//'`'/'\`'}
-ODD_TABLE='a \`table\`/of "two\nlines" it\'\''s ✓ 100%.\\'
-oddities() {
-  sql <<<"CREATE DATABASE \`$ODD\` COMMENT 'it''s \"odd\" ✓'"
-  sql <<<"CREATE DATABASE empty"
-  sql "database=$ODD_NAME" <<<"CREATE TABLE \`$ODD_TABLE\` (n UInt32, \`a \"column\"\` String, \`b\\\`tick.ed\` Array(Nullable(String)), \` \` UInt8 DEFAULT 7,
-    nest Nested(\`k 1\` String, v Int8)) ENGINE = MergeTree PARTITION BY n % 3 ORDER BY n"
-  sql "database=$ODD_NAME" <<<'CREATE TABLE `no rows` (n Int32) ENGINE = MergeTree ORDER BY n'
-  sql "database=$ODD_NAME" <<<'CREATE TABLE `.inner.not` (n Int32) ENGINE = MergeTree ORDER BY n'
-  sql "database=$ODD_NAME" <<<'INSERT INTO `.inner.not` SELECT number FROM numbers(5)'
+  sql <<<"CREATE VIEW \`$ODD\`.\`of both databases\` AS SELECT t.project_id AS project, count() AS traces,
+    sum(per_million(dictGet('default.prices', 'price', toUInt64(o.n)), 1000)) AS price FROM default.traces AS t FINAL
+    INNER JOIN \`$ODD\`.\`$ODD_TABLE\` AS o ON o.n = length(t.id) GROUP BY project"
+  sql "database=$ODD_NAME" <<<"CREATE MATERIALIZED VIEW \`inner \"view\" ✓\` ENGINE = MergeTree ORDER BY tuple()
+    AS SELECT n, hex(\`a \"column\"\`) AS hex FROM \`$ODD_TABLE\`"
 }
 
 odd_rows() {
   sql "database=$ODD_NAME" <<<"INSERT INTO \`$ODD_TABLE\` (n, \`a \"column\"\`, \`b\\\`tick.ed\`, nest.\`k 1\`, nest.v)
-    SELECT number, char(number, 0, 255 - number, 10, 9, 39, 92, 34, 96), [NULL, '', toString(number), 'NULL', '\\\\N'], ['x', 'y'], [number % 100, -1]
-    FROM numbers(256)"
+    SELECT number, char(number, 0, 255 - number, 10, 9, 39, 92, 34, 96), [NULL, '', toString(number), 'NULL', '\\\\N'], ['x', 'y'],
+    [number % 100, -1] FROM numbers(256)"
 }
 
 # A column of every type, at its ends where it has some.
@@ -101,8 +105,9 @@ INSERT INTO types SELECT number, -128, -32768, -2147483648, -9223372036854775808
   toUInt256('115792089237316195423570985008687907853269984665640564039457584007913129639935'), [nan, -inf, 1.4e-45][number + 1],
   [-0., inf, 4.9e-324][number + 1], -99999.9999, toDecimal256('-1.0000000000000000000000000000000000000000000000000000000000000000000001', 70),
   number % 2, ['', 'Grüße ✓ 🙂', char(0, 255, 254, 10, 13, 9, 92, 39)][number + 1], char(0, 1, 255), '2149-06-06', '1900-01-01', 4294967295,
-  toDateTime64('2262-04-11 23:47:16.854775807', 9, 'UTC'), 'ffffffff-ffff-ffff-ffff-ffffffffffff', '255.255.255.255', 'ffff::1', [NULL, '', 'few'][number + 1],
-  [NULL, -1, 9223372036854775807][number + 1], [[], [NULL, '', 'it\'s']], (-1, NULL, [0, 255]), map('', [1], 'it\'s', []), (-0.5, 1e300),
+  toDateTime64('2262-04-11 23:47:16.854775807', 9, 'UTC'), 'ffffffff-ffff-ffff-ffff-ffffffffffff', '255.255.255.255', 'ffff::1',
+  [NULL, '', 'few'][number + 1], [NULL, -1, 9223372036854775807][number + 1], [[], [NULL, '', 'it\'s']],
+  (-1, NULL, [0, 255]), map('', [1], 'it\'s', []), (-0.5, 1e300),
   [(0, 0), (1, 0), (0, 1)], [toUInt64(1)::Variant(UInt64, String, Array(UInt8)), 'text'::Variant(UInt64, String, Array(UInt8)), NULL][number + 1],
   ['{}', '{"number": -1, "a": {"b": [1, "2", null], "c d": 1.5}}', '{"k1": 1, "k2": "x", "k3": [], "k4": true, "k5": {"k6": 1e9}}'][number + 1],
   [1::Dynamic, 'text'::Dynamic, [1.5]::Dynamic][number + 1], number, ''
@@ -134,17 +139,20 @@ TEXT="arrayStringConcat(arrayMap(i -> base64Encode(SHA512(concat(toString(n), ' 
 # For each unit: 2,000 traces with 1 KB each, twice as many observations, as many scores.
 unit() {
   sql "param_u=$1" <<<"INSERT INTO traces SELECT concat('trace-', toString(n)), concat('project ', toString(n % 3)),
-    toDateTime64('2025-01-01 00:00:00', 3, 'UTC') + n % 5184000 + 0.001 * (n % 1000), concat('trace no ', toString(n)), if(n % 5 = 0, NULL, concat('user-', toString(n % 97))),
+    toDateTime64('2025-01-01 00:00:00', 3, 'UTC') + n % 5184000 + 0.001 * (n % 1000), concat('trace no ', toString(n)),
+    if(n % 5 = 0, NULL, concat('user-', toString(n % 97))),
     map('key', toString(n), 'it''s', '\"quoted\"'), arrayMap(i -> concat('tag', toString(i)), range(n % 4)), if(n % 2 = 0, NULL, 'v1'), n % 7 = 0,
     $TEXT, if(n % 3 = 0, NULL, concat('out ', toString(n))), if(n % 10 = 0, 'staging', 'default'), toDateTime64('2025-06-01 00:00:00', 3, 'UTC'), 0
     FROM (SELECT {u:UInt64} * 2000 + number AS x, x * 7919 AS n FROM numbers(2000))"
-  sql "param_u=$1" <<<"INSERT INTO observations SELECT concat('observation-', toString(n)), concat('trace-', toString(intDiv(n, 2) * 7919)), concat('project ', toString(n % 3)),
-    ['SPAN', 'EVENT', 'GENERATION'][n % 3 + 1], toDateTime64('2025-01-15 12:00:00', 6, 'UTC') + n * 7919 % 5184000 + 0.000001 * n, NULL,
+  sql "param_u=$1" <<<"INSERT INTO observations SELECT concat('observation-', toString(n)), concat('trace-', toString(intDiv(n, 2) * 7919)),
+    concat('project ', toString(n % 3)), ['SPAN', 'EVENT', 'GENERATION'][n % 3 + 1],
+    toDateTime64('2025-01-15 12:00:00', 6, 'UTC') + n * 7919 % 5184000 + 0.000001 * n, NULL,
     CAST([-1, 0, 1, 127][n % 4 + 1], 'Enum8(\\'DEBUG\\' = -1, \\'DEFAULT\\' = 0, \\'WARNING\\' = 1, \\'it\\\\\\'s an ERROR\\' = 127)'),
     if(n % 3 = 2, concat('model ', toString(n % 100)), NULL), map('input', n % 1000, 'output', n % 77), map('input', toDecimal128(n, 12) / 1000),
     n % 1000 / 1000, concat('content ', toString(n), char(n % 256)) FROM (SELECT {u:UInt64} * 4000 + number AS n FROM numbers(4000))"
-  sql "param_u=$1" <<<"INSERT INTO scores SELECT reinterpretAsUUID(MD5(toString(n))), concat('trace-', toString(n * 7919)), concat('project ', toString(n % 3)), concat('score ', toString(n % 5)),
-    [0.1, -0., nan, inf, n / 7][n % 5 + 1], if(n % 4 = 0, concat('comment ', toString(n)), NULL), toDateTime('2025-01-01 00:00:00', 'UTC') + n * 7919 % 5184000,
+  sql "param_u=$1" <<<"INSERT INTO scores SELECT reinterpretAsUUID(MD5(toString(n))), concat('trace-', toString(n * 7919)),
+    concat('project ', toString(n % 3)), concat('score ', toString(n % 5)), [0.1, -0., nan, inf, n / 7][n % 5 + 1],
+    if(n % 4 = 0, concat('comment ', toString(n)), NULL), toDateTime('2025-01-01 00:00:00', 'UTC') + n * 7919 % 5184000,
     ['API', 'EVAL'][n % 2 + 1] FROM (SELECT {u:UInt64} * 2000 + number AS n FROM numbers(2000))"
 }
 
@@ -157,9 +165,11 @@ changed() {
   sql mutations_sync=2 <<<"ALTER TABLE scores DELETE WHERE name = 'score 4' AND source = 'EVAL'"
   sql <<<"ALTER TABLE scores ADD COLUMN later Array(String) DEFAULT ['later', name] AFTER value, ADD COLUMN gone Int8"
   sql mutations_sync=2 <<<'ALTER TABLE scores DROP COLUMN gone'
-  sql <<<"INSERT INTO scores (id, project_id, name, at) SELECT reinterpretAsUUID(MD5(concat('late ', toString(number)))), 'project 9', 'late', toDateTime('2024-01-01 00:00:00', 'UTC') + number FROM numbers(10)"
+  for project in 'project 8' 'project 9'; do
+    sql "param_p=$project" <<<"INSERT INTO scores (id, project_id, name, at) SELECT reinterpretAsUUID(MD5(concat({p:String}, toString(number)))),
+      {p:String}, 'late', toDateTime('2024-01-01 00:00:00', 'UTC') + number FROM numbers(10)"
+  done
   sql <<<"ALTER TABLE scores DROP PARTITION ('project 9', 202401)"
-  sql <<<"INSERT INTO scores (id, project_id, name, at) SELECT reinterpretAsUUID(MD5(concat('late ', toString(number)))), 'project 8', 'late', toDateTime('2024-01-01 00:00:00', 'UTC') + number FROM numbers(10)"
   sql <<<'CREATE TABLE forgotten (n Int8) ENGINE = MergeTree ORDER BY n'
   sql <<<'DROP TABLE forgotten'
   sql <<<'CREATE TABLE before (n Int8) ENGINE = MergeTree ORDER BY n'
