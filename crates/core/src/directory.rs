@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt, stream};
+
 use crate::names::BackupId;
 use crate::ports::gateway::Place;
-use crate::ports::{Repository, Workers};
+use crate::ports::{Key, Repository, RepositoryError, Workers};
+
+/// How many objects are deleted at the same time: a store that writes by itself writes thousands, and each costs a round trip.
+const DELETES_AT_ONCE: usize = 16;
 
 /// A backup's directory.
 #[derive(Clone)]
@@ -24,4 +29,16 @@ impl Directory {
             prefix: prefix.to_owned(),
         }
     }
+}
+
+/// Deletes these objects, in no particular order.
+pub(crate) async fn delete_all(
+    repository: &dyn Repository,
+    keys: impl IntoIterator<Item = Key>,
+) -> Result<(), RepositoryError> {
+    let deletions = keys.into_iter().map(|key| async move { repository.delete(&key).await });
+    stream::iter(deletions)
+        .buffer_unordered(DELETES_AT_ONCE)
+        .try_collect()
+        .await
 }

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use crate::directory::Directory;
+use crate::directory::{Directory, delete_all};
 use crate::events::{Meter, Reporter};
 use crate::hashing::Hashing;
 use crate::manifest::{Artifact, Lists, StoreRecord};
-use crate::names::{ArtifactName, StoreName, WorkloadId};
+use crate::names::{ArtifactName, BackupId, StoreName, WorkloadId};
 use crate::objects;
 use crate::ports::gateway::{Access, Receiving, Recorded};
 use crate::ports::{EngineError, Gateway, Key, RepositoryError, Upload};
@@ -32,6 +32,11 @@ impl Sink {
             report,
             recorded: Arc::default(),
         }
+    }
+
+    /// The backup that it belongs to.
+    pub fn backup(&self) -> BackupId {
+        self.directory.backup
     }
 
     /// Writes an artifact of `store`: `content` and `of` are what the manifest says of it. It exists once `write` has
@@ -183,11 +188,10 @@ impl Delegated {
     /// The store has failed: nothing of what it has written is left. A failure to clean up is told, not returned.
     pub async fn give_up(self) {
         let removed = async {
-            for object in self.gateway.finish().await? {
-                let key = Key::of(self.sink.directory.backup, &object.name);
-                self.sink.directory.repository.delete(&key).await?;
-            }
-            Ok::<_, RepositoryError>(())
+            let Directory { repository, backup, .. } = &self.sink.directory;
+            let written = self.gateway.finish().await?.into_iter();
+            let keys = written.map(|object| Key::of(*backup, &object.name));
+            delete_all(&**repository, keys).await
         };
         if let Err(error) = removed.await {
             let store = &self.store;

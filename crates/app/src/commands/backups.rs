@@ -169,6 +169,10 @@ fn show(manifest: &Manifest) {
                 words::bytes(artifact.size),
                 artifact.sha256.clone(),
             ]);
+            if let Some(lists) = artifact.lists {
+                let objects = format!("  {} objects that it lists", lists.objects);
+                table.add_row([objects, words::bytes(lists.bytes), String::new()]);
+            }
         }
         print::line(&table.to_string());
         print::line(&format!("{} counts, for example:", store.inventory.0.len()));

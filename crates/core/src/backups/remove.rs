@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Backups, DELETED, MANIFEST, PARTIAL, RUN, canary, document, lease};
+use crate::directory::delete_all;
 use crate::names::{BackupId, Project, RunId};
 use crate::ports::repository::PRODUCT;
 use crate::ports::{Key, RepositoryError};
@@ -96,11 +97,12 @@ impl Backups {
             self.repository.delete(&said).await?;
         }
         let whose = [Key::of(id, RUN), mark];
-        for entry in self.repository.list(Some(&id.to_string())).await? {
-            if !whose.contains(&entry.key) {
-                self.repository.delete(&entry.key).await?;
-            }
-        }
+        let found = self.repository.list(Some(&id.to_string())).await?;
+        let rest = found
+            .into_iter()
+            .map(|entry| entry.key)
+            .filter(|key| !whose.contains(key));
+        delete_all(&*self.repository, rest).await?;
         for key in &whose {
             self.repository.delete(key).await?;
         }
