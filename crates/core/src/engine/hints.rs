@@ -173,7 +173,7 @@ pub(super) fn store_hint(error: &StoreError) -> String {
         StoreError::Server { .. } => {
             "mend what it names, then try again; the store's log (`docker logs`) may tell more".into()
         }
-        StoreError::Unfit(_) | StoreError::Tool { .. } | StoreError::Parts { .. } => {
+        StoreError::Unfit(_) | StoreError::Several(_) | StoreError::Tool { .. } | StoreError::Parts { .. } => {
             "mend what is named, then try again".into()
         }
         StoreError::Damaged(_) => "choose another backup (`stillpoint backups ls`)".into(),

@@ -55,6 +55,9 @@ pub enum StoreError {
     /// The backup cannot be restored into this server.
     #[error("{0}")]
     Unfit(String),
+    /// The backup cannot be restored into this server, for several reasons.
+    #[error("{}", .0.join("\n"))]
+    Several(Vec<String>),
     /// Parts of the backup cannot be loaded; all others are there.
     #[error("{}", unloaded(.part, .failed))]
     Parts {

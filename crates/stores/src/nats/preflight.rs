@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use stillpoint_core::manifest::{Artifact, StoreRecord};
-use stillpoint_core::stores::{Cx, Preflight, StoreError};
+use stillpoint_core::stores::{Cx, Preflight, Reasons, StoreError};
 
 use super::NatsStore;
 use super::access::Login;
@@ -101,11 +101,12 @@ impl NatsStore {
 
     /// Whether the record's streams can be restored into this server.
     pub(super) async fn fits(&self, cx: &Cx, record: &StoreRecord) -> Result<(), StoreError> {
+        let mut reasons = Reasons::default();
         for (login, artifact) in self.pairs(record)? {
             let link = self.open(cx, login).await?;
-            self.new_enough(&link.version(), &record.version)?;
-            link.may_read(cx).await?;
-            link.may_replace(cx).await?;
+            reasons.note(self.new_enough(&link.version(), &record.version))?;
+            reasons.note(link.may_read(cx).await)?;
+            reasons.note(link.may_replace(cx).await)?;
             let replicas = record.facts.get(REPLICAS).and_then(|text| text.parse::<u64>().ok());
             if !link.clustered() && replicas.is_some_and(|replicas| replicas > 1) {
                 cx.report.warn(format!(
@@ -114,7 +115,7 @@ impl NatsStore {
                 ));
             }
             if let Some(demands) = limits::recorded(record, artifact.of.as_deref()) {
-                self.must_take(cx, &link, &demands).await?;
+                reasons.note(self.must_take(cx, &link, &demands).await)?;
             }
             let needed = record.facts.get(&fact(FILE_BYTES, artifact.of.as_deref()));
             if let Some(needed) = needed.and_then(|text| text.parse().ok()) {
@@ -125,10 +126,10 @@ impl NatsStore {
                         .0
                         .contains_key(&format!("{}: bytes", label.label(name)))
                 };
-                self.has_room(cx, &link, needed, &replaced).await?;
+                reasons.note(self.has_room(cx, &link, needed, &replaced).await)?;
             }
         }
-        Ok(())
+        reasons.into_result()
     }
 
     pub(super) fn new_enough(&self, server: &str, backup: &str) -> Result<(), StoreError> {

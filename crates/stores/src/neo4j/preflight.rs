@@ -1,6 +1,6 @@
 //! Looking, while the platform runs, whether a backup or a restore can succeed. Writes nothing.
 
-use stillpoint_core::stores::{AtRest, Cx, InVolume, Preflight, Source, StoreError};
+use stillpoint_core::stores::{AtRest, Cx, InVolume, Preflight, Reasons, Source, StoreError};
 
 use super::layout::{self, Layout};
 use super::session::{SYSTEM, Session};
@@ -169,10 +169,14 @@ impl Neo4jStore {
     /// Whether the source can be put in the place of this server's data. All of it is read.
     pub(super) async fn fits(&self, cx: &Cx, source: &Source) -> Result<(), StoreError> {
         let (layout, session) = self.must_be_supported(cx).await?;
-        self.must_be_new_enough(&session.about.version, &source.record)?;
-        self.must_have_tools(cx).await?;
-        let bytes = self.must_be_sound(cx, source).await?;
-        self.must_take(cx, &layout, bytes).await
+        let mut reasons = Reasons::default();
+        reasons.note(self.must_be_new_enough(&session.about.version, &source.record))?;
+        reasons.note(self.must_have_tools(cx).await)?;
+        match self.must_be_sound(cx, source).await {
+            Ok(bytes) => reasons.note(self.must_take(cx, &layout, bytes).await)?,
+            Err(error) => reasons.note(Err(error))?,
+        }
+        reasons.into_result()
     }
 
     async fn must_take(&self, cx: &Cx, layout: &Layout, bytes: u64) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use stillpoint_core::manifest::StoreRecord;
 use stillpoint_core::names::StoreName;
-use stillpoint_core::stores::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, Reasons, StoreError};
 use stillpoint_pg::Session;
 
 use stillpoint_pg::quote::literal;
@@ -40,30 +40,32 @@ pub(super) async fn compare(
     let missing: Vec<&str> = fact(record, EXTENSIONS)
         .filter(|name| !offered.contains_key(*name))
         .collect();
+    let mut reasons = Reasons::default();
     if !missing.is_empty() {
-        return Err(StoreError::Unfit(format!(
+        reasons.note(Err(StoreError::Unfit(format!(
             "{store}: the server lacks extensions of the backup: {}",
             missing.join(", ")
-        )));
+        ))))?;
     }
     for (name, was) in fact(record, VERSIONS).filter_map(|entry| entry.rsplit_once(' ')) {
         let Some(is) = offered.get(name).filter(|is| *is != was) else {
             continue;
         };
         if name == timescale::NAME {
-            must_offer(cx, session, store, was).await?;
+            reasons.note(must_offer(cx, session, store, was).await)?;
             continue;
         }
         if numbers(is).zip(numbers(was)).is_some_and(|(is, was)| is < was) {
-            return Err(StoreError::Unfit(format!(
+            reasons.note(Err(StoreError::Unfit(format!(
                 "{store}: the backup has extension `{name}` in version {was}, the server installs the older {is}"
-            )));
+            ))))?;
+            continue;
         }
         cx.report.warn(format!(
             "{store}: extension `{name}` was in version {was}, the server installs {is}"
         ));
     }
-    Ok(())
+    reasons.into_result()
 }
 
 /// `TimescaleDB`'s catalog is of one version: it is restored in that of the backup, or not at all.

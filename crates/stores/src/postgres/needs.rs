@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use stillpoint_core::manifest::StoreRecord;
 use stillpoint_core::ports::Command;
-use stillpoint_core::stores::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, Reasons, StoreError};
 use stillpoint_pg::Session;
 
 use super::PostgresStore;
@@ -80,19 +80,21 @@ impl PostgresStore {
                 "the server is a standby, which takes no data but its primary's: restore into the primary".to_owned(),
             );
         }
+        let mut reasons = Reasons::default();
         let here = preloaded(cx, session).await?;
         let extensions: BTreeSet<&str> = fact(record, EXTENSIONS).collect();
         for library in fact(record, PRELOADED).filter(|library| !here.contains(*library)) {
             if extensions.contains(library) && !NEEDED_BY_NOTHING.contains(&library) {
-                return unfit(format!(
+                let now = if here.is_empty() {
+                    "empty now".to_owned()
+                } else {
+                    format!("now {}", join(&here))
+                };
+                reasons.note(unfit(format!(
                     "extension `{library}` of the backup needs its library from the server's start on: add it to \
-                     `shared_preload_libraries` ({}) and restart the server",
-                    if here.is_empty() {
-                        "empty now".to_owned()
-                    } else {
-                        format!("now {}", join(&here))
-                    }
-                ));
+                     `shared_preload_libraries` ({now}) and restart the server"
+                )))?;
+                continue;
             }
             cx.report.warn(format!(
                 "{}: the server that was backed up had `{library}` in `shared_preload_libraries`, this one has not",
@@ -102,14 +104,18 @@ impl PostgresStore {
         let cron = column(cx, session, CRON).await?.join("");
         match record.facts.get(CRON_DATABASE) {
             Some(was) if extensions.contains("pg_cron") && *was != cron => {
-                return unfit(format!(
-                    "the backup has `pg_cron` in database `{was}`, this server allows it in `{cron}` alone: set \
-                     `cron.database_name = '{was}'` and restart the server"
-                ));
+                let here = match cron.as_str() {
+                    "" => String::new(),
+                    cron => format!(", this server allows it in `{cron}` alone"),
+                };
+                reasons.note(unfit(format!(
+                    "the backup has `pg_cron` in database `{was}`{here}: set `cron.database_name = '{was}'` and restart the server"
+                )))?;
             }
             _ => {}
         }
-        self.must_have_locales(cx, record).await
+        reasons.note(self.must_have_locales(cx, record).await)?;
+        reasons.into_result()
     }
 
     /// The system of the container says which locales it has. One that has no such program takes every name.

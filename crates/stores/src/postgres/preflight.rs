@@ -1,7 +1,7 @@
 //! Looking, while the platform runs, whether a dump or a restore can succeed. Writes nothing.
 
 use stillpoint_core::manifest::StoreRecord;
-use stillpoint_core::stores::{Cx, Preflight, StoreError};
+use stillpoint_core::stores::{Cx, Preflight, Reasons, StoreError};
 use stillpoint_pg::Session;
 
 use super::access::{MAINTENANCE, server};
@@ -148,18 +148,20 @@ impl PostgresStore {
 
     async fn compare(&self, cx: &Cx, session: &Session, record: &StoreRecord) -> Result<(), StoreError> {
         self.must_be_superuser(cx, session).await?;
+        let mut reasons = Reasons::default();
         let version = version(cx, session).await?;
         if major(&version) < major(&record.version) {
-            return Err(StoreError::Unfit(format!(
+            reasons.note(Err(StoreError::Unfit(format!(
                 "{}: the backup is of PostgreSQL {}, the server is the older {version}",
                 self.name, record.version
-            )));
+            ))))?;
         }
-        extensions::compare(cx, session, &self.name, record).await?;
-        tablespaces::compare(cx, session, &self.name, record).await?;
-        self.must_have_what_is_needed(cx, session, record).await?;
-        self.must_be_free(cx, session, record).await?;
-        self.must_have_room(cx, session, record).await
+        reasons.note(extensions::compare(cx, session, &self.name, record).await)?;
+        reasons.note(tablespaces::compare(cx, session, &self.name, record).await)?;
+        reasons.note(self.must_have_what_is_needed(cx, session, record).await)?;
+        reasons.note(self.must_be_free(cx, session, record).await)?;
+        reasons.note(self.must_have_room(cx, session, record).await)?;
+        reasons.into_result()
     }
 }
 

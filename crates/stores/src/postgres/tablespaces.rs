@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stillpoint_core::manifest::StoreRecord;
 use stillpoint_core::names::StoreName;
-use stillpoint_core::stores::{Cx, StoreError};
+use stillpoint_core::stores::{Cx, Reasons, StoreError};
 use stillpoint_pg::Session;
 use stillpoint_pg::quote::literal;
 
@@ -39,25 +39,23 @@ pub(super) async fn compare(
     let needed: BTreeMap<String, String> = serde_json::from_str(text)
         .map_err(|error| StoreError::Damaged(format!("{store}: the fact `{TABLESPACES}`: {error}")))?;
     let present = present(cx, session).await?;
+    let mut reasons = Reasons::default();
     for (name, folder) in needed.iter().filter(|(name, _)| !present.contains_key(*name)) {
         if folder.is_empty() {
             let knows = session.value(cx.idle_limit, KNOWS_IN_PLACE).await;
-            in_place(
-                store,
-                name,
-                &knows.map_err(|error| server("looking at tablespaces", error))?,
-            )?;
+            let knows = knows.map_err(|error| server("looking at tablespaces", error))?;
+            reasons.note(in_place(store, name, &knows))?;
             continue;
         }
         let is_folder = format!("SELECT (pg_stat_file({}, true)).isdir", literal(folder));
         let is_folder = session.value(cx.idle_limit, &is_folder).await;
         if is_folder.map_err(|error| server("looking at a folder", error))? != "t" {
-            return Err(StoreError::Unfit(format!(
+            reasons.note(Err(StoreError::Unfit(format!(
                 "{store}: the folder of tablespace `{name}` is not there: {folder}, empty and the server's own"
-            )));
+            ))))?;
         }
     }
-    Ok(())
+    reasons.into_result()
 }
 
 /// Whether a tablespace inside the server's own data can be made; `knows` is how many settings there are for it.

@@ -2,7 +2,7 @@
 
 use redis::Value;
 use stillpoint_core::manifest::StoreRecord;
-use stillpoint_core::stores::{AtRest, Cx, Preflight, StoreError};
+use stillpoint_core::stores::{AtRest, Cx, Preflight, Reasons, StoreError};
 
 use super::access::server;
 use super::info::Info;
@@ -153,25 +153,27 @@ impl ValkeyStore {
         let version = Version::of(&info);
         let modules = modules(session).await?;
         let missing = missing(record, &modules);
+        let mut reasons = Reasons::default();
         if let Some(why) = version.refuses(record) {
-            return Err(self.unfit(&why));
+            reasons.note(Err(self.unfit(&why)))?;
         }
         if let Some(why) = layout.unrestorable() {
-            return Err(self.unfit(why));
+            reasons.note(Err(self.unfit(why)))?;
         }
         if highest_database(&record.inventory).is_some_and(|highest| highest >= layout.databases) {
-            return Err(self.unfit(&format!(
+            reasons.note(Err(self.unfit(&format!(
                 "the server has {} databases, the backup holds database {}",
                 layout.databases,
                 highest_database(&record.inventory).unwrap_or_default()
-            )));
+            ))))?;
         }
         if !missing.is_empty() {
-            return Err(self.unfit(&format!(
+            reasons.note(Err(self.unfit(&format!(
                 "the server lacks modules of the backup: {}",
                 missing.join(", ")
-            )));
+            ))))?;
         }
+        reasons.into_result()?;
         Ok(Known { layout, version })
     }
 

@@ -280,22 +280,27 @@ fn what_the_server_lacks_is_said_before_the_stop() -> Result<()> {
         server.product.run(&["backup"])?.must_end_with(0)?;
         let id = server.product.backups()?.pop().context("there is no backup")?;
         let restore = ["restore", &id, "--confirm", &id, "--discard-old"];
-        let refused = |words: &str| {
-            server
-                .product
-                .run(&restore)?
-                .must_end_with(13)?
-                .must_say(words)
+        let refused = |reasons: &[&str]| {
+            let ran = server.product.run(&restore)?.must_end_with(13)?;
+            reasons
+                .iter()
+                .try_fold(ran, |ran, reason| ran.must_say(reason))
                 .map(drop)
         };
 
         server.replace_by_one_of("admin", "POSTGRES")?;
         timescale::offer_the_later(server)?;
-        refused("the backup has `timescaledb` 2.1, which can be restored in that version alone")?;
+        // Whatever is the matter is said at once.
+        refused(&[
+            "the backup has `timescaledb` 2.1, which can be restored in that version alone",
+            "add it to `shared_preload_libraries` (empty now) and restart the server",
+            "the backup has `pg_cron` in database `boss`: set `cron.database_name = 'boss'` and restart the server",
+        ])?;
         timescale::offer_both(server)?;
-        refused("add it to `shared_preload_libraries` (empty now) and restart the server")?;
         server.restart_with(&["shared_preload_libraries = pg_cron"])?;
-        refused("set `cron.database_name = 'boss'` and restart the server")?;
+        refused(&[
+            "this server allows it in `postgres` alone: set `cron.database_name = 'boss'` and restart the server",
+        ])?;
         server.restart_with(&["cron.database_name = boss"])?;
         server.product.run(&restore)?.must_end_with(0)?;
         assert_eq!(

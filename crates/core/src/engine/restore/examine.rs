@@ -166,13 +166,13 @@ async fn ask_stores<'a>(
                 .map(|work| task(*store, record, work))
                 .map_err(|error| of_store(store.name(), &error))
         }
-        state => Err(down(store.name(), state)),
+        state => Err(vec![down(store.name(), state)]),
     }));
     let (mut tasks, mut reasons) = (Vec::new(), Vec::new());
     for look in looks.await {
         match look {
             Ok(task) => tasks.push(task),
-            Err(reason) => reasons.push(reason),
+            Err(unfit) => reasons.extend(unfit),
         }
     }
     (tasks, reasons)

@@ -35,7 +35,7 @@ impl<'a> Kept<'a> {
         let looks = holders.map(async |(store, aside)| {
             let held = match platform.state(store) {
                 State::Running => aside.held(&cx).await.map_err(|error| of_store(store.name(), &error)),
-                state => Err(down(store.name(), state)),
+                state => Err(vec![down(store.name(), state)]),
             };
             (store, aside, held)
         });
@@ -48,7 +48,7 @@ impl<'a> Kept<'a> {
             match held {
                 Ok(held) if held.is_empty() => {}
                 Ok(held) => kept.aside.push((store, aside, held)),
-                Err(error) => kept.unknown.push((store, error)),
+                Err(reasons) => kept.unknown.extend(reasons.into_iter().map(|reason| (store, reason))),
             }
         }
         run.check()?;

@@ -13,9 +13,15 @@ pub(super) const DAMAGED: &str = "choose another backup (`stillpoint backups ls`
 /// What to do about most else.
 pub(super) const MEND: &str = "mend what is named, then try again";
 
-/// A store cannot take it.
-pub(super) fn of_store(store: &StoreName, error: &StoreError) -> Finding {
-    let said = error.to_string();
+/// A store cannot take it: why, each reason for itself.
+pub(super) fn of_store(store: &StoreName, error: &StoreError) -> Vec<Finding> {
+    match error {
+        StoreError::Several(reasons) => reasons.iter().map(|why| finding(store, why.clone(), error)).collect(),
+        error => vec![finding(store, error.to_string(), error)],
+    }
+}
+
+fn finding(store: &StoreName, said: String, error: &StoreError) -> Finding {
     // As a word: a short name stands in many others.
     let is_of_a_name = |sign: char| sign.is_alphanumeric() || "-_.".contains(sign);
     let mut words = said.split(|sign| !is_of_a_name(sign));
@@ -43,9 +49,15 @@ mod tests {
 
     #[test]
     fn a_refusal_names_its_store_once() {
-        let what = |said: &str| of_store(&StoreName::new("db"), &StoreError::Unfit(said.to_owned())).what;
+        let db = StoreName::new("db");
+        let what = |said: &str| of_store(&db, &StoreError::Unfit(said.to_owned())).remove(0).what;
         assert_eq!(what("db: no room"), "db: no room");
         assert_eq!(what("the databases need room"), "store db: the databases need room");
         assert_eq!(what("db-2 is not it"), "store db: db-2 is not it");
+        let several = of_store(&db, &StoreError::Several(vec!["db: a".into(), "b".into()]));
+        assert_eq!(
+            several.iter().map(|one| one.what.as_str()).collect::<Vec<_>>(),
+            ["db: a", "store db: b"]
+        );
     }
 }
