@@ -492,6 +492,11 @@ fn a_clickhouse_alone_ticks_shows_its_truth_and_can_be_wrecked() -> Result<()> {
         notices(testbed, &acts, |act| {
             testbed.beside("clickhouse", &format!("clickhouse-sql <<'SQL'\n{act}\nSQL"))
         })?;
+        let (store, before) = (testbed.container("clickhouse")?, testbed.truth()?);
+        testbed.docker(&["kill", &store])?;
+        testbed.docker(&["start", &store])?;
+        until("the killed store answers", || Ok(testbed.truth().is_ok()))?;
+        assert_eq!(before.differences(&testbed.truth()?), Vec::<String>::new());
         let wrecked = [
             "clickhouse: function per_million: was \"CREATE FUNCTION per_million AS (price, tokens) -> ((price * tokens) / 1000000)\", is \"CREATE FUNCTION per_million AS x -> x\"",
             "clickhouse/default: table models: engine: was \"Log\", is \"View\"",
@@ -500,5 +505,58 @@ fn a_clickhouse_alone_ticks_shows_its_truth_and_can_be_wrecked() -> Result<()> {
             "clickhouse/we\"ird' db #1%`.sql: the place is missing",
         ];
         stands_and_falls(testbed, "clickhouse", 1, &wrecked)
+    })
+}
+
+/// The interface is ours, so it is asked what the product will ask of it: each request with the status and the exception's code.
+#[test]
+fn clickhouses_interface_answers_as_the_servers_own() -> Result<()> {
+    const ANSWERS: &str = r#"
+        ask() { # USER:PASSWORD ARGUMENTS STATEMENT: where there is no statement it is a GET
+            curl -s -o /dev/null -w '%{http_code} %header{x-clickhouse-exception-code}\n' -u "$1" ${3:+--data-binary "$3"} "$CLICKHOUSE_HTTP/?$2"
+        }
+        both=clickhouse:clickhouse-secret
+        ask $both '' 'SELECT version()'
+        ask $both 'param_x=1&max_threads=1' 'SELECT {x:UInt8}'
+        ask $both query=SELECT+1
+        ask $both query=CREATE+DATABASE+other
+        ask clickhouse:wrong '' 'SELECT 1'
+        ask nobody: '' 'SELECT 1'
+        ask $both '' 'SELECT * FROM nowhere'
+        ask $both database=nowhere 'SELECT 1'
+        ask $both no_setting=1 'SELECT 1'
+        ask $both '' 'SELEC 1'
+        ask reader:reader-secret '' 'SELECT 1'
+        ask reader:reader-secret '' "BACKUP DATABASE default TO S3('http://nowhere/b/x')"
+        ask $both '' 'CREATE TABLE bytes (s String) ENGINE = MergeTree ORDER BY s'
+        printf '\2\n\n\4;\0\377x' | curl -s -u $both --data-binary @- "$CLICKHOUSE_HTTP/?query=INSERT+INTO+bytes+FORMAT+RowBinary"
+        clickhouse-sql <<<'SELECT hex(s) FROM bytes ORDER BY s'
+        clickhouse-sql log_comment=long function_sleep_max_microseconds_per_block=0 <<<'SELECT sleep(3) FROM numbers(60) SETTINGS max_block_size = 1' \
+            2>&1 | grep -o QUERY_WAS_CANCELLED &
+        until clickhouse-sql <<<"KILL QUERY WHERE Settings['log_comment'] = 'long' SYNC" | grep -q finished; do sleep 0.1; done
+        wait
+    "#;
+    let expected = "200 |200 |200 |500 164|403 516|403 516|404 60|404 81|404 115|400 62|200 |403 497|200 |0A0A|3B00FF78|QUERY_WAS_CANCELLED";
+    Testbed::for_test("chfront", Shape::Clickhouse)?.examined(|testbed| {
+        let variables = [
+            "CLICKHOUSE_USER=clickhouse",
+            "CLICKHOUSE_PASSWORD=clickhouse-secret",
+            "CLICKHOUSE_READONLY_USER=reader:reader-secret",
+        ];
+        let options: Vec<_> = variables.into_iter().flat_map(|variable| ["-e", variable]).collect();
+        let server = testbed.guest("clickhouse", "CLICKHOUSE", &options, &[])?;
+        let ping = ["exec", &server, "wget", "-q", "--spider", "http://127.0.0.1:8123/ping"];
+        until("ClickHouse answers", || Ok(testbed.docker(&ping).is_ok()))?;
+        let answers = testbed.beside("clickhouse", ANSWERS)?;
+        assert_eq!(
+            answers.lines().collect::<Vec<_>>(),
+            expected.split('|').collect::<Vec<_>>()
+        );
+        assert!(
+            testbed
+                .docker(&["top", &server])?
+                .contains("/usr/bin/clickhouse-server ")
+        );
+        Ok(())
     })
 }
