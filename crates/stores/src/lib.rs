@@ -1,6 +1,7 @@
 //! The kinds of store, ONE FOLDER EACH. A store knows how to pin, drain, load and count itself; it
 //! is handed a shell and a reach into its own container and nothing that could stop one.
 
+pub mod clickhouse;
 pub mod documentdb;
 mod kinds;
 pub mod nats;
@@ -38,23 +39,25 @@ fn recognise(kind: &str, signs: &Fingerprint, workload: &Workload) -> Recognitio
 }
 
 /// What each kind of store can be told.
-pub const DECLARED: [&settings::Declared; 5] = [
+pub const DECLARED: [&settings::Declared; 6] = [
     &documentdb::DECLARED,
     &postgres::DECLARED,
     &valkey::DECLARED,
     &nats::DECLARED,
     &neo4j::DECLARED,
+    &clickhouse::DECLARED,
 ];
 
 /// Every kind of store, in the order in which they are tried, told what is `configured` for the stores of the
 /// `platform` (none: of the only one there is). An eighth store is one line here.
 pub fn registry(configured: &Configured, platform: Option<&Project>) -> Vec<Arc<dyn Kind>> {
-    let kinds: [kinds::Make; 5] = [
+    let kinds: [kinds::Make; 6] = [
         |setting| Arc::new(documentdb::Documentdb::new(setting)),
         |setting| Arc::new(postgres::Postgres::new(setting)),
         |setting| Arc::new(valkey::Valkey::new(setting)),
         |setting| Arc::new(nats::Nats::new(setting)),
         |setting| Arc::new(neo4j::Neo4j::new(setting)),
+        |setting| Arc::new(clickhouse::Clickhouse::new(setting)),
     ];
     kinds.map(|make| kinds::told(make, configured, platform)).into()
 }

@@ -257,6 +257,18 @@ mod tests {
                 ],
                 "neo4j",
             ),
+            (
+                "acme-columns:1",
+                "/entrypoint.sh",
+                &["/usr/bin/clickhouse-server --config-file=/etc/clickhouse-server/config.xml"],
+                "clickhouse",
+            ),
+            (
+                "acme-columns:1",
+                "/run.sh",
+                &["clickhouse-watchdog", "clickhouse server"],
+                "clickhouse",
+            ),
         ] {
             assert_eq!(kinds(&seen(running(image, command), processes)), [kind], "{image}");
         }
@@ -286,6 +298,7 @@ mod tests {
             ("acme:1", "sh -c exec redis-server --requirepass $PASS", "valkey"),
             ("nats:2.11", "/nats-server -c /etc/nats.conf", "nats"),
             ("neo4j:5", "tini -g -- /startup/docker-entrypoint.sh neo4j", "neo4j"),
+            ("acme:1", "clickhouse server --config-file=/etc/x.xml", "clickhouse"),
         ] {
             assert_eq!(kinds(&running(image, command)), [kind], "{image} {command}");
             assert_eq!(
@@ -319,6 +332,27 @@ mod tests {
                 "/ferretdb --postgresql-url=postgres://documentdb@postgres-documentdb/postgres",
                 27017,
                 &["FERRETDB_POSTGRESQL_URL=postgres://documentdb@postgres-documentdb/postgres"],
+            ),
+            (
+                "langfuse/langfuse-worker:3",
+                "./worker/entrypoint.sh node worker/dist/index.js",
+                "node worker/dist/index.js",
+                3030,
+                &["CLICKHOUSE_URL=http://clickhouse:8123", "CLICKHOUSE_PASSWORD=x"],
+            ),
+            (
+                "clickhouse/clickhouse-keeper:25.8",
+                "/entrypoint.sh",
+                "/usr/bin/clickhouse-keeper --config-file=/etc/clickhouse-keeper/keeper_config.xml",
+                9181,
+                &[],
+            ),
+            (
+                "clickhouse/clickhouse-server:25.8",
+                "clickhouse client --host clickhouse",
+                "clickhouse client --host clickhouse",
+                8123,
+                &["CLICKHOUSE_CONFIG=/etc/clickhouse-server/config.xml"],
             ),
             (
                 "bitnami/pgbouncer:1",

@@ -1,5 +1,6 @@
 //! Every store passes the suite that all stores pass: a file for each, with what the suite cannot know of it.
 
+mod clickhouse;
 mod documentdb;
 mod nats;
 mod neo4j;
