@@ -9,7 +9,14 @@ use serde_json::Value;
 use stillpoint_testkit::product::Product;
 use stillpoint_testkit::testbed::{ContainerState, Event, Shape, Status, Testbed};
 
-const STORES: [&str; 5] = ["postgres-main", "postgres-ferretdb", "valkey", "nats", "neo4j"];
+const STORES: [&str; 6] = [
+    "postgres-main",
+    "postgres-ferretdb",
+    "valkey",
+    "nats",
+    "clickhouse",
+    "neo4j",
+];
 /// Paused while its files are cloned.
 const FROZEN: &str = "neo4j";
 const CLIENTS: [&str; 3] = ["webapp", "witness", "stubborn"];

@@ -24,10 +24,14 @@ ask -d template1 -c 'select datname from pg_database where datallowconn and datc
   ask <<'SQL'
 set search_path = ''; set datestyle = 'ISO, YMD'; set intervalstyle = 'postgres'; set extra_float_digits = 1; set timezone = 'UTC';
 set lc_monetary = 'C'; set bytea_output = 'hex'; set xmloption = 'content'; set row_security = off; set statement_timeout = 0;
-select format($$select %L, count(*), md5(coalesce(string_agg(r.*::text, E'\n' order by r.*::text collate "C"), '')) from only %s r$$,
+-- With every schema in the path: to plan a query, the functions of a table's indexes are looked into, and they may name others without
+-- their schemas.
+select 'set search_path = ' || (select string_agg(quote_ident(nspname), ', ' order by nspname <> 'public', nspname) from pg_namespace
+        where nspname !~ '^(pg_|information_schema$)'),
+    format($$select %L, count(*), md5(coalesce(string_agg(r.*::text, E'\n' order by r.*::text collate "C"), '')) from only %s r$$,
     quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.oid::regclass)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'm') and c.relispopulated and n.nspname !~ '^(pg_|information_schema$)' order by 1 \gexec
+where c.relkind in ('r', 'm') and c.relispopulated and n.nspname !~ '^(pg_|information_schema$)' order by 2 \gexec
 SQL
   printf '== state of %s\n' "$database"
   ask <<'SQL'

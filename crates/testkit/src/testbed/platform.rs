@@ -51,6 +51,7 @@ const ALL: &[Store] = &[
     Store::Documentdb,
     Store::Valkey,
     Store::Nats,
+    Store::Clickhouse,
     Store::Neo4j,
 ];
 
@@ -58,7 +59,13 @@ impl Shape {
     pub(super) fn stores(self) -> &'static [Store] {
         match self {
             Self::Full => ALL,
-            Self::Lean | Self::Stores => &[Store::Postgres, Store::Documentdb, Store::Valkey, Store::Nats],
+            Self::Lean | Self::Stores => &[
+                Store::Postgres,
+                Store::Documentdb,
+                Store::Valkey,
+                Store::Nats,
+                Store::Clickhouse,
+            ],
             Self::Classic => &[Store::Postgres, Store::Valkey, Store::Nats],
             Self::Mini | Self::Restless => &[Store::Postgres],
             Self::Valkey => &[Store::Valkey],

@@ -50,6 +50,21 @@ pub(super) struct Definition {
     pub(super) sql: String,
 }
 
+/// The statement by which something becomes a member.
+const JOINS: &str = "ALTER EXTENSION ";
+
+/// Between two of these are the rights that a member had when it became one.
+const RECORDS: &str = "SELECT pg_catalog.binary_upgrade_set_record_init_privs(";
+
+/// The rights on a member.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Rights {
+    /// What it had when it became one.
+    initial: Vec<String>,
+    /// What it was given since.
+    later: Vec<String>,
+}
+
 /// An entry of a dump.
 struct Entry<'a> {
     /// `class 1259 OID 16435`.
@@ -77,10 +92,42 @@ impl<'a> Entry<'a> {
         kind.is_some_and(|kind| AFTER_THE_DATA.contains(&kind))
     }
 
-    fn sql(&self) -> String {
+    /// Its statements, but for those of an upgrade.
+    fn texts(&self) -> Vec<String> {
         let texts = statements(self.body).into_iter().map(|statement| statement.text());
-        let texts = texts.filter(|text| !OF_AN_UPGRADE.iter().any(|begin| text.starts_with(begin)));
-        texts.flat_map(|text| [text, ";\n".to_owned()]).collect()
+        texts
+            .filter(|text| !OF_AN_UPGRADE.iter().any(|begin| text.starts_with(begin)))
+            .collect()
+    }
+
+    /// With the rights on what it makes: those that it had when it became a member are there when it becomes one, so that the
+    /// next dump does not take them for rights that somebody has given since.
+    fn sql_with(&self, rights: &[Rights]) -> String {
+        let mut texts = self.texts();
+        let joins = texts
+            .iter()
+            .position(|text| text.starts_with(JOINS))
+            .unwrap_or(texts.len());
+        texts.splice(joins..joins, rights.iter().flat_map(|rights| rights.initial.clone()));
+        texts.extend(rights.iter().flat_map(|rights| rights.later.clone()));
+        texts.into_iter().flat_map(|text| [text, ";\n".to_owned()]).collect()
+    }
+
+    /// Its statements as rights.
+    fn rights(&self) -> Rights {
+        let mut rights = Rights::default();
+        let mut is_initial = false;
+        for statement in statements(self.body) {
+            let text = statement.text();
+            if let Some(said) = text.strip_prefix(RECORDS) {
+                is_initial = said.starts_with("true");
+            } else if is_initial {
+                rights.initial.push(text);
+            } else {
+                rights.later.push(text);
+            }
+        }
+        rights
     }
 }
 
@@ -91,7 +138,7 @@ pub(super) fn definitions(dump: &str, wanted: &BTreeMap<String, Wanted>) -> Vec<
     let goes_with = |key: &String| {
         let others = entries.iter().zip(&named);
         let with = others.filter(|(_, named)| named.is_some_and(|(_, other)| other.with.as_ref() == Some(key)));
-        with.map(|(entry, _)| entry.sql()).collect::<String>()
+        with.map(|(entry, _)| entry.rights()).collect::<Vec<Rights>>()
     };
     let heads = |place: usize| {
         let following = entries.iter().zip(&named).skip(place + 1);
@@ -111,7 +158,7 @@ pub(super) fn definitions(dump: &str, wanted: &BTreeMap<String, Wanted>) -> Vec<
         else {
             continue;
         };
-        let sql = entry.sql() + &goes_with(key);
+        let sql = entry.sql_with(&goes_with(key));
         if !sql.is_empty() {
             definitions.push(Definition {
                 is_after_the_data: entry.is_after_the_data(),
@@ -236,7 +283,9 @@ mod tests {
         ALTER EXTENSION e ADD TABLE s.q;\n\nSET default_tablespace = '';\n\n\
         --\n-- TOC entry 3 (class 1259 OID 8)\n-- Name: r; Type: TABLE; Schema: s; Owner: o\n--\n\nCREATE TABLE s.r ();\n\n\
         --\n-- TOC entry 4 (class 2606 OID 9)\n-- Name: q q_pkey; Type: CONSTRAINT; Schema: s; Owner: o\n--\n\nALTER TABLE s.q;\n\n\
-        --\n-- TOC entry 5 (class 0 OID 0)\n-- Name: TABLE q; Type: ACL; Schema: s; Owner: o\n--\n\nGRANT ALL;\n\n\
+        --\n-- TOC entry 5 (class 0 OID 0)\n-- Name: TABLE q; Type: ACL; Schema: s; Owner: o\n--\n\n\
+        SELECT pg_catalog.binary_upgrade_set_record_init_privs(true);\nGRANT SELECT;\n\
+        SELECT pg_catalog.binary_upgrade_set_record_init_privs(false);\nGRANT ALL;\n\n\
         --\n-- PostgreSQL database dump complete\n--\n";
 
     fn wanted() -> BTreeMap<String, Wanted> {
@@ -261,7 +310,7 @@ mod tests {
     fn what_is_wanted_is_taken_without_what_an_upgrade_needs() {
         let found = definitions(DUMP, &wanted());
         let sql = "DO $spx$ BEGIN IF a THEN EXECUTE $spx_$\nCREATE TABLE s.q (t text DEFAULT '; $sp$');\n\
-                   ALTER EXTENSION e ADD TABLE s.q;\nGRANT ALL;\n$spx_$; END IF; END $spx$;\n";
+                   GRANT SELECT;\nALTER EXTENSION e ADD TABLE s.q;\nGRANT ALL;\n$spx_$; END IF; END $spx$;\n";
         assert_eq!(
             found[0],
             Definition {
