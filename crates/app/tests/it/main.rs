@@ -3,6 +3,7 @@
 mod at_rest;
 mod by_hand;
 mod called;
+mod clickhouse;
 mod common;
 mod config;
 mod conformance;
