@@ -334,27 +334,6 @@ mod tests {
                 &["FERRETDB_POSTGRESQL_URL=postgres://documentdb@postgres-documentdb/postgres"],
             ),
             (
-                "langfuse/langfuse-worker:3",
-                "./worker/entrypoint.sh node worker/dist/index.js",
-                "node worker/dist/index.js",
-                3030,
-                &["CLICKHOUSE_URL=http://clickhouse:8123", "CLICKHOUSE_PASSWORD=x"],
-            ),
-            (
-                "clickhouse/clickhouse-keeper:25.8",
-                "/entrypoint.sh",
-                "/usr/bin/clickhouse-keeper --config-file=/etc/clickhouse-keeper/keeper_config.xml",
-                9181,
-                &[],
-            ),
-            (
-                "clickhouse/clickhouse-server:25.8",
-                "clickhouse client --host clickhouse",
-                "clickhouse client --host clickhouse",
-                8123,
-                &["CLICKHOUSE_CONFIG=/etc/clickhouse-server/config.xml"],
-            ),
-            (
                 "bitnami/pgbouncer:1",
                 "pgbouncer /etc/pgbouncer.ini",
                 "pgbouncer /etc/pgbouncer.ini",
@@ -440,10 +419,52 @@ mod tests {
                 &[],
             ),
         ] {
-            let mut workload = running(image, command);
-            workload.ports.insert(port);
-            workload.environment = Environment::parse(variables.iter().map(|one| (*one).to_owned()));
-            assert_eq!(kinds(&seen(workload, &[processes])), [""; 0], "{image} {command}");
+            assert_eq!(
+                tool(image, command, processes, port, variables),
+                [""; 0],
+                "{image} {command}"
+            );
+        }
+    }
+
+    /// The kinds that take it for a store that runs this, has this port, and these variables.
+    fn tool(image: &str, command: &str, processes: &str, port: u16, variables: &[&str]) -> Vec<String> {
+        let mut workload = running(image, command);
+        workload.ports.insert(port);
+        workload.environment = Environment::parse(variables.iter().map(|one| (*one).to_owned()));
+        kinds(&seen(workload, &[processes]))
+    }
+
+    #[test]
+    fn what_only_speaks_to_a_clickhouse_or_keeps_its_lists_is_none() {
+        for (image, command, processes, port, variables) in [
+            (
+                "langfuse/langfuse-worker:3",
+                "./worker/entrypoint.sh node worker/dist/index.js",
+                "node worker/dist/index.js",
+                3030,
+                &["CLICKHOUSE_URL=http://clickhouse:8123", "CLICKHOUSE_PASSWORD=x"][..],
+            ),
+            (
+                "clickhouse/clickhouse-keeper:25.8",
+                "/entrypoint.sh",
+                "/usr/bin/clickhouse-keeper --config-file=/etc/clickhouse-keeper/keeper_config.xml",
+                9181,
+                &[],
+            ),
+            (
+                "clickhouse/clickhouse-server:25.8",
+                "clickhouse client --host clickhouse",
+                "clickhouse client --host clickhouse",
+                8123,
+                &["CLICKHOUSE_CONFIG=/etc/clickhouse-server/config.xml"],
+            ),
+        ] {
+            assert_eq!(
+                tool(image, command, processes, port, variables),
+                [""; 0],
+                "{image} {command}"
+            );
         }
     }
 

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use stillpoint_testkit::product::Product;
 use stillpoint_testkit::testbed::{Shape, Testbed};
 
-use crate::common::{PROGRAM, has_claim, is_back, on, standing, until};
+use crate::common::{PROGRAM, disk, has_claim, is_back, on, standing, until};
 
 const SERVICE: &str = "clickhouse";
 
@@ -159,6 +159,86 @@ fn a_run_that_dies_while_it_drains_leaves_nothing_at_work() -> Result<()> {
         let at_work = "SELECT count() FROM system.backups WHERE status IN ('CREATING_BACKUP', 'RESTORING')";
         until("nothing is at work", || Ok(sql(testbed, at_work)? == "0"))?;
         ensure!(!has_claim(testbed)?, "a claim is left");
+        product.backup().map(drop)
+    })
+}
+
+#[test]
+fn a_restore_that_dies_while_it_loads_is_repeated_or_undone() -> Result<()> {
+    on("chtorn", Shape::Clickhouse, |testbed, product| {
+        testbed.rest()?;
+        testbed.tick()?;
+        sql(
+            testbed,
+            "CREATE TABLE bulk (b String CODEC(NONE)) ENGINE = MergeTree ORDER BY tuple()",
+        )?;
+        sql(
+            testbed,
+            "INSERT INTO bulk SELECT randomString(1048576) FROM numbers(128)",
+        )?;
+        let backup = product.backup()?;
+        let at_backup = testbed.truth()?;
+        testbed.wreck()?;
+        let before_restore = testbed.truth()?;
+        let die = || -> Result<()> {
+            let mut running = product.start(&["restore", &backup, "--confirm", &backup, "--json"])?;
+            running.until("the first bytes are loaded", |event| {
+                event["event"] == "progress" && event["artifact"] == SERVICE
+            })?;
+            running.kill_all()
+        };
+        die()?;
+        // What it has left at work in the server is ended first.
+        product
+            .run(&["restore", &backup, "--confirm", &backup, "--discard-old"])?
+            .must_end_with(0)?;
+        let differences = at_backup.differences(&testbed.truth()?);
+        ensure!(differences.is_empty(), "{differences:?}");
+        assert_eq!(ours(testbed)?, "");
+        assert_eq!(fed(testbed, "once")?, 1);
+
+        testbed.wreck()?;
+        die()?;
+        let undo = ["restore", "undo", "--confirm", testbed.project()];
+        product.run(&undo)?.must_end_with(0)?;
+        let differences = before_restore.differences(&testbed.truth()?);
+        ensure!(differences.is_empty(), "{differences:?}");
+        assert_eq!(ours(testbed)?, "");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_repository_that_is_full_fails_the_backup_and_nothing_is_left_at_work() -> Result<()> {
+    on("chfull", Shape::Clickhouse, |testbed, product| {
+        sql(
+            testbed,
+            "CREATE TABLE bulk (b String CODEC(NONE)) ENGINE = MergeTree ORDER BY tuple()",
+        )?;
+        sql(
+            testbed,
+            "INSERT INTO bulk SELECT randomString(1048576) FROM numbers(48)",
+        )?;
+        let disk = disk(192)?;
+        let product = product.clone().keeping_backups_in(disk.path());
+        // Foreseen it would be refused.
+        std::fs::write(disk.path().join("soon"), "")?;
+        let before = standing(testbed)?;
+        let ran = product.interfered_at(
+            &["--mode", "pin"],
+            "the stop",
+            |event| event["event"] == "step_began" && event["step"] == "stop",
+            |_| {
+                let filling = vec![0; 150 << 20];
+                std::fs::write(disk.path().join("soon"), filling)?;
+                Ok(())
+            },
+        )?;
+        ran.must_end_with(1)?.must_print("the repository is full")?;
+        until("all is as it was", || Ok(is_back(testbed, &before).is_ok()))?;
+        let at_work = "SELECT count() FROM system.backups WHERE status IN ('CREATING_BACKUP', 'RESTORING')";
+        assert_eq!(sql(testbed, at_work)?, "0");
+        std::fs::remove_file(disk.path().join("soon"))?;
         product.backup().map(drop)
     })
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::try_join;
 use stillpoint_core::manifest::{Count, Inventory};
 use stillpoint_core::stores::StoreError;
 
@@ -54,9 +55,12 @@ impl ClickhouseStore {
 
     /// Counts what is in these databases now.
     pub(super) async fn count(&self, session: &Session<'_>, databases: &[String]) -> Result<Inventory, StoreError> {
-        let tables = self.tables(session, databases).await?;
-        let rows = self.rows(session, databases, &tables).await?;
-        let functions = self.functions(session).await?;
+        let counted = async {
+            let tables = self.tables(session, databases).await?;
+            let rows = self.rows(session, databases, &tables).await?;
+            Ok((tables, rows))
+        };
+        let ((tables, rows), functions) = try_join!(counted, self.functions(session))?;
         let mut inventory = told(&tables, &rows);
         inventory.exact("functions", functions.len() as u64);
         Ok(inventory)

@@ -17,6 +17,7 @@ use crate::toolbox::guarded;
 
 /// Between two looks at it.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_SOON: Duration = Duration::from_millis(25);
 
 /// How long it may take to end when it was told to.
 const ENDS: Duration = Duration::from_secs(10);
@@ -176,13 +177,18 @@ impl Job {
             return Ok(state);
         }
         Err(StoreError::Server {
-            doing: format!("{}: {}", store.name, state.status),
+            doing: format!("its list of backups says {}", state.status),
             cause: hidden(&words(&state.error), &self.secret).into(),
         })
     }
 
     pub(super) async fn wait(cx: &Cx) -> Result<(), StoreError> {
         guarded(cx, "waiting", cx.clock.sleep(LOOK_EVERY)).await
+    }
+
+    /// The same while the clients wait.
+    pub(super) async fn wait_shortly(cx: &Cx) -> Result<(), StoreError> {
+        guarded(cx, "waiting", cx.clock.sleep(LOOK_SOON)).await
     }
 
     /// Ends it, whatever became of the run, and waits until it has ended.

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::try_join;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use stillpoint_core::manifest::Inventory;
@@ -124,7 +125,7 @@ impl ClickhouseStore {
                 }
                 .into());
             }
-            Job::wait(cx).await?;
+            Job::wait_shortly(cx).await?;
         }
     }
 
@@ -132,13 +133,17 @@ impl ClickhouseStore {
     pub(super) async fn facts(&self, session: &Session<'_>) -> Result<Facts, StoreError> {
         let databases = self.databases(session).await?;
         let held = held(&databases);
-        let tables = self.tables(session, &held).await?;
-        let extras = self.extras(session).await?;
+        let (tables, extras, functions, version) = try_join!(
+            self.tables(session, &held),
+            self.extras(session),
+            self.functions(session),
+            self.version(session)
+        )?;
         Ok(Facts {
-            version: self.version(session).await?,
+            version,
             prefix: String::new(),
             not_in_backup: super::preflight::not_in_backup(&databases, &tables, &extras),
-            functions: self.functions(session).await?,
+            functions,
             databases: held,
             system_tables: extras.backed,
         })

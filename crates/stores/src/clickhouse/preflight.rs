@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::future::join_all;
 use secrecy::ExposeSecret;
 use stillpoint_core::ports::gateway;
 use stillpoint_core::stores::{AtRest, Cx, Preflight, StoreError};
@@ -112,19 +113,22 @@ impl ClickhouseStore {
 
     /// Which of its own tables can be backed up: the server is asked, and nothing is written.
     pub(super) async fn extras(&self, session: &Session<'_>) -> Result<Extras, StoreError> {
-        let mut extras = Extras::default();
-        for name in EXTRAS {
+        let asks = EXTRAS.map(|name| async move {
             let rehearsal = format!("BACKUP TABLE {} TO Null", of_database("system", name));
-            match session.ask(&rehearsal).await {
-                Ok(_) => extras.backed.push(name.to_owned()),
+            (name.to_owned(), session.ask(&rehearsal).await)
+        });
+        let mut extras = Extras::default();
+        for (name, answer) in join_all(asks).await {
+            match answer {
+                Ok(_) => extras.backed.push(name),
                 Err(Trouble::Refused {
                     code: UNKNOWN_TABLE, ..
                 }) => {
                     extras
                         .missing
-                        .push((name.to_owned(), "this server cannot back them up".to_owned()));
+                        .push((name, "this server cannot back them up".to_owned()));
                 }
-                Err(Trouble::Refused { message, .. }) => extras.missing.push((name.to_owned(), message)),
+                Err(Trouble::Refused { message, .. }) => extras.missing.push((name, reason(&message).to_owned())),
                 Err(trouble) => return Err(self.failed("asking what it can back up", trouble)),
             }
         }
@@ -254,6 +258,11 @@ impl ClickhouseStore {
     }
 }
 
+/// What is the same for all of them.
+fn reason(message: &str) -> &str {
+    message.split(": While ").next().unwrap_or(message)
+}
+
 /// Whether an answer of ours was heard: no such object.
 fn is_not_there(message: &str) -> bool {
     ["code: 404", "NoSuchKey", "NoSuchBucket", "key does not exist"]
@@ -304,7 +313,7 @@ pub(super) fn not_in_backup(databases: &[Database], tables: &[Table], extras: &E
     for table in tables {
         let what = match table.family() {
             Family::LeftOut => "its rows (ClickHouse's BACKUP leaves them out)",
-            Family::Elsewhere => "what it shows, for that lies elsewhere",
+            Family::Elsewhere if table.holds_something() => "what it shows, for that lies elsewhere",
             _ if tables.iter().any(|view| view.refreshes && table.is_target_of(view)) => {
                 "its rows, which a refreshable view makes anew"
             }
@@ -413,6 +422,7 @@ mod tests {
             table_of("t", "MergeTree"),
             table_of("j", "Join"),
             table_of("k", "Kafka"),
+            table_of("nowhere", "Null"),
             table_of("latest", "MergeTree"),
             view,
         ];

@@ -210,7 +210,7 @@ impl ClickhouseStore {
                 message.trim_end_matches(" (ACCESS_DENIED)")
             )),
             Trouble::Refused { message, .. } => StoreError::Server {
-                doing: format!("{}: {doing}", self.name),
+                doing: doing.to_owned(),
                 cause: message.into(),
             },
         }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::try_join;
 use stillpoint_core::manifest::Watermark;
 use stillpoint_core::stores::{Cx, StoreError};
 
@@ -36,38 +37,45 @@ const CLIENTS: &str = "SELECT toString(address), user, if(http_user_agent = '', 
     WHERE NOT startsWith(Settings['log_comment'], 'stillpoint') AND http_user_agent != 'stillpoint' ORDER BY elapsed DESC";
 
 impl ClickhouseStore {
+    /// What is asked side by side: the clients wait for it.
     pub(super) async fn mark(&self, session: &Session<'_>) -> Result<Watermark, StoreError> {
         let databases = held(&self.databases(session).await?);
         let within = literals(databases.iter().map(String::as_str));
+        let statements = Statements::of(&within);
+        let ask = |statement| self.asked(session, DOING, statement);
+        let counted = async {
+            let tables = self.tables(session, &databases).await?;
+            let rows = self.rows(session, &databases, &tables).await?;
+            Ok((tables, rows))
+        };
+        let (definitions, others, mutations, parts, (tables, rows)) = try_join!(
+            ask(&statements.definitions),
+            ask(&statements.others),
+            ask(&statements.mutations),
+            ask(&statements.parts),
+            counted
+        )?;
         let mut marks = BTreeMap::new();
-        self.mark_definitions(session, &within, &mut marks).await?;
-        let by_number = format!(
-            "SELECT database, table, max(toUInt64OrZero(extract(mutation_id, '([0-9]+)'))), countIf(NOT is_done) \
-             FROM system.mutations WHERE database IN {within} GROUP BY database, table"
-        );
         let mut shrink = BTreeSet::new();
-        for row in self.asked(session, DOING, &by_number).await? {
-            let table = name(&row);
-            set(&mut marks, &table, MUTATIONS, number(&row, 2));
-            if number(&row, 3) > 0 {
-                shrink.insert(table);
+        for row in &definitions {
+            set(&mut marks, &name(row), DEFINITION, number(row, 2));
+        }
+        for row in &others {
+            set(&mut marks, cell(row, 0), DEFINITION, number(row, 1));
+        }
+        for row in &mutations {
+            set(&mut marks, &name(row), MUTATIONS, number(row, 2));
+            if number(row, 3) > 0 {
+                shrink.insert(name(row));
             }
         }
-        let by_parts = format!(
-            "SELECT database, table, max(newest), sum(newest), max(deletes) FROM (SELECT database, table, \
-             max(max_block_number) + 1 AS newest, max(has_lightweight_delete) AS deletes FROM system.parts \
-             WHERE active AND database IN {within} GROUP BY database, table, partition_id) GROUP BY database, table"
-        );
-        for row in self.asked(session, DOING, &by_parts).await? {
-            let table = name(&row);
-            set(&mut marks, &table, NEWEST, number(&row, 2));
-            set(&mut marks, &table, BLOCKS, number(&row, 3));
-            if number(&row, 4) > 0 {
-                shrink.insert(table);
+        for row in &parts {
+            set(&mut marks, &name(row), NEWEST, number(row, 2));
+            set(&mut marks, &name(row), BLOCKS, number(row, 3));
+            if number(row, 4) > 0 {
+                shrink.insert(name(row));
             }
         }
-        let tables = self.tables(session, &databases).await?;
-        let rows = self.rows(session, &databases, &tables).await?;
         for (table, rows) in tables.iter().zip(rows) {
             let name = table.told();
             set(&mut marks, &name, ROWS, rows.unwrap_or(0));
@@ -78,35 +86,43 @@ impl ClickhouseStore {
         Ok(Watermark(marks))
     }
 
-    async fn mark_definitions(
-        &self,
-        session: &Session<'_>,
-        within: &str,
-        marks: &mut BTreeMap<String, u64>,
-    ) -> Result<(), StoreError> {
-        let tables = format!(
-            "SELECT database, name, {HASH}(toString(uuid), toString(metadata_modification_time), create_table_query), 11) \
-             FROM system.tables WHERE database IN {within} AND NOT is_temporary"
-        );
-        for row in self.asked(session, DOING, &tables).await? {
-            set(marks, &name(&row), DEFINITION, number(&row, 2));
-        }
-        let databases = format!(
-            "SELECT concat('database ', name), {HASH}(toString(uuid), engine), 11) FROM system.databases WHERE name IN {within}"
-        );
-        let functions = format!("SELECT concat('function ', name), {HASH}(create_query), 11) FROM ({LIST})");
-        for list in [databases, functions] {
-            for row in self.asked(session, DOING, &list).await? {
-                set(marks, cell(&row, 0), DEFINITION, number(&row, 1));
-            }
-        }
-        Ok(())
-    }
-
     pub(super) async fn connections(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
         let session = self.open(cx).await?;
         let rows = self.asked(&session, "asking who is at work in it", CLIENTS).await?;
         Ok(rows.iter().map(|row| client(row)).collect())
+    }
+}
+
+/// What is asked for a mark.
+struct Statements {
+    definitions: String,
+    /// Of databases and functions.
+    others: String,
+    mutations: String,
+    parts: String,
+}
+
+impl Statements {
+    fn of(within: &str) -> Self {
+        Self {
+            definitions: format!(
+                "SELECT database, name, {HASH}(toString(uuid), toString(metadata_modification_time), create_table_query), 11) \
+                 FROM system.tables WHERE database IN {within} AND NOT is_temporary"
+            ),
+            others: format!(
+                "SELECT concat('database ', name), {HASH}(toString(uuid), engine), 11) FROM system.databases \
+                 WHERE name IN {within} UNION ALL SELECT concat('function ', name), {HASH}(create_query), 11) FROM ({LIST})"
+            ),
+            mutations: format!(
+                "SELECT database, table, max(toUInt64OrZero(extract(mutation_id, '([0-9]+)'))), countIf(NOT is_done) \
+                 FROM system.mutations WHERE database IN {within} GROUP BY database, table"
+            ),
+            parts: format!(
+                "SELECT database, table, max(newest), sum(newest), max(deletes) FROM (SELECT database, table, \
+                 max(max_block_number) + 1 AS newest, max(has_lightweight_delete) AS deletes FROM system.parts \
+                 WHERE active AND database IN {within} GROUP BY database, table, partition_id) GROUP BY database, table"
+            ),
+        }
     }
 }
 
