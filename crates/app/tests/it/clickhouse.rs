@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use stillpoint_testkit::product::Product;
+use stillpoint_testkit::seaweed::{ADMIN, BACKUP, BUCKET, Seaweed, prefix};
 use stillpoint_testkit::testbed::{Shape, Testbed};
 
 use crate::common::{PROGRAM, disk, has_claim, is_back, on, standing, until};
@@ -240,6 +241,52 @@ fn a_repository_that_is_full_fails_the_backup_and_nothing_is_left_at_work() -> R
         assert_eq!(sql(testbed, at_work)?, "0");
         std::fs::remove_file(disk.path().join("soon"))?;
         product.backup().map(drop)
+    })
+}
+
+/// With a bucket as the repository: what lies in it is a backup of ClickHouse's own.
+#[test]
+fn a_backup_in_a_bucket_restores_by_hand_with_a_plain_restore() -> Result<()> {
+    Seaweed::start()?.examined(|bucket| {
+        on("chbyhand", Shape::Clickhouse, |testbed, product| {
+            testbed.rest()?;
+            testbed.tick()?;
+            let prefix = prefix("byhand")?;
+            let product = product.clone().in_s3(&bucket.endpoint(), BACKUP, &prefix);
+            let made = product.run(&["backup", "--json"])?.must_end_with(0)?.summary()?;
+            let id = made["manifest"]["id"].as_str().context("no backup")?;
+            let objects = made["manifest"]["stores"][0]["facts"]["prefix"].as_str();
+            let objects = objects.context("no prefix")?;
+            let truth = testbed.truth()?;
+            let network = format!("{}_backend", testbed.project());
+            let server = bucket.container();
+            testbed.docker(&["network", "connect", "--alias", "s3", &network, server])?;
+
+            testbed.wreck()?;
+            for statement in [
+                "DROP DATABASE default SYNC",
+                "DROP DATABASE rubbish SYNC",
+                "DROP FUNCTION per_million",
+            ] {
+                sql(testbed, statement)?;
+            }
+            let all = format!(
+                "RESTORE DATABASE default, DATABASE empty, DATABASE `we\"ird' db #1%\\`.sql`, TABLE system.functions \
+                 FROM S3('http://s3:8333/{BUCKET}/{prefix}/{id}/{objects}', '{}', '{}')",
+                ADMIN.id, ADMIN.secret
+            );
+            sql(testbed, &all)?;
+            let differences = truth.differences(&testbed.truth()?);
+            testbed.docker(&["network", "disconnect", &network, server])?;
+            ensure!(differences.is_empty(), "{differences:?}");
+            // So it does with the program.
+            testbed.wreck()?;
+            let restore = ["restore", id, "--confirm", id, "--discard-old"];
+            product.run(&restore)?.must_end_with(0)?;
+            let differences = truth.differences(&testbed.truth()?);
+            ensure!(differences.is_empty(), "{differences:?}");
+            Ok(())
+        })
     })
 }
 
