@@ -20,6 +20,7 @@ use super::ClickhouseStore;
 use super::facts::Facts;
 use super::inventory::at_the_pin;
 use super::job::{Job, State, Watch, What};
+use super::left_out::not_in_backup;
 use super::session::Session;
 use super::sql::elements;
 use super::tables::held;
@@ -142,7 +143,7 @@ impl ClickhouseStore {
         Ok(Facts {
             version,
             prefix: String::new(),
-            not_in_backup: super::preflight::not_in_backup(&databases, &tables, &extras),
+            not_in_backup: not_in_backup(&databases, &tables, &extras),
             functions,
             databases: held,
             system_tables: extras.backed,

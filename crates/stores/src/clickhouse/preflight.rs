@@ -1,17 +1,13 @@
 //! Looking, while the platform runs, whether a backup or a restore can succeed. Writes nothing: a rehearsal goes to `Null`.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use futures::future::join_all;
-use secrecy::ExposeSecret;
-use stillpoint_core::ports::gateway;
 use stillpoint_core::stores::{AtRest, Cx, Preflight, StoreError};
 
 use super::ClickhouseStore;
 use super::aside::is_too_long;
-use super::session::{DENIED, Session, Trouble, cell, column, number};
-use super::sql::{elements, literal, literals, of_database};
+use super::left_out::{Extras, acting, not_in_backup};
+use super::session::{Session, Trouble, cell, column, number};
+use super::sql::{elements, literals, of_database};
 use super::tables::{Database, Family, Holds, Table, held};
 
 /// What the list of backups must tell, for one to be watched and ended.
@@ -30,22 +26,8 @@ const EXTRAS: [&str; 6] = [
 /// `UNKNOWN_TABLE`.
 const UNKNOWN_TABLE: u32 = 60;
 
-/// How long a server may take to show that it reaches us.
-const REACHES: Duration = Duration::from_secs(20);
-
-/// What the server is told for that: it gives up soon.
-const SOON: &str =
-    "s3_max_single_read_retries = 1, s3_retry_attempts = 0, s3_request_timeout_ms = 5000, s3_connect_timeout_ms = 3000";
-
 /// A restore leaves so much of a disk free.
 const SPARE: u64 = 64 << 20;
-
-/// Which of the tables of `system` a backup holds, and why not the others.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Extras {
-    pub(super) backed: Vec<String>,
-    pub(super) missing: Vec<(String, String)>,
-}
 
 impl ClickhouseStore {
     pub(super) async fn look_at_server(&self, cx: &Cx) -> Result<Preflight, StoreError> {
@@ -144,44 +126,6 @@ impl ClickhouseStore {
         self.asked(session, "rehearsing a BACKUP", &rehearsal).await.map(drop)
     }
 
-    /// Whether the server reaches an endpoint of ours. It is asked for an object that is not there, and must have heard so.
-    pub(super) async fn must_reach_us(&self, session: &Session<'_>) -> Result<(), StoreError> {
-        let serving = session.cx.gateway.probe(&self.workload).await?;
-        let heard = self.hear(session, serving.access()).await;
-        serving.stop().await;
-        heard
-    }
-
-    async fn hear(&self, session: &Session<'_>, access: &gateway::Access) -> Result<(), StoreError> {
-        let url = format!("{}/{}/{}/probe", access.endpoint, access.bucket, access.prefix);
-        let secret = &access.secret_access_key;
-        let read = format!(
-            "SELECT * FROM s3({}, {}, {}, 'RawBLOB', 'x String') SETTINGS {SOON}",
-            literal(&url),
-            literal(&access.access_key_id),
-            literal(secret.expose_secret())
-        );
-        match session.ask_secretly(REACHES, &read, secret).await {
-            Ok(_) => Err(self.unfit(&format!("something answers in our place at {}", access.endpoint))),
-            Err(Trouble::Refused { message, .. }) if is_not_there(&message) => Ok(()),
-            Err(Trouble::Refused { code: DENIED, message }) => Err(StoreError::Unfit(format!(
-                "{}: `{}` may not use S3: {message}: grant it, or set another user",
-                self.name, self.access.user
-            ))),
-            Err(Trouble::Refused { message, .. }) => Err(self.unfit(&format!(
-                "it does not reach us at {}, where it has to put its backup: {message}: let its container connect to this host \
-                 (firewall), and its `remote_url_allow_hosts` name us",
-                access.endpoint
-            ))),
-            Err(Trouble::Store(StoreError::Overdue(overdue))) => Err(self.unfit(&format!(
-                "it does not reach us at {}, where it has to put its backup: {overdue}: let its container connect to this host \
-                 (firewall)",
-                access.endpoint
-            ))),
-            Err(trouble) => Err(self.failed("asking it to reach us", trouble)),
-        }
-    }
-
     async fn warnings(&self, session: &Session<'_>, databases: &[String]) -> Result<Vec<String>, StoreError> {
         let within = literals(databases.iter().map(String::as_str));
         let broken = format!(
@@ -263,13 +207,6 @@ fn reason(message: &str) -> &str {
     message.split(": While ").next().unwrap_or(message)
 }
 
-/// Whether an answer of ours was heard: no such object.
-fn is_not_there(message: &str) -> bool {
-    ["code: 404", "NoSuchKey", "NoSuchBucket", "key does not exist"]
-        .iter()
-        .any(|sign| message.contains(sign))
-}
-
 /// Why a server with these cannot be backed up; none if it can.
 fn unsupported(databases: &[Database], tables: &[Table]) -> Option<String> {
     if let Some(database) = databases.iter().find(|database| database.holds() == Holds::Shared) {
@@ -304,54 +241,6 @@ fn cannot_be_set_aside(databases: &[Database], names: &[String]) -> Option<Strin
     ))
 }
 
-/// What a backup does not hold, in words.
-pub(super) fn not_in_backup(databases: &[Database], tables: &[Table], extras: &Extras) -> Vec<String> {
-    let elsewhere = databases.iter().filter(|database| database.holds() == Holds::Nothing);
-    let mut told: Vec<String> = elsewhere
-        .map(|database| format!("database {} ({}): it lies elsewhere", database.name, database.engine))
-        .collect();
-    for table in tables {
-        let what = match table.family() {
-            Family::LeftOut => "its rows (ClickHouse's BACKUP leaves them out)",
-            Family::Elsewhere if table.holds_something() => "what it shows, for that lies elsewhere",
-            _ if tables.iter().any(|view| view.refreshes && table.is_target_of(view)) => {
-                "its rows, which a refreshable view makes anew"
-            }
-            _ => continue,
-        };
-        told.push(format!("table {} ({}): {what}", table.told(), table.engine));
-    }
-    let mut missing: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (name, why) in extras.missing.iter().filter(|(name, _)| name != "functions") {
-        missing.entry(why).or_default().push(name.replace('_', " "));
-    }
-    told.extend(
-        missing
-            .iter()
-            .map(|(why, names)| format!("{}: {why}", names.join(", "))),
-    );
-    told
-}
-
-/// What may write by itself while no client runs.
-fn acting(tables: &[Table]) -> Vec<String> {
-    let acting = tables.iter().filter_map(|table| {
-        let what = if table.fetches() {
-            "takes in rows by itself"
-        } else if table.refreshes {
-            "is refreshed by itself"
-        } else {
-            return None;
-        };
-        Some(format!(
-            "table {} ({}) {what}: if it does while the clients are down, there is no backup",
-            table.told(),
-            table.engine
-        ))
-    });
-    acting.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tables::tests::table_of;
@@ -361,21 +250,6 @@ mod tests {
         Database {
             name: name.into(),
             engine: engine.into(),
-        }
-    }
-
-    #[test]
-    fn only_our_own_answer_shows_that_we_are_reached() {
-        let heard =
-            "Failed to get object info: No response body.. HTTP response code: 404: while reading 'p/probe' (S3_ERROR)";
-        assert!(is_not_there(heard));
-        assert!(is_not_there("The specified key does not exist. (S3_ERROR)") && is_not_there("Code: NoSuchKey"));
-        for other in [
-            "Failed to get object info: Poco::Exception. Code: 1000, e.code() = 111, Connection refused. HTTP response code: 18446744073709551615",
-            "HTTP response code: 403. Please check your AWS credentials",
-            "URL \"http://10.0.0.1\" is not allowed in configuration file (UNACCEPTABLE_URL)",
-        ] {
-            assert!(!is_not_there(other), "{other}");
         }
     }
 
@@ -411,36 +285,5 @@ mod tests {
         );
         let long = "x".repeat(240);
         assert!(cannot_be_set_aside(&[], &[long]).unwrap().contains("too long"));
-    }
-
-    #[test]
-    fn what_a_backup_does_not_hold_is_told() {
-        let mut view = table_of("fresh", "MaterializedView");
-        view.refreshes = true;
-        view.target = "db.latest".into();
-        let tables = [
-            table_of("t", "MergeTree"),
-            table_of("j", "Join"),
-            table_of("k", "Kafka"),
-            table_of("nowhere", "Null"),
-            table_of("latest", "MergeTree"),
-            view,
-        ];
-        let extras = Extras {
-            backed: vec!["functions".into()],
-            missing: ["row_policies", "users", "functions"]
-                .map(|name| (name.into(), "not granted".into()))
-                .into(),
-        };
-        let told = not_in_backup(&[database("my", "MySQL"), database("a", "Atomic")], &tables, &extras);
-        let expected = [
-            "database my (MySQL): it lies elsewhere",
-            "table db.j (Join): its rows (ClickHouse's BACKUP leaves them out)",
-            "table db.k (Kafka): what it shows, for that lies elsewhere",
-            "table db.latest (MergeTree): its rows, which a refreshable view makes anew",
-            "row policies, users: not granted",
-        ];
-        assert_eq!(told, expected);
-        assert_eq!(acting(&tables).len(), 2);
     }
 }
