@@ -9,6 +9,7 @@ mod aside;
 mod check;
 mod facts;
 mod functions;
+mod grants;
 mod http;
 mod inventory;
 mod job;

@@ -84,6 +84,7 @@ impl ClickhouseStore {
         }
         let lists = source.record.artifacts.iter().filter_map(|artifact| artifact.lists);
         let bytes = lists.map(|lists| lists.bytes).sum();
+        self.must_be_allowed(&session, !facts.functions.is_empty()).await?;
         self.must_take(&session, &facts.databases, bytes).await?;
         self.must_reach_us(&session).await?;
         self.must_be_sound(cx, &source.record, &source.artifacts).await
