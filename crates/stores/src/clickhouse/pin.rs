@@ -59,7 +59,7 @@ impl Work {
     }
 }
 
-/// The folder of a backup that begins at this moment.
+/// The folder of a backup of this moment: the layout's name for it.
 fn folder(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC)
         .strftime("backup_%Y_%m_%d_%H_%M_%S")
@@ -71,7 +71,7 @@ impl ClickhouseStore {
         let session = self.open(cx).await?;
         let pinned = cx.clock.now();
         let mut facts = self.facts(&session).await?;
-        let folder = folder(pinned);
+        let folder = folder(sink.backup().timestamp());
         facts.prefix = format!("{}/{folder}", self.name);
         let before = self.count(&session, &facts.databases).await?;
         let delegated = sink
