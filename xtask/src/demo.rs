@@ -81,7 +81,7 @@ impl<'a> Demo<'a> {
     fn tell(&self, scale: u32) -> Result<()> {
         let mut story = Story::default();
         story.chapter(
-            "A platform comes up: two PostgreSQL (one of them FerretDB's), Valkey, NATS, Neo4j, and nine other containers",
+            "A platform comes up: two PostgreSQL (one of them FerretDB's), Valkey, NATS, ClickHouse, Neo4j, and nine other containers",
             || self.testbed.up(),
         )?;
         story.chapter(

@@ -4,6 +4,7 @@
 //! each other.
 
 pub(crate) mod alone;
+mod by_itself;
 mod contest;
 mod downtime;
 mod figures;
@@ -82,8 +83,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn on_stores(program: &Path, folder: &Path) -> Result<()> {
     clear(&folder.join("work"))?;
-    let (report, broken) = stores::run(program, folder)?;
+    let (report, mut broken) = stores::run(program, folder)?;
     println!("\n{report}");
+    let (by_itself, also_broken) = by_itself::run(program, folder)?;
+    println!("\n{by_itself}");
+    broken.extend(also_broken);
+    let report = format!("{report}\n{by_itself}");
     let path = folder.join("stores.md");
     fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
     println!("written to {}", path.display());

@@ -31,7 +31,12 @@ struct Large {
     other: (&'static str, Kind, &'static [(&'static str, &'static str)]),
 }
 
-const ALL: [Large; 2] = [
+/// A gigabyte that does not compress.
+const GIGABYTE: &str = "set -e
+clickhouse-sql <<<'CREATE TABLE bulk (b String CODEC(NONE)) ENGINE = MergeTree ORDER BY tuple()'
+for n in $(seq 16); do clickhouse-sql <<<'INSERT INTO bulk SELECT randomString(1048576) FROM numbers(64)'; done";
+
+const ALL: [Large; 3] = [
     Large {
         words: "Neo4j, 1 GB",
         shape: Shape::Neo4j,
@@ -50,6 +55,18 @@ const ALL: [Large; 2] = [
         lay: |testbed| {
             testbed.seed(1)?;
             testbed.psql_in_documentdb(COLLECTIONS).map(drop)
+        },
+        other: ("clients held", Kind::Hold, &[]),
+    },
+    Large {
+        words: "ClickHouse, 1 GB",
+        shape: Shape::Clickhouse,
+        service: "clickhouse",
+        volume: "clickhouse-data",
+        is_copied_there: false,
+        lay: |testbed| {
+            testbed.seed(1)?;
+            testbed.beside("clickhouse", GIGABYTE).map(drop)
         },
         other: ("clients held", Kind::Hold, &[]),
     },
