@@ -16,6 +16,7 @@ use crate::engine::errors::{Error, PreflightError};
 use crate::events::{Reporter, Step};
 use crate::manifest::{Manifest, Mode, StoreRecord};
 use crate::names::{BackupId, Project, RunId};
+use crate::ports::gateway::Verified;
 use crate::ports::power::Intent;
 use crate::ports::{EngineError, RepositoryError};
 use crate::retention::{CLOCK_TOLERANCE, Policy};
@@ -160,12 +161,7 @@ impl Site {
         record: &StoreRecord,
         platform: Option<&Platform>,
     ) -> Result<Vec<Damage>, Error> {
-        let hashes = async || {
-            let artifacts = self.backups.artifacts(backup, &run.report);
-            let read = run.unless_cancelled(artifacts.read_all(record)).await?;
-            let read = read.map_err(|cause| self.repository_failed(cause));
-            read.map(|(_, damage)| damage)
-        };
+        let hashes = async || Ok(self.read_by_hashes(run, backup, record).await?.1);
         let Some(store) = platform.and_then(|platform| platform.running(record)) else {
             return hashes().await;
         };
@@ -182,6 +178,18 @@ impl Site {
                 hashes().await
             }
         }
+    }
+
+    /// Reads one store's share of a backup: what the store has written by itself and is sound, and what is not.
+    pub(super) async fn read_by_hashes(
+        &self,
+        run: &Run,
+        backup: BackupId,
+        record: &StoreRecord,
+    ) -> Result<(Vec<Verified>, Vec<Damage>), Error> {
+        let artifacts = self.backups.artifacts(backup, &run.report);
+        let read = run.unless_cancelled(artifacts.read_all(record)).await?;
+        read.map_err(|cause| self.repository_failed(cause))
     }
 
     /// Enters the repository to write: it must be this platform's, and nobody else may be writing.

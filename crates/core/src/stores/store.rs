@@ -7,6 +7,7 @@ use crate::backups::{Artifacts, Damage};
 use crate::logins::{Login, Passwords};
 use crate::manifest::{Inventory, StoreRecord, Watermark};
 use crate::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
+use crate::ports::gateway::Verified;
 use crate::sink::Sink;
 
 /// What a store's data is replaced by, and how.
@@ -16,6 +17,8 @@ pub struct Source {
     pub record: StoreRecord,
     /// Its bytes.
     pub artifacts: Artifacts,
+    /// What the store has written by itself, as it was read and found whole before: no other contents of it are served.
+    pub objects: Vec<Verified>,
     /// What becomes of passwords.
     pub passwords: Passwords,
     /// Parts that may be missing afterwards: what of them can be loaded is, and the rest is a [`Gap`].

@@ -238,12 +238,12 @@ impl Store for ClickhouseStore {
     }
 
     async fn examine(&self, cx: &Cx, source: Source) -> Result<Box<dyn Staged>, StoreError> {
-        let verified = self.fits(cx, &source).await?;
-        Ok(Box::new(Restore::of(self, source, Some(verified))))
+        self.fits(cx, &source).await?;
+        Ok(Box::new(Restore::of(self, source, true)))
     }
 
     fn unexamined(&self, source: Source) -> Box<dyn Staged> {
-        Box::new(Restore::of(self, source, None))
+        Box::new(Restore::of(self, source, false))
     }
 
     async fn check_artifacts(

@@ -5,10 +5,11 @@
 
 use async_trait::async_trait;
 use stillpoint_core::names::ArtifactName;
-use stillpoint_core::ports::gateway::{Serving, Verified};
-use stillpoint_core::stores::{Cx, Footing, Source, Staged, StoreError};
+use stillpoint_core::ports::gateway::Serving;
+use stillpoint_core::stores::{Cx, Footing, Reasons, Source, Staged, StoreError};
 
 use super::ClickhouseStore;
+use super::check::must_hold_a_backup;
 use super::facts::Facts;
 use super::job::{Job, Watch, What};
 use super::session::{Session, cell};
@@ -24,16 +25,16 @@ const CHECKED: [&str; 3] = ["Log", "StripeLog", "TinyLog"];
 pub(super) struct Restore {
     store: ClickhouseStore,
     source: Source,
-    /// What was read and found whole; none: nothing was looked at yet.
-    verified: Option<Vec<Verified>>,
+    /// It was looked whether the server takes it.
+    is_examined: bool,
 }
 
 impl Restore {
-    pub(super) fn of(store: &ClickhouseStore, source: Source, verified: Option<Vec<Verified>>) -> Self {
+    pub(super) fn of(store: &ClickhouseStore, source: Source, is_examined: bool) -> Self {
         Self {
             store: store.clone(),
             source,
-            verified,
+            is_examined,
         }
     }
 }
@@ -46,19 +47,18 @@ impl Staged for Restore {
 
     async fn carry_out(&mut self, cx: &Cx, _stage: usize) -> Result<(), StoreError> {
         let store = &self.store;
-        let verified = match self.verified.take() {
-            Some(verified) => verified,
-            None => store.fits(cx, &self.source).await?,
-        };
+        if !self.is_examined {
+            store.fits(cx, &self.source).await?;
+        }
         let facts = store.facts_of(&self.source)?;
         let session = store.open(cx).await?;
         store.make_room(&session, &facts.databases).await?;
         if facts.databases.is_empty() && facts.system_tables.is_empty() {
             return store.replace_functions(&session, &facts.functions).await;
         }
-        let artifacts = &self.source.artifacts;
+        let Source { artifacts, objects, .. } = &self.source;
         let serving = artifacts
-            .serve(&*cx.gateway, &store.workload, &facts.prefix, verified)
+            .serve(&*cx.gateway, &store.workload, &facts.prefix, objects.clone())
             .await?;
         let loaded = store.load(&session, &facts, &*serving).await;
         serving.stop().await;
@@ -74,20 +74,22 @@ impl ClickhouseStore {
             .ok_or_else(|| self.unfit("the backup does not say what it holds: its facts are not those of a ClickHouse"))
     }
 
-    /// Whether the source can be put in the place of this server's data. All of it is read.
-    pub(super) async fn fits(&self, cx: &Cx, source: &Source) -> Result<Vec<Verified>, StoreError> {
+    /// Whether the source can be put in the place of this server's data.
+    pub(super) async fn fits(&self, cx: &Cx, source: &Source) -> Result<(), StoreError> {
         let facts = self.facts_of(source)?;
         let session = self.open(cx).await?;
         let version = self.must_be_supported(&session).await?;
+        let mut reasons = Reasons::default();
         if let Some(why) = versions::refuses(&version, &source.record.version) {
-            return Err(self.unfit(&why));
+            reasons.note(Err(self.unfit(&why)))?;
         }
         let lists = source.record.artifacts.iter().filter_map(|artifact| artifact.lists);
         let bytes = lists.map(|lists| lists.bytes).sum();
-        self.must_be_allowed(&session, !facts.functions.is_empty()).await?;
-        self.must_take(&session, &facts.databases, bytes).await?;
-        self.must_reach_us(&session).await?;
-        self.must_be_sound(cx, &source.record, &source.artifacts).await
+        reasons.note(self.must_be_allowed(&session, !facts.functions.is_empty()).await)?;
+        reasons.note(self.must_take(&session, &facts.databases, bytes).await)?;
+        reasons.note(self.must_reach_us(&session).await)?;
+        reasons.into_result()?;
+        must_hold_a_backup(&source.record, &source.objects)
     }
 
     async fn load(&self, session: &Session<'_>, facts: &Facts, serving: &dyn Serving) -> Result<(), StoreError> {

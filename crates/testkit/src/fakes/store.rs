@@ -205,13 +205,16 @@ impl FakeStore {
 
     /// Sets the old rows aside and lets the server read what it is served.
     async fn read_in(&self, cx: &Cx, source: &Source) -> Result<(), StoreError> {
-        let Source { record, artifacts, .. } = source;
-        let (objects, damage) = artifacts.read_all(record).await?;
-        if let Some(damage) = damage.first() {
-            return Err(StoreError::Damaged(damage.to_string()));
-        }
+        let Source {
+            record,
+            artifacts,
+            objects,
+            ..
+        } = source;
         let prefix = self.prefix();
-        let serving = artifacts.serve(&*cx.gateway, &self.id, &prefix, objects).await?;
+        let serving = artifacts
+            .serve(&*cx.gateway, &self.id, &prefix, objects.clone())
+            .await?;
         self.data(|data| {
             let old = std::mem::take(&mut data.rows);
             data.aside.get_or_insert(old);

@@ -70,6 +70,7 @@ fn what_clients_do_after_the_pin_is_not_in_the_archive() -> Result<()> {
         let source = Source {
             record,
             artifacts: backup.artifacts.clone(),
+            objects: Vec::new(),
             passwords: Passwords::Keep,
             accepted: Vec::new(),
         };

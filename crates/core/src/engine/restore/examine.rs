@@ -1,7 +1,7 @@
 //! Everything that can refuse a restore, looked at while the platform still runs. All reasons are
 //! collected: an operator in trouble should not meet them one by one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 
@@ -21,6 +21,7 @@ use crate::events::Step;
 use crate::findings::Finding;
 use crate::manifest::StoreRecord;
 use crate::names::StoreName;
+use crate::ports::gateway::Verified;
 use crate::ports::power::Intent;
 use crate::stores::{Source, Staged, Store};
 use crate::workload::State;
@@ -55,7 +56,8 @@ pub(super) async fn examine<'a>(
         run.report.warn(warning);
     }
     reasons.extend(unfinished.and_then(|intent| other_stores(platform, intent, &pairs)));
-    let damage = run.report.step(Step::Verify, damage(site, run, wanted, &pairs)).await?;
+    let read = run.report.step(Step::Verify, read(site, run, wanted, &pairs));
+    let Read { damage, objects } = read.await?;
     let damaged = |damage: &Damage| Finding::refuses(damage.to_string(), refusals::DAMAGED);
     reasons.extend(damage.iter().map(damaged));
     let plan = plan_of(platform, &pairs);
@@ -63,6 +65,7 @@ pub(super) async fn examine<'a>(
     let source = |record: &StoreRecord| Source {
         record: record.clone(),
         artifacts: site.backups.artifacts(manifest.id, &run.report),
+        objects: objects.get(&record.name).cloned().unwrap_or_default(),
         passwords: wanted.passwords,
         accepted: selection.accept.clone(),
     };
@@ -109,9 +112,17 @@ pub(super) async fn examine<'a>(
     }
 }
 
-/// What is wrong with the artifacts that would be loaded. By hashes alone: nothing was journaled yet, so
+/// What was read of a backup.
+struct Read {
+    /// What is wrong with it.
+    damage: Vec<Damage>,
+    /// What stores have written by themselves, by the name of the store, as far as it is sound.
+    objects: BTreeMap<StoreName, Vec<Verified>>,
+}
+
+/// Reads the artifacts that would be loaded. By hashes alone: nothing was journaled yet, so
 /// no tool may be started that could outlive us.
-async fn damage(site: &Site, run: &Run, wanted: &RestoreRequest<'_>, pairs: &[Pair<'_>]) -> Result<Vec<Damage>, Error> {
+async fn read(site: &Site, run: &Run, wanted: &RestoreRequest<'_>, pairs: &[Pair<'_>]) -> Result<Read, Error> {
     let manifest = wanted.whole;
     let mut damage = site.unnamed(run, manifest).await?;
     if !is_whole(wanted.selection, manifest) {
@@ -122,10 +133,13 @@ async fn damage(site: &Site, run: &Run, wanted: &RestoreRequest<'_>, pairs: &[Pa
                 .any(|(store, _)| store.recognise(&damage.artifact).is_some())
         });
     }
+    let mut objects = BTreeMap::new();
     for (_, record) in pairs {
-        damage.extend(site.damage_of(run, manifest.id, record, None).await?);
+        let (verified, damaged) = site.read_by_hashes(run, manifest.id, record).await?;
+        objects.insert(record.name.clone(), verified);
+        damage.extend(damaged);
     }
-    Ok(damage)
+    Ok(Read { damage, objects })
 }
 
 /// Taking over half a restore must finish all of it: what it had begun to replace would stay half done.

@@ -190,6 +190,7 @@ fn of_copy<'a>(store: &'a dyn Store, record: &'a StoreRecord, artifacts: &Artifa
     let source = Source {
         record: record.clone(),
         artifacts: artifacts.clone(),
+        objects: Vec::new(),
         passwords: Passwords::Keep,
         accepted: Vec::new(),
     };
