@@ -81,8 +81,8 @@ impl Sink {
         }
     }
 
-    /// Lets the workload's server write below `prefix` of the backup's directory by itself, through the `gateway`. What it has written counts once it was
-    /// recorded: [`Delegated::record`].
+    /// Lets the workload's server write below `prefix` of the backup's directory by itself, through the `gateway`. What it
+    /// has written counts once it was recorded: [`Delegated::record`].
     pub async fn delegate(
         &self,
         gateway: &dyn Gateway,
