@@ -31,10 +31,12 @@ struct Large {
     other: (&'static str, Kind, &'static [(&'static str, &'static str)]),
 }
 
-/// A gigabyte that does not compress.
+/// A gigabyte that does not compress, in parts that are not merged meanwhile: that takes more memory than the testbed's server
+/// may use.
 const GIGABYTE: &str = "set -e
 clickhouse-sql <<<'CREATE TABLE bulk (b String CODEC(NONE)) ENGINE = MergeTree ORDER BY tuple()'
-for n in $(seq 16); do clickhouse-sql <<<'INSERT INTO bulk SELECT randomString(1048576) FROM numbers(64)'; done";
+clickhouse-sql <<<'SYSTEM STOP MERGES bulk'
+for n in $(seq 64); do clickhouse-sql <<<'INSERT INTO bulk SELECT randomString(1048576) FROM numbers(16)'; done";
 
 const ALL: [Large; 3] = [
     Large {
