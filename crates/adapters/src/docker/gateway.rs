@@ -6,15 +6,16 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
 use async_trait::async_trait;
-use bollard::models::{ContainerInspectResponse, EndpointSettings, NetworkInspect};
+use bollard::models::{EndpointSettings, NetworkInspect};
 use bollard::query_parameters::InspectNetworkOptions;
 use stillpoint_core::names::WorkloadId;
 use stillpoint_core::ports::gateway::{Place, Receiving, Serving, Verified};
 use stillpoint_core::ports::{EngineError, Gateway};
+use tokio::net::TcpListener;
 
 use super::connect::{Docker, SHORT};
 use super::errors::{Act, container_called};
-use super::reach::Network;
+use super::reach::{Network, endpoints_of};
 use crate::gateway;
 
 #[async_trait]
@@ -44,15 +45,11 @@ impl Gateway for Docker {
 }
 
 fn not_here(act: &Act, ip: IpAddr, error: &io::Error) -> EngineError {
-    if error.kind() == io::ErrorKind::AddrNotAvailable {
-        let why = "which is none of this host's: Stillpoint must run on the engine's host, outside of containers";
-        return act.refused(format!("its network leads to {ip}, {why}"));
-    }
     act.refused(format!("{ip}: {error}"))
 }
 
 impl Docker {
-    /// The address of this host that the container reaches.
+    /// The address of this host that the container reaches: of its networks' gateways the first that is one of this host's.
     async fn reached_from(&self, workload: &WorkloadId) -> Result<(Act, IpAddr), EngineError> {
         let container = container_called(workload.as_str());
         let act = Act::new(format!("open an S3 endpoint for {container}"), container);
@@ -60,31 +57,37 @@ impl Docker {
             Network::Host => return Ok((act, IpAddr::V4(Ipv4Addr::LOCALHOST))),
             Network::Own(found) => found,
         };
+        let mut strange = Vec::new();
         for endpoint in endpoints_of(&found) {
-            if let Some(ip) = endpoint.gateway.as_ref().and_then(|gateway| gateway.parse().ok()) {
+            let Some(ip) = self.gateway_of(&act, endpoint).await? else {
+                continue;
+            };
+            // That of a macvlan is a router's; of an engine elsewhere, or seen from a container, it is another host's.
+            if TcpListener::bind((ip, 0)).await.is_ok() {
                 return Ok((act, ip));
             }
-            // An internal network leads nowhere, but to this host all the same.
-            if let Some(network) = &endpoint.network_id {
-                let options = None::<InspectNetworkOptions>;
-                let looked = self.client().inspect_network(network, options);
-                let network = self.call(&act, SHORT, looked).await?;
-                if let Some(ip) = bridge_of(&network) {
-                    return Ok((act, ip));
-                }
-            }
+            strange.push(ip.to_string());
         }
-        Err(act.refused("no network of its has an address of this host"))
+        let where_to = match &strange[..] {
+            [] => "none of its networks leads to a host".to_owned(),
+            strange => format!("its networks lead to {}, which is not this host", strange.join(", ")),
+        };
+        Err(act.refused(format!(
+            "{where_to}: Stillpoint must run on the engine's host, outside of containers, and the container be in a bridge network"
+        )))
     }
-}
 
-/// Those of its networks that it has an address in, those with a gateway first.
-fn endpoints_of(found: &ContainerInspectResponse) -> Vec<&EndpointSettings> {
-    let networks = found.network_settings.as_ref().and_then(|set| set.networks.as_ref());
-    let mut endpoints: Vec<&EndpointSettings> = networks.into_iter().flat_map(|all| all.values()).collect();
-    let leads = |endpoint: &EndpointSettings| endpoint.gateway.as_ref().is_some_and(|gateway| !gateway.is_empty());
-    endpoints.sort_by_key(|endpoint| (!leads(endpoint), endpoint.network_id.clone()));
-    endpoints
+    async fn gateway_of(&self, act: &Act, endpoint: &EndpointSettings) -> Result<Option<IpAddr>, EngineError> {
+        if let Some(ip) = endpoint.gateway.as_ref().and_then(|gateway| gateway.parse().ok()) {
+            return Ok(Some(ip));
+        }
+        // An internal network leads nowhere, but to this host all the same.
+        let Some(network) = &endpoint.network_id else {
+            return Ok(None);
+        };
+        let looked = self.client().inspect_network(network, None::<InspectNetworkOptions>);
+        Ok(bridge_of(&self.call(act, SHORT, looked).await?))
+    }
 }
 
 /// The address of this host in an internal bridge network.

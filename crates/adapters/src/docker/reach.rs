@@ -104,11 +104,16 @@ fn network_mode(found: &ContainerInspectResponse) -> &str {
 }
 
 fn addresses_of(found: &ContainerInspectResponse) -> Vec<IpAddr> {
+    endpoints_of(found).into_iter().filter_map(address_of).collect()
+}
+
+/// Its places in networks, the best first.
+pub(super) fn endpoints_of(found: &ContainerInspectResponse) -> Vec<&EndpointSettings> {
     let networks = found.network_settings.as_ref().and_then(|set| set.networks.as_ref());
     let mut endpoints: Vec<&EndpointSettings> = networks.into_iter().flat_map(|all| all.values()).collect();
     // An internal network has no gateway. In a fixed order, so that every dial takes the same way.
     endpoints.sort_by_key(|endpoint| (!given(endpoint.gateway.as_ref()), endpoint.network_id.clone()));
-    endpoints.into_iter().filter_map(address_of).collect()
+    endpoints
 }
 
 fn address_of(endpoint: &EndpointSettings) -> Option<IpAddr> {

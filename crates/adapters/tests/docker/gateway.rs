@@ -75,7 +75,9 @@ async fn without_a_network_it_is_refused() -> anyhow::Result<()> {
     let id = bench.run(&["--network=none"], &SLEEPS)?;
     let error = engine()?.probe(&id).await.map(drop).unwrap_err();
     ensure!(
-        error.to_string().contains("no network of its has an address"),
+        error
+            .to_string()
+            .contains("none of its networks leads to a host: Stillpoint must run on"),
         "{error}"
     );
     Ok(())

@@ -66,30 +66,33 @@ impl Backups {
     /// and what it still says would pass for the whole. Documents ([`DOCUMENTS`]) lie beside the
     /// stores' folders, never in them: those that a later version may add are no damage.
     pub async fn unnamed(&self, manifest: &Manifest, report: &Reporter) -> Result<Vec<Damage>, RepositoryError> {
-        let Some(named) = self.named(manifest, report).await? else {
-            return Ok(Vec::new());
-        };
+        let (named, unlisted) = self.named(manifest, report).await?;
         let found = self.repository.list(Some(&manifest.id.to_string())).await?;
         let unnamed = found.iter().filter_map(|entry| unnamed(entry, &named));
         let mut unnamed: Vec<Damage> = unnamed.collect();
+        unnamed.retain(|damage| !unlisted.contains(&damage.store));
         unnamed.sort_by(|a, b| a.artifact.cmp(&b.artifact));
         Ok(unnamed)
     }
 
-    /// Everything that the manifest names, its lists of objects too; none where a list cannot be read, which whoever reads
-    /// the artifacts will say.
-    async fn named(&self, manifest: &Manifest, report: &Reporter) -> Result<Option<BTreeSet<String>>, RepositoryError> {
+    /// Everything that the manifest names, its lists of objects too; and the stores whose list cannot be read, which whoever
+    /// reads their artifacts will say.
+    async fn named(
+        &self,
+        manifest: &Manifest,
+        report: &Reporter,
+    ) -> Result<(BTreeSet<String>, BTreeSet<StoreName>), RepositoryError> {
         let artifacts = self.artifacts(manifest.id, report);
-        let mut named = BTreeSet::new();
+        let (mut named, mut unlisted) = (BTreeSet::new(), BTreeSet::new());
         for (store, artifact) in manifest.artifacts() {
             named.insert(artifact.name.to_string());
             match artifacts.objects(&store.name, artifact).await {
                 Ok(objects) => named.extend(objects.into_iter().map(|object| object.name)),
                 Err(ArtifactError::Repository(error)) => return Err(error),
-                Err(_) => return Ok(None),
+                Err(_) => drop(unlisted.insert(store.name.clone())),
             }
         }
-        Ok(Some(named))
+        Ok((named, unlisted))
     }
 }
 

@@ -113,6 +113,18 @@ async fn whatever_of_it_is_spoilt_is_found_before_anything_stops() -> anyhow::Re
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_that_cannot_be_read_hides_nothing_of_another_store() -> anyhow::Result<()> {
+    let (world, id) = backed_up().await?;
+    world.repository.lose(&format!("{id}/{LIST}"));
+    world.repository.put(&format!("{id}/db/stranger"), "more");
+    let damage = world.verify(id).await?;
+    let mut names: Vec<String> = damage.iter().map(|damage| damage.artifact.to_string()).collect();
+    names.sort();
+    assert_eq!(names, ["db/stranger", LIST]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_object_that_changes_after_it_was_read_is_not_served() -> anyhow::Result<()> {
     let (world, id) = backed_up().await?;
     let (seen, key) = (world.clone(), object(id, "events"));
