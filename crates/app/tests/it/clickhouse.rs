@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use stillpoint_testkit::product::Product;
 use stillpoint_testkit::seaweed::{ADMIN, BACKUP, BUCKET, Seaweed, prefix};
-use stillpoint_testkit::testbed::{Shape, Testbed};
+use stillpoint_testkit::testbed::{Shape, Testbed, Truth};
 
 use crate::common::{PROGRAM, disk, has_claim, is_back, on, standing, until};
 use crate::page::commands;
@@ -13,6 +13,24 @@ const SERVICE: &str = "clickhouse";
 fn sql(testbed: &Testbed, statement: &str) -> Result<String> {
     let said = testbed.beside(SERVICE, &format!("set -e; clickhouse-sql <<'END'\n{statement}\nEND"))?;
     Ok(said.trim().to_owned())
+}
+
+/// So many mebibytes that do not compress.
+fn bulk(testbed: &Testbed, size: u32) -> Result<()> {
+    for statement in [
+        "CREATE TABLE bulk (b String CODEC(NONE)) ENGINE = MergeTree ORDER BY tuple()",
+        &format!("INSERT INTO bulk SELECT randomString(1048576) FROM numbers({size})"),
+    ] {
+        sql(testbed, statement)?;
+    }
+    Ok(())
+}
+
+/// Everything is as it was.
+fn same(testbed: &Testbed, was: &Truth) -> Result<()> {
+    let differences = was.differences(&testbed.truth()?);
+    ensure!(differences.is_empty(), "{differences:?}");
+    Ok(())
 }
 
 fn restart(testbed: &Testbed) -> Result<()> {
@@ -90,8 +108,7 @@ fn what_a_restore_replaces_comes_back_and_no_view_is_fed_twice() -> Result<()> {
 
         let undo = ["restore", "undo", "--confirm", testbed.project()];
         product.run(&undo)?.must_end_with(0)?;
-        let differences = before_restore.differences(&testbed.truth()?);
-        ensure!(differences.is_empty(), "{differences:?}");
+        same(testbed, &before_restore)?;
         assert_eq!(ours(testbed)?, "");
         assert_eq!(fed(testbed, "after the undo")?, 1);
         assert_eq!(
@@ -105,8 +122,7 @@ fn what_a_restore_replaces_comes_back_and_no_view_is_fed_twice() -> Result<()> {
             .must_end_with(0)?;
         let discard = ["restore", "discard-old", "--confirm", testbed.project()];
         product.run(&discard)?.must_end_with(0)?;
-        let differences = at_backup.differences(&testbed.truth()?);
-        ensure!(differences.is_empty(), "{differences:?}");
+        same(testbed, &at_backup)?;
         assert_eq!(ours(testbed)?, "");
         restart(testbed)?;
         assert_eq!(fed(testbed, "at the end")?, 1);
@@ -140,8 +156,7 @@ fn a_damaged_part_is_found_after_the_load_and_undone() -> Result<()> {
             .must_say("table default.wrong was loaded")?;
         let undo = ["restore", "undo", "--confirm", testbed.project()];
         product.run(&undo)?.must_end_with(0)?;
-        let differences = before.differences(&testbed.truth()?);
-        ensure!(differences.is_empty(), "{differences:?}");
+        same(testbed, &before)?;
         assert_eq!(ours(testbed)?, "");
         Ok(())
     })
@@ -150,14 +165,7 @@ fn a_damaged_part_is_found_after_the_load_and_undone() -> Result<()> {
 #[test]
 fn a_run_that_dies_while_it_drains_leaves_nothing_at_work() -> Result<()> {
     on("chkilled", Shape::Clickhouse, |testbed, product| {
-        sql(
-            testbed,
-            "CREATE TABLE bulk (b String CODEC(NONE)) ENGINE = MergeTree ORDER BY tuple()",
-        )?;
-        sql(
-            testbed,
-            "INSERT INTO bulk SELECT randomString(1048576) FROM numbers(128)",
-        )?;
+        bulk(testbed, 128)?;
         let before = standing(testbed)?;
         // The clients wait: it is met while it copies.
         let mut running = product.start(&["backup", "--json", "--mode", "hold"])?;
@@ -178,14 +186,7 @@ fn a_restore_that_dies_while_it_loads_is_repeated_or_undone() -> Result<()> {
     on("chtorn", Shape::Clickhouse, |testbed, product| {
         testbed.rest()?;
         testbed.tick()?;
-        sql(
-            testbed,
-            "CREATE TABLE bulk (b String CODEC(NONE)) ENGINE = MergeTree ORDER BY tuple()",
-        )?;
-        sql(
-            testbed,
-            "INSERT INTO bulk SELECT randomString(1048576) FROM numbers(128)",
-        )?;
+        bulk(testbed, 128)?;
         let backup = product.backup()?;
         let at_backup = testbed.truth()?;
         testbed.wreck()?;
@@ -202,8 +203,7 @@ fn a_restore_that_dies_while_it_loads_is_repeated_or_undone() -> Result<()> {
         product
             .run(&["restore", &backup, "--confirm", &backup, "--discard-old"])?
             .must_end_with(0)?;
-        let differences = at_backup.differences(&testbed.truth()?);
-        ensure!(differences.is_empty(), "{differences:?}");
+        same(testbed, &at_backup)?;
         assert_eq!(ours(testbed)?, "");
         assert_eq!(fed(testbed, "once")?, 1);
 
@@ -211,8 +211,7 @@ fn a_restore_that_dies_while_it_loads_is_repeated_or_undone() -> Result<()> {
         die()?;
         let undo = ["restore", "undo", "--confirm", testbed.project()];
         product.run(&undo)?.must_end_with(0)?;
-        let differences = before_restore.differences(&testbed.truth()?);
-        ensure!(differences.is_empty(), "{differences:?}");
+        same(testbed, &before_restore)?;
         assert_eq!(ours(testbed)?, "");
         Ok(())
     })
@@ -221,14 +220,7 @@ fn a_restore_that_dies_while_it_loads_is_repeated_or_undone() -> Result<()> {
 #[test]
 fn a_repository_that_is_full_fails_the_backup_and_nothing_is_left_at_work() -> Result<()> {
     on("chfull", Shape::Clickhouse, |testbed, product| {
-        sql(
-            testbed,
-            "CREATE TABLE bulk (b String CODEC(NONE)) ENGINE = MergeTree ORDER BY tuple()",
-        )?;
-        sql(
-            testbed,
-            "INSERT INTO bulk SELECT randomString(1048576) FROM numbers(48)",
-        )?;
+        bulk(testbed, 48)?;
         let disk = disk(192)?;
         let product = product.clone().keeping_backups_in(disk.path());
         // Foreseen it would be refused.
@@ -295,8 +287,7 @@ fn a_backup_in_a_bucket_restores_by_hand_with_a_plain_restore() -> Result<()> {
             testbed.wreck()?;
             let restore = ["restore", id, "--confirm", id, "--discard-old"];
             product.run(&restore)?.must_end_with(0)?;
-            let differences = truth.differences(&testbed.truth()?);
-            ensure!(differences.is_empty(), "{differences:?}");
+            same(testbed, &truth)?;
             Ok(())
         })
     })

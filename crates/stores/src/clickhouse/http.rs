@@ -3,18 +3,16 @@
 //!
 //! Never here: what is asked. Never a credential in a URL.
 
-use std::pin::pin;
-
 use bytes::Bytes;
-use futures::future::{Either, select};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::Request;
-use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
-use hyper_util::rt::TokioIo;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use stillpoint_core::ports::reach::ByteStream;
+
+pub(super) use crate::toolbox::Broken;
+use crate::toolbox::exchange_http;
 
 /// By which the server's lists tell us from others.
 pub(super) const AGENT: &str = "stillpoint";
@@ -31,9 +29,6 @@ const CODE: &str = "X-ClickHouse-Exception-Code";
 
 /// Rows of texts.
 pub(super) type Rows = Vec<Vec<String>>;
-
-/// Why nothing was answered.
-pub(super) type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 /// Who asks.
 #[derive(Clone)]
@@ -57,21 +52,10 @@ pub(super) async fn exchange(
     login: &Login,
     statement: Bytes,
 ) -> Result<Answer, Broken> {
-    let request = request(path, login, statement)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let answered = async {
-        let response = sender.send_request(request).await?;
-        let status = response.status().as_u16();
-        let code = response.headers().get(CODE).and_then(|code| code.to_str().ok());
-        let code = code.and_then(|code| code.trim().parse().ok());
-        let body = Limited::new(response.into_body(), LARGEST_ANSWER).collect().await?;
-        understood(status, code, &body.to_bytes())
-    };
-    // The connection moves the bytes; its end is told by the answer.
-    match select(pin!(answered), pin!(connection)).await {
-        Either::Left((answer, _)) => answer,
-        Either::Right((_, answered)) => answered.await,
-    }
+    let answer = exchange_http(stream, request(path, login, statement)?, LARGEST_ANSWER).await?;
+    let code = answer.headers().get(CODE).and_then(|code| code.to_str().ok());
+    let code = code.and_then(|code| code.trim().parse().ok());
+    understood(answer.status().as_u16(), code, answer.body())
 }
 
 fn request(path: &str, login: &Login, statement: Bytes) -> Result<Request<Full<Bytes>>, Broken> {

@@ -1,19 +1,17 @@
-//! One exchange of HTTP over a stream of ours: hyper speaks, the store's port or a process beside it carries.
+//! One exchange with Neo4j's HTTP interface, in JSON.
 //!
 //! Never here: what is asked, and what an answer means.
 
-use std::pin::pin;
-
 use bytes::Bytes;
-use futures::future::{Either, select};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
+use http_body_util::Full;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use hyper::{Method, Request};
-use hyper_util::rt::TokioIo;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use stillpoint_core::ports::reach::ByteStream;
+
+pub(super) use crate::toolbox::Broken;
+use crate::toolbox::exchange_http;
 
 /// By which the server's lists of connections tell us from others.
 pub(super) const AGENT: &str = "stillpoint";
@@ -37,25 +35,12 @@ pub(super) struct Answer {
     pub(super) body: Value,
 }
 
-/// Why nothing was answered.
-pub(super) type Broken = Box<dyn std::error::Error + Send + Sync>;
-
 /// Asks once. The stream is used up.
 pub(super) async fn exchange(stream: Box<dyn ByteStream>, ask: &Ask<'_>) -> Result<Answer, Broken> {
-    let request = request(ask)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let answered = async {
-        let response = sender.send_request(request).await?;
-        let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), LARGEST_ANSWER).collect().await?;
-        let body = serde_json::from_slice(&body.to_bytes()).unwrap_or(Value::Null);
-        Ok::<_, Broken>(Answer { status, body })
-    };
-    // The connection moves the bytes; its end is told by the answer.
-    match select(pin!(answered), pin!(connection)).await {
-        Either::Left((answer, _)) => answer,
-        Either::Right((_, answered)) => answered.await,
-    }
+    let answer = exchange_http(stream, request(ask)?, LARGEST_ANSWER).await?;
+    let status = answer.status().as_u16();
+    let body = serde_json::from_slice(answer.body()).unwrap_or(Value::Null);
+    Ok(Answer { status, body })
 }
 
 fn request(ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, Broken> {

@@ -2,6 +2,7 @@
 //! repository, and waiting with all three ends in sight (done, cancelled, stuck).
 
 mod damage;
+mod http;
 mod mounts;
 mod names;
 mod pipe;
@@ -10,6 +11,7 @@ mod secret;
 mod wait;
 
 pub(crate) use damage::damage_of_all;
+pub(crate) use http::{Broken, exchange as exchange_http};
 pub(crate) use mounts::{is_read_only, mount_of, mounts};
 pub(crate) use names::{is_short_name, short_name};
 pub(crate) use pipe::{
