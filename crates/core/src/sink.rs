@@ -49,33 +49,59 @@ impl Sink {
         (content, of): (&str, Option<&str>),
         write: impl AsyncFnOnce(&mut ArtifactWriter) -> Result<T, E>,
     ) -> Result<(Artifact, T), E> {
-        let key = Key::artifact(self.directory.backup, &name);
         let mut writer = ArtifactWriter {
+            object: self.begin(Key::artifact(self.directory.backup, &name)).await,
+            meter: self.report.meter(store.clone(), name.clone(), None),
+        };
+        let written = write(&mut writer).await;
+        let (sha256, found) = self.end(writer.object, written).await?;
+        let artifact = Artifact {
+            name,
+            content: content.to_owned(),
+            of: of.map(ToOwned::to_owned),
+            size: writer.meter.bytes(),
+            sha256,
+            lists: None,
+        };
+        writer.meter.done();
+        Ok((artifact, found))
+    }
+
+    /// For what a store writes object by object, of which the manifest names none by itself.
+    pub fn objects(&self, store: &StoreName) -> Objects {
+        Objects {
+            sink: self.clone(),
+            store: store.clone(),
+            written: Mutex::default(),
+        }
+    }
+
+    async fn begin(&self, key: Key) -> ObjectWriter {
+        ObjectWriter {
             upload: self.directory.repository.upload(&key).await,
             key,
             hash: Hashing::new(self.directory.workers.clone()),
-            meter: self.report.meter(store.clone(), name.clone(), None),
-        };
-        let written = match write(&mut writer).await {
-            Ok(found) => writer.finish().await.map(|sha256| (found, sha256)).map_err(E::from),
+            bytes: 0,
+        }
+    }
+
+    /// The object exists if what was to write it has ended well, and only then. Returns its hash.
+    async fn end<T, E: From<RepositoryError>>(
+        &self,
+        mut object: ObjectWriter,
+        written: Result<T, E>,
+    ) -> Result<(String, T), E> {
+        let hashed = match written {
+            Ok(found) => object.hashed().await.map(|sha256| (sha256, found)).map_err(E::from),
             Err(error) => Err(error),
         };
-        match written {
-            Ok((found, sha256)) => {
-                writer.upload?.complete().await?;
-                let artifact = Artifact {
-                    name,
-                    content: content.to_owned(),
-                    of: of.map(ToOwned::to_owned),
-                    size: writer.meter.bytes(),
-                    sha256,
-                    lists: None,
-                };
-                writer.meter.done();
-                Ok((artifact, found))
+        match hashed {
+            Ok(whole) => {
+                object.upload?.complete().await?;
+                Ok(whole)
             }
             Err(error) => {
-                self.abort(writer).await;
+                self.abort(object).await;
                 Err(error)
             }
         }
@@ -145,13 +171,29 @@ impl Sink {
         Ok(written.await?.0)
     }
 
+    async fn remove(&self, objects: Vec<Recorded>) -> Result<(), RepositoryError> {
+        let Directory { repository, backup, .. } = &self.directory;
+        let mut keys = Vec::new();
+        for object in objects {
+            keys.push(Key::of(*backup, &object.name));
+        }
+        delete_all(&**repository, keys).await
+    }
+
+    fn tell_left(&self, store: &StoreName, removed: Result<(), RepositoryError>) {
+        if let Err(error) = removed {
+            let said = format!("{store}: what it had written by itself was left behind: {error}");
+            self.report.warn(said);
+        }
+    }
+
     fn recorded(&self) -> MutexGuard<'_, BTreeMap<StoreName, Vec<Recorded>>> {
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A failure to clean up is told, not returned: what is left is no artifact.
-    async fn abort(&self, writer: ArtifactWriter) {
-        if let Ok(mut upload) = writer.upload
+    async fn abort(&self, object: ObjectWriter) {
+        if let Ok(mut upload) = object.upload
             && let Err(error) = upload.abort().await
         {
             self.report
@@ -188,34 +230,89 @@ impl Delegated {
     /// The store has failed: nothing of what it has written is left. A failure to clean up is told, not returned.
     pub async fn give_up(self) {
         let removed = async {
-            let Directory { repository, backup, .. } = &self.sink.directory;
-            let written = self.gateway.finish().await?.into_iter();
-            let keys = written.map(|object| Key::of(*backup, &object.name));
-            delete_all(&**repository, keys).await
+            let written = self.gateway.finish().await?;
+            self.sink.remove(written).await
         };
-        if let Err(error) = removed.await {
-            let store = &self.store;
-            let said = format!("{store}: what it had written by itself was left behind: {error}");
-            self.sink.report.warn(said);
-        }
+        let removed = removed.await;
+        self.sink.tell_left(&self.store, removed);
+    }
+}
+
+/// What a store writes object by object. What is neither recorded nor given up is no part of the backup.
+pub struct Objects {
+    sink: Sink,
+    store: StoreName,
+    written: Mutex<Vec<Recorded>>,
+}
+
+impl Objects {
+    /// Writes an object at this place below the backup's directory. It exists once `write` has ended well.
+    pub async fn put<E: From<RepositoryError>>(
+        &self,
+        name: &ArtifactName,
+        write: impl AsyncFnOnce(&mut ObjectWriter) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut object = self.sink.begin(Key::artifact(self.sink.backup(), name)).await;
+        let written = write(&mut object).await;
+        let size = object.bytes;
+        let (sha256, ()) = self.sink.end(object, written).await?;
+        self.written().push(Recorded {
+            name: name.to_string(),
+            size,
+            sha256,
+        });
+        Ok(())
+    }
+
+    /// The store has ended well: what was written is the backup's. Returns what that is, by name.
+    pub fn record(self) -> Vec<Recorded> {
+        let mut objects = std::mem::take(&mut *self.written());
+        objects.sort();
+        self.sink.recorded().insert(self.store.clone(), objects.clone());
+        objects
+    }
+
+    /// The store has failed: nothing of what was written is left. A failure to clean up is told, not returned.
+    pub async fn give_up(self) {
+        let written = std::mem::take(&mut *self.written());
+        let removed = self.sink.remove(written).await;
+        self.sink.tell_left(&self.store, removed);
+    }
+
+    fn written(&self) -> MutexGuard<'_, Vec<Recorded>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An artifact that is being written.
 pub struct ArtifactWriter {
-    key: Key,
-    /// One that could not begin fails with the first piece: whoever makes the pieces ends what makes them then.
-    upload: Result<Box<dyn Upload>, RepositoryError>,
-    hash: Hashing,
+    object: ObjectWriter,
     meter: Meter,
 }
 
 impl ArtifactWriter {
     /// Appends.
     pub async fn write(&mut self, piece: Bytes) -> Result<(), RepositoryError> {
+        self.meter.add(piece.len());
+        self.object.write(piece).await
+    }
+}
+
+/// An object that is being written.
+pub struct ObjectWriter {
+    key: Key,
+    /// One that could not begin fails with the first piece: whoever makes the pieces ends what makes them then.
+    upload: Result<Box<dyn Upload>, RepositoryError>,
+    hash: Hashing,
+    bytes: u64,
+}
+
+impl ObjectWriter {
+    /// Appends.
+    pub async fn write(&mut self, piece: Bytes) -> Result<(), RepositoryError> {
         let hashed = self.hash.add(&piece).await;
         hashed.map_err(|ended| ended.at(&self.key))?;
-        self.meter.add(piece.len());
+        self.bytes += piece.len() as u64;
         match &mut self.upload {
             Ok(upload) => upload.write(piece).await,
             Err(error) => Err(error.clone()),
@@ -223,7 +320,7 @@ impl ArtifactWriter {
     }
 
     /// The hash of all that was written.
-    async fn finish(&mut self) -> Result<String, RepositoryError> {
+    async fn hashed(&mut self) -> Result<String, RepositoryError> {
         let hash = self.hash.finish().await;
         hash.map_err(|ended| ended.at(&self.key))
     }

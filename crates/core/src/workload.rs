@@ -64,6 +64,9 @@ pub struct Workload {
     pub command: CommandLine,
 }
 
+/// Written by Compose on every container: `db:service_healthy:false,cache:service_started:true`.
+pub(crate) const DEPENDS_ON: &str = "com.docker.compose.depends_on";
+
 /// So many digits of an id are shown in lists, and taken for it.
 const SHORT_ID: usize = 12;
 
@@ -77,6 +80,18 @@ impl Workload {
     /// The containers, by id or name, without which it cannot run.
     pub fn lives_in(&self) -> impl Iterator<Item = &str> {
         self.network_of.iter().chain(&self.joined).map(String::as_str)
+    }
+
+    /// The services that it depends on, each with what it asks of it.
+    pub fn dependencies(&self) -> BTreeMap<&str, &str> {
+        let label = self.labels.get(DEPENDS_ON).map_or("", String::as_str);
+        label
+            .split(',')
+            .filter_map(|entry| {
+                let mut parts = entry.split(':');
+                Some((parts.next().filter(|service| !service.is_empty())?, parts.next()?))
+            })
+            .collect()
     }
 
     /// Whether the others of its platform reach it by this name: its service's, its container's, which also tells one

@@ -5,6 +5,7 @@
 //!
 //! Facts about the engine that stand in comments were tried on Docker Engine 20.10 (API 1.41).
 
+mod buckets;
 mod catalog;
 mod claim;
 mod connect;

@@ -22,7 +22,7 @@ mod upload;
 mod wire;
 mod write;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ use object_store::path::Path as Location;
 use object_store::{ObjectStore, ObjectStoreExt};
 use reqwest::Url;
 use stillpoint_core::ports::repository::{Content, Entry, Object, PRODUCT, Version};
-use stillpoint_core::ports::{Key, Repository, RepositoryError, Upload};
+use stillpoint_core::ports::{Forward, Key, Repository, RepositoryError, Upload};
 
 use crate::repository::errors;
 use bucket::{Bucket, Unfinished};
@@ -59,6 +59,8 @@ struct Inner {
     conditional: bool,
     part: usize,
     budget: Arc<Budget>,
+    /// What it is reached through is open as long as it is.
+    _way: Option<Forward>,
 }
 
 impl std::fmt::Debug for S3Repository {
@@ -77,13 +79,22 @@ impl S3Repository {
     /// for settings that cannot work.
     pub async fn open(settings: &S3Settings, dial: Option<SocketAddr>) -> Result<Self, RepositoryError> {
         let failed = |cause| RequestError::Other(cause).at(&settings.bucket, &settings.bucket);
-        let opened = Self::connect(settings, dial).map_err(failed)?;
+        let opened = Self::connect(settings, dial, None).map_err(failed)?;
+        opened.0.bucket.find(settings.create_bucket).await?;
+        Ok(opened)
+    }
+
+    /// The same through a port of this host that leads to the server.
+    pub async fn open_through(settings: &S3Settings, way: Forward) -> Result<Self, RepositoryError> {
+        let failed = |cause| RequestError::Other(cause).at(&settings.bucket, &settings.bucket);
+        let dial = SocketAddr::from((Ipv4Addr::LOCALHOST, way.port()));
+        let opened = Self::connect(settings, Some(dial), Some(way)).map_err(failed)?;
         opened.0.bucket.find(settings.create_bucket).await?;
         Ok(opened)
     }
 
     /// Sends nothing.
-    fn connect(settings: &S3Settings, dial: Option<SocketAddr>) -> Result<Self, String> {
+    fn connect(settings: &S3Settings, dial: Option<SocketAddr>, way: Option<Forward>) -> Result<Self, String> {
         let credential = settings.credential()?;
         let endpoint = settings.endpoint_url()?;
         let url = settings.bucket_url(&endpoint)?;
@@ -105,6 +116,7 @@ impl S3Repository {
             conditional: settings.conditional_writes,
             part: settings.part.max(part::LEAST),
             budget: Budget::new(),
+            _way: way,
         })))
     }
 

@@ -1,6 +1,7 @@
 //! The ports of an engine. A container is told by its id, as the engine's own log does.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -8,7 +9,8 @@ use stillpoint_core::names::{Project, RunId, WorkloadId};
 use stillpoint_core::ports::gateway::{Place, Receiving, Serving, Verified};
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
 use stillpoint_core::ports::{
-    ByteStream, Catalog, Command, Control, EngineError, Exit, Forward, Gateway, Neighbour, Power, Process, Reach, Shell,
+    BucketOf, Buckets, ByteStream, Catalog, Command, Control, EngineError, Exit, Forward, Gateway, Neighbour, Power,
+    Process, Reach, Repository, RepositoryError, Shell,
 };
 use stillpoint_core::workload::{Contents, RestartPolicy, Workload};
 use tracing::debug;
@@ -116,6 +118,15 @@ impl<P: Gateway + ?Sized> Gateway for Traced<P> {
     ) -> Result<Box<dyn Serving>, EngineError> {
         let about = format!("{} objects of {place:?} to {workload}", objects.len());
         engine("serve", about, self.0.serve(workload, place, objects)).await
+    }
+}
+
+#[async_trait]
+impl<P: Buckets + ?Sized> Buckets for Traced<P> {
+    async fn open(&self, bucket: &BucketOf) -> Result<Arc<dyn Repository>, RepositoryError> {
+        let about = format!("{} at {}", bucket.bucket, bucket.endpoint);
+        let opened = engine("open a bucket", about, self.0.open(bucket)).await?;
+        Ok(Arc::new(Traced::new(opened)))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::manifest::{Artifact, StoreRecord};
 use crate::names::{ArtifactName, StoreName, WorkloadId};
 use crate::objects;
 use crate::ports::gateway::{Recorded, Serving, Verified};
+use crate::ports::repository::Content;
 use crate::ports::{EngineError, Gateway, Key, RepositoryError};
 
 /// How many objects are read at the same time: small ones cost a round trip each.
@@ -147,6 +148,16 @@ impl Artifacts {
             written: found.written,
             version: found.version,
         })
+    }
+
+    /// Reads an object that was verified: no other contents of it.
+    pub async fn read(&self, object: &Verified) -> Result<Content, RepositoryError> {
+        if object.recorded.size == 0 {
+            return Ok(stream::empty().boxed());
+        }
+        let key = Key::of(self.directory.backup, &object.recorded.name);
+        let whole = 0..object.recorded.size;
+        self.directory.repository.open_range(&key, &object.version, whole).await
     }
 
     /// Reads all that the store's record names, its objects too, and returns what can be served of them to a store, and what is

@@ -1,8 +1,8 @@
 //! Which workloads are never stopped, and why. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use super::waves;
+use crate::names::{StoreName, WorkloadId};
 use crate::workload::Workload;
 
 /// Services and containers whose names begin with one of these are kept.
@@ -18,8 +18,8 @@ pub struct Keep {
     pub names: Vec<String>,
     /// The service or container that the repository's address names.
     pub server: Option<String>,
-    /// The services that the server depends on, directly or not.
-    needed: BTreeSet<String>,
+    /// Services that others need, and who does.
+    needed: BTreeMap<String, String>,
 }
 
 impl Keep {
@@ -28,23 +28,55 @@ impl Keep {
         Self {
             names,
             server,
-            needed: BTreeSet::new(),
+            needed: BTreeMap::new(),
         }
     }
 
     /// The same rules in a platform of these workloads.
     #[must_use]
     pub fn within(&self, workloads: &[Workload]) -> Self {
-        let mut needed = BTreeSet::new();
-        let mut next: Vec<&Workload> = workloads.iter().filter(|workload| self.serves(workload)).collect();
+        let servers = workloads.iter().filter(|workload| self.serves(workload));
+        let mut keep = self.clone();
+        for server in servers {
+            keep.add_dependencies(server, workloads, "what serves the repository depends on it");
+        }
+        keep
+    }
+
+    /// The same rules where stores keep data in other workloads: those, with what they depend on, run whenever their store is worked
+    /// on.
+    #[must_use]
+    pub fn and_needed(
+        &self,
+        workloads: &[Workload],
+        stores: impl Iterator<Item = (StoreName, Vec<WorkloadId>)>,
+    ) -> Self {
+        let mut keep = self.clone();
+        for (store, needed) in stores {
+            for workload in workloads.iter().filter(|workload| needed.contains(&workload.id)) {
+                let why = format!("{store} keeps data in it");
+                keep.needed.entry(workload.address.service.clone()).or_insert(why);
+                keep.add_dependencies(
+                    workload,
+                    workloads,
+                    &format!("what {store} keeps data in depends on it"),
+                );
+            }
+        }
+        keep
+    }
+
+    /// What a workload depends on, directly or not.
+    fn add_dependencies(&mut self, of: &Workload, workloads: &[Workload], why: &str) {
+        let mut next = vec![of];
         while let Some(workload) = next.pop() {
-            for service in waves::dependencies(workload).into_keys() {
-                if needed.insert(service.to_owned()) {
+            for service in workload.dependencies().into_keys() {
+                if !self.needed.contains_key(service) {
+                    self.needed.insert(service.to_owned(), why.to_owned());
                     next.extend(workloads.iter().filter(|other| other.address.service == service));
                 }
             }
         }
-        Self { needed, ..self.clone() }
     }
 
     /// Why the workload is kept; none if it is managed.
@@ -63,8 +95,7 @@ impl Keep {
         if self.serves(workload) {
             return Some("it serves the repository".to_owned());
         }
-        let needed = self.needed.contains(&workload.address.service);
-        needed.then(|| "what serves the repository depends on it".to_owned())
+        self.needed.get(&workload.address.service).cloned()
     }
 
     fn by_name(&self, workload: &Workload) -> Option<String> {

@@ -9,7 +9,7 @@ use super::marked_shell::MarkedShell;
 use super::start::PowerControl;
 use crate::events::Reporter;
 use crate::names::RunId;
-use crate::ports::{Catalog, Clock, Gateway, Journal, Locks, Power, Reach, Shell, Spool};
+use crate::ports::{Buckets, Catalog, Clock, Gateway, Journal, Locks, Power, Reach, Shell, Spool};
 use crate::stores::Cx;
 
 /// One engine and one host.
@@ -25,6 +25,8 @@ pub struct Machine {
     pub reach: Arc<dyn Reach>,
     /// Lets stores write and read by themselves.
     pub gateway: Arc<dyn Gateway>,
+    /// Opens buckets in which stores keep data of their own.
+    pub buckets: Arc<dyn Buckets>,
     /// Holds bytes on their way.
     pub spool: Arc<dyn Spool>,
     /// Tells the time.
@@ -50,6 +52,7 @@ impl Machine {
             shell: Arc::new(MarkedShell::new(self.shell.clone(), owner.clone())),
             reach: self.reach.clone(),
             gateway: self.gateway.clone(),
+            buckets: self.buckets.clone(),
             spool: self.spool.clone(),
             clock: self.clock.clone(),
             owner: owner.clone(),

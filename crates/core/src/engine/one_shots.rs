@@ -1,7 +1,6 @@
 //! Jobs that run once and end. One that is stopped and begun again does its work twice. What is one can be known, or only
 //! be guessed: Compose's own default is to restart nothing.
 
-use super::waves;
 use crate::workload::Workload;
 
 /// Written by Compose on what `docker compose run` has made.
@@ -24,7 +23,7 @@ pub(super) fn one_shot(workload: &Workload, all: &[Workload]) -> Option<OneShot>
     let service = workload.address.service.as_str();
     let mut wishes = all
         .iter()
-        .filter_map(|other| waves::dependencies(other).get(service).copied());
+        .filter_map(|other| other.dependencies().get(service).copied());
     let is_one_off = workload
         .labels
         .get(ONE_OFF)

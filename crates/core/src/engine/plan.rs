@@ -54,6 +54,8 @@ pub struct Entry {
     pub reason: String,
     /// The run works on it: a store that is pinned, loaded, or put back.
     pub worked_on: bool,
+    /// It is a store to which a kill does no harm.
+    pub outlives_kill: bool,
     /// How a backup takes it, if it is a store.
     pub capture: Option<Capture>,
     /// What it keeps that a backup does not hold; none for a store.
@@ -340,13 +342,18 @@ impl std::fmt::Display for Action {
 
 fn entry(platform: &Platform, workload: &Workload, job: Job) -> Entry {
     let store = platform.stores.get(&workload.address).map(|store| store.name().clone());
-    let kept = platform.keep.reason(workload);
+    // A store that another one needs is worked on all the same.
+    let kept = platform.keep.reason(workload).filter(|_| store.is_none());
     let role = match (&store, &kept) {
         (Some(name), _) => Role::Store(name.clone()),
         (None, Some(_)) => Role::Kept,
         (None, None) => Role::Client,
     };
     let worked_on = store.is_some();
+    let outlives_kill = platform
+        .stores
+        .get(&workload.address)
+        .is_some_and(|store| store.outlives_kill());
     let follows = platform.followers.contains(&workload.address);
     let left_out = || platform.left_out(workload);
     let left_out = (store.is_none() && !follows && !keep::is_own(workload)).then(left_out);
@@ -364,6 +371,7 @@ fn entry(platform: &Platform, workload: &Workload, job: Job) -> Entry {
         action,
         reason,
         worked_on,
+        outlives_kill,
         capture: None,
         left_out,
     }

@@ -133,6 +133,8 @@ pub(super) fn find(
     mine.sort_by(|a, b| a.address.cmp(&b.address));
     let keep = keep.within(&mine);
     let (stores, modes) = open_stores(&mine, kinds, &keep, answered)?;
+    let needs = stores.values().map(|store| (store.name().clone(), store.needs()));
+    let keep = keep.and_needed(&mine, needs);
     let is_client = |workload: &&Workload| !stores.contains_key(&workload.address) && keep.reason(workload).is_none();
     let follows = |workload: &&Workload| kinds.iter().any(|kind| kind.follows(workload));
     let followers = mine.iter().filter(is_client).filter(follows);

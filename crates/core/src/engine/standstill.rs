@@ -214,7 +214,7 @@ impl Standstill {
             workload: workload.address.clone(),
             killed,
         });
-        match entry.store().filter(|_| killed) {
+        match entry.store().filter(|_| killed && !entry.outlives_kill) {
             Some(store) => Err(StandstillError::Killed {
                 store: store.clone(),
                 grace,
@@ -324,6 +324,7 @@ impl Standstill {
         self.note(store, Footing::Stopped, now.started_at);
         match stopped {
             Stopped::Cleanly => Ok(()),
+            Stopped::Killed if store.outlives_kill() => Ok(()),
             Stopped::Killed => Err(StandstillError::Killed {
                 store: name.clone(),
                 grace: managed.grace,

@@ -3,12 +3,9 @@
 //!
 //! A start begins with what others depend on, a stop with what nobody depends on, as Compose does both.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::workload::Workload;
-
-/// Written by Compose on every container: `db:service_healthy:false,cache:service_started:true`.
-const DEPENDS_ON: &str = "com.docker.compose.depends_on";
 
 /// One wave of a start: it begins when every earlier wave has started.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,7 +55,7 @@ fn needs(workloads: &[&Workload]) -> Vec<BTreeSet<usize>> {
         found.map(|(index, _)| index).collect()
     };
     let of = |(own, workload): (usize, &&Workload)| {
-        let services = dependencies(workload);
+        let services = workload.dependencies();
         let same = |other: &Workload| other.address.service == workload.address.service;
         let depends = |other: &Workload| services.contains_key(other.address.service.as_str()) && !same(other);
         let lender = |other: &Workload| workload.lives_in().any(|used| other.is_container(used));
@@ -90,19 +87,7 @@ fn levels(waits_for: &[BTreeSet<usize>]) -> Vec<Vec<usize>> {
 fn must_be_healthy(workloads: &[&Workload], member: usize, later: &BTreeSet<usize>) -> bool {
     let service = workloads[member].address.service.as_str();
     let mut later = later.iter();
-    later.any(|&later| dependencies(workloads[later]).get(service) == Some(&"service_healthy"))
-}
-
-/// The services that the workload depends on, each with what it asks of it.
-pub(super) fn dependencies(workload: &Workload) -> BTreeMap<&str, &str> {
-    let label = workload.labels.get(DEPENDS_ON).map_or("", String::as_str);
-    label
-        .split(',')
-        .filter_map(|entry| {
-            let mut parts = entry.split(':');
-            Some((parts.next().filter(|service| !service.is_empty())?, parts.next()?))
-        })
-        .collect()
+    later.any(|&later| workloads[later].dependencies().get(service) == Some(&"service_healthy"))
 }
 
 #[cfg(test)]
@@ -137,7 +122,7 @@ mod tests {
             ports: BTreeSet::new(),
             mounts: Vec::new(),
             contents: crate::workload::Contents::default(),
-            labels: [(DEPENDS_ON.to_owned(), depends_on.to_owned())].into(),
+            labels: [(crate::workload::DEPENDS_ON.to_owned(), depends_on.to_owned())].into(),
             environment: Environment::default(),
             command: CommandLine::default(),
         }

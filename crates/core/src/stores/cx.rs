@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::events::Reporter;
 use crate::names::RunId;
-use crate::ports::{Clock, Gateway, Reach, Shell, Spool};
+use crate::ports::{Buckets, Clock, Gateway, Reach, Shell, Spool};
 
 /// What a store's call may use, and for how long.
 #[derive(Clone)]
@@ -18,6 +18,8 @@ pub struct Cx {
     pub reach: Arc<dyn Reach>,
     /// Lets the store write and read a backup by itself: see [`Sink::delegate`](crate::sink::Sink::delegate).
     pub gateway: Arc<dyn Gateway>,
+    /// Opens buckets in which the store keeps data of its own.
+    pub buckets: Arc<dyn Buckets>,
     /// Holds bytes on their way.
     pub spool: Arc<dyn Spool>,
     /// Tells the time.

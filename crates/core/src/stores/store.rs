@@ -81,6 +81,17 @@ pub trait Store: Send + Sync {
     /// The container that serves it.
     fn workload(&self) -> &WorkloadId;
 
+    /// The workloads in which it keeps part of its data, as far as they are its platform's: they are never stopped, and run whenever
+    /// the store is worked on.
+    fn needs(&self) -> Vec<WorkloadId> {
+        Vec::new()
+    }
+
+    /// Whether a kill does no harm to it: what it has acknowledged it has on its disks, and a stop would do no more.
+    fn outlives_kill(&self) -> bool {
+        false
+    }
+
     /// Waits until the server answers in its own protocol; called after a start.
     async fn ready(&self, cx: &Cx) -> Result<(), StoreError>;
 

@@ -2,6 +2,7 @@
 //! virtual time, a claim, locks, a repository in memory, and a kind of store whose data is a table
 //! of counts. They behave; making them misbehave is left to [`crate::faults`].
 
+mod buckets;
 pub mod clock;
 pub mod container;
 mod engine;

@@ -18,6 +18,7 @@ use stillpoint_core::retention::Policy;
 use stillpoint_core::workload::{State, Workload};
 use tokio_util::sync::CancellationToken;
 
+use super::buckets::NoBuckets;
 use super::container::{Container, Data};
 use super::engine::FakeEngine;
 use super::store::FakeKind;
@@ -133,6 +134,7 @@ impl World {
                 shell: faults.shell(tools.clone()),
                 reach: faults.reach(tools),
                 gateway: faults.gateway(Arc::new(self.gateway.clone())),
+                buckets: Arc::new(NoBuckets),
                 spool: faults.spool(Arc::new(FakeSpool)),
                 clock: Arc::new(self.clock.clone()),
                 locks: faults.locks(Arc::new(self.locks.clone())),

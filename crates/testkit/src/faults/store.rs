@@ -132,6 +132,14 @@ impl Store for FaultyStore {
         self.port.workload()
     }
 
+    fn needs(&self) -> Vec<WorkloadId> {
+        self.port.needs()
+    }
+
+    fn outlives_kill(&self) -> bool {
+        self.port.outlives_kill()
+    }
+
     async fn ready(&self, cx: &Cx) -> Result<(), StoreError> {
         self.pass(Method::StoreReady, cx, self.port.ready(cx)).await
     }

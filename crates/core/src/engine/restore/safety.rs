@@ -142,8 +142,13 @@ pub(super) async fn copy(
             bring(*store, cx, standstill, Footing::Running).await?;
         }
         let sink = begin(change, id).await?;
-        let (records, failure) = together(cx, stores.len(), stores, |store, cx| drain(*store, cx, &sink)).await;
-        match failure {
+        let (mut records, failure) = together(cx, stores.len(), stores, |store, cx| drain(*store, cx, &sink)).await;
+        let listed = sink.list_objects(&mut records).await;
+        let unlisted = listed.err().map(|cause| RunFailure::Repository {
+            place: change.site.backups.place(),
+            cause,
+        });
+        match failure.or(unlisted) {
             None => make_count(change.site, lease, &manifest(change, id, of, records)).await,
             Some(failure) => Err(failure),
         }

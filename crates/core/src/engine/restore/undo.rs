@@ -26,6 +26,7 @@ use crate::findings::Finding;
 use crate::logins::Passwords;
 use crate::manifest::{Manifest, StoreRecord};
 use crate::names::{Address, BackupId, StoreName};
+use crate::ports::gateway::Verified;
 use crate::ports::journal::Loaded;
 use crate::ports::power::{Intent, Job};
 use crate::stores::{Aside, Cx, Source, Store, WayBack, together};
@@ -59,7 +60,7 @@ pub async fn undo(
         Some(intent) => left(&platform, intent, copy.as_ref(), &artifacts)?,
         None => kept(site, run, &platform, copy.as_ref(), &artifacts).await?,
     };
-    must_be_sound(site, run, copy.as_ref(), &tasks).await?;
+    must_be_sound(site, run, copy.as_ref(), &artifacts, &mut tasks).await?;
     if unfinished.is_none() {
         must_outlive_a_stop(site, run, &platform, &tasks).await?;
     }
@@ -132,7 +133,7 @@ async fn kept<'a>(
     let aside = kept.aside.into_iter().map(|(store, aside, _)| of_aside(store, aside));
     let copied = platform.stores.values().filter_map(|store| {
         let record = record(copy, &**store)?;
-        Some(of_copy(&**store, record, artifacts))
+        Some(of_copy(&**store, record, artifacts, Vec::new()))
     });
     Ok(aside.chain(copied).collect())
 }
@@ -157,7 +158,7 @@ fn left<'a>(
         let store = &**store;
         let task = match (store.way_back(), record(copy, store)) {
             (WayBack::Aside(aside), _) => of_aside(store, aside),
-            (WayBack::Copy(_), Some(record)) => of_copy(store, record, artifacts),
+            (WayBack::Copy(_), Some(record)) => of_copy(store, record, artifacts, Vec::new()),
             // Nothing is replaced before the copy is sealed.
             (WayBack::Copy(_), None) if !intent.no_way_back => continue,
             (WayBack::Copy(_), None) => {
@@ -186,11 +187,16 @@ fn of_aside<'a>(store: &'a dyn Store, aside: &dyn Aside) -> Task<'a> {
     }
 }
 
-fn of_copy<'a>(store: &'a dyn Store, record: &'a StoreRecord, artifacts: &Artifacts) -> Task<'a> {
+fn of_copy<'a>(
+    store: &'a dyn Store,
+    record: &'a StoreRecord,
+    artifacts: &Artifacts,
+    objects: Vec<Verified>,
+) -> Task<'a> {
     let source = Source {
         record: record.clone(),
         artifacts: artifacts.clone(),
-        objects: Vec::new(),
+        objects,
         passwords: Passwords::Keep,
         accepted: Vec::new(),
     };
@@ -219,13 +225,23 @@ async fn must_outlive_a_stop(site: &Site, run: &Run, platform: &Platform, tasks:
     }
 }
 
-/// A copy that is damaged must not replace anything.
-async fn must_be_sound(site: &Site, run: &Run, copy: Option<&Manifest>, tasks: &[Task<'_>]) -> Result<(), Error> {
+/// A copy that is damaged must not replace anything: what is loaded is what was read here.
+async fn must_be_sound(
+    site: &Site,
+    run: &Run,
+    copy: Option<&Manifest>,
+    artifacts: &Artifacts,
+    tasks: &mut [Task<'_>],
+) -> Result<(), Error> {
     let Some(copy) = copy else { return Ok(()) };
     let check = async {
         let mut damage = Vec::new();
-        for record in tasks.iter().filter_map(|task| task.record) {
-            damage.extend(site.damage_of(run, copy.id, record, None).await?);
+        for task in tasks {
+            if let Some(record) = task.record {
+                let (objects, damaged) = site.read_by_hashes(run, copy.id, record).await?;
+                damage.extend(damaged);
+                *task = of_copy(task.store, record, artifacts, objects);
+            }
         }
         if damage.is_empty() {
             return Ok(());
