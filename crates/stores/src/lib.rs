@@ -4,6 +4,7 @@
 pub mod clickhouse;
 pub mod documentdb;
 mod kinds;
+pub mod milvus;
 pub mod nats;
 pub mod neo4j;
 pub mod postgres;
@@ -39,25 +40,27 @@ fn recognise(kind: &str, signs: &Fingerprint, workload: &Workload) -> Recognitio
 }
 
 /// What each kind of store can be told.
-pub const DECLARED: [&settings::Declared; 6] = [
+pub const DECLARED: [&settings::Declared; 7] = [
     &documentdb::DECLARED,
     &postgres::DECLARED,
     &valkey::DECLARED,
     &nats::DECLARED,
     &neo4j::DECLARED,
     &clickhouse::DECLARED,
+    &milvus::DECLARED,
 ];
 
 /// Every kind of store, in the order in which they are tried, told what is `configured` for the stores of the
 /// `platform` (none: of the only one there is). An eighth store is one line here.
 pub fn registry(configured: &Configured, platform: Option<&Project>) -> Vec<Arc<dyn Kind>> {
-    let kinds: [kinds::Make; 6] = [
+    let kinds: [kinds::Make; 7] = [
         |setting| Arc::new(documentdb::Documentdb::new(setting)),
         |setting| Arc::new(postgres::Postgres::new(setting)),
         |setting| Arc::new(valkey::Valkey::new(setting)),
         |setting| Arc::new(nats::Nats::new(setting)),
         |setting| Arc::new(neo4j::Neo4j::new(setting)),
         |setting| Arc::new(clickhouse::Clickhouse::new(setting)),
+        |setting| Arc::new(milvus::Milvus::new(setting)),
     ];
     kinds.map(|make| kinds::told(make, configured, platform)).into()
 }

@@ -35,6 +35,7 @@ fn cx() -> Cx {
         shell: site.machine.shell,
         reach: site.machine.reach,
         gateway: site.machine.gateway,
+        buckets: site.machine.buckets,
         spool: site.machine.spool,
         clock: site.machine.clock,
         cancel: CancellationToken::new(),
