@@ -1,7 +1,5 @@
 """milvus.py SCALE: fills a fresh Milvus, and puts what belongs to others into its etcd and its bucket. The same scale gives the same rows;
-chance are only the ids that the server gives. About 2 MB for each unit of scale.
-
-The server has root's first password before, and MILVUS_PASSWORD after it."""
+chance are only the ids that the server gives. About 2 MB for each unit of scale."""
 
 import hashlib
 import json
@@ -12,9 +10,7 @@ import urllib.request
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 
-from milvus import Milvus, Refused, common, pair, password, schema
-
-FIRST_PASSWORD = "Milvus"
+from milvus import common, first_login, pair, password, schema
 
 # As texts, as keys, in JSON: what a format may lose.
 AWKWARD = ["", " ", "it's \"quoted\" `here` \\", "two\nlines\r\n\ttab", "Grüße ✓ 🙂 e\u0301 \u05d0\u05d1", "100%_[a]", "NULL", "nul\u0000inside",
@@ -280,22 +276,10 @@ def s3(path, *options, content=""):
 
 
 def ready():
-    """A server that answers and is nobody's yet."""
-    server = Milvus(password=FIRST_PASSWORD)
-
-    def answers():
-        try:
-            return server.databases() == ["default"]
-        except Refused as refused:
-            if "auth check failure" in str(refused):
-                sys.exit("this Milvus is seeded already")
-            return False
-
-    server.until("an answer", answers, every=0.2, limit=60)
-    if server.collections():
+    server = first_login()
+    if server.databases() != ["default"] or server.collections():
         sys.exit("this Milvus is seeded already")
-    server.call("UpdateCredential", username="root", oldPassword=password(FIRST_PASSWORD), newPassword=password(os.environ["MILVUS_PASSWORD"]))
-    return Milvus()
+    return server
 
 
 def witness(server):

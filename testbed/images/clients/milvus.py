@@ -17,6 +17,8 @@ from milvus_protocol import schema_pb2 as schema
 
 # For a call over everything, in seconds.
 LIMIT = 120
+# Of a server that is nobody's yet.
+FIRST_PASSWORD = "Milvus"
 
 
 class Refused(Exception):
@@ -142,6 +144,21 @@ class Milvus:
 
     def users(self):
         return sorted(self.call("ListCredUsers").usernames)
+
+
+def first_login():
+    """The server as its user `root`, whose password is MILVUS_PASSWORD from now on, if it was the first one still; as soon as it answers."""
+    fresh, own = Milvus(password=FIRST_PASSWORD), Milvus()
+    passwords = {"oldPassword": password(FIRST_PASSWORD), "newPassword": password(os.environ["MILVUS_PASSWORD"])}
+
+    def answers():
+        try:
+            return fresh.databases() and fresh.call("UpdateCredential", username="root", **passwords)
+        except Refused as refused:
+            return "auth check failure" in str(refused) and own.databases()
+
+    own.until("an answer", answers, every=0.2, limit=60)
+    return own
 
 
 def pair(key, value):

@@ -11,7 +11,9 @@ use super::events::Events;
 use super::nats::Nats;
 use super::psql::psql;
 use super::stores::{self, PASSWORDS, Store};
-use super::{ContainerState, Status, Truth, beside, containers, dump, nats, owner, places, reap, seed, truth, wreck};
+use super::{
+    ContainerState, Status, Truth, beside, containers, dump, milvus, nats, owner, places, reap, seed, truth, wreck,
+};
 use crate::seaweed;
 
 const STORE: &str = "postgres-main";
@@ -227,6 +229,7 @@ impl Testbed {
         }
         if self.shape == Shape::Milvus {
             seaweed::make_ready(&self.container(OBJECT_STORE)?)?;
+            milvus::claim(&self.container(Store::Milvus.service())?)?;
         }
         Ok(())
     }
@@ -339,18 +342,14 @@ impl Testbed {
         Nats::connect(&self.container(Store::Nats.service())?, "app", stores::NATS_APP.1)
     }
 
-    /// What its operator tells the product: NATS' logins stand in no container.
+    /// What its operator tells the product: NATS' and Milvus' logins stand in no container.
     pub fn logins(&self) -> Vec<(String, String)> {
-        if !self.shape.stores().contains(&Store::Nats) {
-            return Vec::new();
-        }
-        let names: Vec<_> = nats::ACCOUNTS.iter().map(|(account, ..)| *account).collect();
-        let accounts = [("STILLPOINT_NATS_ACCOUNTS".to_owned(), names.join(","))];
-        let logins = nats::ACCOUNTS.iter().flat_map(|(account, user, password)| {
-            [("USER", user), ("PASSWORD", password)]
-                .map(|(what, value)| (format!("STILLPOINT_NATS_{account}_{what}"), (*value).to_owned()))
-        });
-        accounts.into_iter().chain(logins).collect()
+        let of = |store: &Store| match store {
+            Store::Nats => nats::logins(),
+            Store::Milvus => vec![("STILLPOINT_MILVUS_PASSWORD".to_owned(), stores::MILVUS.1.to_owned())],
+            _ => Vec::new(),
+        };
+        self.shape.stores().iter().flat_map(of).collect()
     }
 
     /// What scripts of an operator's own are told: Valkey's password, a line `<account> <user> <password>` for each of NATS'
