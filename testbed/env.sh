@@ -45,22 +45,25 @@ PY
   rm -rf "$work"
 }
 
+# pypi_wheel PINS VERSION TARGET: a wheel by its pinned hash, where the target is not there; for an image's Python, whatever this machine has.
+pypi_wheel() {
+  local pins=$1 version=$2 target=$3 work
+  [ -f "$target" ] && return
+  work=$(mktemp -d)
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+    --python-version "$version" --dest "$work" --requirement "$pins" || fail "cannot download what $pins pins"
+  mkdir -p "$(dirname "$target")"
+  mv "$work"/*.whl "$target.part.$$"
+  mv "$target.part.$$" "$target"
+  rm -rf "$work"
+}
+
 # ClickHouse's engine is in no package registry but PyPI, as a library for Python: the wheel is kept packed, it grows threefold.
 CLICKHOUSE_PINS=$TESTBED/pins/clickhouse.txt
 CLICKHOUSE_WHEEL=$CACHE/programs/chdb-core-$(sha256sum <"$CLICKHOUSE_PINS" | cut -c1-12).whl
 
-# install_clickhouse: fetches the wheel by its pinned hash, where the cache lacks it. It is for the image's Python, whatever this machine has.
-install_clickhouse() {
-  local work
-  [ -f "$CLICKHOUSE_WHEEL" ] && return
-  work=$(mktemp -d)
-  python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
-    --python-version 3.13 --dest "$work" --requirement "$CLICKHOUSE_PINS" || fail "cannot download what $CLICKHOUSE_PINS pins"
-  mkdir -p "$CACHE/programs"
-  mv "$work"/*.whl "$CLICKHOUSE_WHEEL.part.$$"
-  mv "$CLICKHOUSE_WHEEL.part.$$" "$CLICKHOUSE_WHEEL"
-  rm -rf "$work"
-}
+# install_clickhouse: fetches the wheel where the cache lacks it.
+install_clickhouse() { pypi_wheel "$CLICKHOUSE_PINS" 3.13 "$CLICKHOUSE_WHEEL"; }
 
 # unpack_clickhouse FOLDER: the engine and what it is linked with, of all that the wheel holds.
 unpack_clickhouse() {
@@ -70,6 +73,34 @@ wheel, folder = sys.argv[1:]
 wanted = re.compile(r"chdb/_chdb\.abi3\.so|chdb/libpybind11nonlimitedapi_chdb_3\.13\.so|chdb_core\.libs/.+")
 with zipfile.ZipFile(wheel) as z:
     z.extractall(folder, [name for name in z.namelist() if wanted.fullmatch(name)])
+PY
+}
+
+# Milvus' server is in no package registry but PyPI, each of its files packed by itself. Of the client for Python only what it has from
+# Milvus' own description of its protocol is wanted.
+MILVUS_PINS=$TESTBED/pins/milvus.txt
+MILVUS_WHEEL=$CACHE/programs/milvus-$(sha256sum <"$MILVUS_PINS" | cut -c1-12).whl
+PYMILVUS_PINS=$TESTBED/pins/pymilvus.txt
+PYMILVUS_WHEEL=$CACHE/programs/pymilvus-$(sha256sum <"$PYMILVUS_PINS" | cut -c1-12).whl
+
+# unpack_milvus FOLDER: bin, lib and configs as the official image has them.
+unpack_milvus() {
+  pypi_wheel "$MILVUS_PINS" 3.13 "$MILVUS_WHEEL"
+  python3 "$TESTBED/images/milvus/unpack.py" "$MILVUS_WHEEL" "$1"
+}
+
+# unpack_milvus_protocol FOLDER: the messages and calls of Milvus as modules for Python.
+unpack_milvus_protocol() {
+  pypi_wheel "$PYMILVUS_PINS" 3.13 "$PYMILVUS_WHEEL"
+  python3 - "$PYMILVUS_WHEEL" "$1" <<'PY'
+import os, re, sys, zipfile
+wheel, folder = sys.argv[1:]
+os.makedirs(folder)
+with zipfile.ZipFile(wheel) as z:
+    for name in z.namelist():
+        if re.fullmatch(r"pymilvus/grpc_gen/\w+\.py", name):
+            with open(os.path.join(folder, os.path.basename(name)), "wb") as out:
+                out.write(z.read(name))
 PY
 }
 

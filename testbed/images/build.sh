@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
 cd "$TESTBED/images"
 
-ALL=(postgres postgres15 documentdb valkey nats neo4j clickhouse clients witness etcd seaweedfs idle)
+ALL=(postgres postgres15 documentdb valkey nats neo4j clickhouse milvus clients witness etcd seaweedfs idle)
 STATE=$TESTBED/.state
 LOGS=$CACHE/image-logs
 mkdir -p "$STATE" "$LOGS"
@@ -14,7 +14,7 @@ mkdir -p "$STATE" "$LOGS"
 # parent IMAGE: what it is built from.
 parent() {
   case $1 in
-    tools | etcd | seaweedfs | valkey | neo4j | clickhouse) echo base ;;
+    tools | etcd | seaweedfs | valkey | neo4j | clickhouse | milvus) echo base ;;
     postgres15) echo bookworm ;;
     postgres | clients) echo tools ;;
     witness) echo clients ;;
@@ -39,6 +39,14 @@ folder() {
   esac
 }
 
+# pins IMAGE: the files that say what it has of other registries than Debian's.
+pins() {
+  case $1 in
+    clients) echo ../pins/clients.txt ../pins/pymilvus.txt ;;
+    *) if [ -f "../pins/$1.txt" ]; then echo "../pins/$1.txt"; fi ;;
+  esac
+}
+
 # tag IMAGE: stillpoint-testbed/<image>:<hash of its folder, its pins and its parent's tag>.
 tag() {
   local up hash
@@ -46,7 +54,7 @@ tag() {
   hash=$({
     release "$1"
     if [ -n "$up" ]; then tag "$up"; fi
-    if [ -f "../pins/$1.txt" ]; then cat "../pins/$1.txt"; fi
+    for pinned in $(pins "$1"); do cat "$pinned"; done
     # Names, the executable bit and content; nothing that a checkout changes.
     find -L "$(folder "$1")" -type f | LC_ALL=C sort | while read -r f; do
       echo "$f $(test -x "$f" && echo x)"
@@ -102,8 +110,13 @@ context() {
       install_clickhouse
       unpack_clickhouse "$work/engine"
       ;;
+    milvus)
+      rm "$work/unpack.py"
+      unpack_milvus "$work/server"
+      ;;
     clients)
       install_nats_cli
+      unpack_milvus_protocol "$work/milvus_protocol"
       bring "$NATS_CLI" "$work" nats
       ;;
     idle)

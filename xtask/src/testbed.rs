@@ -36,6 +36,8 @@ enum Size {
     Neo4j,
     /// ClickHouse, one client, the witness
     Clickhouse,
+    /// Milvus with its etcd and its object store, one client, the witness
+    Milvus,
 }
 
 #[derive(Subcommand)]
@@ -82,6 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Size::Nats => Shape::Nats,
         Size::Neo4j => Shape::Neo4j,
         Size::Clickhouse => Shape::Clickhouse,
+        Size::Milvus => Shape::Milvus,
     };
     let testbed = Testbed::kept(&arguments.project, shape);
     let begun = Instant::now();

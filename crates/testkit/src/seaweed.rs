@@ -44,7 +44,7 @@ pub const READ_ONLY: Key = Key {
 
 /// As in `testbed/compose.yaml`, where the limits hold its memory below a gigabyte; and a master that, started again, waits one second
 /// for others instead of ten to twenty.
-const COMMAND: &str = "server -ip=127.0.0.1 -ip.bind=0.0.0.0 -master.telemetry=false \
+pub(crate) const COMMAND: &str = "server -ip=127.0.0.1 -ip.bind=0.0.0.0 -master.telemetry=false \
     -master.volumeSizeLimitMB=1024 -master.electionTimeout=1s -volume.preStopSeconds=1 \
     -filer -filer.localSocket=/run/filer.sock -filer.concurrentUploadLimitMB=256 \
     -s3 -s3.config=/etc/seaweedfs/s3.json -s3.localSocket=/run/s3.sock -s3.concurrentUploadLimitMB=256 \
@@ -65,7 +65,7 @@ until s3 --user $admin -o /dev/null -X PUT $bucket &&
 "#;
 
 /// Room for [`Seaweed::start_roomy`]; without it a server makes at most 8 volumes, of which a bucket gets 7.
-const ROOMY: &str = "-volume.max=64";
+pub(crate) const ROOMY: &str = "-volume.max=64";
 
 /// How long a server may take until it is ready, in seconds; a cold start under load takes about 10.
 const READY_LIMIT: &str = "90";

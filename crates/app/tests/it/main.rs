@@ -19,6 +19,7 @@ mod faults;
 mod gone;
 mod kills;
 mod logins;
+mod milvus;
 mod moments;
 mod nats;
 mod neighbours;

@@ -1,14 +1,25 @@
 //! The stock client programs beside a store's container: in a throwaway container that shares its network, for stores whose own image
 //! has no client, and for what is too long for one exec. Never a container of the platform: the product does not see it.
 
+use anyhow::Result;
+
 use super::docker::{Docker, LONG};
 use super::{clickhouse, owner, places, stores};
-use anyhow::Result;
+use crate::seaweed;
 
 /// A call that runs the shell script that it is fed, with the arguments `$1`, `$2`, …; `store` is a container, seen at 127.0.0.1. Without
 /// further words `nats` is the user `app`, `valkey-cli` Valkey's default user, `cypher` the user `neo4j`, and
-/// `clickhouse-sql` the user `clickhouse`.
+/// `clickhouse-sql` the user `clickhouse`, and Python's module `milvus` the user `root`.
 pub(super) fn call(store: &str, owner: &str, arguments: &[String]) -> Result<Docker> {
+    program(store, owner, &["bash", "-s", "--"], arguments)
+}
+
+/// The same for a script of Python.
+pub(super) fn python(store: &str, owner: &str, arguments: &[String]) -> Result<Docker> {
+    program(store, owner, &["python3", "-"], arguments)
+}
+
+fn program(store: &str, owner: &str, program: &[&str], arguments: &[String]) -> Result<Docker> {
     Ok(Docker::new(["run", "--rm", "-i", "--log-driver=none"])
         .args([
             format!("--network=container:{store}"),
@@ -16,20 +27,21 @@ pub(super) fn call(store: &str, owner: &str, arguments: &[String]) -> Result<Doc
         ])
         .args(variables(|_| "127.0.0.1"))
         .args([places::image("CLIENTS")?])
-        .args(["bash", "-s", "--"])
+        .args(program.iter().copied())
         .args(arguments.iter().cloned())
         .limit(LONG))
 }
 
 /// The options of `docker run` that set the stock clients' variables; `host` of a service's name.
 pub(super) fn variables(host: impl Fn(&'static str) -> &'static str) -> Vec<String> {
-    let [postgres, valkey, app, other, graph, columns] = [
+    let [postgres, valkey, app, other, graph, columns, vectors] = [
         stores::POSTGRES,
         stores::VALKEY,
         stores::NATS_APP,
         stores::NATS_OTHER,
         stores::NEO4J,
         stores::CLICKHOUSE,
+        stores::MILVUS,
     ]
     .map(|(_, password)| password);
     let variables = [
@@ -45,6 +57,13 @@ pub(super) fn variables(host: impl Fn(&'static str) -> &'static str) -> Vec<Stri
         format!("CLICKHOUSE_HTTP=http://{}:8123", host("clickhouse")),
         format!("CLICKHOUSE_USER={}", clickhouse::USER),
         format!("CLICKHOUSE_PASSWORD={columns}"),
+        format!("MILVUS_ADDRESS={}:19530", host("milvus")),
+        "MILVUS_USER=root".to_owned(),
+        format!("MILVUS_PASSWORD={vectors}"),
+        // Beside Milvus these are other services, by their own names.
+        "ETCD_HTTP=http://etcd:2379".to_owned(),
+        "S3_HTTP=http://seaweedfs-s3:8333".to_owned(),
+        format!("S3_USER={}:{}", seaweed::ADMIN.id, seaweed::ADMIN.secret),
     ];
     variables
         .into_iter()

@@ -10,6 +10,7 @@ pub(crate) mod docker;
 mod dump;
 mod events;
 mod guest;
+mod milvus;
 mod nats;
 mod neo4j;
 pub(crate) mod owner;

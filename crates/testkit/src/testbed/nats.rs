@@ -26,6 +26,17 @@ pub(super) const ACCOUNTS: [(&str, &str, &str); 2] = [
     ("OTHER", "other", stores::NATS_OTHER.1),
 ];
 
+/// What the product is told of them.
+pub(super) fn logins() -> Vec<(String, String)> {
+    let names = ACCOUNTS.map(|(account, ..)| account).join(",");
+    let accounts = [("STILLPOINT_NATS_ACCOUNTS".to_owned(), names)];
+    let logins = ACCOUNTS.iter().flat_map(|(account, user, password)| {
+        [("USER", user), ("PASSWORD", password)]
+            .map(|(what, value)| (format!("STILLPOINT_NATS_{account}_{what}"), (*value).to_owned()))
+    });
+    accounts.into_iter().chain(logins).collect()
+}
+
 /// A connection as one user, hence to one account.
 pub struct Nats {
     reader: BufReader<TcpStream>,

@@ -11,7 +11,9 @@ use super::events::Events;
 use super::nats::Nats;
 use super::psql::psql;
 use super::stores::{self, PASSWORDS, Store};
-use super::{ContainerState, Status, Truth, beside, containers, dump, nats, owner, places, reap, seed, truth, wreck};
+use super::{
+    ContainerState, Status, Truth, beside, containers, dump, milvus, nats, owner, places, reap, seed, truth, wreck,
+};
 use crate::seaweed;
 
 const STORE: &str = "postgres-main";
@@ -39,6 +41,8 @@ pub enum Shape {
     Neo4j,
     /// `clickhouse`, `webapp`, `witness`.
     Clickhouse,
+    /// `milvus`, what it stands on (`etcd`, `seaweedfs-s3`), `webapp`, `witness`.
+    Milvus,
     /// The stores of [`Shape::Lean`], `webapp`, `witness`.
     Stores,
     /// `postgres-main`, `webapp`, `witness`, and `restless`, which ends and is started again by its policy every few seconds.
@@ -73,6 +77,7 @@ impl Shape {
             Self::Documentdb => &[Store::Documentdb],
             Self::Neo4j => &[Store::Neo4j],
             Self::Clickhouse => &[Store::Clickhouse],
+            Self::Milvus => &[Store::Milvus],
         }
     }
 
@@ -81,6 +86,7 @@ impl Shape {
         let others = match self {
             Self::Full | Self::Lean | Self::Classic => OTHERS,
             Self::Restless => &["restless"],
+            Self::Milvus => &[OBJECT_STORE, "etcd"],
             _ => &[],
         };
         let stores = self.stores().iter().map(|store| store.service());
@@ -181,19 +187,22 @@ impl Testbed {
     /// Starts the platform with data of scale 1 already in its stores, and the witness ready to tick.
     pub fn up_seeded(&self) -> Result<()> {
         in_parallel(self.shape.stores(), |store| {
-            let name = store.volume();
-            let volume = format!("{}_{name}", self.project);
-            // With Compose's own labels, else it would not take the volume for its own.
-            let labels = [
-                format!("--label=com.docker.compose.project={}", self.project),
-                format!("--label=com.docker.compose.volume={name}"),
-                format!("--label={}={}", owner::LABEL, self.owner),
-            ];
-            Docker::new(["volume", "create"]).args(labels).args([&volume]).run()?;
-            seed::copy_into(store, &volume)
+            let volumes = store.volumes().iter().map(|name| self.create_volume(name));
+            seed::copy_into(store, &volumes.collect::<Result<Vec<_>>>()?)
         })?;
         self.up()?;
         self.await_witness()
+    }
+
+    /// With Compose's own labels, else it would not take the volume for its own.
+    fn create_volume(&self, name: &str) -> Result<String> {
+        let labels = [
+            format!("--label=com.docker.compose.project={}", self.project),
+            format!("--label=com.docker.compose.volume={name}"),
+            format!("--label={}={}", owner::LABEL, self.owner),
+        ];
+        let volume = format!("{}_{name}", self.project);
+        Docker::new(["volume", "create"]).args(labels).args([volume]).run()
     }
 
     /// Fills the empty stores; 1 is a few megabytes in each, 100 about 2 GB in PostgreSQL and 250 MB in each other. Returns when the witness is ready to tick.
@@ -217,6 +226,10 @@ impl Testbed {
         if matches!(self.shape, Shape::Full | Shape::Lean | Shape::Classic) {
             seaweed::make_ready(&self.container(OBJECT_STORE)?)?;
             self.play_operator()?;
+        }
+        if self.shape == Shape::Milvus {
+            seaweed::make_ready(&self.container(OBJECT_STORE)?)?;
+            milvus::claim(&self.container(Store::Milvus.service())?)?;
         }
         Ok(())
     }
@@ -317,7 +330,7 @@ impl Testbed {
     /// Runs a shell script with the stock client programs beside a service's container, in a throwaway container with the same network:
     /// the service is at 127.0.0.1, `valkey-cli` has Valkey's password, `nats` is the user `app` (`--user other
     /// --password "$NATS_OTHER_PASSWORD"` for the other account), `cypher` is the user `neo4j`, `clickhouse-sql`
-    /// the user `clickhouse`. Its standard output; an error unless it exits 0.
+    /// the user `clickhouse`, Python's module `milvus` the user `root`. Its standard output; an error unless it exits 0.
     pub fn beside(&self, service: &str, script: &str) -> Result<String> {
         beside::call(&self.container(service)?, &self.owner, &[])?
             .input(script)
@@ -329,18 +342,14 @@ impl Testbed {
         Nats::connect(&self.container(Store::Nats.service())?, "app", stores::NATS_APP.1)
     }
 
-    /// What its operator tells the product: NATS' logins stand in no container.
+    /// What its operator tells the product: NATS' and Milvus' logins stand in no container.
     pub fn logins(&self) -> Vec<(String, String)> {
-        if !self.shape.stores().contains(&Store::Nats) {
-            return Vec::new();
-        }
-        let names: Vec<_> = nats::ACCOUNTS.iter().map(|(account, ..)| *account).collect();
-        let accounts = [("STILLPOINT_NATS_ACCOUNTS".to_owned(), names.join(","))];
-        let logins = nats::ACCOUNTS.iter().flat_map(|(account, user, password)| {
-            [("USER", user), ("PASSWORD", password)]
-                .map(|(what, value)| (format!("STILLPOINT_NATS_{account}_{what}"), (*value).to_owned()))
-        });
-        accounts.into_iter().chain(logins).collect()
+        let of = |store: &Store| match store {
+            Store::Nats => nats::logins(),
+            Store::Milvus => vec![("STILLPOINT_MILVUS_PASSWORD".to_owned(), stores::MILVUS.1.to_owned())],
+            _ => Vec::new(),
+        };
+        self.shape.stores().iter().flat_map(of).collect()
     }
 
     /// What scripts of an operator's own are told: Valkey's password, a line `<account> <user> <password>` for each of NATS'
@@ -376,6 +385,7 @@ impl Testbed {
                 Store::Nats => Truth::at(truth::nats(&container)?),
                 Store::Neo4j => Truth::at(truth::neo4j(&container)?),
                 Store::Clickhouse => Truth::at(truth::clickhouse(&container)?),
+                Store::Milvus => Truth::at(truth::milvus(&container)?),
             };
             truth.add(of_store);
         }
@@ -393,6 +403,7 @@ impl Testbed {
                 Store::Nats => wreck::nats(&container),
                 Store::Neo4j => wreck::neo4j(&container),
                 Store::Clickhouse => wreck::clickhouse(&container),
+                Store::Milvus => wreck::milvus(&container),
             }
         })
         .with_context(|| format!("cannot wreck {}", self.project))

@@ -9,6 +9,7 @@ pub(super) enum Store {
     Nats,
     Neo4j,
     Clickhouse,
+    Milvus,
 }
 
 impl Store {
@@ -21,6 +22,7 @@ impl Store {
             Self::Nats => "nats",
             Self::Neo4j => "neo4j",
             Self::Clickhouse => "clickhouse",
+            Self::Milvus => "milvus",
         }
     }
 
@@ -33,18 +35,20 @@ impl Store {
             Self::Nats => "NATS",
             Self::Neo4j => "NEO4J",
             Self::Clickhouse => "CLICKHOUSE",
+            Self::Milvus => "MILVUS",
         }
     }
 
-    /// The one volume that holds its data.
-    pub(super) fn volume(self) -> &'static str {
+    /// The volumes that hold its data: its own first, then those of services that keep some of it.
+    pub(super) fn volumes(self) -> &'static [&'static str] {
         match self {
-            Self::Postgres => "postgres-data",
-            Self::Documentdb => "ferretdb-data",
-            Self::Valkey => "valkey-data",
-            Self::Nats => "nats-data",
-            Self::Neo4j => "neo4j-data",
-            Self::Clickhouse => "clickhouse-data",
+            Self::Postgres => &["postgres-data"],
+            Self::Documentdb => &["ferretdb-data"],
+            Self::Valkey => &["valkey-data"],
+            Self::Nats => &["nats-data"],
+            Self::Neo4j => &["neo4j-data"],
+            Self::Clickhouse => &["clickhouse-data"],
+            Self::Milvus => &["milvus-data", "etcd-data", "seaweedfs-data"],
         }
     }
 
@@ -57,6 +61,7 @@ impl Store {
             Self::Nats => "nats",
             Self::Neo4j => "neo4j",
             Self::Clickhouse => "clickhouse",
+            Self::Milvus => "milvus",
         }
     }
 }
@@ -82,12 +87,14 @@ pub(super) const NATS_SYSTEM: Password = ("NATS_SYSTEM_PASSWORD", "sys-secret");
 pub(super) const NEO4J: Password = ("NEO4J_PASSWORD", "neo4j-secret");
 /// ClickHouse's user `clickhouse`.
 pub(super) const CLICKHOUSE: Password = ("CLICKHOUSE_PASSWORD", "clickhouse-secret");
+/// Milvus' user `root`, from the seed on.
+pub(super) const MILVUS: Password = ("MILVUS_PASSWORD", "milvus-secret");
 
 /// Those of NATS' configuration.
 pub(super) const OF_NATS: [Password; 4] = [NATS_APP, NATS_BACKUP, NATS_OTHER, NATS_SYSTEM];
 
 /// All of them: a testbed's passwords are never those of whoever started it.
-pub(super) const PASSWORDS: [Password; 9] = [
+pub(super) const PASSWORDS: [Password; 10] = [
     POSTGRES,
     DOCUMENTDB,
     VALKEY,
@@ -97,4 +104,5 @@ pub(super) const PASSWORDS: [Password; 9] = [
     NATS_SYSTEM,
     NEO4J,
     CLICKHOUSE,
+    MILVUS,
 ];

@@ -9,7 +9,8 @@ use super::Testbed;
 use super::platform::WITNESS;
 use super::stores::Store;
 use super::witness::{
-    WitnessState, in_clickhouse, in_documentdb, in_nats, in_neo4j, in_postgres, in_valkey, last_number_after, one_tick,
+    WitnessState, in_clickhouse, in_documentdb, in_milvus, in_nats, in_neo4j, in_postgres, in_valkey,
+    last_number_after, one_tick,
 };
 
 /// For a container that starts, beside what its command itself waits.
@@ -77,6 +78,7 @@ impl Testbed {
                 Store::Nats => in_nats(&container)?,
                 Store::Neo4j => in_neo4j(&container)?,
                 Store::Clickhouse => in_clickhouse(&container)?,
+                Store::Milvus => in_milvus(&container)?,
             };
             let named = |(place, state)| (format!("{}/{place}", store.service()), state);
             all.extend(states.into_iter().map(named));

@@ -12,7 +12,7 @@ use super::clickhouse::ClickHouse;
 use super::docker::Docker;
 use super::nats::{ACCOUNTS, Nats, hex};
 use super::neo4j::{Neo4j, integer};
-use super::{psql, valkey};
+use super::{milvus, psql, valkey};
 
 /// The witness's rows in one place (a database, an account).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,9 +77,12 @@ pub(super) fn in_postgres(container: &str, databases: &[String]) -> Result<BTree
         "-v",
         "ON_ERROR_STOP=1",
     ]);
-    let answer = call.input(script).run()?;
+    of_lines(&call.input(script).run()?)
+}
+
+fn of_lines(answer: &str) -> Result<BTreeMap<String, WitnessState>> {
     let lines = answer.lines().filter(|l| !l.is_empty());
-    let read = lines.map(|l| serde_json::from_str(l).with_context(|| format!("the witness's table shows {l}")));
+    let read = lines.map(|l| serde_json::from_str(l).with_context(|| format!("the witness shows {l}")));
     read.map(|line| line.map(|Line { database, state }| (database, state)))
         .collect()
 }
@@ -185,6 +188,25 @@ pub(super) fn in_clickhouse(container: &str) -> Result<BTreeMap<String, WitnessS
     }
     let count = u64::saturating_sub(rows, 1);
     Ok([("default".to_owned(), WitnessState { last, count, proofs_ok })].into())
+}
+
+/// By its databases: every row but that of tick 0, which the seed makes.
+const MILVUS: &str = r#"
+import hashlib, json
+from milvus import Milvus, Refused
+for database in ("default", "second"):
+    try:
+        rows = Milvus(database).query("witness", "n >= 0", ["n", "proof"])
+    except Refused:
+        rows = []
+    right = [row["proof"] == hashlib.sha256(str(row["n"]).encode()).hexdigest() for row in rows]
+    print(json.dumps({"database": database, "last": max((row["n"] for row in rows), default=0), "count": max(len(rows) - 1, 0),
+                      "proofs_ok": bool(rows) and all(right)}))
+"#;
+
+/// The witness's collections in both databases.
+pub(super) fn in_milvus(container: &str) -> Result<BTreeMap<String, WitnessState>> {
+    of_lines(&milvus::told(container, MILVUS)?)
 }
 
 /// The number in the last line that begins with `words`.

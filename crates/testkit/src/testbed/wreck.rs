@@ -8,11 +8,12 @@ use super::docker::Docker;
 use super::nats::{ACCOUNTS, Nats};
 use super::neo4j::{Neo4j, text};
 use super::psql::psql;
-use super::{truth, valkey as words};
+use super::{milvus as beside_milvus, truth, valkey as words};
 
 const SQL: &str = include_str!("wreck.sql");
 const DOCUMENTDB: &str = include_str!("wreck.documentdb.sql");
 const VALKEY: &str = include_str!("wreck.valkey");
+const MILVUS: &str = include_str!("wreck.milvus.py");
 
 /// Drops all databases and roles of the server in `container` and puts rubbish in their place.
 pub(super) fn postgres(container: &str) -> Result<()> {
@@ -105,4 +106,10 @@ pub(super) fn clickhouse(container: &str) -> Result<()> {
         server.run(&format!("DROP FUNCTION {}", quoted(&name)))?;
     }
     RUBBISH.iter().try_for_each(|statement| server.run(statement))
+}
+
+/// Drops every collection, database, role and user but root, and makes rubbish under some of the old names. What is beside the server in its etcd
+/// and its bucket is nobody's disaster.
+pub(super) fn milvus(container: &str) -> Result<()> {
+    beside_milvus::told(container, MILVUS).map(drop)
 }

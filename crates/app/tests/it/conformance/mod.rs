@@ -2,6 +2,7 @@
 
 mod clickhouse;
 mod documentdb;
+pub(crate) mod milvus;
 mod nats;
 mod neo4j;
 mod postgres;

@@ -1,5 +1,6 @@
 //! Data for the stores: always the same for the same scale. Seeding once and copying the volume is what makes fast tests fast.
 
+mod neighbours;
 mod template;
 
 use std::fs;
@@ -14,7 +15,7 @@ pub(super) use template::copy_into;
 
 /// What fills the store: of PostgreSQL everything in `testbed/seed/*.sql`, in order, as one script (the connections are switched inside
 /// it); of DocumentDB its folder's script, of the others
-/// `testbed/seed/<store>.sh`.
+/// `testbed/seed/<store>.sh` or `.py`.
 fn script(store: Store) -> Result<String> {
     let folder = places::testbed().join("seed");
     let files = match store {
@@ -29,6 +30,7 @@ fn script(store: Store) -> Result<String> {
         Store::Valkey | Store::Nats | Store::Neo4j | Store::Clickhouse => {
             vec![folder.join(format!("{}.sh", store.name()))]
         }
+        Store::Milvus => vec![folder.join("milvus.py")],
     };
     let texts = files
         .iter()
@@ -43,6 +45,7 @@ pub(super) fn seed(store: Store, container: &str, owner: &str, scale: u32) -> Re
         Store::Valkey | Store::Nats | Store::Neo4j | Store::Clickhouse => {
             beside::call(container, owner, &[scale.to_string()])?
         }
+        Store::Milvus => beside::python(container, owner, &[scale.to_string()])?,
     };
     call.input(script(store)?).run().map(drop).with_context(|| {
         format!(

@@ -8,30 +8,30 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{script, seed};
-use crate::testbed::docker::{Docker, LONG};
+use super::{neighbours, script, seed};
+use crate::testbed::docker::{Docker, LONG, words};
 use crate::testbed::stores::Store;
 use crate::testbed::{clickhouse, owner, places, stores};
 
 const TEMPLATE_LABEL: &str = "stillpoint.testbed.seed";
 const READY_LIMIT: Duration = Duration::from_mins(1);
 
-/// Fills a project's volume of a store from the template of its seed, which is made first where it is missing.
-pub(in crate::testbed) fn copy_into(store: Store, volume: &str) -> Result<()> {
+/// Fills a project's volumes of a store from the template of its seed, which is made first where it is missing.
+pub(in crate::testbed) fn copy_into(store: Store, volumes: &[String]) -> Result<()> {
     let template = Template::of(store)?;
-    if template.copy(volume)? {
+    if template.copy(volumes)? {
         return Ok(());
     }
     let lock = places::cache().join("seed.lock");
     let lock = File::create(&lock).with_context(|| format!("cannot create {}", lock.display()))?;
     lock.lock().context("cannot lock the making of seeded volumes")?;
     // Another test may have made it while this one waited.
-    if template.copy(volume)? {
+    if template.copy(volumes)? {
         return Ok(());
     }
     template.make()?;
     ensure!(
-        template.copy(volume)?,
+        template.copy(volumes)?,
         "the volume {} vanished while it was being copied",
         template.volume
     );
@@ -48,6 +48,9 @@ impl Template {
     fn of(store: Store) -> Result<Self> {
         let mut hasher = DefaultHasher::new();
         (script(store)?, places::image(store.image())?).hash(&mut hasher);
+        for image in neighbours::of(store) {
+            places::image(image)?.hash(&mut hasher);
+        }
         let volume = format!("stillpoint-seed-{}-{:016x}", store.name(), hasher.finish());
         Ok(Self { store, volume })
     }
@@ -62,13 +65,16 @@ impl Template {
     }
 
     /// Whether the template was there and whole: its last file says so.
-    fn copy(&self, volume: &str) -> Result<bool> {
+    fn copy(&self, volumes: &[String]) -> Result<bool> {
         self.create()?;
-        let copy = format!(
-            "test -e /from/whole || exit 9; cp -a /from/{} /to/ && rm -f /to/whole",
-            recipe(self.store).data
-        );
-        let call = helper(&[format!("{}:/from:ro", self.volume), format!("{volume}:/to")], &copy)?;
+        let folders = [&[recipe(self.store).data], neighbours::FOLDERS].concat();
+        let mut lines = vec!["test -e /from/whole || exit 9".to_owned()];
+        let mut mounts = vec![format!("{}:/from:ro", self.volume)];
+        for (n, (folder, volume)) in folders.iter().zip(volumes).enumerate() {
+            lines.push(format!("cp -a /from/{folder} /to{n}/ && rm -f /to{n}/whole || exit 1"));
+            mounts.push(format!("{volume}:/to{n}"));
+        }
+        let call = helper(&mounts, &lines.join("; "))?;
         match call.output()?.status.code() {
             Some(0) => Ok(true),
             Some(9) => Ok(false),
@@ -86,11 +92,13 @@ impl Template {
         // What an earlier maker left half done, where somebody who looks into the volume kept it from being dropped.
         helper(std::slice::from_ref(&mount), "rm -rf /seed/*")?.run()?;
         self.start(&builder)?;
+        neighbours::start(self.store, &builder, &self.volume)?;
         seed(self.store, &builder, &owner::this_process()?, 1)?;
-        Docker::new(["stop", "--time=60", &builder]).run()?;
-        let code = Docker::new(["inspect", "--format={{.State.ExitCode}}", &builder]).run()?;
-        ensure!(code == "0", "the seeded server did not stop cleanly: exit code {code}");
-        Docker::new(["rm", "--volumes", &builder]).run()?;
+        if neighbours::of(self.store).is_empty() {
+            stop(&builder)?;
+        } else {
+            neighbours::stop(self.store, &builder)?;
+        }
         helper(&[mount], "sync; touch /seed/whole")?.run().map(drop)
     }
 
@@ -100,7 +108,7 @@ impl Template {
         Docker::new(["run", "-d", "--name", builder, "-v", &mount])
             .args(recipe.options)
             .args([places::image(self.store.image())?])
-            .args(recipe.command.split(' '))
+            .args(recipe.command)
             .run()?;
         if matches!(self.store, Store::Postgres | Store::Documentdb) {
             await_ready(builder)?;
@@ -118,15 +126,23 @@ impl Template {
     }
 }
 
+/// In good order, and removed.
+pub(super) fn stop(container: &str) -> Result<()> {
+    Docker::new(["stop", "--time=60", container]).run()?;
+    let code = Docker::new(["inspect", "--format={{.State.ExitCode}}", container]).run()?;
+    ensure!(code == "0", "{container} did not stop cleanly: exit code {code}");
+    Docker::new(["rm", "--volumes", container]).run().map(drop)
+}
+
 /// How a store is started to be seeded.
-struct Recipe {
+pub(super) struct Recipe {
     /// Where the template is mounted.
-    mounted: &'static str,
+    pub(super) mounted: &'static str,
     /// What of the template belongs into a store's volume.
-    data: &'static str,
+    pub(super) data: &'static str,
     /// Of `docker run`.
-    options: Vec<String>,
-    command: String,
+    pub(super) options: Vec<String>,
+    pub(super) command: Vec<String>,
 }
 
 fn recipe(store: Store) -> Recipe {
@@ -140,7 +156,7 @@ fn recipe(store: Store) -> Recipe {
                 variables([stores::POSTGRES, ("PGDATA", "/seed/data")]),
             ]
             .concat(),
-            command: "postgres -c fsync=off -c max_wal_size=32MB -c min_wal_size=32MB".to_owned(),
+            command: words("postgres -c fsync=off -c max_wal_size=32MB -c min_wal_size=32MB"),
         },
         Store::Documentdb => Recipe {
             mounted: "/seed",
@@ -152,13 +168,16 @@ fn recipe(store: Store) -> Recipe {
             .into_iter()
             .flat_map(|variable| ["-e".to_owned(), variable.to_owned()])
             .collect(),
-            command: "postgres -c fsync=off -c max_wal_size=32MB -c min_wal_size=32MB".to_owned(),
+            command: words("postgres -c fsync=off -c max_wal_size=32MB -c min_wal_size=32MB"),
         },
         Store::Valkey => Recipe {
             mounted: "/seed",
             data: "data/.",
             options: vec![ALONE.to_owned(), "--workdir=/seed/data".to_owned()],
-            command: format!("--requirepass {} --appendonly yes --save 3600 1", stores::VALKEY.1),
+            command: words(&format!(
+                "--requirepass {} --appendonly yes --save 3600 1",
+                stores::VALKEY.1
+            )),
         },
         // Its folder stands in its configuration, and may not stand in its command too.
         Store::Nats => Recipe {
@@ -169,7 +188,7 @@ fn recipe(store: Store) -> Recipe {
                 variables(stores::OF_NATS),
             ]
             .concat(),
-            command: "-c /etc/nats/nats.conf".to_owned(),
+            command: words("-c /etc/nats/nats.conf"),
         },
         // It ends at once where it has no network. What compose.local.yaml says of its logs is true here too.
         Store::Neo4j => Recipe {
@@ -182,7 +201,7 @@ fn recipe(store: Store) -> Recipe {
                 ("NEO4J_dbms_usage__report_enabled", "false"),
                 ("NEO4J_db_tx__log_preallocate", "false"),
             ]),
-            command: "neo4j".to_owned(),
+            command: words("neo4j"),
         },
         Store::Clickhouse => Recipe {
             mounted: "/var/lib/clickhouse",
@@ -192,14 +211,15 @@ fn recipe(store: Store) -> Recipe {
                 variables([("CLICKHOUSE_USER", clickhouse::USER), stores::CLICKHOUSE]),
             ]
             .concat(),
-            command: "--".to_owned(),
+            command: words("--"),
         },
+        Store::Milvus => neighbours::milvus(),
     }
 }
 
-const ALONE: &str = "--network=none";
+pub(super) const ALONE: &str = "--network=none";
 
-fn variables<const N: usize>(variables: [(&str, &str); N]) -> Vec<String> {
+pub(super) fn variables<const N: usize>(variables: [(&str, &str); N]) -> Vec<String> {
     let options = variables
         .into_iter()
         .map(|(name, value)| ["-e".to_owned(), format!("{name}={value}")]);
@@ -212,7 +232,7 @@ fn nats_configuration() -> String {
 }
 
 /// A container that runs one shell line on volumes and is gone.
-fn helper(volumes: &[String], line: &str) -> Result<Docker> {
+pub(super) fn helper(volumes: &[String], line: &str) -> Result<Docker> {
     let mounts = volumes.iter().flat_map(|v| ["-v".to_owned(), v.clone()]);
     let call = Docker::new(["run", "--rm", "--network=none", "--log-driver=none"]).args(mounts);
     Ok(call

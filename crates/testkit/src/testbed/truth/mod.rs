@@ -5,6 +5,7 @@ mod clickhouse;
 mod collect;
 mod differences;
 mod documentdb;
+mod milvus;
 mod nats;
 mod neo4j;
 mod valkey;
@@ -24,8 +25,8 @@ pub struct Truth {
     pub cluster: Facts,
     /// Of PostgreSQL, by database: schemas, tables and their rows, indexes, functions, large objects and the rest.
     pub databases: BTreeMap<String, Facts>,
-    /// Of the other stores, by `documentdb/<database>`, `valkey/<database>`, `nats/<account>`, `neo4j/<database>` and
-    /// `clickhouse/<database>`.
+    /// Of the other stores, by `documentdb/<database>`, `valkey/<database>`, `nats/<account>`, `neo4j/<database>`,
+    /// `clickhouse/<database>` and `milvus/<database>`.
     #[serde(default)]
     pub places: BTreeMap<String, Facts>,
 }
@@ -56,6 +57,7 @@ impl Truth {
 pub(super) use clickhouse::clickhouse;
 pub(super) use collect::collect;
 pub(super) use documentdb::documentdb;
+pub(super) use milvus::milvus;
 pub(super) use nats::{nats, streams};
 pub(super) use neo4j::neo4j;
 pub(super) use valkey::valkey;
