@@ -15,15 +15,24 @@ const LIST: &str = "objects.jsonl.gz";
 
 /// One store that writes by itself beside one that does not, and a client.
 fn world() -> World {
+    world_of(Container::writing_store)
+}
+
+/// The same with another kind of store.
+fn world_of(lake: fn(&str, &[(&str, u64)]) -> Container) -> World {
     World::of([
-        Container::writing_store("lake", &[("events", 7), ("odd \"name\"%", 1)]),
+        lake("lake", &[("events", 7), ("odd \"name\"%", 1)]),
         Container::store("db", &[("orders", 5)]),
         Container::client("api").depends_on("lake:service_started:false"),
     ])
 }
 
 async fn backed_up() -> anyhow::Result<(World, BackupId)> {
-    let world = world();
+    backed_up_of(Container::writing_store).await
+}
+
+async fn backed_up_of(lake: fn(&str, &[(&str, u64)]) -> Container) -> anyhow::Result<(World, BackupId)> {
+    let world = world_of(lake);
     let id = world.backup().await.outcome?.manifest.id;
     world.wait_a_minute().await;
     Ok((world, id))
@@ -164,7 +173,17 @@ fn claims_what_is_listed(world: &World, call: &Call) -> anyhow::Result<()> {
 /// counts, and the next backup is whole.
 #[tokio::test(start_paused = true)]
 async fn at_whatever_call_a_backup_ends_the_next_one_is_whole() -> anyhow::Result<()> {
-    let (clean, _) = backed_up().await?;
+    whole_at_every_call(Container::writing_store).await
+}
+
+/// The same of a store that is copied object by object.
+#[tokio::test(start_paused = true)]
+async fn at_whatever_call_a_copy_of_objects_ends_the_next_one_is_whole() -> anyhow::Result<()> {
+    whole_at_every_call(Container::piecemeal_store).await
+}
+
+async fn whole_at_every_call(lake: fn(&str, &[(&str, u64)]) -> Container) -> anyhow::Result<()> {
+    let (clean, _) = backed_up_of(lake).await?;
     let calls: Vec<Call> = clean.faults.calls();
     let ours = |call: &Call| {
         call.method.name().starts_with("gateway") || call.subject.contains("lake") || call.subject.contains(LIST)
@@ -177,7 +196,7 @@ async fn at_whatever_call_a_backup_ends_the_next_one_is_whole() -> anyhow::Resul
     for at in places {
         for death in [None, Some(false), Some(true)] {
             let call = &calls[at - 1];
-            let world = world();
+            let world = world_of(lake);
             let before = world.picture();
             match death {
                 None => world.faults.on_call(at).fails(),

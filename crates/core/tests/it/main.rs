@@ -13,6 +13,7 @@ mod missing;
 mod naming;
 mod parts;
 mod passwords;
+mod piecemeal;
 mod plan;
 mod platforms;
 mod prune;

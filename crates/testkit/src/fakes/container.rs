@@ -26,6 +26,12 @@ pub(super) const COLD_IMAGE: &str = "registry.example/coldstore:1";
 /// The same for stores that write and read their backups by themselves.
 pub(super) const WRITING_IMAGE: &str = "registry.example/writingstore:1";
 
+/// The same for stores that keep their data in another workload, and copy it object by object.
+pub(super) const PIECEMEAL_IMAGE: &str = "registry.example/piecemealstore:1";
+
+/// The service in which such a store keeps its data.
+pub(super) const VAULT: &str = "vault";
+
 /// What the engine does with a container after a reboot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restart {
@@ -160,6 +166,13 @@ impl Container {
     pub fn writing_store(service: &str, rows: &[(&str, u64)]) -> Self {
         let mut store = Self::store(service, rows);
         store.workload.image = WRITING_IMAGE.into();
+        store
+    }
+
+    /// A store like [`Container::cold_store`] that copies its data object by object, needs the service `vault`, and outlives a kill.
+    pub fn piecemeal_store(service: &str, rows: &[(&str, u64)]) -> Self {
+        let mut store = Self::store(service, rows);
+        store.workload.image = PIECEMEAL_IMAGE.into();
         store
     }
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::TryStreamExt;
 use stillpoint_core::backups::{ArtifactError, Artifacts, Damage};
 use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Artifact, Inventory, Mode, StoreRecord, Watermark};
-use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
+use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId, unescape};
 use stillpoint_core::ports::{Command, Control, EngineError, Process};
-use stillpoint_core::sink::{ArtifactWriter, Delegated, Sink};
+use stillpoint_core::sink::{ArtifactWriter, Delegated, ObjectWriter, Sink};
 use stillpoint_core::stores::{
     Aside, AtRest, Copied, Cx, Drained, Footing, Greeting, Kind, Neighbours, Old, Pinned, Preflight, Recognition,
     Source, Staged, Store, StoreError, WayBack, Written,
@@ -20,7 +21,7 @@ use stillpoint_core::stores::{
 use stillpoint_core::workload::{CommandLine, State, Workload};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
-use super::container::{COLD_IMAGE, Data, FROZEN_IMAGE, STORE_IMAGE, WRITING_IMAGE};
+use super::container::{COLD_IMAGE, Data, FROZEN_IMAGE, PIECEMEAL_IMAGE, STORE_IMAGE, VAULT, WRITING_IMAGE};
 use super::tools::{Rows, from_text};
 use super::world::World;
 
@@ -59,7 +60,7 @@ impl Kind for FakeKind {
 
     fn recognises(&self, workload: &Workload) -> Recognition {
         let processes = workload.contents.processes.iter().flatten();
-        if [STORE_IMAGE, COLD_IMAGE, FROZEN_IMAGE, WRITING_IMAGE].contains(&workload.image.as_str()) {
+        if [STORE_IMAGE, COLD_IMAGE, FROZEN_IMAGE, WRITING_IMAGE, PIECEMEAL_IMAGE].contains(&workload.image.as_str()) {
             Recognition::Store
         } else if processes
             .flat_map(CommandLine::programs)
@@ -84,15 +85,19 @@ impl Kind for FakeKind {
         &self,
         name: StoreName,
         workload: &Workload,
-        _neighbours: Neighbours<'_>,
+        neighbours: Neighbours<'_>,
     ) -> Result<Arc<dyn Store>, StoreError> {
+        let piecemeal = workload.image == PIECEMEAL_IMAGE;
+        let needed = neighbours.called(VAULT).filter(|_| piecemeal);
         Ok(Arc::new(FakeStore {
             world: self.world.clone(),
             name,
             id: workload.id.clone(),
-            cold: workload.image == COLD_IMAGE,
+            cold: piecemeal || workload.image == COLD_IMAGE,
             frozen: workload.image == FROZEN_IMAGE,
             writes: workload.image == WRITING_IMAGE,
+            piecemeal,
+            needed: needed.map(|vault| vault.id.clone()),
         }))
     }
 }
@@ -108,6 +113,10 @@ struct FakeStore {
     frozen: bool,
     /// It writes and reads its backups by itself.
     writes: bool,
+    /// It is copied object by object.
+    piecemeal: bool,
+    /// The workload in which it keeps its data.
+    needed: Option<WorkloadId>,
 }
 
 impl FakeStore {
@@ -233,6 +242,26 @@ impl FakeStore {
         read.unwrap_or(Err(StoreError::Cancelled))
     }
 
+    /// Puts in place of its rows what it finds in its objects.
+    async fn collect(&self, cx: &Cx, source: &Source) -> Result<(), StoreError> {
+        self.data(|data| data.rows.clear())?;
+        for object in &source.objects {
+            let mut content = source.artifacts.read(object).await?;
+            let mut whole = Vec::new();
+            while let Some(piece) = content.try_next().await? {
+                whole.extend_from_slice(&piece);
+            }
+            let table = object.recorded.name.rsplit('/').next().and_then(unescape);
+            let count = String::from_utf8_lossy(&whole).parse().ok();
+            let (Some(table), Some(count)) = (table, count) else {
+                return Err(StoreError::Damaged(object.recorded.name.clone()));
+            };
+            self.data(|data| data.rows.insert(table, count))?;
+            cx.clock.sleep(KNOCK_EVERY).await;
+        }
+        Ok(())
+    }
+
     async fn feed_all(
         &self,
         cx: &Cx,
@@ -288,6 +317,14 @@ impl Store for FakeStore {
 
     fn workload(&self) -> &WorkloadId {
         &self.id
+    }
+
+    fn needs(&self) -> Vec<WorkloadId> {
+        self.needed.iter().cloned().collect()
+    }
+
+    fn outlives_kill(&self) -> bool {
+        self.piecemeal
     }
 
     async fn ready(&self, cx: &Cx) -> Result<(), StoreError> {
@@ -408,7 +445,7 @@ impl Store for FakeStore {
         record: &StoreRecord,
         artifacts: &Artifacts,
     ) -> Result<Vec<Damage>, StoreError> {
-        if self.writes {
+        if self.writes || self.piecemeal {
             return Ok(artifacts.read_all(record).await?.1);
         }
         let mut damage = Vec::new();
@@ -551,7 +588,11 @@ impl Staged for Load {
         match (store.cold, stage) {
             (true, 0) => {
                 let sibling = cx.shell.sibling(&store.id, &cx.owner, "fake-restore").await?;
-                let loaded = store.load_in(cx, &sibling, &self.source).await;
+                let loaded = if store.piecemeal {
+                    store.collect(cx, &self.source).await
+                } else {
+                    store.load_in(cx, &sibling, &self.source).await
+                };
                 let ended = cx.shell.end_sibling(&sibling).await;
                 loaded.and(ended.map_err(Into::into))
             }
@@ -614,6 +655,33 @@ impl FakePin {
             return Err(error);
         }
         writing.record().await?;
+        Ok(Drained {
+            version: VERSION.into(),
+            pinned: cx.clock.now(),
+            artifacts: Vec::new(),
+            inventory: self.inventory.clone(),
+            facts: [].into(),
+        })
+    }
+
+    async fn copy_objects(&self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
+        let objects = sink.objects(&self.store.name);
+        let copied = async {
+            for (table, count) in &self.inventory.0 {
+                let name = ArtifactName::of(&[self.store.name.as_str(), "backup", table]);
+                let content = Bytes::from(count.count.to_string());
+                let write = async |writer: &mut ObjectWriter| Ok::<_, StoreError>(writer.write(content).await?);
+                objects.put(&name, write).await?;
+                cx.clock.sleep(KNOCK_EVERY).await;
+            }
+            Ok::<_, StoreError>(())
+        };
+        let copied = cx.cancel.run_until_cancelled(copied).await;
+        if let Err(error) = copied.unwrap_or(Err(StoreError::Cancelled)) {
+            objects.give_up().await;
+            return Err(error);
+        }
+        objects.record();
         Ok(Drained {
             version: VERSION.into(),
             pinned: cx.clock.now(),
@@ -695,6 +763,9 @@ impl Pinned for FakePin {
     async fn drain(&mut self, cx: &Cx, sink: &Sink) -> Result<Drained, StoreError> {
         if let Some(writing) = self.writing.take() {
             return self.write_objects(cx, writing).await;
+        }
+        if self.store.piecemeal {
+            return self.copy_objects(cx, sink).await;
         }
         let store = &self.store;
         let name = ArtifactName::of(&[store.name.as_str(), "data.dump"]);
