@@ -66,7 +66,8 @@ impl Direct {
         let cx = Cx {
             shell: docker.clone(),
             reach: docker.clone(),
-            gateway: docker,
+            gateway: docker.clone(),
+            buckets: docker,
             spool: Arc::new(DiskSpool::in_folder(folder.path().join("spool"))),
             clock: clock.clone(),
             owner: RunId::new("direct"),
