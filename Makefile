@@ -10,7 +10,7 @@ WITH_ENGINE := testbed/engine.sh with --
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
-demo: setup-demo ## Back up, wreck, restore and prove a platform of real engines (SCALE=3; 100 is about 2 GB)
+demo: setup-demo ## Back up, wreck, restore and prove a platform of real engines (SCALE=3; 100 is about 2 GB; STORES=postgres,valkey)
 	@testbed/engine.sh start
 	@$(MAKE) --no-print-directory inside-demo
 

@@ -25,6 +25,9 @@ pub(crate) struct Arguments {
     /// Where the backup goes: a directory, or the bucket of the platform's own object store
     #[arg(long, value_enum, default_value_t, env = "REPO")]
     repo: Repo,
+    /// The kinds of store that the platform has, separated by commas; all of them if none is named
+    #[arg(long, value_delimiter = ',', env = "STORES")]
+    stores: Vec<String>,
     /// Only remove the demo's platform and its backups
     #[arg(long)]
     down: bool,
@@ -38,14 +41,19 @@ enum Repo {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let testbed = Testbed::kept(PROJECT, Shape::Full);
+    let shape = if arguments.stores.iter().all(|kind| kind.trim().is_empty()) {
+        Shape::Full
+    } else {
+        Shape::of(&arguments.stores)?
+    };
+    let testbed = Testbed::kept(PROJECT, shape);
     let demo = Demo::new(&testbed, arguments.repo)?;
     testbed.down()?;
     demo.forget()?;
     if arguments.down {
         Ok(())
     } else {
-        demo.tell(arguments.scale)
+        demo.tell(shape, arguments.scale)
     }
 }
 
@@ -78,10 +86,13 @@ impl<'a> Demo<'a> {
         Ok(())
     }
 
-    fn tell(&self, scale: u32) -> Result<()> {
+    fn tell(&self, shape: Shape, scale: u32) -> Result<()> {
         let mut story = Story::default();
         story.chapter(
-            "A platform comes up: two PostgreSQL (one of them FerretDB's), Valkey, NATS, ClickHouse, Neo4j, and nine other containers",
+            &format!(
+                "A platform comes up: {}, and nine other containers",
+                shape.kinds().join(", ")
+            ),
             || self.testbed.up(),
         )?;
         story.chapter(
@@ -100,9 +111,10 @@ impl<'a> Demo<'a> {
             || self.stillpoint(&["backup"]),
         )?;
         let (backup, saved) = (self.newest()?, Saved::of(self.testbed)?);
-        story.chapter("Disaster: every database, role, key, stream and graph is gone", || {
-            self.testbed.wreck()
-        })?;
+        story.chapter(
+            "Disaster: every database, role, key, stream, graph and collection is gone",
+            || self.testbed.wreck(),
+        )?;
         story.chapter("Restore", || {
             self.stillpoint(&["restore", &backup, "--confirm", &backup])
         })?;

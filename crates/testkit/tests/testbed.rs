@@ -73,7 +73,7 @@ fn a_full_platform_holds_every_state_that_a_backup_must_keep() -> Result<()> {
             .into_iter()
             .map(|c| (c.service, (c.status, c.exit_code)))
             .collect();
-        assert_eq!(states.len(), 15);
+        assert_eq!(states.len(), 16);
         for (service, state) in &states {
             let expected = match service.as_str() {
                 "oneshot-init" | "reports" => Status::Exited,
@@ -84,10 +84,10 @@ fn a_full_platform_holds_every_state_that_a_backup_must_keep() -> Result<()> {
         }
         assert_eq!(bucket_seen_with_the_backups_key(testbed)?, "200");
         assert_eq!(testbed.tick()?, 1);
-        assert_eq!(ticks(testbed)?, [1; 13]);
+        assert_eq!(ticks(testbed)?, [1; 15]);
         let truth = testbed.truth()?;
         assert!(
-            truth.databases.len() == 6 && truth.places.len() == 16,
+            truth.databases.len() == 6 && truth.places.len() == 17,
             "the truth is thin: {truth:?}"
         );
         Ok(())

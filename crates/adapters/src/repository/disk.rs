@@ -52,12 +52,17 @@ pub(super) async fn remove(file: PathBuf) -> io::Result<()> {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        match sync(&parent(&file)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            synced => synced,
-        }
+        sync_unless_gone(&parent(&file))
     })
     .await
+}
+
+/// Of two who delete side by side, one may have removed the directory that the other has just emptied.
+fn sync_unless_gone(dir: &Path) -> io::Result<()> {
+    match sync(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        synced => synced,
+    }
 }
 
 /// Removes an object's file, and the directories above it that hold nothing any more.
@@ -67,7 +72,7 @@ pub(super) async fn remove_object(root: PathBuf, file: PathBuf) -> io::Result<()
         let above = file.ancestors().skip(1).take_while(|dir| **dir != *root);
         for dir in above {
             match fs::remove_dir(dir) {
-                Ok(()) => sync(&parent(dir))?,
+                Ok(()) => sync_unless_gone(&parent(dir))?,
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 // Something is in it, or it is not ours to remove: an empty directory is no object.
                 Err(_) => return Ok(()),

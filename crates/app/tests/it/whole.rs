@@ -9,13 +9,14 @@ use serde_json::Value;
 use stillpoint_testkit::product::Product;
 use stillpoint_testkit::testbed::{ContainerState, Event, Shape, Status, Testbed};
 
-const STORES: [&str; 6] = [
+const STORES: [&str; 7] = [
     "postgres-main",
     "postgres-ferretdb",
     "valkey",
     "nats",
     "clickhouse",
     "neo4j",
+    "milvus",
 ];
 /// Paused while its files are cloned.
 const FROZEN: &str = "neo4j";

@@ -31,7 +31,10 @@ async fn what_a_store_needs_is_never_stopped() -> anyhow::Result<()> {
     let world = world();
     let plan = world.operations().plan(None).await?;
     for service in ["vault", "disk"] {
-        let entry = plan.entries.iter().find(|entry| entry.workload.address.service == service);
+        let entry = plan
+            .entries
+            .iter()
+            .find(|entry| entry.workload.address.service == service);
         let entry = entry.context("it is not planned")?;
         assert_eq!((&entry.role, entry.action), (&Role::Kept, Action::Leave), "{service}");
         assert!(entry.reason.contains("lake"), "{}", entry.reason);
@@ -42,7 +45,10 @@ async fn what_a_store_needs_is_never_stopped() -> anyhow::Result<()> {
     world.restore(id).await.outcome?;
     let stopped = stopped(&world);
     assert!(stopped.contains(&"lake".to_owned()), "{stopped:?}");
-    assert!(!stopped.iter().any(|name| name == "vault" || name == "disk"), "{stopped:?}");
+    assert!(
+        !stopped.iter().any(|name| name == "vault" || name == "disk"),
+        "{stopped:?}"
+    );
     Ok(())
 }
 
@@ -85,7 +91,11 @@ async fn a_copy_of_which_an_object_is_damaged_replaces_nothing() -> anyhow::Resu
 #[tokio::test(start_paused = true)]
 async fn a_store_to_which_a_kill_does_no_harm_may_be_killed_for_a_restore() -> anyhow::Result<()> {
     for (harmless, exit) in [(true, Exit::Ok), (false, Exit::RunFailed)] {
-        let lake = if harmless { Container::piecemeal_store } else { Container::cold_store };
+        let lake = if harmless {
+            Container::piecemeal_store
+        } else {
+            Container::cold_store
+        };
         let world = World::of([lake("lake", &[("events", 7)]).stops_in(Duration::from_hours(1))]);
         let id = world.backup().await.outcome?.manifest.id;
         world.wait_a_minute().await;

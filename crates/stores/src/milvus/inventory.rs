@@ -10,7 +10,7 @@ use stillpoint_core::stores::{Cx, StoreError};
 use super::MilvusStore;
 use super::config::Config;
 use super::metadata::Metadata;
-use super::proto::{LOADED, LOADING};
+use super::proto::LOADING;
 use super::session::{Session, Trouble};
 use crate::toolbox::guarded;
 
@@ -36,13 +36,14 @@ impl MilvusStore {
 
     async fn rows(&self, session: &Session<'_>) -> Result<Inventory, Trouble> {
         let mut inventory = Inventory::default();
-        for collection in session.collections().await? {
+        for (collection, rows) in session.rows_of_all().await? {
             let told = collection.told();
-            if session.load_state(&collection).await? == LOADED {
-                inventory.exact(format!("{told}: rows"), session.rows(&collection).await?);
-            } else {
-                let stored = session.stored_rows(&collection).await?;
-                inventory.estimate(format!("{told}: rows written, not loaded"), stored);
+            match rows {
+                Some(rows) => inventory.exact(format!("{told}: rows"), rows),
+                None => {
+                    let stored = session.stored_rows(&collection).await?;
+                    inventory.estimate(format!("{told}: rows written, not loaded"), stored);
+                }
             }
             let collections = format!("{}: collections", collection.database);
             let before = inventory.0.get(&collections).map_or(0, |count| count.count);

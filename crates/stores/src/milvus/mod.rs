@@ -25,6 +25,7 @@ mod watermark;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::engine::limits::{LOOK_EVERY, STORE_READY};
 use stillpoint_core::logins::{Login, Passwords};
@@ -196,8 +197,8 @@ impl MilvusStore {
     async fn flush(&self, session: &session::Session<'_>) -> Result<(), StoreError> {
         let collections = session.collections().await;
         let collections = collections.map_err(|trouble| self.failed("listing its collections", trouble))?;
-        for collection in &collections {
-            let flushed = session.flush(collection).await;
+        let flushes = collections.iter().map(|collection| session.flush(collection));
+        for (collection, flushed) in collections.iter().zip(join_all(flushes).await) {
             let doing = || format!("storing what it was sent for {}", collection.told());
             flushed.map_err(|trouble| self.failed(&doing(), trouble))?;
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::join_all;
 use hyper::http::uri::PathAndQuery;
 use hyper_util::rt::TokioIo;
 use stillpoint_core::names::WorkloadId;
@@ -211,6 +212,21 @@ impl<'a> Session<'a> {
         let count = fields.find_map(|numbers| numbers.data.first().copied());
         let count = count.and_then(|count| u64::try_from(count).ok());
         count.ok_or_else(|| Trouble::Refused(format!("it does not count the rows of {}", of.told())))
+    }
+
+    /// All its collections, each with its rows, which are known of those that are loaded. Side by side: an exact count waits for the next
+    /// tick of the server's clock.
+    pub(super) async fn rows_of_all(&self) -> Result<Vec<(Collection, Option<u64>)>, Trouble> {
+        let collections = self.collections().await?;
+        let counts = collections.iter().map(|collection| async move {
+            if self.load_state(collection).await? == proto::LOADED {
+                self.rows(collection).await.map(Some)
+            } else {
+                Ok(None)
+            }
+        });
+        let counts: Result<Vec<_>, Trouble> = join_all(counts).await.into_iter().collect();
+        Ok(collections.into_iter().zip(counts?).collect())
     }
 
     /// How many rows were written into what it has stored of a collection, deleted ones among them.

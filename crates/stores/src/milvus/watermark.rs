@@ -10,7 +10,6 @@ use stillpoint_core::stores::{Cx, StoreError};
 use super::MilvusStore;
 use super::config::Config;
 use super::metadata::Metadata;
-use super::proto::LOADED;
 use super::session::{Session, Trouble};
 
 /// Between a collection's name and what is marked of it.
@@ -49,9 +48,8 @@ impl MilvusStore {
         marks: &mut BTreeMap<String, u64>,
     ) -> Result<BTreeMap<i64, String>, Trouble> {
         let mut names = BTreeMap::new();
-        for collection in session.collections().await? {
-            if session.load_state(&collection).await? == LOADED {
-                let rows = session.rows(&collection).await?;
+        for (collection, rows) in session.rows_of_all().await? {
+            if let Some(rows) = rows {
                 marks.insert(format!("{}{OF}{ROWS}", collection.told()), rows);
             }
             names.insert(collection.id, collection.told());

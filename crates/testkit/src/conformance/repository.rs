@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
+use futures::future::join_all;
 use futures::{StreamExt, TryStreamExt};
 use stillpoint_core::names::{ArtifactName, BackupId};
 use stillpoint_core::ports::repository::Version;
@@ -65,6 +66,7 @@ macro_rules! repository_conformance {
                 room_is_told_or_not_known,
                 deleting_twice_succeeds,
                 the_last_object_takes_its_directory_with_it,
+                deletions_side_by_side_get_in_nobodys_way,
                 what_was_deleted_is_gone_and_can_be_created_again,
                 a_reader_keeps_what_it_opened,
                 a_range_is_read_of_the_version_that_was_seen,
@@ -423,6 +425,24 @@ pub async fn deleting_twice_succeeds(subject: &Subject) -> anyhow::Result<()> {
     repository.create(&key("a")?, Bytes::from("x")).await?;
     repository.delete(&key("a")?).await?;
     repository.delete(&key("a")?).await.context("the second time")?;
+    Ok(())
+}
+
+/// Whoever empties a directory may find that another has removed it, and those above it.
+pub async fn deletions_side_by_side_get_in_nobodys_way(subject: &Subject) -> anyhow::Result<()> {
+    let repository = &*subject.repository;
+    let mut keys = Vec::new();
+    for at in 0..100 {
+        keys.push(key(&format!("deep/{}/{}/{at}/object", at % 3, at % 7))?);
+    }
+    for key in &keys {
+        repository.create(key, Bytes::from_static(b"x")).await?;
+    }
+    let deletions = keys.iter().map(|key| repository.delete(key));
+    for deleted in join_all(deletions).await {
+        deleted?;
+    }
+    ensure!(repository.list(None).await?.is_empty());
     Ok(())
 }
 

@@ -31,7 +31,7 @@ pub use docker::use_engine;
 pub use events::{Event, Events};
 pub use nats::Nats;
 pub use places::images;
-pub use platform::{Shape, Testbed, WitnessMode};
+pub use platform::{Chosen, Shape, Testbed, WitnessMode};
 pub use reap::reap;
 pub use ticks::Stop;
 pub use truth::{Facts, Truth};

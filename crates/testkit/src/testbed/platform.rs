@@ -27,6 +27,8 @@ pub enum Shape {
     Full,
     /// The same without Neo4j, whose every start is a start of Java: for tests to which it adds minutes and nothing else.
     Lean,
+    /// The same with the stores that were chosen: [`Shape::of`].
+    Chosen(Chosen),
     /// All services but the stores that the classic script of the benchmark does not know.
     Classic,
     /// `postgres-main`, `webapp`, `witness`: what a fault test needs, up in a few seconds.
@@ -49,6 +51,10 @@ pub enum Shape {
     Restless,
 }
 
+/// Some stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chosen(&'static [Store]);
+
 /// The stores of a whole platform. Each kind of store that the product has belongs here.
 const ALL: &[Store] = &[
     Store::Postgres,
@@ -57,12 +63,31 @@ const ALL: &[Store] = &[
     Store::Nats,
     Store::Clickhouse,
     Store::Neo4j,
+    Store::Milvus,
 ];
 
 impl Shape {
+    /// A platform with these kinds of stores alone.
+    pub fn of(kinds: &[String]) -> Result<Self> {
+        let known = || ALL.iter().map(|store| store.name()).collect::<Vec<_>>().join(", ");
+        let store = |kind: &String| {
+            let found = ALL.iter().copied().find(|store| store.name() == kind.trim());
+            found.with_context(|| format!("`{kind}` is no kind of store: {}", known()))
+        };
+        let chosen: Vec<Store> = kinds.iter().map(store).collect::<Result<_>>()?;
+        // One for as long as the process lives: a shape is a name.
+        Ok(Self::Chosen(Chosen(Vec::leak(chosen))))
+    }
+
+    /// What its stores are called.
+    pub fn kinds(self) -> Vec<&'static str> {
+        self.stores().iter().map(|store| store.name()).collect()
+    }
+
     pub(super) fn stores(self) -> &'static [Store] {
         match self {
             Self::Full => ALL,
+            Self::Chosen(Chosen(stores)) => stores,
             Self::Lean | Self::Stores => &[
                 Store::Postgres,
                 Store::Documentdb,
@@ -84,7 +109,7 @@ impl Shape {
     fn services(self) -> impl Iterator<Item = &'static str> {
         const OTHERS: &[&str] = &[OBJECT_STORE, "etcd", "traefik", "worker-paused", "stubborn", "reports"];
         let others = match self {
-            Self::Full | Self::Lean | Self::Classic => OTHERS,
+            Self::Full | Self::Lean | Self::Classic | Self::Chosen(_) => OTHERS,
             Self::Restless => &["restless"],
             Self::Milvus => &[OBJECT_STORE, "etcd"],
             _ => &[],
@@ -95,8 +120,7 @@ impl Shape {
 
     /// What the witness counts in.
     fn witnessed(self) -> String {
-        let names: Vec<_> = self.stores().iter().map(|store| store.name()).collect();
-        names.join(" ")
+        self.kinds().join(" ")
     }
 }
 
