@@ -1,6 +1,7 @@
 //! Asking a server in its gRPC interface. Every question has a deadline.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use hyper::http::uri::PathAndQuery;
@@ -26,6 +27,9 @@ const LARGEST_ANSWER: usize = 256 << 20;
 
 /// The database that every server has.
 const DEFAULT_DATABASE: &str = "default";
+
+/// A server that is just handing over its channels refuses for a moment: so long it is asked again.
+const FLUSHES: Duration = Duration::from_secs(30);
 
 /// Of servers that know no databases.
 const UNKNOWN_METHOD: &str = "unknown method";
@@ -121,7 +125,7 @@ impl<'a> Session<'a> {
             None => Ok(answer),
             Some(status) => Err(Trouble::Refused(format!(
                 "{} (code {})",
-                status.reason,
+                words(&status.reason),
                 status.code.max(status.error_code)
             ))),
         }
@@ -245,13 +249,18 @@ impl<'a> Session<'a> {
 
     /// Has it store what it was sent, and waits until it has.
     pub(super) async fn flush(&self, of: &Collection) -> Result<(), Trouble> {
+        let began = self.cx.clock.elapsed();
         let flushed = loop {
             let question = proto::Flush {
                 database: of.database.clone(),
                 collections: vec![of.name.clone()],
             };
-            match self.ask::<_, proto::Flushed>(method::FLUSH, question).await {
-                Err(trouble) if trouble.is_too_often() => self.wait().await?,
+            let asked = self.ask::<_, proto::Flushed>(method::FLUSH, question).await;
+            let is_early = self.cx.clock.elapsed().saturating_sub(began) < FLUSHES;
+            match asked {
+                Err(trouble) if trouble.is_too_often() || is_early && matches!(trouble, Trouble::Refused(_)) => {
+                    self.wait().await?;
+                }
                 flushed => break flushed?,
             }
         };
@@ -284,6 +293,15 @@ impl<'a> Session<'a> {
     async fn wait(&self) -> Result<(), Trouble> {
         let wait = self.cx.clock.sleep(stillpoint_core::engine::limits::LOOK_EVERY);
         cancellable(self.cx, wait).await.map_err(Trouble::Store)
+    }
+}
+
+/// What a server says, without the traces of its own calls.
+fn words(said: &str) -> String {
+    let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+    match last.split_once(": ") {
+        Some((call, words)) if call.starts_with('/') => words.to_owned(),
+        _ => last.to_owned(),
     }
 }
 
@@ -347,6 +365,14 @@ impl MilvusStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn traces_of_calls_are_not_told() {
+        let said = "attempt #0: stack trace: /a/b.go:51 c.StackTrace\n/a/b.go:550 c.Call\n/a/d.go:116 c.Flush: attempt #0: no node";
+        assert_eq!(words(said), "attempt #0: no node");
+        assert_eq!(words("collection not found[x]"), "collection not found[x]");
+        assert_eq!(words(""), "");
+    }
 
     #[test]
     fn a_server_that_starts_is_waited_for() {
