@@ -57,6 +57,17 @@ impl Trouble {
         }
     }
 
+    /// Whether a server answers so that was started a moment ago: its parts know each other by what is left in etcd of those that died
+    /// with the one before, for as long as that is (`common.session.ttl`), and what was loaded is there before it is answered with.
+    fn is_settling(&self) -> bool {
+        match self {
+            Self::Refused(why) => ["attempt #", "shard leader", "failed to query", "not fully loaded"]
+                .iter()
+                .any(|sign| why.contains(sign)),
+            _ => self.is_temporary(),
+        }
+    }
+
     fn is_too_often(&self) -> bool {
         matches!(self, Self::Refused(why) if why.contains("rate limit") || why.contains("RateLimit"))
     }
@@ -124,6 +135,27 @@ impl<'a> Session<'a> {
                 status.reason,
                 status.code.max(status.error_code)
             ))),
+        }
+    }
+
+    /// Asks what changes nothing when it is asked again, until the server has settled.
+    async fn ask_settled<Q, A>(&self, method: &'static str, question: Q) -> Result<A, Trouble>
+    where
+        Q: prost::Message + Clone + 'static,
+        A: Answer,
+    {
+        let began = self.cx.clock.elapsed();
+        loop {
+            match self.ask(method, question.clone()).await {
+                Err(trouble) if trouble.is_too_often() => {}
+                Err(trouble) if trouble.is_settling() => {
+                    if self.cx.clock.elapsed().saturating_sub(began) > self.cx.idle_limit {
+                        return Err(trouble);
+                    }
+                }
+                answered => return answered,
+            }
+            self.wait().await?;
         }
     }
 
@@ -204,7 +236,7 @@ impl<'a> Session<'a> {
             output_fields: vec!["count(*)".to_owned()],
             consistency: 0,
         };
-        let answer: proto::Rows = self.ask(method::QUERY, question).await?;
+        let answer: proto::Rows = self.ask_settled(method::QUERY, question).await?;
         let mut fields = answer
             .fields
             .iter()
@@ -245,16 +277,11 @@ impl<'a> Session<'a> {
 
     /// Has it store what it was sent, and waits until it has.
     pub(super) async fn flush(&self, of: &Collection) -> Result<(), Trouble> {
-        let flushed = loop {
-            let question = proto::Flush {
-                database: of.database.clone(),
-                collections: vec![of.name.clone()],
-            };
-            match self.ask::<_, proto::Flushed>(method::FLUSH, question).await {
-                Err(trouble) if trouble.is_too_often() => self.wait().await?,
-                flushed => break flushed?,
-            }
+        let question = proto::Flush {
+            database: of.database.clone(),
+            collections: vec![of.name.clone()],
         };
+        let flushed: proto::Flushed = self.ask_settled(method::FLUSH, question).await?;
         let question = proto::IsFlushed {
             segments: flushed
                 .segments
@@ -267,7 +294,7 @@ impl<'a> Session<'a> {
         };
         let began = self.cx.clock.elapsed();
         loop {
-            let state: proto::FlushState = self.ask(method::GET_FLUSH_STATE, question.clone()).await?;
+            let state: proto::FlushState = self.ask_settled(method::GET_FLUSH_STATE, question.clone()).await?;
             if state.is_flushed {
                 return Ok(());
             }
@@ -358,6 +385,14 @@ mod tests {
         }
         assert!(Trouble::Silent("x".into()).is_temporary());
         assert!(!Trouble::Refused("collection not found".into()).is_temporary());
+        for why in [
+            "attempt #0: empty grpc client: failed to connect 172.27.0.5:21124, reason: context deadline exceeded: attempt #1: session \
+             not found->datanode-2",
+            "attempt #0: rpc error: code = Unknown desc = node not match[expectedNodeID=4][actualNodeID=5]",
+        ] {
+            assert!(Trouble::Refused(why.into()).is_settling(), "{why}");
+        }
+        assert!(!Trouble::Refused("collection not found".into()).is_settling());
         assert!(!Trouble::Login("auth check failure".into()).is_temporary());
         assert!(
             Trouble::Refused("request is rejected by grpc RateLimiter middleware, rate limit exceeded".into())
