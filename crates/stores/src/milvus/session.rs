@@ -1,7 +1,6 @@
 //! Asking a server in its gRPC interface. Every question has a deadline.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::join_all;
 use hyper::http::uri::PathAndQuery;
@@ -27,9 +26,6 @@ const LARGEST_ANSWER: usize = 256 << 20;
 
 /// The database that every server has.
 const DEFAULT_DATABASE: &str = "default";
-
-/// A server that is just handing over its channels refuses for a moment: so long it is asked again.
-const FLUSHES: Duration = Duration::from_secs(30);
 
 /// Of servers that know no databases.
 const UNKNOWN_METHOD: &str = "unknown method";
@@ -58,6 +54,17 @@ impl Trouble {
                 .iter()
                 .any(|sign| why.contains(sign)),
             _ => false,
+        }
+    }
+
+    /// Whether a server answers so that was started a moment ago: its parts know each other by what is left in etcd of those that died
+    /// with the one before, for as long as that is (`common.session.ttl`), and what was loaded is there before it is answered with.
+    fn is_settling(&self) -> bool {
+        match self {
+            Self::Refused(why) => ["attempt #", "shard leader", "failed to query", "not fully loaded"]
+                .iter()
+                .any(|sign| why.contains(sign)),
+            _ => self.is_temporary(),
         }
     }
 
@@ -128,6 +135,27 @@ impl<'a> Session<'a> {
                 words(&status.reason),
                 status.code.max(status.error_code)
             ))),
+        }
+    }
+
+    /// Asks what changes nothing when it is asked again, until the server has settled.
+    async fn ask_settled<Q, A>(&self, method: &'static str, question: Q) -> Result<A, Trouble>
+    where
+        Q: prost::Message + Clone + 'static,
+        A: Answer,
+    {
+        let began = self.cx.clock.elapsed();
+        loop {
+            match self.ask(method, question.clone()).await {
+                Err(trouble) if trouble.is_too_often() => {}
+                Err(trouble) if trouble.is_settling() => {
+                    if self.cx.clock.elapsed().saturating_sub(began) > self.cx.idle_limit {
+                        return Err(trouble);
+                    }
+                }
+                answered => return answered,
+            }
+            self.wait().await?;
         }
     }
 
@@ -208,7 +236,7 @@ impl<'a> Session<'a> {
             output_fields: vec!["count(*)".to_owned()],
             consistency: 0,
         };
-        let answer: proto::Rows = self.ask(method::QUERY, question).await?;
+        let answer: proto::Rows = self.ask_settled(method::QUERY, question).await?;
         let mut fields = answer
             .fields
             .iter()
@@ -233,37 +261,13 @@ impl<'a> Session<'a> {
         Ok(collections.into_iter().zip(counts?).collect())
     }
 
-    /// How many rows were written into what it has stored of a collection, deleted ones among them.
-    pub(super) async fn stored_rows(&self, of: &Collection) -> Result<u64, Trouble> {
-        let question = proto::SegmentsOf {
-            database: of.database.clone(),
-            collection: of.name.clone(),
-        };
-        let answer: proto::Segments = self.ask(method::GET_SEGMENTS, question).await?;
-        let rows = answer
-            .segments
-            .iter()
-            .map(|segment| u64::try_from(segment.rows).unwrap_or(0));
-        Ok(rows.sum())
-    }
-
     /// Has it store what it was sent, and waits until it has.
     pub(super) async fn flush(&self, of: &Collection) -> Result<(), Trouble> {
-        let began = self.cx.clock.elapsed();
-        let flushed = loop {
-            let question = proto::Flush {
-                database: of.database.clone(),
-                collections: vec![of.name.clone()],
-            };
-            let asked = self.ask::<_, proto::Flushed>(method::FLUSH, question).await;
-            let is_early = self.cx.clock.elapsed().saturating_sub(began) < FLUSHES;
-            match asked {
-                Err(trouble) if trouble.is_too_often() || is_early && matches!(trouble, Trouble::Refused(_)) => {
-                    self.wait().await?;
-                }
-                flushed => break flushed?,
-            }
+        let question = proto::Flush {
+            database: of.database.clone(),
+            collections: vec![of.name.clone()],
         };
+        let flushed: proto::Flushed = self.ask_settled(method::FLUSH, question).await?;
         let question = proto::IsFlushed {
             segments: flushed
                 .segments
@@ -276,7 +280,7 @@ impl<'a> Session<'a> {
         };
         let began = self.cx.clock.elapsed();
         loop {
-            let state: proto::FlushState = self.ask(method::GET_FLUSH_STATE, question.clone()).await?;
+            let state: proto::FlushState = self.ask_settled(method::GET_FLUSH_STATE, question.clone()).await?;
             if state.is_flushed {
                 return Ok(());
             }
@@ -320,7 +324,6 @@ mod method {
     pub(super) const SHOW_COLLECTIONS: &str = "/milvus.proto.milvus.MilvusService/ShowCollections";
     pub(super) const GET_LOAD_STATE: &str = "/milvus.proto.milvus.MilvusService/GetLoadState";
     pub(super) const QUERY: &str = "/milvus.proto.milvus.MilvusService/Query";
-    pub(super) const GET_SEGMENTS: &str = "/milvus.proto.milvus.MilvusService/GetPersistentSegmentInfo";
     pub(super) const FLUSH: &str = "/milvus.proto.milvus.MilvusService/Flush";
     pub(super) const GET_FLUSH_STATE: &str = "/milvus.proto.milvus.MilvusService/GetFlushState";
 }
@@ -384,6 +387,14 @@ mod tests {
         }
         assert!(Trouble::Silent("x".into()).is_temporary());
         assert!(!Trouble::Refused("collection not found".into()).is_temporary());
+        for why in [
+            "attempt #0: empty grpc client: failed to connect 172.27.0.5:21124, reason: context deadline exceeded: attempt #1: session \
+             not found->datanode-2",
+            "attempt #0: rpc error: code = Unknown desc = node not match[expectedNodeID=4][actualNodeID=5]",
+        ] {
+            assert!(Trouble::Refused(why.into()).is_settling(), "{why}");
+        }
+        assert!(!Trouble::Refused("collection not found".into()).is_settling());
         assert!(!Trouble::Login("auth check failure".into()).is_temporary());
         assert!(
             Trouble::Refused("request is rejected by grpc RateLimiter middleware, rate limit exceeded".into())

@@ -247,13 +247,17 @@ impl Testbed {
             .args(self.shape.services())
             .limit(LONG)
             .run()?;
-        if matches!(self.shape, Shape::Full | Shape::Lean | Shape::Classic) {
+        if self.shape.services().any(|service| service == OBJECT_STORE) {
             seaweed::make_ready(&self.container(OBJECT_STORE)?)?;
-            self.play_operator()?;
         }
-        if self.shape == Shape::Milvus {
-            seaweed::make_ready(&self.container(OBJECT_STORE)?)?;
+        if self.shape.stores().contains(&Store::Milvus) {
             milvus::claim(&self.container(Store::Milvus.service())?)?;
+        }
+        if matches!(
+            self.shape,
+            Shape::Full | Shape::Lean | Shape::Classic | Shape::Chosen(_)
+        ) {
+            self.play_operator()?;
         }
         Ok(())
     }

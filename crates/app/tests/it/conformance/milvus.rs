@@ -63,7 +63,7 @@ etcdctl get '' --from-key --write-out=json | jq -r '.kvs[]? | (.key | @base64d) 
 etcdctl alarm list
 etcdctl auth status | grep Authentication
 curl -sS --fail --aws-sigv4 aws:amz:us-east-1:s3 --user "$S3_USER" "$S3_HTTP/milvus-bucket?list-type=2&delimiter=%2F" |
-    grep -oE '<(Key|Prefix|ETag)>[^<]+' | { grep -v '>files/' || true; }
+    { grep -oE '<(Key|Prefix|ETag)>[^<]+' || true; } | { grep -v '>files/' || true; }
 "#;
 
 impl Subject for Milvus {
@@ -83,6 +83,11 @@ impl Subject for Milvus {
     fn bulk(&self, testbed: &Testbed) -> Result<&'static str> {
         testbed.beside(SERVICE, BULK)?;
         Ok("milvus")
+    }
+
+    /// Its bucket is.
+    fn is_read_while_draining(&self) -> bool {
+        false
     }
 
     fn intrude(&self, testbed: &Testbed) -> Result<&'static str> {

@@ -39,9 +39,15 @@ pub(super) fn ask(testbed: &Testbed, script: &str) -> Result<String> {
     Ok(testbed.beside(SERVICE, &script)?.trim().to_owned())
 }
 
-/// Waits until a server that was started answers.
+/// Waits until a server that was started answers with what it has loaded.
 pub(super) fn answers(testbed: &Testbed) -> Result<()> {
-    until("the server answers", || Ok(ask(testbed, "m.databases()").is_ok()))
+    let script = "for d in m.databases():
+    at = m.at(d)
+    for name in at.collections():
+        state = at.call('GetLoadState', collection_name=name).state
+        if state != common.LoadStateNotLoad:
+            at.count(name)";
+    until("the server answers", || Ok(ask(testbed, script).is_ok()))
 }
 
 /// What is others' in its etcd and its bucket.

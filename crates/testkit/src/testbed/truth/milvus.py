@@ -230,7 +230,11 @@ def objects(bucket):
     token = ""
     while True:
         url = f"{os.environ['S3_HTTP']}/{bucket}?list-type=2" + (f"&continuation-token={token}" if token else "")
-        answer = ElementTree.fromstring(subprocess.run([*curl, url], check=True, capture_output=True).stdout)
+        asked = subprocess.run([*curl, url], capture_output=True)
+        if b"NoSuchBucket" in asked.stdout:
+            return
+        asked.check_returncode()
+        answer = ElementTree.fromstring(asked.stdout)
         space = answer.tag[:answer.tag.index("}") + 1]
         for found in answer.iter(f"{space}Contents"):
             name = found.find(f"{space}Key").text
