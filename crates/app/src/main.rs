@@ -9,6 +9,8 @@ mod diagnostics;
 mod display;
 mod failure;
 mod interrupt;
+mod jobs;
+mod operator;
 mod options;
 mod repository;
 mod watchdog;

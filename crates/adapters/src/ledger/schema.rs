@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     // 1: the journal. `intent` is the JSON that the claim carries too; `phase` only ever grows.
     "CREATE TABLE journal (
         run      TEXT PRIMARY KEY,
@@ -22,6 +22,21 @@ const MIGRATIONS: [&str; 3] = [
         missing  TEXT NOT NULL,
         PRIMARY KEY (platform, address)
     ) STRICT;",
+    // 4: the history. `record` is the whole run as JSON, beside what is looked for; no number is given twice.
+    "CREATE TABLE runs (
+        number   INTEGER PRIMARY KEY AUTOINCREMENT,
+        run      TEXT NOT NULL UNIQUE,
+        asked_at INTEGER NOT NULL,
+        is_over  INTEGER NOT NULL,
+        record   TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX runs_open ON runs (number) WHERE is_over = 0;
+    CREATE TABLE facts (
+        number INTEGER NOT NULL REFERENCES runs (number) ON DELETE CASCADE,
+        seq    INTEGER NOT NULL,
+        event  TEXT NOT NULL,
+        PRIMARY KEY (number, seq)
+    ) STRICT, WITHOUT ROWID;",
 ];
 
 /// Brings a file up to date, all or nothing.

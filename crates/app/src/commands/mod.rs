@@ -5,9 +5,10 @@ mod backup;
 mod backups;
 mod config;
 mod containers;
-mod left_out;
+pub(crate) mod left_out;
 mod prune;
 mod restore;
+mod runs;
 mod verify;
 mod version;
 
@@ -16,13 +17,17 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::engine::plan::Plan;
-use stillpoint_core::operations::{Operations, RunRequest};
+use stillpoint_core::names::Project;
+use stillpoint_core::operations::{Local, Operations, Order, RunRequest};
+use stillpoint_core::ports::history::{Asked, Ending, Way};
 
 use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
+use crate::jobs::Recorder;
 use crate::options::Options;
-use crate::{diagnostics, interrupt};
+use crate::watchdog::Watchdog;
+use crate::{diagnostics, interrupt, operator};
 
 /// Backs up a self-hosted Docker Compose platform at one point in time, proves it, and brings it back.
 ///
@@ -49,6 +54,8 @@ enum Command {
     Verify(verify::Args),
     Prune(prune::Args),
     Adopt(adopt::Args),
+    #[command(subcommand)]
+    Runs(runs::Command),
     #[command(subcommand)]
     Config(config::Command),
     #[command(subcommand)]
@@ -102,6 +109,7 @@ async fn configured(config: &Config, command: Command) -> Result<Exit, Failure> 
         Command::Verify(args) => verify::run(config, &args).await,
         Command::Prune(args) => prune::run(config, &args).await,
         Command::Adopt(args) => adopt::run(config, &args).await,
+        Command::Runs(command) => runs::run(config, &command).await,
         Command::Config(command) => Ok(config::run(config, &command).await),
         Command::Containers(command) => containers::run(config, &command).await,
         Command::Version => Ok(Exit::Ok),
@@ -109,7 +117,7 @@ async fn configured(config: &Config, command: Command) -> Result<Exit, Failure> 
 }
 
 /// A table without lines.
-fn table(header: &[&str]) -> Table {
+pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(header.iter().copied());
     table
@@ -134,8 +142,49 @@ async fn look_at_stores(config: &Config, operations: &impl Operations) -> Result
 /// An order whose events are displayed and which ends on a signal.
 fn order(config: &Config, display: &Display) -> RunRequest {
     RunRequest {
+        run: None,
         platform: config.project(),
         listener: display.listener(),
         cancel: interrupt::token(),
+    }
+}
+
+/// Has an order done, watched over and written down, shows it while it is done, and then what came of it.
+async fn carry_out(
+    config: &Config,
+    operations: &Local,
+    order: &Order,
+    platform: Option<Project>,
+) -> Result<Exit, Failure> {
+    let watchdog = order.may_stop_the_platform().then(|| Watchdog::start(config));
+    let display = Display::start(config.json);
+    let asked = Asked {
+        way: Way::Cli,
+        by: operator::name(),
+    };
+    let recorder = Recorder::new(config, operations);
+    let run = recorder.run(order, platform, asked, display.listener(), interrupt::token());
+    let (ending, written) = run.await;
+    display.finish();
+    if let Some(watchdog) = watchdog {
+        watchdog.dismiss();
+    }
+    if let Err(error) = written {
+        print::error(&format!("warning: {error}; what the run did is not touched by that"));
+    }
+    show(config, ending)
+}
+
+/// Shows what a run answers.
+fn show(config: &Config, ending: Ending) -> Result<Exit, Failure> {
+    if let (true, Some(result)) = (config.json, &ending.result) {
+        print::document(result);
+    }
+    if let (false, Some(said)) = (config.json, &ending.said) {
+        print::line(said);
+    }
+    match ending.exit.and_then(Exit::of) {
+        Some(exit) if ending.reason.is_none() => Ok(exit),
+        _ => Err(Failure::Ended(Box::new(ending))),
     }
 }

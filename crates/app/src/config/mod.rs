@@ -9,6 +9,7 @@ mod diagnostics;
 mod effect;
 mod env_file;
 mod file;
+mod history;
 mod key;
 mod labels;
 mod origin;
@@ -38,6 +39,7 @@ use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::site::StandstillRules;
 use stillpoint_core::names::Project;
+use stillpoint_core::ports::history::HistoryLimits;
 use stillpoint_core::retention::Policy;
 use stillpoint_core::stores::{Kind, Recognition};
 use stillpoint_core::workload::Workload;
@@ -69,13 +71,14 @@ const CONFIG: Key = Key {
 
 /// Every key of every owner.
 fn keys() -> Vec<&'static Key> {
-    let owners: [&'static [Key]; 8] = [
+    let owners: [&'static [Key]; 9] = [
         &platform::KEYS,
         &repository::KEYS,
         &s3::KEYS,
         &standstill::KEYS,
         &retention::KEYS,
         &verify::KEYS,
+        &history::KEYS,
         &diagnostics::KEYS,
         &[CONFIG],
     ];
@@ -95,6 +98,8 @@ pub(crate) struct Config {
     pub(crate) retention: Policy,
     /// What is verified without being asked for.
     pub(crate) verify: Verify,
+    /// How long it is known which runs there were.
+    pub(crate) history: HistoryLimits,
     /// What is told beside what everybody sees.
     pub(crate) diagnostics: Diagnostics,
     /// Print JSON.
@@ -156,6 +161,7 @@ impl Config {
             standstill: standstill::read(&settings)?,
             retention: retention::read(&settings)?,
             verify: verify::read(&settings)?,
+            history: history::read(&settings)?,
             diagnostics: diagnostics::read(&settings)?,
             json: options.json,
             warnings,

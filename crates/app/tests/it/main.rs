@@ -28,6 +28,7 @@ mod passwords;
 mod platforms;
 mod postgres;
 mod refuse;
+mod runs;
 mod s3_errors;
 mod s3_faults;
 mod s3_lease;
