@@ -13,6 +13,7 @@ mod jobs;
 mod operator;
 mod options;
 mod repository;
+mod service;
 mod watchdog;
 mod wiring;
 

@@ -74,6 +74,13 @@ impl Historian {
         (ending, written.and(noted))
     }
 
+    /// Notes a run that waits, and returns it with its number.
+    pub async fn noted(&self, record: &RunRecord) -> Result<RunRecord, HistoryError> {
+        self.bounded("written", self.history.note(record)).await?;
+        let found = self.bounded("read", self.history.run(record.run.as_str())).await?;
+        Ok(found.unwrap_or_else(|| record.clone()))
+    }
+
     async fn write_while_it_runs(
         &self,
         record: &RunRecord,

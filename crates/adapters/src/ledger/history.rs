@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use stillpoint_core::names::RunId;
 use stillpoint_core::ports::History;
-use stillpoint_core::ports::history::{Fact, HistoryError, HistoryLimits, RunRecord};
+use stillpoint_core::ports::history::{Fact, HistoryError, HistoryLimits, RunRecord, ScheduleNote};
 use stillpoint_core::ports::journal::JournalError;
 
 use super::{HISTORY, Ledger};
@@ -21,6 +21,14 @@ const TELL: &str = "INSERT OR IGNORE INTO facts (number, seq, event) SELECT numb
 /// What is older, and of the rest what is beyond the number that stays.
 const PRUNE: &str = "DELETE FROM runs WHERE is_over = 1 AND (asked_at < ?1 OR number NOT IN
     (SELECT number FROM runs ORDER BY number DESC LIMIT ?2))";
+
+const SWITCH: &str = "INSERT INTO schedules (job, is_on, switched_by, switched_at) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (job) DO UPDATE SET
+        is_on = excluded.is_on, switched_by = excluded.switched_by, switched_at = excluded.switched_at";
+
+const HANDLED: &str = "INSERT INTO schedules (job, known_since, handled) VALUES (?1, ?2, ?2)
+    ON CONFLICT (job) DO UPDATE SET
+        known_since = coalesce(schedules.known_since, excluded.known_since), handled = excluded.handled";
 
 /// A run as it is stored.
 type Stored = (u64, String);
@@ -157,6 +165,27 @@ impl History for LedgerHistory {
         facts.collect()
     }
 
+    async fn schedules(&self) -> Result<Vec<ScheduleNote>, HistoryError> {
+        let question = "SELECT job, is_on, switched_by, switched_at, known_since, handled FROM schedules ORDER BY job";
+        self.read(move |ledger| {
+            let mut rows = ledger.prepare(question)?;
+            let rows = rows.query_map([], schedule)?;
+            rows.collect()
+        })
+        .await
+    }
+
+    async fn switch(&self, job: &str, on: bool, by: &str, at: Timestamp) -> Result<(), HistoryError> {
+        let values = (job.to_owned(), on, by.to_owned(), at.as_millisecond());
+        self.write(move |ledger| ledger.execute(SWITCH, values).map(drop)).await
+    }
+
+    async fn handled(&self, job: &str, until: Timestamp) -> Result<(), HistoryError> {
+        let values = (job.to_owned(), until.as_millisecond());
+        self.write(move |ledger| ledger.execute(HANDLED, values).map(drop))
+            .await
+    }
+
     async fn prune(&self, limits: HistoryLimits, now: Timestamp) -> Result<u64, HistoryError> {
         let oldest = now.as_millisecond() - i64::from(limits.days) * 86_400_000;
         self.read(move |ledger| {
@@ -170,6 +199,21 @@ impl History for LedgerHistory {
 fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     let number: i64 = row.get(0)?;
     Ok((number.unsigned_abs(), row.get(1)?))
+}
+
+fn schedule(row: &Row<'_>) -> rusqlite::Result<ScheduleNote> {
+    let moment = |column: usize| -> rusqlite::Result<Option<Timestamp>> {
+        let millis: Option<i64> = row.get(column)?;
+        Ok(millis.and_then(|millis| Timestamp::from_millisecond(millis).ok()))
+    };
+    Ok(ScheduleNote {
+        job: row.get(0)?,
+        is_on: row.get(1)?,
+        switched_by: row.get(2)?,
+        switched_at: moment(3)?,
+        known_since: moment(4)?,
+        handled: moment(5)?,
+    })
 }
 
 /// SQLite's numbers have a sign.

@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     // 1: the journal. `intent` is the JSON that the claim carries too; `phase` only ever grows.
     "CREATE TABLE journal (
         run      TEXT PRIMARY KEY,
@@ -37,6 +37,15 @@ const MIGRATIONS: [&str; 4] = [
         event  TEXT NOT NULL,
         PRIMARY KEY (number, seq)
     ) STRICT, WITHOUT ROWID;",
+    // 5: the jobs that come by themselves. Whoever switches one and whoever handles it write columns of their own.
+    "CREATE TABLE schedules (
+        job         TEXT PRIMARY KEY,
+        is_on       INTEGER NOT NULL DEFAULT 1,
+        switched_by TEXT,
+        switched_at INTEGER,
+        known_since INTEGER,
+        handled     INTEGER
+    ) STRICT;",
 ];
 
 /// Brings a file up to date, all or nothing.

@@ -4,7 +4,7 @@ use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::manifest::Mode;
 use stillpoint_core::operations::Order;
 
-use super::{carry_out, look_at_stores};
+use super::{Handing, carry_out, look_at_stores};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::wiring;
@@ -15,6 +15,9 @@ pub(super) struct Args {
     /// When the clients start again [default: `pin`, or what `BACKUP_MODE` says]
     #[arg(long, value_enum)]
     mode: Option<When>,
+
+    #[command(flatten)]
+    handing: Handing,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
@@ -38,5 +41,6 @@ pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     let operations = wiring::operations(config).await?;
     look_at_stores(config, &operations).await?;
     let mode = args.mode.map(Mode::from);
-    carry_out(config, &operations, &Order::Backup { mode }, config.project()).await
+    let order = Order::Backup { mode };
+    carry_out(config, &operations, order, config.project(), args.handing).await
 }

@@ -9,8 +9,13 @@ pub(crate) mod left_out;
 mod prune;
 mod restore;
 mod runs;
+mod schedules;
+mod serve;
 mod verify;
 mod version;
+
+pub(crate) use self::config::place;
+pub(crate) use self::containers::after_a_death;
 
 use clap::{Parser, Subcommand};
 use comfy_table::Table;
@@ -26,6 +31,7 @@ use crate::display::{Display, print};
 use crate::failure::Failure;
 use crate::jobs::Recorder;
 use crate::options::Options;
+use crate::service::{Client, Site, Submission, Told};
 use crate::watchdog::Watchdog;
 use crate::{diagnostics, interrupt, operator};
 
@@ -56,6 +62,9 @@ enum Command {
     Adopt(adopt::Args),
     #[command(subcommand)]
     Runs(runs::Command),
+    Serve(serve::Args),
+    #[command(subcommand)]
+    Schedules(schedules::Command),
     #[command(subcommand)]
     Config(config::Command),
     #[command(subcommand)]
@@ -110,6 +119,8 @@ async fn configured(config: &Config, command: Command) -> Result<Exit, Failure> 
         Command::Prune(args) => prune::run(config, &args).await,
         Command::Adopt(args) => adopt::run(config, &args).await,
         Command::Runs(command) => runs::run(config, &command).await,
+        Command::Serve(args) => serve::run(config, &args).await,
+        Command::Schedules(command) => schedules::run(config, &command).await,
         Command::Config(command) => Ok(config::run(config, &command).await),
         Command::Containers(command) => containers::run(config, &command).await,
         Command::Version => Ok(Exit::Ok),
@@ -132,7 +143,7 @@ fn look_at_stores_of(config: &Config, plan: &Plan) -> Result<(), Failure> {
 }
 
 /// The same for a verb that does not show its plan. Where there is none, the verb itself will say why.
-async fn look_at_stores(config: &Config, operations: &impl Operations) -> Result<(), Failure> {
+pub(crate) async fn look_at_stores(config: &Config, operations: &impl Operations) -> Result<(), Failure> {
     match operations.plan(config.project().as_ref()).await {
         Ok(plan) => look_at_stores_of(config, &plan),
         Err(_) => Ok(()),
@@ -149,19 +160,106 @@ fn order(config: &Config, display: &Display) -> RunRequest {
     }
 }
 
-/// Has an order done, watched over and written down, shows it while it is done, and then what came of it.
+/// What a command that asks for a run may say about how it is done.
+#[derive(clap::Args, Clone, Copy, Debug, Default)]
+pub(crate) struct Handing {
+    /// Hand it to the service and do not wait for its end; needs `stillpoint serve`
+    #[arg(long)]
+    detach: bool,
+}
+
+/// Has an order done: by the service where one runs for the same platform and repository, else here.
 async fn carry_out(
     config: &Config,
     operations: &Local,
-    order: &Order,
+    order: Order,
     platform: Option<Project>,
+    handing: Handing,
 ) -> Result<Exit, Failure> {
-    let watchdog = order.may_stop_the_platform().then(|| Watchdog::start(config));
-    let display = Display::start(config.json);
     let asked = Asked {
         way: Way::Cli,
         by: operator::name(),
     };
+    match service_of(config).await {
+        Some(client) => {
+            let submission = Submission { order, platform, asked };
+            handed_over(config, &client, &submission, handing).await
+        }
+        None if handing.detach => Err(Failure::usage(
+            "no service runs that could go on with it",
+            "start one with `stillpoint serve`, or leave --detach away",
+        )),
+        None => done_here(config, operations, &order, platform, asked).await,
+    }
+}
+
+/// The service that does what this command would.
+async fn service_of(config: &Config) -> Option<Client> {
+    let client = Client::find(&config.platform.state_dir).await?;
+    let (ours, its) = (Site::of(config), &client.service.site);
+    if ours.is_as(its) {
+        return Some(client);
+    }
+    print::error(&format!(
+        "warning: a service runs (process {}), but for another platform, repository or engine ({}): this command does it by \
+         itself",
+        client.service.process, its.repository
+    ));
+    None
+}
+
+/// Shows what the service does as if it was done here. A signal cancels it.
+async fn handed_over(
+    config: &Config,
+    client: &Client,
+    submission: &Submission,
+    handing: Handing,
+) -> Result<Exit, Failure> {
+    let run = client.submit(submission).await?;
+    if handing.detach {
+        let number = run
+            .number
+            .map_or_else(|| run.run.to_string(), |number| number.to_string());
+        let sentence =
+            format!("The service has it as run {number}: `stillpoint runs show {number}` says what became of it.");
+        print::summary(config.json, &sentence);
+        return Ok(Exit::Ok);
+    }
+    let display = Display::start(config.json);
+    let listener = display.listener();
+    let cancel = interrupt::token();
+    let tell = |told| match told {
+        Told::Event(event) => listener.hear(&event),
+        Told::Waits(whom) => print::error(&format!("waits for {whom}")),
+        Told::Ended(_) => {}
+    };
+    let cancelling = async {
+        cancel.cancelled().await;
+        if let Err(failure) = client.cancel(run.run.as_str()).await {
+            print::error(&format!("warning: {}", failure.what()));
+        }
+        // How it ends is told by the other.
+        std::future::pending().await
+    };
+    let ending = tokio::select! {
+        ending = client.follow(&run, tell) => ending,
+        never = cancelling => never,
+    };
+    drop(listener);
+    display.finish();
+    show(config, ending?)
+}
+
+/// Done in this process: watched over, shown while it is done, and written down.
+async fn done_here(
+    config: &Config,
+    operations: &Local,
+    order: &Order,
+    platform: Option<Project>,
+    asked: Asked,
+) -> Result<Exit, Failure> {
+    let watchdog = order.may_stop_the_platform().then(|| Watchdog::start(config));
+    let display = Display::start(config.json);
     let recorder = Recorder::new(config, operations);
     let run = recorder.run(order, platform, asked, display.listener(), interrupt::token());
     let (ending, written) = run.await;

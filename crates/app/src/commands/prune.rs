@@ -3,7 +3,7 @@
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::operations::{Operations, Order};
 
-use super::{carry_out, order};
+use super::{Handing, carry_out, order};
 use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
@@ -19,12 +19,15 @@ pub(super) struct Args {
     /// Only say what would go, and why
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    handing: Handing,
 }
 
 pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     let operations = wiring::operations(config).await?;
     if !args.dry_run {
-        return carry_out(config, &operations, &Order::Prune, config.project()).await;
+        return carry_out(config, &operations, Order::Prune, config.project(), args.handing).await;
     }
     let display = Display::start(config.json);
     let pruned = operations.prune(true, order(config, &display)).await;

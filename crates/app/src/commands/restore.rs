@@ -10,7 +10,7 @@ use stillpoint_core::names::{BackupId, Project, StoreName};
 use stillpoint_core::operations::{Local, Operations, Order, Restore, Terms};
 use stillpoint_core::selection::Selection;
 
-use super::{carry_out, look_at_stores, order};
+use super::{Handing, carry_out, look_at_stores, order};
 use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
@@ -133,6 +133,9 @@ struct Asked {
 
     #[command(flatten)]
     terms: Told,
+
+    #[command(flatten)]
+    handing: Handing,
 }
 
 /// `OLD=NEW`.
@@ -168,7 +171,7 @@ pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     match (&args.after, args.asked.backup) {
         (Some(After::Resume { terms }), _) => {
             let order = Order::ResumeRestore(terms.clone().into());
-            carry_out(config, &operations, &order, config.project()).await
+            carry_out(config, &operations, order, config.project(), Handing::default()).await
         }
         (Some(After::Undo(confirmed)), _) => undo(config, confirmed, &operations).await,
         (Some(After::DiscardOld(confirmed)), _) => discard_old(config, confirmed, &operations).await,
@@ -176,7 +179,8 @@ pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
         (None, Some(backup)) => {
             let what = args.asked.what(backup);
             confirm(config, &what, args.asked.confirm, &operations).await?;
-            carry_out(config, &operations, &Order::Restore(what), config.project()).await
+            let order = Order::Restore(what);
+            carry_out(config, &operations, order, config.project(), args.asked.handing).await
         }
         (None, None) => Err(Failure::usage(
             "no backup was named",
@@ -192,7 +196,14 @@ async fn undo(config: &Config, confirmed: &Confirmed, operations: &Local) -> Res
         None => would_lose(config, operations).await?,
     };
     let platform = confirm_platform(config, confirmed, &format!("{what}{lost}"), operations).await?;
-    carry_out(config, operations, &Order::UndoRestore, Some(platform)).await
+    carry_out(
+        config,
+        operations,
+        Order::UndoRestore,
+        Some(platform),
+        Handing::default(),
+    )
+    .await
 }
 
 /// Where what was written since the restore is lost, a line for each store. Where it cannot be told, the undoing says why.
@@ -210,7 +221,14 @@ async fn would_lose(config: &Config, operations: &impl Operations) -> Result<Str
 async fn discard_old(config: &Config, confirmed: &Confirmed, operations: &Local) -> Result<Exit, Failure> {
     let what = "This frees what the restore replaced. It cannot be undone then.";
     let platform = confirm_platform(config, confirmed, what, operations).await?;
-    carry_out(config, operations, &Order::DiscardOld, Some(platform)).await
+    carry_out(
+        config,
+        operations,
+        Order::DiscardOld,
+        Some(platform),
+        Handing::default(),
+    )
+    .await
 }
 
 /// What is about to be done cannot be undone: the operator says of which platform.

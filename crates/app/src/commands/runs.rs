@@ -4,13 +4,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::events::Event;
+use stillpoint_core::operations::Order;
 use stillpoint_core::ports::History;
-use stillpoint_core::ports::history::{Fact, RunRecord};
+use stillpoint_core::ports::history::{Fact, RunRecord, RunState};
 
-use super::table;
+use super::{Handing, carry_out, table};
 use crate::config::Config;
 use crate::display::{plain, print, words};
 use crate::failure::Failure;
+use crate::service::Client;
 use crate::wiring;
 
 /// So many facts are read at once.
@@ -39,6 +41,19 @@ pub(super) enum Command {
         /// Its number, as `stillpoint runs ls` shows it, or its id
         run: String,
     },
+    /// End a run of the service: one that waits never begins, one at work undoes what it has done
+    Cancel {
+        /// Its number, as `stillpoint runs ls` shows it, or its id
+        run: String,
+    },
+    /// Ask for the same again, with the same options; not for what replaces data
+    Retry {
+        /// Its number, as `stillpoint runs ls` shows it, or its id
+        run: String,
+
+        #[command(flatten)]
+        handing: Handing,
+    },
 }
 
 pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Failure> {
@@ -50,8 +65,49 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
         Command::Ls { limit, before } => list(config, &history.runs(*before, *limit).await?),
         Command::Show { run } => show(config, &found(&*history, run).await?),
         Command::Logs { run } => logs(config, &*history, &found(&*history, run).await?).await?,
+        Command::Cancel { run } => cancel(config, &found(&*history, run).await?).await?,
+        Command::Retry { run, handing } => return retry(config, &found(&*history, run).await?, *handing).await,
     }
     Ok(Exit::Ok)
+}
+
+async fn cancel(config: &Config, run: &RunRecord) -> Result<(), Failure> {
+    let Some(client) = Client::find(&config.platform.state_dir).await else {
+        return Err(Failure::usage(
+            "no service runs that could end it",
+            format!(
+                "a run of a command ends by Ctrl-C, or by SIGTERM to process {}",
+                run.process
+            ),
+        ));
+    };
+    let cancelled = client.cancel(run.run.as_str()).await?;
+    let number = number(&cancelled);
+    let sentence = match cancelled.state {
+        RunState::Canceling => format!("Run {number} undoes what it has done."),
+        state => format!("Run {number}: {state}."),
+    };
+    print::summary(config.json, &sentence);
+    Ok(())
+}
+
+async fn retry(config: &Config, run: &RunRecord, handing: Handing) -> Result<Exit, Failure> {
+    let name = number(run);
+    let order: Order = serde_json::from_value(run.options.clone()).map_err(|error| {
+        let what =
+            format!("run {name} was asked for by another version, in a way that this one does not know: {error}");
+        Failure::usage(what, "ask for it anew")
+    })?;
+    if order.replaces_data() {
+        let what = format!("run {name} ({}) replaces data, and is not repeated unasked", run.job);
+        return Err(Failure::usage(
+            what,
+            "give its command again: it asks what it has to ask",
+        ));
+    }
+    let operations = wiring::operations(config).await?;
+    let platform = run.platform.clone().or_else(|| config.project());
+    carry_out(config, &operations, order, platform, handing).await
 }
 
 async fn found(history: &dyn History, name: &str) -> Result<RunRecord, Failure> {

@@ -4,7 +4,7 @@ use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Order, Scope};
 
-use super::carry_out;
+use super::{Handing, carry_out};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::wiring;
@@ -18,6 +18,9 @@ use crate::wiring;
 pub(super) struct Args {
     #[command(flatten)]
     which: Which,
+
+    #[command(flatten)]
+    handing: Handing,
 }
 
 #[derive(clap::Args, Debug)]
@@ -54,5 +57,6 @@ impl Which {
 pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     let scope = args.which.scope(config.verify.daily_bytes)?;
     let operations = wiring::operations(config).await?;
-    carry_out(config, &operations, &Order::Verify { scope }, config.project()).await
+    let order = Order::Verify { scope };
+    carry_out(config, &operations, order, config.project(), args.handing).await
 }

@@ -10,13 +10,16 @@ mod verify;
 use serde::Serialize;
 use serde_json::Value;
 use stillpoint_core::engine::errors::{Error, Exit};
-use stillpoint_core::operations::{Operations, Order, RunRequest};
+use stillpoint_core::operations::{Local, Operations, Order, RunRequest};
 use stillpoint_core::ports::history::Ending;
 
 pub(crate) use self::prune::report as prune_report;
-pub(crate) use self::record::Recorder;
+pub(crate) use self::record::{Recorder, new_record};
 pub(crate) use self::restore::{listed, of_another, renamings};
+use crate::commands::look_at_stores;
+use crate::config::Config;
 use crate::failure::Failure;
+use crate::wiring;
 
 /// What a job answers.
 struct Answer {
@@ -54,6 +57,23 @@ pub(crate) async fn carry_out(operations: &impl Operations, order: &Order, reque
         }
         Err(error) => Failure::from(error).ending(),
     }
+}
+
+/// The same with everything looked at anew, for a process that lives long: engine, repository and containers may be others than
+/// when it began.
+pub(crate) async fn carry_out_anew(config: &Config, order: &Order, request: RunRequest) -> Ending {
+    match looked_at(config, order).await {
+        Ok(operations) => carry_out(&operations, order, request).await,
+        Err(failure) => failure.ending(),
+    }
+}
+
+async fn looked_at(config: &Config, order: &Order) -> Result<Local, Failure> {
+    let operations = wiring::operations(config).await?;
+    if matches!(order, Order::Backup { .. } | Order::Restore(_)) {
+        look_at_stores(config, &operations).await?;
+    }
+    Ok(operations)
 }
 
 trait With {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stillpoint_core::events::Listener;
 use stillpoint_core::history::Historian;
-use stillpoint_core::names::{Project, RunId};
+use stillpoint_core::names::Project;
 use stillpoint_core::operations::{Local, Order, RunRequest};
 use stillpoint_core::ports::history::{Asked, Ending, HistoryError, RunRecord, RunState};
 use tokio_util::sync::CancellationToken;
@@ -39,8 +39,8 @@ impl<'a> Recorder<'a> {
         listener: Arc<dyn Listener>,
         cancel: CancellationToken,
     ) -> (Ending, Result<(), HistoryError>) {
-        let run = self.operations.new_run();
-        let record = self.record(order, platform.clone(), asked, run.clone());
+        let record = new_record(self.operations, order, platform.clone(), asked);
+        let run = record.run.clone();
         let act = |listener| {
             let request = RunRequest {
                 run: Some(run),
@@ -57,23 +57,24 @@ impl<'a> Recorder<'a> {
         };
         (ending, written)
     }
+}
 
-    fn record(&self, order: &Order, platform: Option<Project>, asked: Asked, run: RunId) -> RunRecord {
-        let machine = self.operations.machine();
-        RunRecord {
-            number: None,
-            run,
-            job: order.job().to_owned(),
-            options: serde_json::to_value(order).unwrap_or_default(),
-            platform,
-            asked,
-            host: machine.host.clone(),
-            process: machine.process,
-            state: RunState::Queued,
-            asked_at: machine.clock.now(),
-            started_at: None,
-            ended_at: None,
-            ending: None,
-        }
+/// The record of a run that nobody has begun.
+pub(crate) fn new_record(operations: &Local, order: &Order, platform: Option<Project>, asked: Asked) -> RunRecord {
+    let machine = operations.machine();
+    RunRecord {
+        number: None,
+        run: operations.new_run(),
+        job: order.job().to_owned(),
+        options: serde_json::to_value(order).unwrap_or_default(),
+        platform,
+        asked,
+        host: machine.host.clone(),
+        process: machine.process,
+        state: RunState::Queued,
+        asked_at: machine.clock.now(),
+        started_at: None,
+        ended_at: None,
+        ending: None,
     }
 }

@@ -32,6 +32,7 @@ mod runs;
 mod s3_errors;
 mod s3_faults;
 mod s3_lease;
+mod serve;
 mod undo;
 mod unfinished;
 mod valkey;

@@ -45,6 +45,14 @@ impl Order {
         }
     }
 
+    /// Whether it replaces or frees data that its operator has to agree to each time.
+    pub fn replaces_data(&self) -> bool {
+        matches!(
+            self,
+            Self::Restore(_) | Self::ResumeRestore(_) | Self::UndoRestore | Self::DiscardOld
+        )
+    }
+
     /// Whether it may stop the platform, and needs somebody to bring that back should its process die.
     pub fn may_stop_the_platform(&self) -> bool {
         !matches!(self, Self::Verify { .. } | Self::Prune)

@@ -65,12 +65,15 @@ impl std::fmt::Display for RunState {
 pub enum Way {
     /// By a command.
     Cli,
+    /// By itself, at its time.
+    Schedule,
 }
 
 impl std::fmt::Display for Way {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
             Self::Cli => "cli",
+            Self::Schedule => "schedule",
         })
     }
 }
@@ -80,7 +83,7 @@ impl std::fmt::Display for Way {
 pub struct Asked {
     /// How.
     pub way: Way,
-    /// Who: of a command, the user of the host.
+    /// Who: of a command, the user of the host; of a schedule, which, and for what time.
     pub by: String,
 }
 
@@ -142,6 +145,23 @@ pub struct Fact {
     pub event: Value,
 }
 
+/// What is known of a job that comes by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleNote {
+    /// The job.
+    pub job: String,
+    /// It begins by itself.
+    pub is_on: bool,
+    /// Who switched it last.
+    pub switched_by: Option<String>,
+    /// When.
+    pub switched_at: Option<Timestamp>,
+    /// Since when a service heeds it.
+    pub known_since: Option<Timestamp>,
+    /// Up to which time a service has handled it.
+    pub handled: Option<Timestamp>,
+}
+
 /// What stays when old runs go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryLimits {
@@ -191,6 +211,16 @@ pub trait History: Send + Sync {
 
     /// At most `limit` facts of a run whose number is above `after`, in order.
     async fn facts(&self, run: &RunId, after: u64, limit: u32) -> Result<Vec<Fact>, HistoryError>;
+
+    /// What is known of the jobs that come by themselves, in order of their names.
+    async fn schedules(&self) -> Result<Vec<ScheduleNote>, HistoryError>;
+
+    /// Notes that somebody has switched a job on or off. One that nobody has switched is on.
+    async fn switch(&self, job: &str, on: bool, by: &str, at: Timestamp) -> Result<(), HistoryError>;
+
+    /// Notes up to which time a job was handled, in place of what was noted of that before. The first time says since when it
+    /// is heeded. Whether it is on is not touched.
+    async fn handled(&self, job: &str, until: Timestamp) -> Result<(), HistoryError>;
 
     /// Forgets what is beyond the limits at this moment, with all that happened in it; never a run that is not over.
     /// Returns how many runs went.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use stillpoint_core::names::{Project, RunId};
 use stillpoint_core::ports::History;
-use stillpoint_core::ports::history::{Asked, Ending, Fact, HistoryLimits, RunRecord, RunState, Way};
+use stillpoint_core::ports::history::{Asked, Ending, Fact, HistoryLimits, RunRecord, RunState, ScheduleNote, Way};
 
 /// A history under test, and whatever must live as long as it does.
 pub struct Subject {
@@ -39,6 +39,7 @@ macro_rules! history_conformance {
                 what_is_beyond_the_number_goes_the_oldest_first,
                 what_is_not_over_never_goes,
                 no_number_is_given_twice,
+                who_switches_a_schedule_and_who_handles_it_leave_each_other_alone,
             ]
         );
     };
@@ -253,5 +254,32 @@ pub async fn no_number_is_given_twice(subject: &Subject) -> anyhow::Result<()> {
     subject.another.note(&run("b", 0)).await?;
     let number = all(&subject.another).await?.first().and_then(|run| run.number);
     ensure!(number == Some(2), "{number:?}");
+    Ok(())
+}
+
+pub async fn who_switches_a_schedule_and_who_handles_it_leave_each_other_alone(
+    subject: &Subject,
+) -> anyhow::Result<()> {
+    let hours = |hours| midnight() + SignedDuration::from_hours(hours);
+    ensure!(subject.history.schedules().await?.is_empty());
+    subject.history.handled("verify_job", hours(1)).await?;
+    subject.history.switch("backup_job", false, "root", hours(2)).await?;
+    subject.another.handled("backup_job", hours(3)).await?;
+    subject.another.handled("backup_job", hours(4)).await?;
+    subject.another.switch("verify_job", true, "op", hours(5)).await?;
+    let note = |job: &str, is_on, by: &str, at, since, handled| ScheduleNote {
+        job: job.to_owned(),
+        is_on,
+        switched_by: Some(by.to_owned()),
+        switched_at: Some(hours(at)),
+        known_since: Some(hours(since)),
+        handled: Some(hours(handled)),
+    };
+    let known = subject.history.schedules().await?;
+    let wanted = [
+        note("backup_job", false, "root", 2, 3, 4),
+        note("verify_job", true, "op", 5, 1, 1),
+    ];
+    ensure!(known == wanted, "{known:?}");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A history in memory, whose disk a test can fill or stop.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use stillpoint_core::names::RunId;
 use stillpoint_core::ports::History;
-use stillpoint_core::ports::history::{Fact, HistoryError, HistoryLimits, RunRecord};
+use stillpoint_core::ports::history::{Fact, HistoryError, HistoryLimits, RunRecord, ScheduleNote};
 
 use super::lock;
 
@@ -20,9 +21,23 @@ pub struct FakeHistory {
 #[derive(Default)]
 struct Kept {
     runs: Vec<(RunRecord, Vec<Fact>)>,
+    schedules: BTreeMap<String, ScheduleNote>,
     last: u64,
     /// What its disk does instead of writing.
     disk: Disk,
+}
+
+impl Kept {
+    fn schedule(&mut self, job: &str) -> &mut ScheduleNote {
+        self.schedules.entry(job.to_owned()).or_insert_with(|| ScheduleNote {
+            job: job.to_owned(),
+            is_on: true,
+            switched_by: None,
+            switched_at: None,
+            known_since: None,
+            handled: None,
+        })
+    }
 }
 
 /// What the disk of a history does.
@@ -128,6 +143,27 @@ impl History for FakeHistory {
         let of_run = kept.runs.iter().filter(|(record, _)| record.run == *run);
         let facts = of_run.flat_map(|(_, facts)| facts).filter(|fact| fact.seq > after);
         Ok(facts.take(limit as usize).cloned().collect())
+    }
+
+    async fn schedules(&self) -> Result<Vec<ScheduleNote>, HistoryError> {
+        Ok(lock(&self.kept).schedules.values().cloned().collect())
+    }
+
+    async fn switch(&self, job: &str, on: bool, by: &str, at: Timestamp) -> Result<(), HistoryError> {
+        self.write(|kept| {
+            let note = kept.schedule(job);
+            (note.is_on, note.switched_by, note.switched_at) = (on, Some(by.to_owned()), Some(at));
+        })
+        .await
+    }
+
+    async fn handled(&self, job: &str, until: Timestamp) -> Result<(), HistoryError> {
+        self.write(|kept| {
+            let note = kept.schedule(job);
+            note.known_since = note.known_since.or(Some(until));
+            note.handled = Some(until);
+        })
+        .await
     }
 
     async fn prune(&self, limits: HistoryLimits, now: Timestamp) -> Result<u64, HistoryError> {

@@ -50,7 +50,10 @@ fn a_restore_goes_before_what_has_not_begun_and_never_through_what_has() {
 fn what_shares_no_tag_runs_side_by_side() {
     let mut queue = of(&[("a", Urgency::Usual)]);
     queue.submit(run("verify"), Urgency::Usual, [Tag::Verification]);
-    assert_eq!((queue.take_next(), queue.take_next()), (Some(run("a")), Some(run("verify"))));
+    assert_eq!(
+        (queue.take_next(), queue.take_next()),
+        (Some(run("a")), Some(run("verify")))
+    );
 }
 
 #[test]
