@@ -137,14 +137,12 @@ fn zone(settings: &Settings, surroundings: &Surroundings) -> Result<(TimeZone, V
     let usual = || TimeZone::get(ZONE).unwrap_or(TimeZone::UTC);
     let named = surroundings.environment.get(std::ffi::OsStr::new("TZ"));
     let named = named.map(|name| name.to_string_lossy().into_owned());
-    match named.filter(|name| !name.is_empty()) {
-        None => Ok((usual(), Vec::new())),
-        Some(name) => match TimeZone::get(name.trim_start_matches(':')) {
-            Ok(zone) => Ok((zone, Vec::new())),
-            Err(_) => {
-                let warning = format!("TZ (environment) is `{name}`, no IANA name: schedules are in {ZONE}");
-                Ok((usual(), vec![warning]))
-            }
-        },
+    let Some(name) = named.filter(|name| !name.is_empty()) else {
+        return Ok((usual(), Vec::new()));
+    };
+    if let Ok(zone) = TimeZone::get(name.trim_start_matches(':')) {
+        return Ok((zone, Vec::new()));
     }
+    let warning = format!("TZ (environment) is `{name}`, no IANA name: schedules are in {ZONE}");
+    Ok((usual(), vec![warning]))
 }

@@ -144,7 +144,7 @@ async fn events(
         Some(feed) => feed.listen(after),
         None => remembered(&daemon, found(&daemon, &name).await?, after).await?,
     };
-    let events = stream::unfold(told, |mut told| async { Some((event(&told.recv().await?), told)) });
+    let events = stream::unfold(told, |mut told| async { Some((Ok(event(&told.recv().await?)), told)) });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
@@ -170,10 +170,10 @@ async fn remembered(daemon: &Daemon, run: RunRecord, mut after: u64) -> Result<R
     Ok(receiver)
 }
 
-fn event(told: &Told) -> Result<sse::Event, Infallible> {
+fn event(told: &Told) -> sse::Event {
     let event = match told {
         Told::Event(event) => sse::Event::default().id(event.seq.to_string()),
         _ => sse::Event::default(),
     };
-    Ok(event.data(serde_json::to_string(told).unwrap_or_default()))
+    event.data(serde_json::to_string(told).unwrap_or_default())
 }

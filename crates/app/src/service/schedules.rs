@@ -51,10 +51,9 @@ impl Keeper {
         let notes = self.notes().await;
         let daemon = self.daemon.clone();
         for planned in &daemon.config.schedules {
-            let note = notes
-                .as_ref()
-                .map(|notes| notes.iter().find(|note| note.job == planned.job));
-            self.look_at(planned, note).await;
+            let note = notes.iter().flatten().find(|note| note.job == planned.job);
+            let is_new = notes.is_some() && note.is_none_or(|note| note.handled.is_none());
+            self.look_at(planned, note, is_new).await;
         }
     }
 
@@ -79,14 +78,13 @@ impl Keeper {
         }
     }
 
-    async fn look_at(&mut self, planned: &Planned, note: Option<Option<&ScheduleNote>>) {
+    async fn look_at(&mut self, planned: &Planned, note: Option<&ScheduleNote>, is_new: bool) {
         let now = self.daemon.now();
         let known = self.known.get(planned.job).copied();
-        let is_new = known.is_none() && note.flatten().is_none_or(|note| note.handled.is_none());
-        let Known { is_on, handled } = merged(known, note.flatten(), now);
+        let Known { is_on, handled } = merged(known, note, now);
         self.known.insert(planned.job, Known { is_on, handled });
         if is_new {
-            self.note(planned.job, now).await;
+            self.note(planned.job, handled).await;
         }
         if !is_on {
             return;
@@ -159,7 +157,10 @@ impl Keeper {
 
 /// What is noted counts, but for what was handled since. A job that was switched on owes nothing from before.
 fn merged(known: Option<Known>, note: Option<&ScheduleNote>, now: Timestamp) -> Known {
-    let noted = note.and_then(|note| note.handled.max(note.switched_at.filter(|_| note.is_on)));
+    let noted = note.and_then(|note| {
+        note.handled
+            .max(note.switched_at.filter(|_| note.is_on).map(|at| at.min(now)))
+    });
     let known_handled = known.map(|known| known.handled);
     Known {
         is_on: match (note, known) {

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
 
 const SOCKET: &str = "service.sock";
-const LOCK: &str = "service.lock";
+/// No Compose project has a dot in its name, after which the locks of platforms are called.
+const LOCK: &str = "service.sock.lock";
 
 /// Where it is.
 pub(super) fn path(state_dir: &Path) -> PathBuf {
