@@ -77,7 +77,7 @@ async fn a_locked_ledger_is_waited_for_a_while_and_told() -> anyhow::Result<()> 
     history.note(&run("1", 0)).await?;
     let holder = rusqlite::Connection::open(dir.path().join("ledger.sqlite"))?;
     holder.execute_batch("BEGIN IMMEDIATE")?;
-    let noted = tokio::time::timeout(Duration::from_secs(60), history.note(&run("2", 0))).await?;
+    let noted = tokio::time::timeout(Duration::from_mins(1), history.note(&run("2", 0))).await?;
     let error = noted.err().context("it was written")?.to_string();
     assert!(error.contains("locked"), "{error}");
     holder.execute_batch("COMMIT")?;

@@ -120,7 +120,8 @@ impl Historian {
         Ok(closed)
     }
 
-    async fn bounded<T>(
+    /// One call of the history, within [`LIMIT`].
+    pub async fn bounded<T>(
         &self,
         doing: &'static str,
         call: impl Future<Output = Result<T, HistoryError>>,

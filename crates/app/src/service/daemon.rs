@@ -16,9 +16,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::feed::Feed;
+use super::log::Log;
 use super::wire::{Service, Site, Submission};
 use crate::config::Config;
-use crate::display::{plain, print};
+use crate::display::plain;
 use crate::jobs;
 use crate::watchdog::Watchdog;
 use crate::wiring;
@@ -30,6 +31,7 @@ const KNOWN: usize = 50;
 pub(super) struct Daemon {
     pub(super) config: Config,
     pub(super) historian: Historian,
+    pub(super) log: Log,
     operations: Local,
     since: Timestamp,
     state: Mutex<State>,
@@ -93,12 +95,13 @@ fn title(record: &RunRecord) -> String {
 }
 
 impl Daemon {
-    pub(super) fn new(config: Config, operations: Local) -> Self {
+    pub(super) fn new(config: Config, operations: Local, log: Log) -> Self {
         let historian = wiring::historian(&config);
         Self {
             since: operations.machine().clock.now(),
             historian,
             config,
+            log,
             operations,
             state: Mutex::default(),
             ended: Notify::new(),
@@ -148,7 +151,7 @@ impl Daemon {
             };
             record.process = self.operations.machine().process;
             let record = self.noted(record).await;
-            print::error(&format!("{} has waited for the service", title(&record)));
+            self.log.say(format!("{} has waited for the service", title(&record)));
             self.enqueue(order, record);
         }
         Ok(())
@@ -159,7 +162,7 @@ impl Daemon {
         match self.historian.noted(&record).await {
             Ok(noted) => noted,
             Err(error) => {
-                print::error(&format!("warning: {error}"));
+                self.log.say(format!("warning: {error}"));
                 record
             }
         }
@@ -198,7 +201,7 @@ impl Daemon {
         let Some((order, record, cancel, feed)) = self.starting(&run) else {
             return;
         };
-        print::error(&format!(
+        self.log.say(format!(
             "{} begins, asked for by {} ({})",
             title(&record),
             record.asked.by,
@@ -208,6 +211,7 @@ impl Daemon {
         let listener = Arc::new(Told {
             feed: feed.clone(),
             run: title(&record),
+            log: self.log.clone(),
         });
         let platform = record.platform.clone();
         let act = |listener| {
@@ -228,7 +232,8 @@ impl Daemon {
             failed => failed,
         };
         if let Err(error) = written {
-            print::error(&format!("warning: {error}; what the run did is not touched by that"));
+            self.log
+                .say(format!("warning: {error}; what the run did is not touched by that"));
         }
         self.forget_that_it_runs(&run, ending);
         self.begin_what_is_free();
@@ -261,7 +266,8 @@ impl Daemon {
                 .as_deref()
                 .map(|why| format!(": {why}"))
                 .unwrap_or_default();
-            print::error(&format!("{} ends: {}{why}", title(&known.record), known.record.state));
+            self.log
+                .say(format!("{} ends: {}{why}", title(&known.record), known.record.state));
             known.record.ending = Some(ending.clone());
             known.feed.end(ending);
         }
@@ -398,13 +404,14 @@ fn unreadable() -> Ending {
 struct Told {
     feed: Arc<Feed>,
     run: String,
+    log: Log,
 }
 
 impl Listener for Told {
     fn hear(&self, event: &Event) {
         self.feed.hear(event);
         if let Some(line) = plain::line(event) {
-            print::error(&format!("{}: {line}", self.run));
+            self.log.say(format!("{}: {line}", self.run));
         }
     }
 }

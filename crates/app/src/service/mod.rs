@@ -5,6 +5,7 @@ mod api;
 mod client;
 mod daemon;
 mod feed;
+mod log;
 mod schedules;
 mod socket;
 mod wire;
@@ -20,10 +21,11 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::client::Client;
 use self::daemon::Daemon;
+use self::log::Log;
 pub(crate) use self::wire::{Service, Site, Submission, Told};
 use crate::commands::{after_a_death, place};
 use crate::config::Config;
-use crate::display::{plain, print};
+use crate::display::plain;
 use crate::failure::Failure;
 use crate::wiring;
 
@@ -62,10 +64,11 @@ pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {
     };
     let mut signals = Signals::new().map_err(failed)?;
     let operations = wiring::operations(config).await?;
-    bring_back(config, &operations).await;
-    let daemon = Arc::new(Daemon::new(config.clone(), operations));
+    let log = Log::start();
+    bring_back(config, &operations, &log).await;
+    let daemon = Arc::new(Daemon::new(config.clone(), operations, log.clone()));
     take_up(&daemon).await;
-    print::error(&format!(
+    log.say(format!(
         "the service runs: process {}, socket {}",
         std::process::id(),
         socket::path(state_dir).display()
@@ -86,7 +89,8 @@ pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {
     // Who does not listen is not waited for.
     let _ = tokio::time::timeout(LAST_WORDS, server).await;
     let _ = std::fs::remove_file(socket::path(state_dir));
-    print::error("the service has ended");
+    log.say("the service has ended");
+    log.flush();
     Ok(Exit::Ok)
 }
 
@@ -111,7 +115,7 @@ async fn runs_already(config: &Config) -> Failure {
 
 /// Begins nothing more, lets what is at work come to its end, and after the grace, or when it is told again, undoes it.
 async fn finish(daemon: &Arc<Daemon>, grace: Duration, signals: &mut Signals) {
-    print::error(&format!(
+    daemon.log.say(format!(
         "the service ends: no run begins any more; what is at work has {} s, then it is undone",
         grace.as_secs()
     ));
@@ -133,20 +137,20 @@ async fn take_up(daemon: &Arc<Daemon>) {
         failed => failed,
     };
     if let Err(error) = taken_up {
-        print::error(&format!("warning: {error}"));
+        daemon.log.say(format!("warning: {error}"));
     }
 }
 
 /// Brings back what dead runs left down. Where no engine answers yet, it is tried again in the background: the engine may
 /// start after the service.
-async fn bring_back(config: &Config, operations: &Local) {
-    if !tried_to_bring_back(config, operations).await {
-        let config = config.clone();
+async fn bring_back(config: &Config, operations: &Local, log: &Log) {
+    if !tried_to_bring_back(config, operations, log).await {
+        let (config, log) = (config.clone(), log.clone());
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(AGAIN).await;
                 if let Ok(operations) = wiring::operations(&config).await
-                    && tried_to_bring_back(&config, &operations).await
+                    && tried_to_bring_back(&config, &operations, &log).await
                 {
                     return;
                 }
@@ -156,12 +160,12 @@ async fn bring_back(config: &Config, operations: &Local) {
 }
 
 /// False: there is no engine that could be asked.
-async fn tried_to_bring_back(config: &Config, operations: &Local) -> bool {
+async fn tried_to_bring_back(config: &Config, operations: &Local, log: &Log) -> bool {
     let recover = || {
         operations.recover(RunRequest {
             run: None,
             platform: config.project(),
-            listener: Arc::new(Log),
+            listener: Arc::new(Recovery(log.clone())),
             cancel: CancellationToken::new(),
         })
     };
@@ -171,19 +175,19 @@ async fn tried_to_bring_back(config: &Config, operations: &Local) -> bool {
             let has_engine = !matches!(error, Error::Engine(_));
             let ending = Failure::from(error).ending();
             let told = [ending.reason, ending.hint].into_iter().flatten();
-            print::error(&format!("recovery: {}", told.collect::<Vec<_>>().join("; ")));
+            log.say(format!("recovery: {}", told.collect::<Vec<_>>().join("; ")));
             has_engine
         }
     }
 }
 
-/// The service's own log.
-struct Log;
+/// Tells the log what is brought back.
+struct Recovery(Log);
 
-impl Listener for Log {
+impl Listener for Recovery {
     fn hear(&self, event: &Event) {
         if let Some(line) = plain::line(event) {
-            print::error(&format!("recovery: {line}"));
+            self.0.say(format!("recovery: {line}"));
         }
     }
 }

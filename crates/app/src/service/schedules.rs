@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::daemon::Daemon;
 use super::wire::Submission;
 use crate::config::Planned;
-use crate::display::{print, words};
+use crate::display::words;
 
 /// No longer than this between two looks: clocks jump, hosts sleep, schedules are switched.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
@@ -58,7 +58,9 @@ impl Keeper {
     }
 
     async fn notes(&mut self) -> Option<Vec<ScheduleNote>> {
-        match self.daemon.historian.history.schedules().await {
+        let historian = &self.daemon.historian;
+        let notes = historian.bounded("read", historian.history.schedules()).await;
+        match notes {
             Ok(notes) => {
                 self.is_told = false;
                 Some(notes)
@@ -72,7 +74,7 @@ impl Keeper {
 
     fn tell(&mut self, failure: &str) {
         if !std::mem::replace(&mut self.is_told, true) {
-            print::error(&format!(
+            self.daemon.log.say(format!(
                 "warning: {failure}; the schedules go on as they were switched last"
             ));
         }
@@ -97,7 +99,7 @@ impl Keeper {
             }
             Due::Missed(fire) => {
                 self.handled(planned.job, fire).await;
-                print::error(&format!(
+                self.daemon.log.say(format!(
                     "warning: {} was to begin at {}, and it is too late to make up for it: it is overdue",
                     planned.job,
                     words::local(fire)
@@ -113,7 +115,7 @@ impl Keeper {
     async fn ask_for(&self, planned: &Planned, fire: Timestamp) {
         if self.daemon.has(planned.job) {
             let at = words::local(fire);
-            print::error(&format!(
+            self.daemon.log.say(format!(
                 "{} is not asked for again at {at}: one waits or is at work",
                 planned.job
             ));
@@ -138,7 +140,11 @@ impl Keeper {
     }
 
     async fn note(&mut self, job: &str, handled: Timestamp) {
-        if let Err(error) = self.daemon.historian.history.handled(job, handled).await {
+        let historian = &self.daemon.historian;
+        let noted = historian
+            .bounded("written", historian.history.handled(job, handled))
+            .await;
+        if let Err(error) = noted {
             self.tell(&error.to_string());
         }
     }
@@ -169,5 +175,53 @@ fn merged(known: Option<Known>, note: Option<&ScheduleNote>, now: Timestamp) -> 
             (None, None) => true,
         },
         handled: noted.max(known_handled).unwrap_or(now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hour: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(hour)
+    }
+
+    fn note(is_on: bool, switched_at: Option<Timestamp>, handled: Option<Timestamp>) -> ScheduleNote {
+        ScheduleNote {
+            job: "backup_job".to_owned(),
+            is_on,
+            switched_by: None,
+            switched_at,
+            known_since: None,
+            handled,
+        }
+    }
+
+    #[test]
+    fn a_job_that_nobody_knows_is_on_and_owes_nothing() {
+        let Known { is_on, handled } = merged(None, None, at(9));
+        assert_eq!((is_on, handled), (true, at(9)));
+    }
+
+    #[test]
+    fn what_was_switched_on_owes_nothing_from_before() {
+        let noted = note(true, Some(at(5)), Some(at(1)));
+        assert_eq!(merged(None, Some(&noted), at(9)).handled, at(5));
+        // Nor does a wrong clock at the switch put off what comes.
+        let noted = note(true, Some(at(1000)), Some(at(1)));
+        assert_eq!(merged(None, Some(&noted), at(9)).handled, at(9));
+    }
+
+    #[test]
+    fn where_nothing_can_be_read_it_stays_as_it_was() {
+        let off = Known {
+            is_on: false,
+            handled: at(3),
+        };
+        let Known { is_on, handled } = merged(Some(off), None, at(9));
+        assert_eq!((is_on, handled), (false, at(3)));
+        // What was handled and could not be noted is not handled again.
+        let noted = note(true, None, Some(at(1)));
+        assert_eq!(merged(Some(off), Some(&noted), at(9)).handled, at(3));
     }
 }
