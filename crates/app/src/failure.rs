@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 use stillpoint_core::engine::errors::{Class, Error, Exit};
 use stillpoint_core::findings::Finding;
+use stillpoint_core::ports::history::{Ending, HistoryError};
 
 use crate::display::print;
 
@@ -21,6 +22,18 @@ pub(crate) enum Failure {
     },
     /// The use case failed.
     Core(Box<Error>),
+    /// The history cannot be read.
+    History(HistoryError),
+    /// There is no such run.
+    NoRun(String),
+    /// A run ended by failing.
+    Ended(Box<Ending>),
+}
+
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Self {
+        Self::History(error)
+    }
 }
 
 impl From<Error> for Failure {
@@ -46,6 +59,22 @@ impl Failure {
                 hint: hint.clone(),
             },
             Self::Core(error) => error.class(),
+            Self::History(_) => Class {
+                exit: Exit::Preflight,
+                http: 422,
+                hint: "look at the state directory: its disk, its owner; backups and restores go on without a history"
+                    .to_owned(),
+            },
+            Self::NoRun(_) => Class {
+                exit: Exit::NotFound,
+                http: 404,
+                hint: "`stillpoint runs ls` lists them; old ones are forgotten after BACKUP_HISTORY_DAYS".to_owned(),
+            },
+            Self::Ended(ending) => Class {
+                exit: ending.exit.and_then(Exit::of).unwrap_or(Exit::RunFailed),
+                http: 500,
+                hint: ending.hint.clone().unwrap_or_default(),
+            },
         }
     }
 
@@ -54,24 +83,49 @@ impl Failure {
         match self {
             Self::Usage { what, .. } => what.clone(),
             Self::Core(error) => error.to_string(),
+            Self::History(error) => error.to_string(),
+            Self::NoRun(name) => format!("there is no run {name} in the history"),
+            Self::Ended(ending) => ending.reason.clone().unwrap_or_default(),
         }
     }
 
     /// What refused it, each with what to do about it.
     fn findings(&self) -> Vec<Finding> {
         match self {
-            Self::Usage { .. } => Vec::new(),
             Self::Core(error) => error.findings(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// How a run ended that failed by this.
+    pub(crate) fn ending(self) -> Ending {
+        if let Self::Ended(ending) = self {
+            return *ending;
+        }
+        let Class { exit, hint, .. } = self.class();
+        let findings = self.findings().into_iter().map(|finding| json!(finding));
+        Ending {
+            exit: Some(exit as u8),
+            reason: Some(self.what()),
+            hint: Some(hint).filter(|hint| !hint.is_empty()),
+            findings: findings.collect(),
+            ..Ending::default()
         }
     }
 
     /// Shows it and returns the exit code.
-    pub(crate) fn show(&self, json: bool) -> ExitCode {
-        let Class { exit, hint, .. } = self.class();
-        let what = self.what();
+    pub(crate) fn show(self, json: bool) -> ExitCode {
+        let Ending {
+            exit,
+            reason,
+            hint,
+            findings,
+            ..
+        } = self.ending();
+        let (what, exit) = (reason.unwrap_or_default(), exit.unwrap_or(Exit::RunFailed as u8));
+        let hint = hint.unwrap_or_default();
         if json {
-            let mut told = json!({ "error": what, "hint": hint, "exit": exit as u8 });
-            let findings = self.findings();
+            let mut told = json!({ "error": what, "hint": hint, "exit": exit });
             if !findings.is_empty() {
                 told["findings"] = json!(findings);
             }
@@ -82,6 +136,6 @@ impl Failure {
                 print::error(&format!(" help: {hint}"));
             }
         }
-        ExitCode::from(exit as u8)
+        ExitCode::from(exit)
     }
 }

@@ -9,8 +9,11 @@ mod diagnostics;
 mod display;
 mod failure;
 mod interrupt;
+mod jobs;
+mod operator;
 mod options;
 mod repository;
+mod service;
 mod watchdog;
 mod wiring;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stillpoint_adapters::clock::SystemClock;
 use stillpoint_adapters::docker::{Docker, Server};
-use stillpoint_adapters::ledger::Ledger;
+use stillpoint_adapters::ledger::{Ledger, LedgerHistory};
 use stillpoint_adapters::lock::FileLocks;
 use stillpoint_adapters::repository::s3::S3Settings;
 use stillpoint_adapters::spool::DiskSpool;
@@ -15,8 +15,9 @@ use stillpoint_core::engine::errors::Error;
 use stillpoint_core::engine::keep::Keep;
 use stillpoint_core::engine::machine::Machine;
 use stillpoint_core::engine::site::Site;
+use stillpoint_core::history::Historian;
 use stillpoint_core::operations::Local;
-
+use stillpoint_core::ports::history::HistoryError;
 use stillpoint_core::ports::{EngineError, Repository, RepositoryError};
 use stillpoint_core::stores::Kind;
 
@@ -30,12 +31,29 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The use cases, wired to this machine. Looks at the engine, and never fails because it does not
 /// answer: whoever needs it will say so.
 pub(crate) async fn operations(config: &Config) -> Result<Local, Failure> {
-    let platform = &config.platform;
-    let docker = Arc::new(Docker::connect(Some(&platform.docker_host)).map_err(Error::from)?);
+    let docker = connect(config)?;
     let kinds = config.kinds();
     let wired = repository(config, &docker, &kinds).await?;
+    Ok(Local::new(Site {
+        machine: machine(config, docker),
+        backups: Backups::new(Arc::new(Traced::new(wired.repository)), Arc::new(Threads)),
+        kinds,
+        keep: wired.keep,
+        standstill: config.standstill,
+        retention: config.retention,
+        lease: config.lease,
+    }))
+}
+
+fn connect(config: &Config) -> Result<Arc<Docker>, Failure> {
+    let docker = Docker::connect(Some(&config.platform.docker_host)).map_err(Error::from)?;
+    Ok(Arc::new(docker))
+}
+
+fn machine(config: &Config, docker: Arc<Docker>) -> Machine {
+    let platform = &config.platform;
     let docker = Arc::new(Traced::new(docker));
-    let machine = Machine {
+    Machine {
         catalog: docker.clone(),
         power: docker.clone(),
         shell: docker.clone(),
@@ -50,16 +68,22 @@ pub(crate) async fn operations(config: &Config) -> Result<Local, Failure> {
         process: std::process::id(),
         processors: processors(),
         version: VERSION.to_owned(),
-    };
-    Ok(Local::new(Site {
-        machine,
-        backups: Backups::new(Arc::new(Traced::new(wired.repository)), Arc::new(Threads)),
-        kinds,
-        keep: wired.keep,
-        standstill: config.standstill,
-        retention: config.retention,
-        lease: config.lease,
-    }))
+    }
+}
+
+/// Keeps the history of this host's runs. Needs neither engine nor repository.
+pub(crate) fn historian(config: &Config) -> Historian {
+    Historian {
+        history: Arc::new(LedgerHistory::in_folder(&config.platform.state_dir)),
+        clock: Arc::new(SystemClock::new()),
+        limits: config.history,
+    }
+}
+
+/// Closes the runs of this host that died, and forgets what is old.
+pub(crate) async fn tidy_up(config: &Config, historian: &Historian) -> Result<(), HistoryError> {
+    let locks = FileLocks::new(&config.platform.state_dir);
+    historian.tidy_up(&host(), &locks).await.map(drop)
 }
 
 struct Wired {

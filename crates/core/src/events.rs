@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracing::{Instrument, debug, info_span, trace};
 
 use crate::names::{Address, ArtifactName, BackupId, RunId, StoreName};
@@ -18,7 +18,7 @@ use crate::ports::Clock;
 pub const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 /// One thing that happened in a run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Counts from 1 within the run, without gaps.
     pub seq: u64,
@@ -32,7 +32,7 @@ pub struct Event {
 }
 
 /// The kinds of event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
     /// A step of the run begins.
@@ -135,8 +135,15 @@ pub enum EventKind {
     },
 }
 
+impl EventKind {
+    /// Whether it is only how far something has come, which the next of its kind replaces.
+    pub fn is_progress(&self) -> bool {
+        matches!(self, Self::Progress { .. })
+    }
+}
+
 /// The steps of the jobs, in the order in which they come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Look whether it can succeed.
@@ -209,7 +216,7 @@ impl Reporter {
 
     /// Tells that something happened now.
     pub fn tell(&self, kind: EventKind) {
-        if let EventKind::Progress { .. } = kind {
+        if kind.is_progress() {
             trace!(target: "stillpoint::run", event = ?kind, "event");
         } else {
             debug!(target: "stillpoint::run", event = ?kind, "event");

@@ -160,6 +160,7 @@ impl World {
     ) -> Told<T> {
         let recorder = Arc::new(Recorder::default());
         let order = RunRequest {
+            run: None,
             platform: platform.map(Project::new),
             listener: recorder.clone(),
             cancel: self.interrupt(),

@@ -76,3 +76,22 @@ mod journal {
 
     journal_conformance!(anyhow::Ok(subject()));
 }
+
+mod history {
+    use std::sync::Arc;
+
+    use stillpoint_testkit::conformance::history::Subject;
+    use stillpoint_testkit::fakes::FakeHistory;
+    use stillpoint_testkit::history_conformance;
+
+    fn subject() -> Subject {
+        let history = Arc::new(FakeHistory::default());
+        Subject {
+            another: history.clone(),
+            history,
+            keep: Box::new(()),
+        }
+    }
+
+    history_conformance!(anyhow::Ok(subject()));
+}

@@ -1,9 +1,15 @@
-//! The ledger: one SQLite file of this host, in WAL mode with `synchronous = FULL`, so that a commit
-//! is on disk when it returns (SQLite documentation, "PRAGMA synchronous"). The journal is one of its
-//! tables. A file that is no ledger is set aside, never deleted and never in the way.
+//! The ledger: one SQLite file of this host in WAL mode. The journal is one of its tables, written with `synchronous =
+//! FULL`, so that a commit is on disk when it returns (SQLite documentation, "PRAGMA synchronous"). A file that is no ledger
+//! is set aside by the journal, never deleted and never in the way.
+//!
+//! The history is the other part, over a connection of its own: what goes wrong with it must not reach the journal. It
+//! waits less for others, does not wait for the disk, and sets nothing aside.
 
+mod history;
 mod journal;
 mod schema;
+
+pub use history::LedgerHistory;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,8 +18,28 @@ use std::time::Duration;
 use rusqlite::Connection;
 use stillpoint_core::ports::journal::JournalError;
 
-/// How long a writer waits for another process.
-const BUSY: Duration = Duration::from_secs(10);
+/// How a part of the ledger is used.
+#[derive(Clone, Copy)]
+struct Manner {
+    /// SQLite's `synchronous`.
+    synchronous: &'static str,
+    /// How long a writer waits for another.
+    busy: Duration,
+    /// A file that is no ledger is set aside.
+    sets_aside: bool,
+}
+
+const JOURNAL: Manner = Manner {
+    synchronous: "full",
+    busy: Duration::from_secs(10),
+    sets_aside: true,
+};
+
+const HISTORY: Manner = Manner {
+    synchronous: "normal",
+    busy: Duration::from_secs(3),
+    sets_aside: false,
+};
 
 const FILE: &str = "ledger.sqlite";
 
@@ -21,14 +47,20 @@ const FILE: &str = "ledger.sqlite";
 #[derive(Clone)]
 pub struct Ledger {
     folder: PathBuf,
+    manner: Manner,
     connection: Arc<Mutex<Option<Connection>>>,
 }
 
 impl Ledger {
     /// The ledger in this directory.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
+        Self::used(folder.into(), JOURNAL)
+    }
+
+    fn used(folder: PathBuf, manner: Manner) -> Self {
         Self {
-            folder: folder.into(),
+            folder,
+            manner,
             connection: Arc::default(),
         }
     }
@@ -58,7 +90,7 @@ impl Ledger {
         let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let connection = match slot.take() {
             Some(connection) => connection,
-            None => open(&self.folder)?,
+            None => open(&self.folder, self.manner)?,
         };
         let outcome = act(&connection).map_err(|error| error.to_string());
         *slot = Some(connection);
@@ -66,23 +98,24 @@ impl Ledger {
     }
 }
 
-fn open(folder: &Path) -> Result<Connection, String> {
+fn open(folder: &Path, manner: Manner) -> Result<Connection, String> {
     std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
     let path = folder.join(FILE);
-    match connect(&path) {
-        Err(error) if is_no_ledger(&error) => {
+    match connect(&path, manner) {
+        Err(error) if manner.sets_aside && is_no_ledger(&error) => {
             set_aside(&path).map_err(|error| error.to_string())?;
-            connect(&path).map_err(|error| error.to_string())
+            connect(&path, manner).map_err(|error| error.to_string())
         }
         opened => opened.map_err(|error| error.to_string()),
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+fn connect(path: &Path, manner: Manner) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY)?;
+    connection.busy_timeout(manner.busy)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "synchronous", manner.synchronous)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
     schema::migrate(&mut connection)?;
     Ok(connection)
 }

@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 5] = [
     // 1: the journal. `intent` is the JSON that the claim carries too; `phase` only ever grows.
     "CREATE TABLE journal (
         run      TEXT PRIMARY KEY,
@@ -21,6 +21,30 @@ const MIGRATIONS: [&str; 3] = [
         address  TEXT NOT NULL,
         missing  TEXT NOT NULL,
         PRIMARY KEY (platform, address)
+    ) STRICT;",
+    // 4: the history. `record` is the whole run as JSON, beside what is looked for; no number is given twice.
+    "CREATE TABLE runs (
+        number   INTEGER PRIMARY KEY AUTOINCREMENT,
+        run      TEXT NOT NULL UNIQUE,
+        asked_at INTEGER NOT NULL,
+        is_over  INTEGER NOT NULL,
+        record   TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX runs_open ON runs (number) WHERE is_over = 0;
+    CREATE TABLE facts (
+        number INTEGER NOT NULL REFERENCES runs (number) ON DELETE CASCADE,
+        seq    INTEGER NOT NULL,
+        event  TEXT NOT NULL,
+        PRIMARY KEY (number, seq)
+    ) STRICT, WITHOUT ROWID;",
+    // 5: the jobs that come by themselves. Whoever switches one and whoever handles it write columns of their own.
+    "CREATE TABLE schedules (
+        job         TEXT PRIMARY KEY,
+        is_on       INTEGER NOT NULL DEFAULT 1,
+        switched_by TEXT,
+        switched_at INTEGER,
+        known_since INTEGER,
+        handled     INTEGER
     ) STRICT;",
 ];
 

@@ -76,7 +76,8 @@ fn check(config: &Config) {
     }
 }
 
-fn place(repository: &Repository) -> String {
+/// The repository in words.
+pub(crate) fn place(repository: &Repository) -> String {
     match repository {
         Repository::Local(directory) => format!("the local directory {}", directory.display()),
         Repository::S3 { settings, prefix } => {

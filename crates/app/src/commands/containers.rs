@@ -108,7 +108,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
 
 /// What a dead process held goes piece by piece: its lock may go a moment after the end of our input, on a
 /// loaded machine by more. Somebody who holds the platform for longer is another run, and brings it back.
-async fn after_a_death<F: Future<Output = Result<(), Error>>>(recover: impl Fn() -> F) -> Result<(), Error> {
+pub(crate) async fn after_a_death<F: Future<Output = Result<(), Error>>>(recover: impl Fn() -> F) -> Result<(), Error> {
     let begun = Instant::now();
     loop {
         match recover().await {

@@ -8,17 +8,24 @@ use crate::display::{print, words};
 
 /// Prints what these workloads keep outside the backup; nothing if they keep nothing.
 pub(super) fn show(workloads: &[WorkloadRecord]) {
-    let lines = lines(workloads);
-    if !lines.is_empty() {
-        print::line("NOT in the backup:");
-        for line in &lines {
-            print::line(&format!("  {line}"));
-        }
+    for line in lines(workloads) {
+        print::line(&line);
     }
 }
 
+/// What these workloads keep outside the backup, below a heading; nothing if they keep nothing.
+pub(crate) fn lines(workloads: &[WorkloadRecord]) -> Vec<String> {
+    let lines = one_each(workloads);
+    if lines.is_empty() {
+        return lines;
+    }
+    let heading = "NOT in the backup:".to_owned();
+    let indented = lines.iter().map(|line| format!("  {line}"));
+    std::iter::once(heading).chain(indented).collect()
+}
+
 /// One line for each database, volume and folder, whoever uses it.
-fn lines(workloads: &[WorkloadRecord]) -> Vec<String> {
+fn one_each(workloads: &[WorkloadRecord]) -> Vec<String> {
     let mut users: BTreeMap<(String, String), (Vec<String>, &LeftOut)> = BTreeMap::new();
     for record in workloads {
         for one in record.left_out.iter().flatten() {
@@ -76,7 +83,7 @@ mod tests {
             record("web", &[shared("/srv")]),
         ];
         assert_eq!(
-            lines(&records),
+            one_each(&records),
             [
                 "database MySQL (api): size unknown",
                 "volume uploads (api at /data, web at /srv): 2.00 KiB"

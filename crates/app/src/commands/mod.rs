@@ -5,24 +5,35 @@ mod backup;
 mod backups;
 mod config;
 mod containers;
-mod left_out;
+pub(crate) mod left_out;
 mod prune;
 mod restore;
+mod runs;
+mod schedules;
+mod serve;
 mod verify;
 mod version;
+
+pub(crate) use self::config::place;
+pub(crate) use self::containers::after_a_death;
 
 use clap::{Parser, Subcommand};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::engine::plan::Plan;
-use stillpoint_core::operations::{Operations, RunRequest};
+use stillpoint_core::names::Project;
+use stillpoint_core::operations::{Local, Operations, Order, RunRequest};
+use stillpoint_core::ports::history::{Asked, Ending, Way};
 
 use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
+use crate::jobs::Recorder;
 use crate::options::Options;
-use crate::{diagnostics, interrupt};
+use crate::service::{Client, Site, Submission, Told};
+use crate::watchdog::Watchdog;
+use crate::{diagnostics, interrupt, operator};
 
 /// Backs up a self-hosted Docker Compose platform at one point in time, proves it, and brings it back.
 ///
@@ -49,6 +60,11 @@ enum Command {
     Verify(verify::Args),
     Prune(prune::Args),
     Adopt(adopt::Args),
+    #[command(subcommand)]
+    Runs(runs::Command),
+    Serve(serve::Args),
+    #[command(subcommand)]
+    Schedules(schedules::Command),
     #[command(subcommand)]
     Config(config::Command),
     #[command(subcommand)]
@@ -102,6 +118,9 @@ async fn configured(config: &Config, command: Command) -> Result<Exit, Failure> 
         Command::Verify(args) => verify::run(config, &args).await,
         Command::Prune(args) => prune::run(config, &args).await,
         Command::Adopt(args) => adopt::run(config, &args).await,
+        Command::Runs(command) => runs::run(config, &command).await,
+        Command::Serve(args) => serve::run(config, &args).await,
+        Command::Schedules(command) => schedules::run(config, &command).await,
         Command::Config(command) => Ok(config::run(config, &command).await),
         Command::Containers(command) => containers::run(config, &command).await,
         Command::Version => Ok(Exit::Ok),
@@ -109,7 +128,7 @@ async fn configured(config: &Config, command: Command) -> Result<Exit, Failure> 
 }
 
 /// A table without lines.
-fn table(header: &[&str]) -> Table {
+pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(header.iter().copied());
     table
@@ -124,7 +143,7 @@ fn look_at_stores_of(config: &Config, plan: &Plan) -> Result<(), Failure> {
 }
 
 /// The same for a verb that does not show its plan. Where there is none, the verb itself will say why.
-async fn look_at_stores(config: &Config, operations: &impl Operations) -> Result<(), Failure> {
+pub(crate) async fn look_at_stores(config: &Config, operations: &impl Operations) -> Result<(), Failure> {
     match operations.plan(config.project().as_ref()).await {
         Ok(plan) => look_at_stores_of(config, &plan),
         Err(_) => Ok(()),
@@ -134,8 +153,136 @@ async fn look_at_stores(config: &Config, operations: &impl Operations) -> Result
 /// An order whose events are displayed and which ends on a signal.
 fn order(config: &Config, display: &Display) -> RunRequest {
     RunRequest {
+        run: None,
         platform: config.project(),
         listener: display.listener(),
         cancel: interrupt::token(),
+    }
+}
+
+/// What a command that asks for a run may say about how it is done.
+#[derive(clap::Args, Clone, Copy, Debug, Default)]
+pub(crate) struct Handing {
+    /// Hand it to the service and do not wait for its end; needs `stillpoint serve`
+    #[arg(long)]
+    detach: bool,
+}
+
+/// Has an order done: by the service where one runs for the same platform and repository, else here.
+async fn carry_out(
+    config: &Config,
+    operations: &Local,
+    order: Order,
+    platform: Option<Project>,
+    handing: Handing,
+) -> Result<Exit, Failure> {
+    let asked = Asked {
+        way: Way::Cli,
+        by: operator::name(),
+    };
+    match service_of(config).await {
+        Some(client) => {
+            let submission = Submission { order, platform, asked };
+            handed_over(config, &client, &submission, handing).await
+        }
+        None if handing.detach => Err(Failure::usage(
+            "no service runs that could go on with it",
+            "start one with `stillpoint serve`, or leave --detach away",
+        )),
+        None => done_here(config, operations, &order, platform, asked).await,
+    }
+}
+
+/// The service that does what this command would.
+async fn service_of(config: &Config) -> Option<Client> {
+    let client = Client::find(&config.platform.state_dir).await?;
+    let (ours, its) = (Site::of(config), &client.service.site);
+    if ours.is_as(its) {
+        return Some(client);
+    }
+    print::error(&format!(
+        "warning: a service runs (process {}), but for another platform, repository or engine ({}): this command does it by \
+         itself",
+        client.service.process, its.repository
+    ));
+    None
+}
+
+/// Shows what the service does as if it was done here. A signal cancels it.
+async fn handed_over(
+    config: &Config,
+    client: &Client,
+    submission: &Submission,
+    handing: Handing,
+) -> Result<Exit, Failure> {
+    let run = client.submit(submission).await?;
+    if handing.detach {
+        let number = run
+            .number
+            .map_or_else(|| run.run.to_string(), |number| number.to_string());
+        let sentence =
+            format!("The service has it as run {number}: `stillpoint runs show {number}` says what became of it.");
+        print::summary(config.json, &sentence);
+        return Ok(Exit::Ok);
+    }
+    let display = Display::start(config.json);
+    let listener = display.listener();
+    let cancel = interrupt::token();
+    let tell = |told| match told {
+        Told::Event(event) => listener.hear(&event),
+        Told::Waits(whom) => print::error(&format!("waits for {whom}")),
+        Told::Ended(_) => {}
+    };
+    let cancelling = async {
+        cancel.cancelled().await;
+        if let Err(failure) = client.cancel(run.run.as_str()).await {
+            print::error(&format!("warning: {}", failure.what()));
+        }
+        // How it ends is told by the other.
+        std::future::pending().await
+    };
+    let ending = tokio::select! {
+        ending = client.follow(&run, tell) => ending,
+        never = cancelling => never,
+    };
+    drop(listener);
+    display.finish();
+    show(config, ending?)
+}
+
+/// Done in this process: watched over, shown while it is done, and written down.
+async fn done_here(
+    config: &Config,
+    operations: &Local,
+    order: &Order,
+    platform: Option<Project>,
+    asked: Asked,
+) -> Result<Exit, Failure> {
+    let watchdog = order.may_stop_the_platform().then(|| Watchdog::start(config));
+    let display = Display::start(config.json);
+    let recorder = Recorder::new(config, operations);
+    let run = recorder.run(order, platform, asked, display.listener(), interrupt::token());
+    let (ending, written) = run.await;
+    display.finish();
+    if let Some(watchdog) = watchdog {
+        watchdog.dismiss();
+    }
+    if let Err(error) = written {
+        print::error(&format!("warning: {error}; what the run did is not touched by that"));
+    }
+    show(config, ending)
+}
+
+/// Shows what a run answers.
+fn show(config: &Config, ending: Ending) -> Result<Exit, Failure> {
+    if let (true, Some(result)) = (config.json, &ending.result) {
+        print::document(result);
+    }
+    if let (false, Some(said)) = (config.json, &ending.said) {
+        print::line(said);
+    }
+    match ending.exit.and_then(Exit::of) {
+        Some(exit) if ending.reason.is_none() => Ok(exit),
+        _ => Err(Failure::Ended(Box::new(ending))),
     }
 }

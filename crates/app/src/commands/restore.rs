@@ -4,21 +4,16 @@ mod say;
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use stillpoint_core::engine::errors::{Error, Exit};
-use stillpoint_core::engine::restore::Restored;
-use stillpoint_core::engine::restore::discard::Discarded;
-use stillpoint_core::engine::restore::undo::Undone;
-use stillpoint_core::engine::start::Degraded;
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{BackupId, Project, StoreName};
-use stillpoint_core::operations::{Operations, Restore, RunRequest, Terms};
+use stillpoint_core::operations::{Local, Operations, Order, Restore, Terms};
 use stillpoint_core::selection::Selection;
 
-use super::{look_at_stores, order};
+use super::{Handing, carry_out, look_at_stores, order};
 use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
-use crate::watchdog::Watchdog;
 use crate::wiring;
 
 /// Replace the platform's data with a backup's
@@ -138,6 +133,9 @@ struct Asked {
 
     #[command(flatten)]
     terms: Told,
+
+    #[command(flatten)]
+    handing: Handing,
 }
 
 /// `OLD=NEW`.
@@ -171,19 +169,18 @@ pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
         look_at_stores(config, &operations).await?;
     }
     match (&args.after, args.asked.backup) {
-        (Some(After::Resume { terms }), _) => resume(config, terms.clone().into(), &operations).await,
+        (Some(After::Resume { terms }), _) => {
+            let order = Order::ResumeRestore(terms.clone().into());
+            carry_out(config, &operations, order, config.project(), Handing::default()).await
+        }
         (Some(After::Undo(confirmed)), _) => undo(config, confirmed, &operations).await,
         (Some(After::DiscardOld(confirmed)), _) => discard_old(config, confirmed, &operations).await,
         (None, Some(backup)) if args.asked.dry_run => rehearse(config, args.asked.what(backup), &operations).await,
         (None, Some(backup)) => {
             let what = args.asked.what(backup);
             confirm(config, &what, args.asked.confirm, &operations).await?;
-            replacing(
-                config,
-                async |order| operations.restore(what, order).await,
-                say::summary,
-            )
-            .await
+            let order = Order::Restore(what);
+            carry_out(config, &operations, order, config.project(), args.asked.handing).await
         }
         (None, None) => Err(Failure::usage(
             "no backup was named",
@@ -192,85 +189,20 @@ pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     }
 }
 
-/// Does what stops the platform, watched over, and says what came of it.
-async fn replacing<T: serde::Serialize + Outcome>(
-    config: &Config,
-    act: impl AsyncFnOnce(RunRequest) -> Result<T, Error>,
-    say: fn(&T),
-) -> Result<Exit, Failure> {
-    let watchdog = Watchdog::start(config);
-    let display = Display::start(config.json);
-    let done = act(order(config, &display)).await;
-    display.finish();
-    watchdog.dismiss();
-    let done = done?;
-    if config.json {
-        print::document(&done);
-    } else {
-        say(&done);
-        for degraded in done.degraded() {
-            print::line(&format!("The data is good, but {degraded}."));
-        }
-    }
-    Ok(if done.degraded().is_empty() && !done.has_gaps() {
-        Exit::Ok
-    } else {
-        Exit::Degraded
-    })
-}
-
-/// Something after which the platform runs again.
-trait Outcome {
-    /// What did not come back as it was.
-    fn degraded(&self) -> &[Degraded];
-
-    /// Whether something is missing, as was accepted.
-    fn has_gaps(&self) -> bool {
-        false
-    }
-}
-
-impl Outcome for Restored {
-    fn degraded(&self) -> &[Degraded] {
-        &self.degraded
-    }
-
-    fn has_gaps(&self) -> bool {
-        !self.gaps.is_empty()
-    }
-}
-
-impl Outcome for Undone {
-    fn degraded(&self) -> &[Degraded] {
-        &self.degraded
-    }
-}
-
-impl Outcome for Discarded {
-    fn degraded(&self) -> &[Degraded] {
-        &[]
-    }
-}
-
-async fn resume(config: &Config, terms: Terms, operations: &impl Operations) -> Result<Exit, Failure> {
-    let act = async |order| operations.resume_restore(terms, order).await;
-    replacing(config, act, say::summary).await
-}
-
-async fn undo(config: &Config, confirmed: &Confirmed, operations: &impl Operations) -> Result<Exit, Failure> {
+async fn undo(config: &Config, confirmed: &Confirmed, operations: &Local) -> Result<Exit, Failure> {
     let what = "This stops the platform and brings back what the restore replaced. What was written since is lost.";
     let lost = match confirmed.confirm {
         Some(_) => String::new(),
         None => would_lose(config, operations).await?,
     };
     let platform = confirm_platform(config, confirmed, &format!("{what}{lost}"), operations).await?;
-    let act = async |order: RunRequest| operations.undo_restore(on(order, platform)).await;
-    replacing(config, act, |undone: &Undone| {
-        print::line(&format!(
-            "The restore is undone: {} as before it.",
-            say::listed(undone.stores.iter().map(ToString::to_string))
-        ));
-    })
+    carry_out(
+        config,
+        operations,
+        Order::UndoRestore,
+        Some(platform),
+        Handing::default(),
+    )
     .await
 }
 
@@ -286,26 +218,17 @@ async fn would_lose(config: &Config, operations: &impl Operations) -> Result<Str
         .concat())
 }
 
-async fn discard_old(config: &Config, confirmed: &Confirmed, operations: &impl Operations) -> Result<Exit, Failure> {
+async fn discard_old(config: &Config, confirmed: &Confirmed, operations: &Local) -> Result<Exit, Failure> {
     let what = "This frees what the restore replaced. It cannot be undone then.";
     let platform = confirm_platform(config, confirmed, what, operations).await?;
-    let act = async |order: RunRequest| operations.discard_old(on(order, platform)).await;
-    replacing(config, act, |freed: &Discarded| {
-        let stores = freed.stores.iter().map(ToString::to_string);
-        let copies = freed.copies.iter().map(|copy| format!("copy {copy}"));
-        print::line(&format!(
-            "The old data is freed: {}.",
-            say::listed(stores.chain(copies))
-        ));
-    })
+    carry_out(
+        config,
+        operations,
+        Order::DiscardOld,
+        Some(platform),
+        Handing::default(),
+    )
     .await
-}
-
-fn on(order: RunRequest, platform: Project) -> RunRequest {
-    RunRequest {
-        platform: Some(platform),
-        ..order
-    }
 }
 
 /// What is about to be done cannot be undone: the operator says of which platform.

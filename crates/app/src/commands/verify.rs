@@ -1,12 +1,11 @@
 //! `stillpoint verify`.
 
-use stillpoint_core::engine::errors::{Error, Exit};
+use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::names::BackupId;
-use stillpoint_core::operations::{Checked, Operations, Scope, Verification};
+use stillpoint_core::operations::{Order, Scope};
 
-use super::order;
+use super::{Handing, carry_out};
 use crate::config::Config;
-use crate::display::{Display, print, words};
 use crate::failure::Failure;
 use crate::wiring;
 
@@ -19,6 +18,9 @@ use crate::wiring;
 pub(super) struct Args {
     #[command(flatten)]
     which: Which,
+
+    #[command(flatten)]
+    handing: Handing,
 }
 
 #[derive(clap::Args, Debug)]
@@ -55,46 +57,6 @@ impl Which {
 pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     let scope = args.which.scope(config.verify.daily_bytes)?;
     let operations = wiring::operations(config).await?;
-    let display = Display::start(config.json);
-    let verified = operations.verify(scope, order(config, &display)).await;
-    display.finish();
-    let found = verified?;
-    if config.json {
-        print::document(&found);
-    } else {
-        report(&found);
-    }
-    match found
-        .checked
-        .into_iter()
-        .find(|checked| !checked.outcome.damage.is_empty())
-    {
-        Some(Checked { outcome, .. }) => Err(Error::Damaged {
-            backup: outcome.backup,
-            damage: outcome.damage,
-        }
-        .into()),
-        None if !found.unreadable.is_empty() => Ok(Exit::Damaged),
-        None => Ok(Exit::Ok),
-    }
-}
-
-fn report(found: &Verification) {
-    for Checked { artifacts, outcome } in &found.checked {
-        let (backup, bytes) = (outcome.backup, words::bytes(outcome.bytes));
-        if outcome.damage.is_empty() {
-            print::line(&format!(
-                "Backup {backup} is whole: {artifacts} artifacts, {bytes} read, every SHA-256 as in its manifest."
-            ));
-        }
-        for damage in &outcome.damage {
-            print::line(&format!("Backup {backup} is DAMAGED: {damage}"));
-        }
-    }
-    for (id, cause) in &found.unreadable {
-        print::line(&format!("{id} cannot be used: {cause}"));
-    }
-    if found.checked.is_empty() && found.unreadable.is_empty() {
-        print::line("There is no complete backup to read.");
-    }
+    let order = Order::Verify { scope };
+    carry_out(config, &operations, order, config.project(), args.handing).await
 }

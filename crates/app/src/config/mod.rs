@@ -9,6 +9,7 @@ mod diagnostics;
 mod effect;
 mod env_file;
 mod file;
+mod history;
 mod key;
 mod labels;
 mod origin;
@@ -17,6 +18,7 @@ mod repository;
 mod retention;
 mod s3;
 mod salvage;
+mod schedule;
 mod settings;
 mod show;
 mod similar;
@@ -38,6 +40,7 @@ use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::site::StandstillRules;
 use stillpoint_core::names::Project;
+use stillpoint_core::ports::history::HistoryLimits;
 use stillpoint_core::retention::Policy;
 use stillpoint_core::stores::{Kind, Recognition};
 use stillpoint_core::workload::Workload;
@@ -45,6 +48,7 @@ use stillpoint_core::workload::Workload;
 pub(crate) use self::diagnostics::{Diagnostics, Format, OURS};
 pub(crate) use self::origin::Origin;
 pub(crate) use self::repository::Repository;
+pub(crate) use self::schedule::Planned;
 pub(crate) use self::show::Row;
 
 use self::key::{Fallback, Key, Shape};
@@ -69,13 +73,15 @@ const CONFIG: Key = Key {
 
 /// Every key of every owner.
 fn keys() -> Vec<&'static Key> {
-    let owners: [&'static [Key]; 8] = [
+    let owners: [&'static [Key]; 10] = [
         &platform::KEYS,
         &repository::KEYS,
         &s3::KEYS,
         &standstill::KEYS,
         &retention::KEYS,
         &verify::KEYS,
+        &schedule::KEYS,
+        &history::KEYS,
         &diagnostics::KEYS,
         &[CONFIG],
     ];
@@ -95,6 +101,12 @@ pub(crate) struct Config {
     pub(crate) retention: Policy,
     /// What is verified without being asked for.
     pub(crate) verify: Verify,
+    /// What the service begins by itself.
+    pub(crate) schedules: Vec<Planned>,
+    /// How long what is at work may go on when the service ends.
+    pub(crate) grace: Duration,
+    /// How long it is known which runs there were.
+    pub(crate) history: HistoryLimits,
     /// What is told beside what everybody sees.
     pub(crate) diagnostics: Diagnostics,
     /// Print JSON.
@@ -150,12 +162,18 @@ impl Config {
     ) -> Result<Self, Failure> {
         settings.push(defaults(&settings, surroundings, &choice, &keys())?);
         warnings.extend(choice.warning.clone());
+        let verify = verify::read(&settings)?;
+        let (schedules, about_schedules) = schedule::read(&settings, surroundings, verify)?;
+        warnings.extend(about_schedules);
         Ok(Self {
             platform: platform::read(&settings),
             lease: repository::lease(&settings)?,
             standstill: standstill::read(&settings)?,
             retention: retention::read(&settings)?,
-            verify: verify::read(&settings)?,
+            verify,
+            schedules,
+            grace: schedule::grace(&settings)?,
+            history: history::read(&settings)?,
             diagnostics: diagnostics::read(&settings)?,
             json: options.json,
             warnings,

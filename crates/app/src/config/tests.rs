@@ -92,7 +92,7 @@ impl World {
     fn refused(&self) -> (String, String) {
         match self.read().unwrap_err() {
             Failure::Usage { what, hint } => (self.plain(&what), hint),
-            Failure::Core(error) => panic!("not a matter of usage: {error}"),
+            other => panic!("not a matter of usage: {other:?}"),
         }
     }
 

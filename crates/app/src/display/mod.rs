@@ -1,7 +1,7 @@
 //! Showing a run while it runs. A display hears events on a thread of its own: a slow terminal or a
 //! blocked pipe never slows a backup, and the run's outcome never depends on it.
 
-mod plain;
+pub(crate) mod plain;
 pub(crate) mod print;
 mod terminal;
 pub(crate) mod words;

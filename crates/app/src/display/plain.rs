@@ -10,13 +10,17 @@ use super::{print, words};
 /// One line for each fact, with the local time. Progress is left out.
 pub(super) fn lines(events: &Receiver<Event>) {
     for event in events {
-        if let Some(sentence) = words::sentence(&event.kind) {
-            print::error(&format!(
-                "{} {sentence}",
-                event.at.to_zoned(TimeZone::system()).strftime("%H:%M:%S")
-            ));
+        if let Some(line) = line(&event) {
+            print::error(&line);
         }
     }
+}
+
+/// What happened, after the local time of it; none for progress.
+pub(crate) fn line(event: &Event) -> Option<String> {
+    let sentence = words::sentence(&event.kind)?;
+    let at = event.at.to_zoned(TimeZone::system());
+    Some(format!("{} {sentence}", at.strftime("%H:%M:%S")))
 }
 
 /// One JSON line for each event.

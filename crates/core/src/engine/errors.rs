@@ -400,6 +400,28 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    const ALL: [Self; 12] = [
+        Self::Ok,
+        Self::RunFailed,
+        Self::Usage,
+        Self::Degraded,
+        Self::NotFound,
+        Self::Held,
+        Self::Preflight,
+        Self::RestoreRefused,
+        Self::StoppedOnPurpose,
+        Self::Damaged,
+        Self::RecoveryIncomplete,
+        Self::Interrupted,
+    ];
+
+    /// The exit with this code.
+    pub fn of(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|exit| *exit as u8 == code)
+    }
+}
+
 /// What an error means to whoever asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Class {

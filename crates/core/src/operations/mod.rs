@@ -4,6 +4,7 @@ mod adopt;
 mod backup;
 mod containers;
 mod list;
+mod order;
 mod restore;
 mod retention;
 mod verify;
@@ -16,11 +17,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, info_span};
 
 pub use list::{Backup, BackupList};
+pub use order::Order;
 pub use restore::{Restore, Terms};
 pub use verify::{Checked, Scope, Verification};
 
 use crate::engine::backup::Sealed;
 use crate::engine::errors::Error;
+use crate::engine::machine::Machine;
 use crate::engine::plan::Plan;
 use crate::engine::prune::Pruned;
 use crate::engine::restore::discard::Discarded;
@@ -97,6 +100,8 @@ pub trait Operations: Send + Sync {
 
 /// What every run needs from whoever orders it.
 pub struct RunRequest {
+    /// The id of the run, where it has one already.
+    pub run: Option<RunId>,
     /// The platform, where there may be more than one.
     pub platform: Option<Project>,
     /// Hears what happens.
@@ -123,17 +128,25 @@ impl Local {
         (run, span)
     }
 
-    fn run(&self, request: &RunRequest) -> Run {
-        let began = self.site.machine.clock.now();
+    /// An id that no other run has.
+    pub fn new_run(&self) -> RunId {
+        let machine = &self.site.machine;
         // Two hosts may well begin in one moment, from one timetable, and in containers all are process 1.
-        let host = escape(&self.site.machine.host);
+        let host = escape(&machine.host);
         // Two runs of one process may begin in one millisecond.
         let number = RUNS.fetch_add(1, Ordering::Relaxed);
-        let id = RunId::new(format!(
-            "{}-{host}-{}-{number}",
-            began.as_millisecond(),
-            self.site.machine.process
-        ));
+        let began = machine.clock.now().as_millisecond();
+        RunId::new(format!("{began}-{host}-{}-{number}", machine.process))
+    }
+
+    /// The host, this process, and the clock by which runs are noted.
+    pub fn machine(&self) -> &Machine {
+        &self.site.machine
+    }
+
+    fn run(&self, request: &RunRequest) -> Run {
+        let began = self.site.machine.clock.now();
+        let id = request.run.clone().unwrap_or_else(|| self.new_run());
         let report = Reporter::new(id, self.site.machine.clock.clone(), request.listener.clone());
         Run {
             began,

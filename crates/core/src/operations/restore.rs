@@ -1,6 +1,8 @@
 //! Use cases: bring a backup's data back, look whether that could succeed, and what becomes of the data that was
 //! replaced.
 
+use serde::{Deserialize, Serialize};
+
 use crate::backups::ReadError;
 use crate::engine::claim::PlatformLock;
 use crate::engine::errors::Error;
@@ -18,7 +20,7 @@ use crate::ports::power::Intent;
 use crate::selection::Selection;
 
 /// What is to be restored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restore {
     /// The backup.
     pub backup: BackupId,
@@ -29,7 +31,8 @@ pub struct Restore {
 }
 
 /// How a restore is begun or gone on with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Terms {
     /// What is replaced is not kept: it is freed once everything runs again, and nothing is copied before.
     pub discard_old: bool,

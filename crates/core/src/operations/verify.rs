@@ -1,6 +1,6 @@
 //! Use case: prove that backups can still be read.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::backups::{Content, Outcome};
 use crate::engine::errors::Error;
@@ -10,7 +10,8 @@ use crate::manifest::Manifest;
 use crate::names::{BackupId, Project};
 
 /// What is to be read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// This backup.
     One(BackupId),

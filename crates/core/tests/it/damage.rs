@@ -126,6 +126,7 @@ async fn two_backups(adopted: bool) -> anyhow::Result<(World, [BackupId; 2])> {
 
 async fn verify(world: &World, scope: Scope) -> Result<Verification, Error> {
     let order = RunRequest {
+        run: None,
         platform: None,
         listener: std::sync::Arc::new(Recorder::default()),
         cancel: world.interrupt(),

@@ -560,6 +560,7 @@ async fn another_platform_is_not_let_in() -> anyhow::Result<()> {
     let words = ["memory is the repository of platform other", "a place of its own"];
     is_refused(&here.backup().await, Exit::Preflight, &words);
     let order = RunRequest {
+        run: None,
         platform: Some(stillpoint_core::names::Project::new(PLATFORM)),
         listener: std::sync::Arc::new(stillpoint_testkit::Recorder::default()),
         cancel: here.interrupt(),

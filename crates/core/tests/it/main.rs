@@ -19,6 +19,7 @@ mod platforms;
 mod prune;
 mod recovery;
 mod restore;
+mod run_history;
 mod samples;
 mod selection;
 mod sink;

@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod catalog;
 pub mod claim;
+pub mod history;
 pub mod journal;
 pub mod locks;
 pub mod power;

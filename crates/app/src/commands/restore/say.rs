@@ -1,11 +1,12 @@
-//! What a restore says: before it is done, and of what came of it.
+//! What a restore says before it is done.
 
-use stillpoint_core::engine::restore::{Gap, HeldLogin, Origin, Rehearsed, Restored};
+use stillpoint_core::engine::restore::{HeldLogin, Origin, Rehearsed};
 use stillpoint_core::names::Project;
 use stillpoint_core::operations::Restore;
 
 use crate::commands::table;
 use crate::display::{print, words};
+use crate::jobs::{listed, of_another, renamings};
 
 pub(super) fn plan(rehearsed: &Rehearsed) {
     print::line(&format!(
@@ -94,55 +95,4 @@ pub(super) fn question(what: &Restore, platform: &Project) -> String {
     }
     question.push_str("Type the backup's id to go on: ");
     question
-}
-
-/// Data of another platform is never restored silently.
-fn of_another(origin: &Origin, platform: &Project) -> String {
-    let from = origin.from.as_ref();
-    from.map_or_else(String::new, |from| {
-        format!(" of platform {from}, into platform {platform},")
-    })
-}
-
-fn alone(databases: &[String]) -> String {
-    match databases {
-        [] => String::new(),
-        some => format!(", of its databases {} alone", listed(some.iter().cloned())),
-    }
-}
-
-fn renamings(origin: &Origin) -> impl Iterator<Item = String> {
-    let renamed = origin.renamed.iter();
-    renamed.map(|(old, new)| format!("Store {old} of the backup → {new}."))
-}
-
-pub(super) fn summary(restored: &Restored) {
-    print::line(&format!(
-        "Backup {}{} is restored{}; {}.",
-        restored.backup,
-        of_another(&restored.origin, &restored.platform),
-        alone(&restored.databases),
-        match &restored.gaps[..] {
-            [] => "every store holds what was backed up",
-            _ => "not all of it is there",
-        }
-    ));
-    for Gap { store, part, missing } in &restored.gaps {
-        print::line(&format!("MISSING in database {part} of {store}, as was accepted:"));
-        for line in missing {
-            print::line(&format!("  {line}"));
-        }
-    }
-    for line in renamings(&restored.origin) {
-        print::line(&line);
-    }
-    if restored.old_data_kept {
-        print::line(
-            "What it replaced is kept: `stillpoint restore undo` brings it back, `stillpoint restore discard-old` frees it.",
-        );
-    }
-}
-
-pub(super) fn listed(names: impl Iterator<Item = String>) -> String {
-    names.collect::<Vec<_>>().join(", ")
 }

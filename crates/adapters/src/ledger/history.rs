@@ -1,0 +1,230 @@
+//! The history as tables of the ledger.
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use stillpoint_core::names::RunId;
+use stillpoint_core::ports::History;
+use stillpoint_core::ports::history::{Fact, HistoryError, HistoryLimits, RunRecord, ScheduleNote};
+use stillpoint_core::ports::journal::JournalError;
+
+use super::{HISTORY, Ledger};
+
+/// An `INSERT … ON CONFLICT` would use up a number each time.
+const NOTE_AGAIN: &str = "UPDATE runs SET asked_at = ?2, is_over = ?3, record = ?4 WHERE run = ?1";
+const NOTE: &str = "INSERT INTO runs (run, asked_at, is_over, record) VALUES (?1, ?2, ?3, ?4)";
+
+const TELL: &str = "INSERT OR IGNORE INTO facts (number, seq, event) SELECT number, ?2, ?3 FROM runs WHERE run = ?1";
+
+/// What is older, and of the rest what is beyond the number that stays.
+const PRUNE: &str = "DELETE FROM runs WHERE is_over = 1 AND (asked_at < ?1 OR number NOT IN
+    (SELECT number FROM runs ORDER BY number DESC LIMIT ?2))";
+
+const SWITCH: &str = "INSERT INTO schedules (job, is_on, switched_by, switched_at) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (job) DO UPDATE SET
+        is_on = excluded.is_on, switched_by = excluded.switched_by, switched_at = excluded.switched_at";
+
+const HANDLED: &str = "INSERT INTO schedules (job, known_since, handled) VALUES (?1, ?2, ?2)
+    ON CONFLICT (job) DO UPDATE SET
+        known_since = coalesce(schedules.known_since, excluded.known_since), handled = excluded.handled";
+
+/// A run as it is stored.
+type Stored = (u64, String);
+
+/// The history in a state directory's ledger. Opened at the first use: a command that only looks makes no file.
+#[derive(Clone)]
+pub struct LedgerHistory {
+    ledger: Ledger,
+}
+
+impl LedgerHistory {
+    /// The history in this directory.
+    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            ledger: Ledger::used(folder.into(), HISTORY),
+        }
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, HistoryError> {
+        self.ledger.with("written", act).await.map_err(into_history)
+    }
+
+    /// What a question finds; nothing where there is no ledger.
+    async fn read<T: Default + Send + 'static>(
+        &self,
+        act: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, HistoryError> {
+        if !self.ledger.path().exists() {
+            return Ok(T::default());
+        }
+        self.ledger.with("read", act).await.map_err(into_history)
+    }
+
+    fn unusable(&self, doing: &'static str, error: &serde_json::Error) -> HistoryError {
+        HistoryError {
+            place: self.place(),
+            doing,
+            cause: error.to_string(),
+        }
+    }
+
+    fn record(&self, (number, record): Stored) -> Result<RunRecord, HistoryError> {
+        let record: RunRecord = serde_json::from_str(&record).map_err(|error| self.unusable("read", &error))?;
+        Ok(RunRecord {
+            number: Some(number),
+            ..record
+        })
+    }
+
+    fn records(&self, stored: Vec<Stored>) -> Result<Vec<RunRecord>, HistoryError> {
+        stored.into_iter().map(|stored| self.record(stored)).collect()
+    }
+}
+
+#[async_trait]
+impl History for LedgerHistory {
+    fn place(&self) -> String {
+        self.ledger.path().display().to_string()
+    }
+
+    async fn note(&self, record: &RunRecord) -> Result<(), HistoryError> {
+        let text = serde_json::to_string(record).map_err(|error| self.unusable("written", &error))?;
+        let run = record.run.to_string();
+        let values = (run, record.asked_at.as_millisecond(), record.state.is_over(), text);
+        self.write(move |ledger| {
+            let all = Transaction::new_unchecked(ledger, TransactionBehavior::Immediate)?;
+            if all.execute(NOTE_AGAIN, values.clone())? == 0 {
+                all.execute(NOTE, values)?;
+            }
+            all.commit()
+        })
+        .await
+    }
+
+    async fn tell(&self, run: &RunId, facts: &[Fact]) -> Result<(), HistoryError> {
+        let run = run.to_string();
+        let row = |fact: &Fact| (sql(fact.seq), fact.event.to_string());
+        let rows: Vec<(i64, String)> = facts.iter().map(row).collect();
+        self.write(move |ledger| {
+            let all = ledger.unchecked_transaction()?;
+            for (seq, event) in rows {
+                all.prepare_cached(TELL)?.execute(params![run, seq, event])?;
+            }
+            all.commit()
+        })
+        .await
+    }
+
+    async fn run(&self, name: &str) -> Result<Option<RunRecord>, HistoryError> {
+        let name = name.to_owned();
+        let number: Option<i64> = name.parse().ok();
+        let question = "SELECT number, record FROM runs WHERE run = ?1 OR number = ?2";
+        let found = self.read(move |ledger| ledger.query_row(question, params![name, number], stored).optional());
+        let stored = found.await?;
+        stored.map(|stored| self.record(stored)).transpose()
+    }
+
+    async fn runs(&self, before: Option<u64>, limit: u32) -> Result<Vec<RunRecord>, HistoryError> {
+        let before = before.map(sql);
+        let question = "SELECT number, record FROM runs WHERE ?1 IS NULL OR number < ?1 ORDER BY number DESC LIMIT ?2";
+        let rows = self.read(move |ledger| {
+            let mut rows = ledger.prepare(question)?;
+            let rows = rows.query_map(params![before, limit], stored)?;
+            rows.collect()
+        });
+        self.records(rows.await?)
+    }
+
+    async fn open_runs(&self) -> Result<Vec<RunRecord>, HistoryError> {
+        let rows = self.read(|ledger| {
+            let mut rows = ledger.prepare("SELECT number, record FROM runs WHERE is_over = 0 ORDER BY number")?;
+            let rows = rows.query_map([], stored)?;
+            rows.collect()
+        });
+        self.records(rows.await?)
+    }
+
+    async fn facts(&self, run: &RunId, after: u64, limit: u32) -> Result<Vec<Fact>, HistoryError> {
+        let (run, after) = (run.to_string(), sql(after));
+        let question = "SELECT seq, event FROM facts JOIN runs USING (number) WHERE run = ?1 AND seq > ?2
+            ORDER BY seq LIMIT ?3";
+        let rows = self.read(move |ledger| {
+            let mut rows = ledger.prepare(question)?;
+            let rows = rows.query_map(params![run, after, limit], stored)?;
+            rows.collect::<rusqlite::Result<Vec<Stored>>>()
+        });
+        let facts = rows.await?.into_iter().map(|(seq, event)| {
+            let event = serde_json::from_str(&event).map_err(|error| self.unusable("read", &error))?;
+            Ok(Fact { seq, event })
+        });
+        facts.collect()
+    }
+
+    async fn schedules(&self) -> Result<Vec<ScheduleNote>, HistoryError> {
+        let question = "SELECT job, is_on, switched_by, switched_at, known_since, handled FROM schedules ORDER BY job";
+        self.read(move |ledger| {
+            let mut rows = ledger.prepare(question)?;
+            let rows = rows.query_map([], schedule)?;
+            rows.collect()
+        })
+        .await
+    }
+
+    async fn switch(&self, job: &str, on: bool, by: &str, at: Timestamp) -> Result<(), HistoryError> {
+        let values = (job.to_owned(), on, by.to_owned(), at.as_millisecond());
+        self.write(move |ledger| ledger.execute(SWITCH, values).map(drop)).await
+    }
+
+    async fn handled(&self, job: &str, until: Timestamp) -> Result<(), HistoryError> {
+        let values = (job.to_owned(), until.as_millisecond());
+        self.write(move |ledger| ledger.execute(HANDLED, values).map(drop))
+            .await
+    }
+
+    async fn prune(&self, limits: HistoryLimits, now: Timestamp) -> Result<u64, HistoryError> {
+        let oldest = now.as_millisecond() - i64::from(limits.days) * 86_400_000;
+        self.read(move |ledger| {
+            let gone = ledger.execute(PRUNE, params![oldest, limits.runs])?;
+            Ok(gone as u64)
+        })
+        .await
+    }
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    let number: i64 = row.get(0)?;
+    Ok((number.unsigned_abs(), row.get(1)?))
+}
+
+fn schedule(row: &Row<'_>) -> rusqlite::Result<ScheduleNote> {
+    let moment = |column: usize| -> rusqlite::Result<Option<Timestamp>> {
+        let millis: Option<i64> = row.get(column)?;
+        Ok(millis.and_then(|millis| Timestamp::from_millisecond(millis).ok()))
+    };
+    Ok(ScheduleNote {
+        job: row.get(0)?,
+        is_on: row.get(1)?,
+        switched_by: row.get(2)?,
+        switched_at: moment(3)?,
+        known_since: moment(4)?,
+        handled: moment(5)?,
+    })
+}
+
+/// SQLite's numbers have a sign.
+fn sql(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn into_history(error: JournalError) -> HistoryError {
+    HistoryError {
+        place: error.path,
+        doing: error.doing,
+        cause: error.cause,
+    }
+}

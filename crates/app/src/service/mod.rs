@@ -1,0 +1,218 @@
+//! The service: one process that runs the schedules, lines up what is asked for, and does it. What a platform needs to be
+//! brought back hangs on none of it: a service that dies leaves what a command that dies leaves.
+
+mod api;
+mod client;
+mod daemon;
+mod feed;
+mod log;
+mod schedules;
+mod socket;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stillpoint_core::engine::errors::{Error, Exit};
+use stillpoint_core::events::{Event, Listener};
+use stillpoint_core::operations::{Local, Operations, RunRequest};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::client::Client;
+use self::daemon::Daemon;
+use self::log::Log;
+pub(crate) use self::wire::{Service, Site, Submission, Told};
+use crate::commands::{after_a_death, place};
+use crate::config::Config;
+use crate::display::plain;
+use crate::failure::Failure;
+use crate::wiring;
+
+/// Between two attempts to bring back what died, while no engine answers.
+const AGAIN: Duration = Duration::from_secs(15);
+
+/// So long listeners may take to hear the last.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+impl Site {
+    /// What this configuration works on.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            platform: config.project(),
+            repository: place(&config.repository()),
+            engine: config.platform.docker_host.clone(),
+        }
+    }
+
+    /// Whether both work on the same, as far as both say.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        let differ = self.platform.is_some() && other.platform.is_some() && self.platform != other.platform;
+        !differ && (&self.repository, &self.engine) == (&other.repository, &other.engine)
+    }
+}
+
+/// Runs until it is told to end.
+pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {
+    let state_dir = &config.platform.state_dir;
+    let failed = |error: std::io::Error| {
+        let what = format!("no socket can be opened in {}: {error}", state_dir.display());
+        Failure::usage(what, "the state directory must be on a local disk and ours")
+    };
+    let Some(socket) = socket::open(state_dir).map_err(failed)? else {
+        return Err(runs_already(config).await);
+    };
+    let mut signals = Signals::new().map_err(failed)?;
+    let operations = wiring::operations(config).await?;
+    let log = Log::start();
+    bring_back(config, &operations, &log).await;
+    let daemon = Arc::new(Daemon::new(config.clone(), operations, log.clone()));
+    take_up(&daemon).await;
+    log.say(format!(
+        "the service runs: process {}, socket {}",
+        std::process::id(),
+        socket::path(state_dir).display()
+    ));
+    let (over, end) = (CancellationToken::new(), CancellationToken::new());
+    let server = axum::serve(socket.listener, api::routes(daemon.clone()));
+    let server = tokio::spawn(
+        server
+            .with_graceful_shutdown(end.clone().cancelled_owned())
+            .into_future(),
+    );
+    let scheduler = tokio::spawn(schedules::keep(daemon.clone(), over.clone()));
+    signals.next().await;
+    over.cancel();
+    let _ = scheduler.await;
+    finish(&daemon, config.grace, &mut signals).await;
+    end.cancel();
+    // Who does not listen is not waited for.
+    let _ = tokio::time::timeout(LAST_WORDS, server).await;
+    let _ = std::fs::remove_file(socket::path(state_dir));
+    log.say("the service has ended");
+    log.flush();
+    Ok(Exit::Ok)
+}
+
+async fn runs_already(config: &Config) -> Failure {
+    let state_dir = &config.platform.state_dir;
+    let who = match Client::find(state_dir).await {
+        Some(client) => {
+            let Service {
+                process, host, since, ..
+            } = client.service;
+            format!("process {process} on {host}, since {since}")
+        }
+        None => "a process that does not answer".to_owned(),
+    };
+    Failure::Ended(Box::new(stillpoint_core::ports::history::Ending {
+        exit: Some(Exit::Held as u8),
+        reason: Some(format!("the service of {} runs already: {who}", state_dir.display())),
+        hint: Some("end that one first, or give this one a state directory of its own".to_owned()),
+        ..Default::default()
+    }))
+}
+
+/// Begins nothing more, lets what is at work come to its end, and after the grace, or when it is told again, undoes it.
+async fn finish(daemon: &Arc<Daemon>, grace: Duration, signals: &mut Signals) {
+    daemon.log.say(format!(
+        "the service ends: no run begins any more; what is at work has {} s, then it is undone",
+        grace.as_secs()
+    ));
+    daemon.close();
+    tokio::select! {
+        () = daemon.idle() => {}
+        () = tokio::time::sleep(grace) => daemon.cancel_all(),
+        () = signals.next() => daemon.cancel_all(),
+    }
+    daemon.idle().await;
+    daemon.let_go();
+}
+
+/// What died before is closed, and what waited is queued again.
+async fn take_up(daemon: &Arc<Daemon>) {
+    let closed = wiring::tidy_up(&daemon.config, &daemon.historian).await;
+    let taken_up = match closed {
+        Ok(()) => daemon.take_up().await,
+        failed => failed,
+    };
+    if let Err(error) = taken_up {
+        daemon.log.say(format!("warning: {error}"));
+    }
+}
+
+/// Brings back what dead runs left down. Where no engine answers yet, it is tried again in the background: the engine may
+/// start after the service.
+async fn bring_back(config: &Config, operations: &Local, log: &Log) {
+    if !tried_to_bring_back(config, operations, log).await {
+        let (config, log) = (config.clone(), log.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(AGAIN).await;
+                if let Ok(operations) = wiring::operations(&config).await
+                    && tried_to_bring_back(&config, &operations, &log).await
+                {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+/// False: there is no engine that could be asked.
+async fn tried_to_bring_back(config: &Config, operations: &Local, log: &Log) -> bool {
+    let recover = || {
+        operations.recover(RunRequest {
+            run: None,
+            platform: config.project(),
+            listener: Arc::new(Recovery(log.clone())),
+            cancel: CancellationToken::new(),
+        })
+    };
+    match after_a_death(recover).await {
+        Ok(()) => true,
+        Err(error) => {
+            let has_engine = !matches!(error, Error::Engine(_));
+            let ending = Failure::from(error).ending();
+            let told = [ending.reason, ending.hint].into_iter().flatten();
+            log.say(format!("recovery: {}", told.collect::<Vec<_>>().join("; ")));
+            has_engine
+        }
+    }
+}
+
+/// Tells the log what is brought back.
+struct Recovery(Log);
+
+impl Listener for Recovery {
+    fn hear(&self, event: &Event) {
+        if let Some(line) = plain::line(event) {
+            self.0.say(format!("recovery: {line}"));
+        }
+    }
+}
+
+/// What tells a service to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
+}
