@@ -314,6 +314,15 @@ impl<'a> Session<'a> {
     }
 }
 
+/// What a server says, without the traces of its own calls.
+fn words(said: &str) -> String {
+    let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+    match last.split_once(": ") {
+        Some((call, words)) if call.starts_with('/') => words.to_owned(),
+        _ => last.to_owned(),
+    }
+}
+
 async fn dial(
     reach: Arc<dyn Reach>,
     workload: WorkloadId,
@@ -365,7 +374,7 @@ impl MilvusStore {
             )),
             Trouble::Refused(cause) => StoreError::Server {
                 doing: format!("{}: {doing}", self.name),
-                cause: cause.into(),
+                cause: words(&cause).into(),
             },
         }
     }
@@ -374,6 +383,14 @@ impl MilvusStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn traces_of_calls_are_not_told() {
+        let said = "attempt #0: stack trace: /a/b.go:51 c.StackTrace\n/a/b.go:550 c.Call\n/a/d.go:116 c.Flush: attempt #0: no node";
+        assert_eq!(words(said), "attempt #0: no node");
+        assert_eq!(words("collection not found[x]"), "collection not found[x]");
+        assert_eq!(words(""), "");
+    }
 
     #[test]
     fn a_server_that_starts_is_waited_for() {
