@@ -1,5 +1,8 @@
-//! What can be counted in a server: rows by collection, and what users make by number. The rows of a collection that is not loaded
-//! cannot be counted, and those that were written are told as an estimate.
+//! What can be counted in a server: rows by collection, and what users make by number.
+//!
+//! The metadata knows how many rows were stored. Those are all that there are, unless some were deleted or expire by themselves: then the
+//! number is an estimate. What the server answers when it is asked to count is right only some time after it has loaded a collection, so
+//! it is asked after a restore alone.
 
 use std::time::Duration;
 
@@ -9,9 +12,9 @@ use stillpoint_core::stores::{Cx, StoreError};
 
 use super::MilvusStore;
 use super::config::Config;
-use super::metadata::Metadata;
+use super::metadata::{Metadata, Stored};
 use super::proto::LOADING;
-use super::session::{Session, Trouble};
+use super::session::{Collection, Session};
 use crate::toolbox::guarded;
 
 /// A partition that was loaded a moment ago answers as if it were empty for so long: up to ten seconds were seen.
@@ -19,37 +22,47 @@ const SETTLES: Duration = Duration::from_mins(2);
 
 const DOING: &str = "counting what is in it";
 
-impl MilvusStore {
-    /// Counts what is in it now.
-    pub(super) async fn count(&self, cx: &Cx, config: &Config, session: &Session<'_>) -> Result<Inventory, StoreError> {
-        let metadata = self.metadata(cx, config).await?;
-        let counts = Metadata::of(&metadata.pairs, config).counts();
-        let mut inventory = self
-            .rows(session)
-            .await
-            .map_err(|trouble| self.failed(DOING, trouble))?;
-        for (what, count) in counts {
-            inventory.exact(what, count);
+/// What its metadata says of these collections. `counted` are the rows of those that were asked, in their order.
+pub(super) fn told(
+    metadata: &Metadata<'_>,
+    config: &Config,
+    collections: &[Collection],
+    counted: &[Option<u64>],
+) -> Inventory {
+    let mut inventory = Inventory::default();
+    let stored = metadata.stored(config);
+    let counted = counted.iter().copied().chain(std::iter::repeat(None));
+    for (collection, counted) in collections.iter().zip(counted) {
+        let told = collection.told();
+        let Stored { rows, shrinks } = stored.get(&collection.id).copied().unwrap_or_default();
+        if shrinks {
+            inventory.estimate(format!("{told}: rows stored"), rows);
+        } else {
+            inventory.exact(format!("{told}: rows"), counted.unwrap_or(rows));
         }
-        Ok(inventory)
+        let collections = format!("{}: collections", collection.database);
+        let before = inventory.0.get(&collections).map_or(0, |count| count.count);
+        inventory.exact(collections, before + 1);
     }
+    for (what, count) in metadata.counts() {
+        inventory.exact(what, count);
+    }
+    inventory
+}
 
-    async fn rows(&self, session: &Session<'_>) -> Result<Inventory, Trouble> {
-        let mut inventory = Inventory::default();
-        for (collection, rows) in session.rows_of_all().await? {
-            let told = collection.told();
-            match rows {
-                Some(rows) => inventory.exact(format!("{told}: rows"), rows),
-                None => {
-                    let stored = session.stored_rows(&collection).await?;
-                    inventory.estimate(format!("{told}: rows written, not loaded"), stored);
-                }
-            }
-            let collections = format!("{}: collections", collection.database);
-            let before = inventory.0.get(&collections).map_or(0, |count| count.count);
-            inventory.exact(collections, before + 1);
-        }
-        Ok(inventory)
+impl MilvusStore {
+    /// Counts what is in it now, by asking it.
+    async fn count(&self, cx: &Cx, config: &Config, session: &Session<'_>) -> Result<Inventory, StoreError> {
+        let snapshot = self.metadata(cx, config).await?;
+        let counted = session.rows_of_all().await;
+        let counted = counted.map_err(|trouble| self.failed(DOING, trouble))?;
+        let (collections, rows): (Vec<_>, Vec<_>) = counted.into_iter().unzip();
+        Ok(told(
+            &Metadata::of(&snapshot.pairs, config),
+            config,
+            &collections,
+            &rows,
+        ))
     }
 
     /// Counts until it is what the record says, or has had the time to become that: a server that has just started loads what it had
@@ -81,5 +94,43 @@ impl MilvusStore {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::etcd::Pairs;
+    use super::super::metadata::tests::{deletes, segment_of};
+    use super::*;
+
+    #[test]
+    fn rows_are_exact_unless_some_may_go() {
+        let pairs = Pairs::from([
+            segment_of(7, 1, 5),
+            segment_of(7, 2, 6),
+            segment_of(8, 3, 9),
+            deletes(8, 3),
+        ]);
+        let collection = |name: &str, id: i64| Collection {
+            database: "default".into(),
+            name: name.into(),
+            id,
+        };
+        let collections = [collection("kept", 7), collection("shrunk", 8), collection("empty", 9)];
+        let config = Config::default();
+        let metadata = Metadata::of(&pairs, &config);
+        let count = |inventory: &Inventory, name: &str| inventory.0.get(name).map(|count| (count.count, count.exact));
+
+        let recorded = told(&metadata, &config, &collections, &[]);
+        assert_eq!(count(&recorded, "default.kept: rows"), Some((11, true)));
+        assert_eq!(count(&recorded, "default.shrunk: rows stored"), Some((9, false)));
+        assert_eq!(count(&recorded, "default.empty: rows"), Some((0, true)));
+        assert_eq!(count(&recorded, "default: collections"), Some((3, true)));
+
+        let found = told(&metadata, &config, &collections, &[Some(10), Some(4), None]);
+        assert_eq!(
+            recorded.differences(&found),
+            ["default.kept: rows: 11 in the backup, 10 restored"]
+        );
     }
 }

@@ -9,10 +9,25 @@ use sha2::{Digest, Sha256};
 
 use super::config::Config;
 use super::etcd::Pairs;
-use super::proto::{DROPPED, Segment};
+use super::proto::{DROPPED, FieldLogs, Segment};
 
 /// What the server writes as the value of what was removed, until it removes the key as well.
 const TOMBSTONE: [u8; 3] = [0xe2, 0x9b, 0xbc];
+
+/// The property of a collection by which its rows expire.
+const TTL: &[u8] = b"collection.ttl.seconds";
+
+/// The setting by which all rows do.
+const EXPIRATION: &str = "common.entityExpiration";
+
+/// What is stored of a collection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// Rows, deleted ones among them.
+    pub(super) rows: u64,
+    /// Some were deleted, or expire.
+    pub(super) shrinks: bool,
+}
 
 /// Metadata with the roots under which it lies.
 pub(super) struct Metadata<'a> {
@@ -100,6 +115,46 @@ impl<'a> Metadata<'a> {
         all.filter(|segment| segment.state != DROPPED).collect()
     }
 
+    /// What is stored of each collection.
+    pub(super) fn stored(&self, config: &Config) -> BTreeMap<i64, Stored> {
+        let mut stored: BTreeMap<i64, Stored> = BTreeMap::new();
+        for segment in self.segments() {
+            let rows = u64::try_from(segment.rows).unwrap_or_default();
+            stored.entry(segment.collection).or_default().rows += rows;
+        }
+        for collection in self.newest_deletes().into_keys().chain(self.expiring()) {
+            stored.entry(collection).or_default().shrinks = true;
+        }
+        if config.text(EXPIRATION, "-1") != "-1" {
+            stored.values_mut().for_each(|stored| stored.shrinks = true);
+        }
+        stored
+    }
+
+    /// Collections whose rows live for a time. What a description says beside that need not be understood.
+    fn expiring(&self) -> Vec<i64> {
+        let folders = ["root-coord/database/collection-info/", "root-coord/collection/"];
+        let all = folders.into_iter().flat_map(|folder| self.below(folder));
+        let expire = all.filter(|(_, value)| value.windows(TTL.len()).any(|part| part == TTL));
+        expire
+            .filter_map(|(path, _)| path.rsplit('/').next()?.parse().ok())
+            .collect()
+    }
+
+    /// The newest delete of each collection that the server has stored, by its timestamp. Compactions drop or keep them.
+    pub(super) fn newest_deletes(&self) -> BTreeMap<i64, u64> {
+        let mut newest = BTreeMap::new();
+        for (path, value) in self.below("datacoord-meta/deltalog/") {
+            let collection = path.split('/').next().and_then(|id| id.parse().ok());
+            let (Some(collection), Ok(logs)) = (collection, FieldLogs::decode(value)) else {
+                continue;
+            };
+            let at = newest.entry(collection).or_default();
+            *at = logs.logs.iter().map(|log| log.to).fold(*at, u64::max);
+        }
+        newest
+    }
+
     /// Folders of the bucket, below the server's root in it, in each of which there is an object: a segment's values by field.
     pub(super) fn folders(&self) -> BTreeSet<String> {
         let segments: BTreeSet<i64> = self.segments().iter().map(|segment| segment.id).collect();
@@ -119,7 +174,8 @@ impl<'a> Metadata<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::proto::Log;
     use super::*;
 
     fn config() -> Config {
@@ -131,6 +187,45 @@ mod tests {
             .iter()
             .map(|(key, value)| (format!("by-dev/{key}").into_bytes(), value.clone()))
             .collect()
+    }
+
+    /// A segment of a collection with so many rows, as etcd has it.
+    pub(in super::super) fn segment_of(collection: i64, id: i64, rows: i64) -> (Vec<u8>, Vec<u8>) {
+        let segment = Segment {
+            id,
+            collection,
+            rows,
+            state: 4,
+            is_compacted: false,
+        };
+        let key = format!("by-dev/meta/datacoord-meta/s/{collection}/1/{id}");
+        (key.into_bytes(), segment.encode_to_vec())
+    }
+
+    /// A delete in it.
+    pub(in super::super) fn deletes(collection: i64, segment: i64) -> (Vec<u8>, Vec<u8>) {
+        let logs = FieldLogs {
+            logs: vec![Log { to: 1 }],
+        };
+        let key = format!("by-dev/meta/datacoord-meta/deltalog/{collection}/1/{segment}/0");
+        (key.into_bytes(), logs.encode_to_vec())
+    }
+
+    #[test]
+    fn rows_that_expire_are_told_from_those_that_stay() {
+        let mut all = Pairs::from([segment_of(7, 1, 5), segment_of(8, 2, 5)]);
+        let info = b"by-dev/meta/root-coord/database/collection-info/1/8".to_vec();
+        all.insert(info, b"..collection.ttl.seconds..".to_vec());
+        let config = config();
+        let stored = Metadata::of(&all, &config).stored(&config);
+        assert_eq!(
+            stored[&7],
+            Stored {
+                rows: 5,
+                shrinks: false
+            }
+        );
+        assert_eq!(stored[&8], Stored { rows: 5, shrinks: true });
     }
 
     fn segment(id: i64, state: i32) -> Vec<u8> {
@@ -191,6 +286,24 @@ mod tests {
             structure(&[("meta/root-coord/x", vec![1]), ("meta/field-index/1/2", vec![1])])
         );
         assert!(one < 1 << 53);
+    }
+
+    #[test]
+    fn the_newest_delete_is_found_by_collection() {
+        let logs = |times: &[u64]| {
+            let logs = times.iter().map(|to| Log { to: *to }).collect();
+            FieldLogs { logs }.encode_to_vec()
+        };
+        let all = pairs(&[
+            ("meta/datacoord-meta/deltalog/7/8/9/0", logs(&[5, 9])),
+            ("meta/datacoord-meta/deltalog/7/8/10/0", logs(&[7])),
+            ("meta/datacoord-meta/deltalog/70/8/9/0", logs(&[])),
+        ]);
+        let config = config();
+        assert_eq!(
+            Metadata::of(&all, &config).newest_deletes(),
+            BTreeMap::from([(7, 9), (70, 0)])
+        );
     }
 
     #[test]

@@ -249,8 +249,11 @@ impl Store for MilvusStore {
         self.mark(cx, &config).await
     }
 
+    /// What somebody has sent meanwhile is stored first, else it would not be seen.
     async fn writes_since(&self, cx: &Cx, before: &Watermark) -> Result<Written, StoreError> {
-        let after = self.watermark(cx).await?;
+        let config = self.config(cx, &self.workload).await?;
+        self.flush(&self.open(cx, &config).await?).await?;
+        let after = self.mark(cx, &config).await?;
         let moved = watermark::moved(before, &after);
         Ok(Written { after, moved })
     }

@@ -25,6 +25,7 @@ use super::MilvusStore;
 use super::config::Config;
 use super::etcd::Pairs;
 use super::facts::Facts;
+use super::inventory::told;
 use super::metadata::Metadata;
 
 /// What the artifact of the metadata is called in a manifest.
@@ -62,7 +63,9 @@ impl MilvusStore {
         let bucket = self.bucket(cx, &config).await?;
         let entries = self.list(cx, &bucket).await?;
         self.must_hold_all(&Metadata::of(&snapshot.pairs, &config), &entries)?;
-        let inventory = self.count(cx, &config, &session).await?;
+        let collections = session.collections().await;
+        let collections = collections.map_err(|trouble| self.failed("listing its collections", trouble))?;
+        let inventory = told(&Metadata::of(&snapshot.pairs, &config), &config, &collections, &[]);
         let at = config.bucket();
         let facts = Facts {
             folder: folder(&self.name, sink.backup().timestamp()),

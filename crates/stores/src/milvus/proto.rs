@@ -37,16 +37,7 @@ macro_rules! answers {
     };
 }
 
-answers!(
-    Version,
-    Databases,
-    Collections,
-    Flushed,
-    FlushState,
-    LoadState,
-    Rows,
-    Segments
-);
+answers!(Version, Databases, Collections, Flushed, FlushState, LoadState, Rows);
 
 /// A question without anything in it.
 #[derive(Clone, PartialEq, Message)]
@@ -151,28 +142,6 @@ pub(super) const LOADING: i32 = 2;
 pub(super) const LOADED: i32 = 3;
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct SegmentsOf {
-    #[prost(string, tag = "2")]
-    pub(super) database: String,
-    #[prost(string, tag = "3")]
-    pub(super) collection: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Segments {
-    #[prost(message, optional, tag = "1")]
-    status: Option<Status>,
-    #[prost(message, repeated, tag = "2")]
-    pub(super) segments: Vec<PersistentSegment>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct PersistentSegment {
-    #[prost(int64, tag = "4")]
-    pub(super) rows: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
 pub(super) struct Query {
     #[prost(string, tag = "2")]
     pub(super) database: String,
@@ -223,3 +192,17 @@ pub(super) struct Segment {
 
 /// The state of a segment that is gone for everybody but the garbage collection.
 pub(super) const DROPPED: i32 = 6;
+
+/// The files of a segment's field, or of its deletes (`data_coord.proto`).
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct FieldLogs {
+    #[prost(message, repeated, tag = "2")]
+    pub(super) logs: Vec<Log>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Log {
+    /// The timestamp of the last row in it.
+    #[prost(uint64, tag = "3")]
+    pub(super) to: u64,
+}

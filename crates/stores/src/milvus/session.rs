@@ -261,20 +261,6 @@ impl<'a> Session<'a> {
         Ok(collections.into_iter().zip(counts?).collect())
     }
 
-    /// How many rows were written into what it has stored of a collection, deleted ones among them.
-    pub(super) async fn stored_rows(&self, of: &Collection) -> Result<u64, Trouble> {
-        let question = proto::SegmentsOf {
-            database: of.database.clone(),
-            collection: of.name.clone(),
-        };
-        let answer: proto::Segments = self.ask(method::GET_SEGMENTS, question).await?;
-        let rows = answer
-            .segments
-            .iter()
-            .map(|segment| u64::try_from(segment.rows).unwrap_or(0));
-        Ok(rows.sum())
-    }
-
     /// Has it store what it was sent, and waits until it has.
     pub(super) async fn flush(&self, of: &Collection) -> Result<(), Trouble> {
         let question = proto::Flush {
@@ -338,7 +324,6 @@ mod method {
     pub(super) const SHOW_COLLECTIONS: &str = "/milvus.proto.milvus.MilvusService/ShowCollections";
     pub(super) const GET_LOAD_STATE: &str = "/milvus.proto.milvus.MilvusService/GetLoadState";
     pub(super) const QUERY: &str = "/milvus.proto.milvus.MilvusService/Query";
-    pub(super) const GET_SEGMENTS: &str = "/milvus.proto.milvus.MilvusService/GetPersistentSegmentInfo";
     pub(super) const FLUSH: &str = "/milvus.proto.milvus.MilvusService/Flush";
     pub(super) const GET_FLUSH_STATE: &str = "/milvus.proto.milvus.MilvusService/GetFlushState";
 }

@@ -1,6 +1,8 @@
-//! The mark of client writes: the newest segment of each collection that was not made of others, its rows where it is loaded, and what
-//! users have made. Compactions, index builds and loading move none of it. What was sent is stored before the first mark, so that
-//! whatever is inserted afterwards begins a new segment.
+//! The mark of client writes: of each collection the newest segment that was not made of others and the newest delete, and what users
+//! have made. All of it is read from the metadata, after the server has stored what it was sent. Compactions, index builds and loading
+//! move none of it.
+//!
+//! Not the number of rows: while a server takes over what it has just stored it counts some of it twice, or not at all.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +12,11 @@ use stillpoint_core::stores::{Cx, StoreError};
 use super::MilvusStore;
 use super::config::Config;
 use super::metadata::Metadata;
-use super::session::{Session, Trouble};
 
 /// Between a collection's name and what is marked of it.
 const OF: &str = " · ";
-const NEWEST: &str = "newest segment";
-const ROWS: &str = "rows";
+const SEGMENT: &str = "newest segment";
+const DELETE: &str = "newest delete";
 
 /// What users have made.
 const STRUCTURE: &str = "collections, indexes, users and rights";
@@ -24,61 +25,49 @@ const STRUCTURE: &str = "collections, indexes, users and rights";
 const MASK: u64 = (1 << 53) - 1;
 
 impl MilvusStore {
+    /// Whatever was sent to it is stored first: until then the metadata does not show it.
     pub(super) async fn mark(&self, cx: &Cx, config: &Config) -> Result<Watermark, StoreError> {
         let session = self.open(cx, config).await?;
-        let mut marks = BTreeMap::new();
-        let counted = self.mark_rows(&session, &mut marks).await;
-        let names = counted.map_err(|trouble| self.failed("marking what was written", trouble))?;
+        let collections = session.collections().await;
+        let collections = collections.map_err(|trouble| self.failed("listing its collections", trouble))?;
+        let names: BTreeMap<i64, String> = collections.iter().map(|of| (of.id, of.told())).collect();
         let snapshot = self.metadata(cx, config).await?;
-        let metadata = Metadata::of(&snapshot.pairs, config);
-        marks.insert(STRUCTURE.to_owned(), metadata.structure());
-        for segment in metadata.segments().iter().filter(|segment| !segment.is_compacted) {
-            if let (Some(name), Ok(id)) = (names.get(&segment.collection), u64::try_from(segment.id)) {
-                let newest = marks.entry(format!("{name}{OF}{NEWEST}")).or_default();
-                *newest = (*newest).max(id & MASK);
-            }
-        }
-        Ok(Watermark(marks))
-    }
-
-    /// Returns what the collections are called.
-    async fn mark_rows(
-        &self,
-        session: &Session<'_>,
-        marks: &mut BTreeMap<String, u64>,
-    ) -> Result<BTreeMap<i64, String>, Trouble> {
-        let mut names = BTreeMap::new();
-        for (collection, rows) in session.rows_of_all().await? {
-            if let Some(rows) = rows {
-                marks.insert(format!("{}{OF}{ROWS}", collection.told()), rows);
-            }
-            names.insert(collection.id, collection.told());
-        }
-        Ok(names)
+        Ok(marked(&Metadata::of(&snapshot.pairs, config), &names))
     }
 }
 
-/// What was written between two marks, in words. A segment that was the newest and is gone was removed by the server itself.
-pub(super) fn moved(before: &Watermark, after: &Watermark) -> Vec<String> {
-    let mut inserted = Vec::new();
-    let mut told = Vec::new();
-    for (mark, was, is) in before.differences(after) {
-        match mark.rsplit_once(OF) {
-            None => told.push(format!("{mark} were changed")),
-            Some((of, NEWEST)) if is > was => inserted.push(of),
-            Some((of, ROWS)) if before.0.contains_key(mark) && after.0.contains_key(mark) => {
-                told.push(format!("collection {of}: {was} rows, and {is} now"));
-            }
-            // It was loaded, released, made or dropped: that is no row, or stands in what users have made.
-            Some(_) => {}
+fn marked(metadata: &Metadata<'_>, names: &BTreeMap<i64, String>) -> Watermark {
+    let mut marks = BTreeMap::from([(STRUCTURE.to_owned(), metadata.structure())]);
+    let mut raise = |collection: i64, what: &str, to: u64| {
+        if let Some(name) = names.get(&collection) {
+            let mark = marks.entry(format!("{name}{OF}{what}")).or_default();
+            *mark = (*mark).max(to & MASK);
         }
+    };
+    for segment in metadata.segments().iter().filter(|segment| !segment.is_compacted) {
+        raise(
+            segment.collection,
+            SEGMENT,
+            u64::try_from(segment.id).unwrap_or_default(),
+        );
     }
-    let more = inserted
-        .iter()
-        .filter(|of| !told.iter().any(|told| told.starts_with(&format!("collection {of}:"))));
-    let more: Vec<String> = more.map(|of| format!("collection {of}: rows were written")).collect();
-    told.extend(more);
-    told
+    for (collection, at) in metadata.newest_deletes() {
+        raise(collection, DELETE, at);
+    }
+    Watermark(marks)
+}
+
+/// What was written between two marks, in words. What was the newest and is gone was removed by the server itself.
+pub(super) fn moved(before: &Watermark, after: &Watermark) -> Vec<String> {
+    let told = before
+        .differences(after)
+        .filter_map(|(mark, was, is)| match mark.rsplit_once(OF) {
+            None => Some(format!("{mark} were changed")),
+            Some((of, SEGMENT)) if is > was => Some(format!("collection {of}: rows were inserted")),
+            Some((of, DELETE)) if is > was => Some(format!("collection {of}: rows were deleted")),
+            Some(_) => None,
+        });
+    told.collect()
 }
 
 #[cfg(test)]
@@ -94,23 +83,30 @@ mod tests {
     }
 
     #[test]
-    fn every_write_is_told_once() {
-        let before = [("d.c | newest segment", 5), ("d.c | rows", 9), (STRUCTURE, 1)];
+    fn every_write_is_told() {
+        let before = [("d.c | newest segment", 5), ("d.c | newest delete", 9), (STRUCTURE, 1)];
         assert_eq!(changed(&before, &before), "");
-        let inserted = [("d.c | newest segment", 6), ("d.c | rows", 10), (STRUCTURE, 1)];
-        assert_eq!(changed(&before, &inserted), "collection d.c: 9 rows, and 10 now");
-        let replaced = [("d.c | newest segment", 6), ("d.c | rows", 9), (STRUCTURE, 1)];
-        assert_eq!(changed(&before, &replaced), "collection d.c: rows were written");
-        let made = [("d.c | newest segment", 5), ("d.c | rows", 9), (STRUCTURE, 2)];
+        let inserted = [("d.c | newest segment", 6), ("d.c | newest delete", 9), (STRUCTURE, 1)];
+        assert_eq!(changed(&before, &inserted), "collection d.c: rows were inserted");
+        let deleted = [("d.c | newest segment", 5), ("d.c | newest delete", 10), (STRUCTURE, 1)];
+        assert_eq!(changed(&before, &deleted), "collection d.c: rows were deleted");
+        let first = [("d.c | newest segment", 5), (STRUCTURE, 1)];
+        assert_eq!(changed(&first, &before), "collection d.c: rows were deleted");
+        let made = [("d.c | newest segment", 5), ("d.c | newest delete", 9), (STRUCTURE, 2)];
         assert!(changed(&before, &made).contains("were changed"));
     }
 
     #[test]
     fn the_servers_own_work_is_no_write() {
-        let before = [("d.c | newest segment", 5), ("d.c | rows", 9), (STRUCTURE, 1)];
-        let removed = [("d.c | newest segment", 3), ("d.c | rows", 9), (STRUCTURE, 1)];
+        let before = [("d.c | newest segment", 5), ("d.c | newest delete", 9), (STRUCTURE, 1)];
+        let removed = [("d.c | newest segment", 3), ("d.c | newest delete", 7), (STRUCTURE, 1)];
         assert_eq!(changed(&before, &removed), "");
-        let released = [("d.c | newest segment", 5), (STRUCTURE, 1)];
-        assert_eq!(changed(&before, &released), "");
+        assert_eq!(changed(&before, &[(STRUCTURE, 1)]), "");
+    }
+
+    #[test]
+    fn numbers_are_what_any_reader_can_hold() {
+        let large = 470_813_531_832_320_044_u64;
+        assert!(large & MASK < 1 << 53 && (large & MASK) < (large + 1) & MASK);
     }
 }
