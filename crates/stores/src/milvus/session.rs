@@ -132,7 +132,7 @@ impl<'a> Session<'a> {
             None => Ok(answer),
             Some(status) => Err(Trouble::Refused(format!(
                 "{} (code {})",
-                words(&status.reason),
+                status.reason,
                 status.code.max(status.error_code)
             ))),
         }
@@ -359,7 +359,7 @@ impl MilvusStore {
             )),
             Trouble::Refused(cause) => StoreError::Server {
                 doing: format!("{}: {doing}", self.name),
-                cause: cause.into(),
+                cause: words(&cause).into(),
             },
         }
     }
