@@ -96,18 +96,18 @@ pub(super) fn remove(project: &str) -> Result<()> {
     each(&["rm", "--force", "--volumes"], ids)?;
     each(&["volume", "rm", "--force"], volumes)?;
     for network in list(&["network", "ls", "-q", "--filter", &filter])? {
-        remove_network(network)?;
+        remove_network(&network)?;
     }
     Ok(())
 }
 
 /// Docker Engine 20.10 sometimes loses count of a network's endpoints when it is busy: it then refuses to remove one to which
 /// nothing is attached, until it is started again. Such a one is left: it holds nothing, and must not fail every later test.
-fn remove_network(network: String) -> Result<()> {
-    let Err(error) = each(&["network", "rm"], [network.clone()]) else {
+fn remove_network(network: &str) -> Result<()> {
+    let Err(error) = each(&["network", "rm"], [network.to_owned()]) else {
         return Ok(());
     };
-    let attached = Docker::new(["network", "inspect", "--format", "{{len .Containers}}", &network]).run()?;
+    let attached = Docker::new(["network", "inspect", "--format", "{{len .Containers}}", network]).run()?;
     if error.to_string().contains("has active endpoints") && attached.trim() == "0" {
         return Ok(());
     }
