@@ -126,7 +126,9 @@ impl<'a> Metadata<'a> {
             stored.entry(collection).or_default().shrinks = true;
         }
         if config.text(EXPIRATION, "-1") != "-1" {
-            stored.values_mut().for_each(|stored| stored.shrinks = true);
+            for stored in stored.values_mut() {
+                stored.shrinks = true;
+            }
         }
         stored
     }

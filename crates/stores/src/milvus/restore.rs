@@ -111,8 +111,8 @@ impl Restore {
     }
 
     async fn change(&self, etcd: &Etcd<'_>, config: &Config, changes: &[Change]) -> Result<(), StoreError> {
-        let changed = etcd.change(&alive(config), changes).await;
-        changed.map_err(|error| self.store.etcd_failed("replacing its metadata", error))
+        let done = etcd.change(&alive(config), changes).await;
+        done.map_err(|error| self.store.etcd_failed("replacing its metadata", error))
     }
 
     /// And reads it back.

@@ -95,11 +95,24 @@ impl Kind for FakeKind {
             id: workload.id.clone(),
             cold: piecemeal || workload.image == COLD_IMAGE,
             frozen: workload.image == FROZEN_IMAGE,
-            writes: workload.image == WRITING_IMAGE,
-            piecemeal,
+            moves: match workload.image.as_str() {
+                WRITING_IMAGE => Moves::ByItself,
+                PIECEMEAL_IMAGE => Moves::ByObject,
+                _ => Moves::AsDump,
+            },
             needed: needed.map(|vault| vault.id.clone()),
         }))
     }
+}
+
+/// How its data is moved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moves {
+    AsDump,
+    /// It writes and reads its backups by itself.
+    ByItself,
+    /// It is copied object by object.
+    ByObject,
 }
 
 #[derive(Clone)]
@@ -111,10 +124,7 @@ struct FakeStore {
     cold: bool,
     /// It is paused for its pin.
     frozen: bool,
-    /// It writes and reads its backups by itself.
-    writes: bool,
-    /// It is copied object by object.
-    piecemeal: bool,
+    moves: Moves,
     /// The workload in which it keeps its data.
     needed: Option<WorkloadId>,
 }
@@ -324,7 +334,7 @@ impl Store for FakeStore {
     }
 
     fn outlives_kill(&self) -> bool {
-        self.piecemeal
+        self.moves == Moves::ByObject
     }
 
     async fn ready(&self, cx: &Cx) -> Result<(), StoreError> {
@@ -345,7 +355,7 @@ impl Store for FakeStore {
         if self.cold {
             cx.reach.forward(&self.id, PORT).await?;
         }
-        if self.writes {
+        if self.moves == Moves::ByItself {
             cx.gateway.probe(&self.id).await?.stop().await;
         }
         Ok(Preflight {
@@ -392,7 +402,7 @@ impl Store for FakeStore {
         if self.frozen && state? != State::Paused {
             self.world.violated(format!("{} is pinned while it runs", self.name));
         }
-        let writing = if self.writes {
+        let writing = if self.moves == Moves::ByItself {
             let prefix = self.prefix();
             Some(sink.delegate(&*cx.gateway, &self.name, &self.id, &prefix).await?)
         } else {
@@ -445,7 +455,7 @@ impl Store for FakeStore {
         record: &StoreRecord,
         artifacts: &Artifacts,
     ) -> Result<Vec<Damage>, StoreError> {
-        if self.writes || self.piecemeal {
+        if self.moves != Moves::AsDump {
             return Ok(artifacts.read_all(record).await?.1);
         }
         let mut damage = Vec::new();
@@ -588,7 +598,7 @@ impl Staged for Load {
         match (store.cold, stage) {
             (true, 0) => {
                 let sibling = cx.shell.sibling(&store.id, &cx.owner, "fake-restore").await?;
-                let loaded = if store.piecemeal {
+                let loaded = if store.moves == Moves::ByObject {
                     store.collect(cx, &self.source).await
                 } else {
                     store.load_in(cx, &sibling, &self.source).await
@@ -600,7 +610,7 @@ impl Staged for Load {
             (false, _) => {
                 store.ask(cx).await?;
                 store.data(|data| data.jobs_held = true)?;
-                if store.writes {
+                if store.moves == Moves::ByItself {
                     return store.read_in(cx, &self.source).await;
                 }
                 store.load_in(cx, &store.id, &self.source).await
@@ -764,7 +774,7 @@ impl Pinned for FakePin {
         if let Some(writing) = self.writing.take() {
             return self.write_objects(cx, writing).await;
         }
-        if self.store.piecemeal {
+        if self.store.moves == Moves::ByObject {
             return self.copy_objects(cx, sink).await;
         }
         let store = &self.store;
