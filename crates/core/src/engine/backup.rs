@@ -164,7 +164,7 @@ impl Backup<'_> {
         let (standstill, pinned) = match begun {
             Ok(standstill) => {
                 self.site.keep_claim(self.run, self.intent).await;
-                let pinned = self.pin(&standstill, &sink).await;
+                let pinned = Box::pin(self.pin(&standstill, &sink)).await;
                 (standstill, pinned)
             }
             Err(broken) => (broken.standstill, Err(broken.cause.into())),

@@ -50,7 +50,7 @@ impl Backup<'_> {
         let limited = self.limited(standstill);
         let pinning = self.pin_all(&limited.run, standstill, sink);
         let pinning = self.run.report.step(Step::Pin, pinning);
-        limited.hold(self, pinning).await
+        Box::pin(limited.hold(self, pinning)).await
     }
 
     async fn pin_all(&self, run: &Run, standstill: &Standstill, sink: &Sink) -> Result<Pins, RunFailure> {
