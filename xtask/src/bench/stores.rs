@@ -38,7 +38,26 @@ clickhouse-sql <<<'CREATE TABLE bulk (b String CODEC(NONE)) ENGINE = MergeTree O
 clickhouse-sql <<<'SYSTEM STOP MERGES bulk'
 for n in $(seq 64); do clickhouse-sql <<<'INSERT INTO bulk SELECT randomString(1048576) FROM numbers(16)'; done";
 
-const ALL: [Large; 3] = [
+/// Vectors that nobody has loaded: an index of them would be in memory.
+const VECTORS: &str = r#"python3 - <<'PY'
+from random import Random
+from milvus import Milvus, pair, schema
+
+m, chance, dim, rows = Milvus(), Random(7), 4096, 256
+fields = [
+    schema.FieldSchema(name="id", data_type=schema.Int64, is_primary_key=True),
+    schema.FieldSchema(name="vec", data_type=schema.FloatVector, type_params=[pair("dim", dim)]),
+]
+described = schema.CollectionSchema(name="bulk", fields=fields)
+m.call("CreateCollection", collection_name="bulk", schema=described.SerializeToString(), shards_num=1)
+vectors = [[chance.uniform(-1, 1) for _ in range(dim)] for _ in range(rows)]
+for batch in range(128):
+    m.insert("bulk", {"id": (schema.Int64, range(batch * rows, (batch + 1) * rows)), "vec": (schema.FloatVector, vectors)})
+    if batch % 16 == 15:
+        m.flush("bulk")
+PY"#;
+
+const ALL: [Large; 4] = [
     Large {
         words: "Neo4j, 1 GB",
         shape: Shape::Neo4j,
@@ -69,6 +88,18 @@ const ALL: [Large; 3] = [
         lay: |testbed| {
             testbed.seed(1)?;
             testbed.beside("clickhouse", GIGABYTE).map(drop)
+        },
+        other: ("clients held", Kind::Hold, &[]),
+    },
+    Large {
+        words: "Milvus, 512 MB",
+        shape: Shape::Milvus,
+        service: "milvus",
+        volume: "seaweedfs-data",
+        is_copied_there: false,
+        lay: |testbed| {
+            testbed.seed(1)?;
+            testbed.beside("milvus", VECTORS).map(drop)
         },
         other: ("clients held", Kind::Hold, &[]),
     },
