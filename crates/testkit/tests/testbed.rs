@@ -87,7 +87,7 @@ fn a_full_platform_holds_every_state_that_a_backup_must_keep() -> Result<()> {
         assert_eq!(ticks(testbed)?, [1; 15]);
         let truth = testbed.truth()?;
         assert!(
-            truth.databases.len() == 6 && truth.places.len() == 17,
+            truth.databases.len() == 6 && truth.places.len() == 21,
             "the truth is thin: {truth:?}"
         );
         Ok(())

@@ -87,13 +87,13 @@ fn half_deleted(folder: &Folder<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A prune on this host that gets no answer to its first deletion of an artifact.
+/// A prune on this host that gets no answer to its first deletions of artifacts: both of a backup are under way.
 fn stuck_in_a_deletion(product: &Product, proxy: &S3Proxy) -> Result<Running> {
     proxy.fault(Rule::new(Match::of("DELETE", ".dump"), What::Hang));
     let running = product.start(&["prune"])?;
     let hangs = |seen: &[_]| {
-        seen.iter()
-            .any(|seen: &stillpoint_testkit::s3_proxy::Seen| seen.fault == Some(What::Hang))
+        let hung = |seen: &&stillpoint_testkit::s3_proxy::Seen| seen.fault == Some(What::Hang);
+        seen.iter().filter(hung).count() == 2
     };
     proxy.wait_until(hangs, Duration::from_secs(30))?;
     Ok(running)

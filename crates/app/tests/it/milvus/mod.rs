@@ -112,7 +112,9 @@ fn clients_that_compact_and_drop_while_segments_are_copied_change_nothing_of_the
             testbed.rest()?;
             ask(testbed, BUSY).map(drop)
         })?;
-        let summary = ran.must_end_with(0)?.summary()?;
+        // Who is frozen while it looks after its clients may find on waking that the engine did not answer in time: 3, a good backup.
+        ensure!(matches!(ran.code, Some(0 | 3)), "{ran:?}");
+        let summary = ran.summary()?;
         let backup = summary["manifest"]["id"].as_str().context("no backup")?;
         ensure!(same(testbed, &at_backup).is_err(), "nobody has changed anything");
         product.restore(backup)?;
