@@ -34,11 +34,14 @@ pub(super) fn told(
     let counted = counted.iter().copied().chain(std::iter::repeat(None));
     for (collection, counted) in collections.iter().zip(counted) {
         let told = collection.told();
-        let Stored { rows, shrinks } = stored.get(&collection.id).copied().unwrap_or_default();
+        let Stored { rows, loaded, shrinks } = stored.get(&collection.id).copied().unwrap_or_default();
         if shrinks {
             inventory.estimate(format!("{told}: rows stored"), rows);
         } else {
-            inventory.exact(format!("{told}: rows"), counted.unwrap_or(rows));
+            // Where all that is loaded is there, the metadata's word is taken for the rest.
+            let is_partly_asked = loaded > 0 && counted == Some(loaded);
+            let found = counted.filter(|_| !is_partly_asked).unwrap_or(rows);
+            inventory.exact(format!("{told}: rows"), found);
         }
         let collections = format!("{}: collections", collection.database);
         let before = inventory.0.get(&collections).map_or(0, |count| count.count);
@@ -100,15 +103,16 @@ impl MilvusStore {
 #[cfg(test)]
 mod tests {
     use super::super::etcd::Pairs;
-    use super::super::metadata::tests::{deletes, segment_of};
+    use super::super::metadata::tests::{deletes, loaded, segment_of};
     use super::*;
 
     #[test]
     fn rows_are_exact_unless_some_may_go() {
         let pairs = Pairs::from([
-            segment_of(7, 1, 5),
-            segment_of(7, 2, 6),
-            segment_of(8, 3, 9),
+            segment_of((7, 1), 1, 5),
+            segment_of((7, 2), 2, 6),
+            segment_of((8, 1), 3, 9),
+            loaded(7),
             deletes(8, 3),
         ]);
         let collection = |name: &str, id: i64| Collection {
@@ -126,6 +130,14 @@ mod tests {
         assert_eq!(count(&recorded, "default.shrunk: rows stored"), Some((9, false)));
         assert_eq!(count(&recorded, "default.empty: rows"), Some((0, true)));
         assert_eq!(count(&recorded, "default: collections"), Some((3, true)));
+
+        // One of its two partitions is loaded, and whole.
+        let found = told(&metadata, &config, &collections, &[Some(5), None, None]);
+        assert_eq!(recorded.differences(&found), Vec::<String>::new());
+
+        // What answers as if it were empty has lost its rows, or will be asked again.
+        let found = told(&metadata, &config, &collections, &[Some(0), None, None]);
+        assert_eq!(count(&found, "default.kept: rows"), Some((0, true)));
 
         let found = told(&metadata, &config, &collections, &[Some(10), Some(4), None]);
         assert_eq!(

@@ -25,6 +25,8 @@ const EXPIRATION: &str = "common.entityExpiration";
 pub(super) struct Stored {
     /// Rows, deleted ones among them.
     pub(super) rows: u64,
+    /// Those of partitions that are loaded: the server counts no others.
+    pub(super) loaded: u64,
     /// Some were deleted, or expire.
     pub(super) shrinks: bool,
 }
@@ -120,7 +122,15 @@ impl<'a> Metadata<'a> {
         let mut stored: BTreeMap<i64, Stored> = BTreeMap::new();
         for segment in self.segments() {
             let rows = u64::try_from(segment.rows).unwrap_or_default();
-            stored.entry(segment.collection).or_default().rows += rows;
+            let of = stored.entry(segment.collection).or_default();
+            of.rows += rows;
+            let partition = format!(
+                "querycoord-partition-loadinfo/{}/{}",
+                segment.collection, segment.partition
+            );
+            if self.pairs.contains_key(format!("{}{partition}", self.meta).as_bytes()) {
+                of.loaded += rows;
+            }
         }
         for collection in self.newest_deletes().into_keys().chain(self.expiring()) {
             stored.entry(collection).or_default().shrinks = true;
@@ -192,16 +202,23 @@ pub(super) mod tests {
     }
 
     /// A segment of a collection with so many rows, as etcd has it.
-    pub(in super::super) fn segment_of(collection: i64, id: i64, rows: i64) -> (Vec<u8>, Vec<u8>) {
+    pub(in super::super) fn segment_of((collection, partition): (i64, i64), id: i64, rows: i64) -> (Vec<u8>, Vec<u8>) {
         let segment = Segment {
             id,
             collection,
+            partition,
             rows,
             state: 4,
             is_compacted: false,
         };
-        let key = format!("by-dev/meta/datacoord-meta/s/{collection}/1/{id}");
+        let key = format!("by-dev/meta/datacoord-meta/s/{collection}/{partition}/{id}");
         (key.into_bytes(), segment.encode_to_vec())
+    }
+
+    /// The first partition of a collection is loaded.
+    pub(in super::super) fn loaded(collection: i64) -> (Vec<u8>, Vec<u8>) {
+        let key = format!("by-dev/meta/querycoord-partition-loadinfo/{collection}/1");
+        (key.into_bytes(), vec![1])
     }
 
     /// A delete in it.
@@ -215,25 +232,24 @@ pub(super) mod tests {
 
     #[test]
     fn rows_that_expire_are_told_from_those_that_stay() {
-        let mut all = Pairs::from([segment_of(7, 1, 5), segment_of(8, 2, 5)]);
+        let mut all = Pairs::from([segment_of((7, 1), 1, 5), segment_of((8, 1), 2, 5)]);
         let info = b"by-dev/meta/root-coord/database/collection-info/1/8".to_vec();
         all.insert(info, b"..collection.ttl.seconds..".to_vec());
         let config = config();
         let stored = Metadata::of(&all, &config).stored(&config);
-        assert_eq!(
-            stored[&7],
-            Stored {
-                rows: 5,
-                shrinks: false
-            }
-        );
-        assert_eq!(stored[&8], Stored { rows: 5, shrinks: true });
+        let stays = Stored {
+            rows: 5,
+            ..Stored::default()
+        };
+        assert_eq!(stored[&7], stays);
+        assert_eq!(stored[&8], Stored { shrinks: true, ..stays });
     }
 
     fn segment(id: i64, state: i32) -> Vec<u8> {
         let segment = Segment {
             id,
             collection: 7,
+            partition: 8,
             rows: 5,
             state,
             is_compacted: false,

@@ -181,6 +181,8 @@ pub(super) struct Segment {
     pub(super) id: i64,
     #[prost(int64, tag = "2")]
     pub(super) collection: i64,
+    #[prost(int64, tag = "3")]
+    pub(super) partition: i64,
     #[prost(int64, tag = "5")]
     pub(super) rows: i64,
     #[prost(int32, tag = "6")]
