@@ -14,7 +14,7 @@ use crate::settings::{self, PASSWORD, USER};
 use crate::toolbox::Secret;
 
 /// Where the server speaks gRPC.
-const PORT: u64 = 19530;
+const PORT: u16 = 19530;
 
 /// The user that every server has, and its password until somebody changes it.
 const DEFAULT_USER: &str = "root";
@@ -61,8 +61,8 @@ impl Access {
     }
 
     pub(super) fn port(&self, config: &Config) -> u16 {
-        let told = || u16::try_from(config.number("proxy.port", PORT)).ok();
-        self.port.or_else(told).unwrap_or_default()
+        let told = || u16::try_from(config.number("proxy.port", PORT.into())).ok();
+        self.port.or_else(told).unwrap_or(PORT)
     }
 }
 

@@ -9,6 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 use stillpoint_core::backups::Artifacts;
 use stillpoint_core::events::Meter;
+use stillpoint_core::manifest::StoreRecord;
 use stillpoint_core::names::{ArtifactName, unescape};
 use stillpoint_core::ports::gateway::Verified;
 use stillpoint_core::ports::repository::{Content, Entry};
@@ -52,19 +53,31 @@ fn name_of(facts: &Facts, key: &str) -> ArtifactName {
     ArtifactName::of(&parts.collect::<Vec<_>>())
 }
 
-/// What a restore puts into the bucket, by key.
-pub(super) fn wanted<'a>(facts: &Facts, objects: &'a [Verified]) -> Result<BTreeMap<String, &'a Verified>, StoreError> {
-    let named = objects
-        .iter()
-        .filter(|object| object.recorded.name.starts_with(&format!("{}/", facts.folder)));
-    named
-        .map(|object| {
-            let name = &object.recorded.name;
-            let key =
-                key_of(facts, name).ok_or_else(|| StoreError::Damaged(format!("{name}: no object of a bucket")))?;
-            Ok((key, object))
-        })
-        .collect()
+/// How many objects a record lists.
+pub(super) fn listed(record: &StoreRecord) -> u64 {
+    let lists = record.artifacts.iter().filter_map(|artifact| artifact.lists);
+    lists.map(|lists| lists.objects).sum()
+}
+
+/// What a restore puts into the bucket, by key. What is not among it is removed there, so none of those that are listed may be missing.
+pub(super) fn wanted<'a>(
+    facts: &Facts,
+    listed: u64,
+    objects: &'a [Verified],
+) -> Result<BTreeMap<String, &'a Verified>, StoreError> {
+    let mut wanted = BTreeMap::new();
+    for object in objects {
+        let name = &object.recorded.name;
+        let key = key_of(facts, name).ok_or_else(|| StoreError::Damaged(format!("{name}: no object of a bucket")))?;
+        wanted.insert(key, object);
+    }
+    if wanted.len() as u64 == listed {
+        return Ok(wanted);
+    }
+    let (folder, read) = (&facts.folder, wanted.len());
+    Err(StoreError::Damaged(format!(
+        "{folder}: {read} objects were read of {listed} that are listed"
+    )))
 }
 
 impl MilvusStore {
@@ -247,7 +260,35 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use stillpoint_core::ports::gateway::Recorded;
+    use stillpoint_core::ports::repository::Version;
+
     use super::*;
+
+    #[test]
+    fn a_bucket_is_never_made_to_hold_less_than_is_listed() {
+        let facts = Facts {
+            folder: "m".into(),
+            ..Facts::default()
+        };
+        let object = |name: &str| Verified {
+            recorded: Recorded {
+                name: name.into(),
+                size: 1,
+                sha256: String::new(),
+            },
+            written: Timestamp::UNIX_EPOCH,
+            version: Version(String::new()),
+        };
+        let both = [object("m/physical/objects/a/1"), object("m/physical/objects/a/2")];
+        let keys: Vec<String> = wanted(&facts, 2, &both).unwrap().into_keys().collect();
+        assert_eq!(keys, ["a/1", "a/2"]);
+        let told = wanted(&facts, 2, &both[..1]).unwrap_err().to_string();
+        assert_eq!(told, "m: 1 objects were read of 2 that are listed");
+        assert!(wanted(&facts, 1, &[]).is_err() && wanted(&facts, 0, &[]).is_ok());
+        assert!(wanted(&facts, 1, &[object("other/1")]).is_err());
+    }
 
     #[test]
     fn keys_come_back_as_they_were() {

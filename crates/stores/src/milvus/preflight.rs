@@ -6,7 +6,7 @@ use super::MilvusStore;
 use super::config::Config;
 use super::facts::Facts;
 use super::metadata::{Metadata, marker};
-use super::objects::wanted;
+use super::objects::{listed, wanted};
 use super::versions::{misfit, too_old};
 
 impl MilvusStore {
@@ -85,7 +85,7 @@ impl MilvusStore {
         if let Some(why) = misfit(&source.record.version, &version) {
             return Err(self.unfit(&why));
         }
-        wanted(&facts, &source.objects)?;
+        wanted(&facts, listed(&source.record), &source.objects)?;
         self.pairs(cx, &source.record, &facts, &source.artifacts).await?;
         let read = self.etcd(cx, &config)?.read(&config.etcd_root()).await;
         read.map_err(|error| self.etcd_failed("reading its metadata", error))?;

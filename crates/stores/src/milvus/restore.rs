@@ -19,14 +19,17 @@ use super::config::Config;
 use super::etcd::{Change, Etcd, Pairs, changes};
 use super::facts::Facts;
 use super::metadata::{alive, lasting, marker};
-use super::objects::wanted;
+use super::objects::{listed, wanted};
 use crate::toolbox::{Doing, finished, guarded};
 
 /// How its container beside the store's is called.
 const BESIDE: &str = "milvus-restore";
 
-/// How long the keys of a server that was killed live on; half a minute was seen.
-const LEASES_END: Duration = Duration::from_secs(90);
+/// How long the keys of a server that was killed live on beyond their term; half a minute in all was seen.
+const LEASES_END: Duration = Duration::from_mins(1);
+
+/// Their term where nobody sets another, in seconds.
+const TERM: u64 = 30;
 
 /// Empties folders, and keeps them: one may be a volume.
 const EMPTY: &str = r#"for folder; do
@@ -69,7 +72,7 @@ impl Restore {
         let config = store.config(cx, beside).await?;
         store.must_be_supported(&config)?;
         let facts = store.facts(source)?;
-        let objects = wanted(&facts, &source.objects)?;
+        let objects = wanted(&facts, listed(&source.record), &source.objects)?;
         let pairs = store.pairs(cx, &source.record, &facts, &source.artifacts).await?;
         let etcd = store.etcd(cx, &config)?;
         let bucket = store.bucket(cx, &config).await?;
@@ -85,6 +88,7 @@ impl Restore {
 
     /// The keys that a server holds while it lives, and for a while after it was killed.
     async fn wait_until_down(&self, cx: &Cx, etcd: &Etcd<'_>, config: &Config) -> Result<(), StoreError> {
+        let limit = LEASES_END + Duration::from_secs(config.number("common.session.ttl", TERM));
         let began = cx.clock.elapsed();
         loop {
             let read = etcd.read(&format!("{}session/", config.meta())).await;
@@ -94,7 +98,7 @@ impl Restore {
             let Some(key) = leased.first() else {
                 return Ok(());
             };
-            if cx.clock.elapsed().saturating_sub(began) > LEASES_END {
+            if cx.clock.elapsed().saturating_sub(began) > limit {
                 return Err(self.store.unfit(&format!(
                     "a server with the same etcd and root lives: {} is held",
                     String::from_utf8_lossy(key)
