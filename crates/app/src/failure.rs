@@ -7,6 +7,7 @@ use serde_json::json;
 use stillpoint_core::engine::errors::{Class, Error, Exit};
 use stillpoint_core::findings::Finding;
 use stillpoint_core::ports::history::{Ending, HistoryError};
+use stillpoint_web::wire::Problem;
 
 use crate::display::print;
 
@@ -110,6 +111,18 @@ impl Failure {
             hint: Some(hint).filter(|hint| !hint.is_empty()),
             findings: findings.collect(),
             ..Ending::default()
+        }
+    }
+
+    /// As the service answers it.
+    pub(crate) fn problem(self) -> Problem {
+        let status = self.class().http;
+        let Ending { exit, reason, hint, .. } = self.ending();
+        Problem {
+            title: reason.unwrap_or_default(),
+            hint: hint.unwrap_or_default(),
+            status,
+            exit: exit.unwrap_or(Exit::RunFailed as u8),
         }
     }
 

@@ -63,12 +63,17 @@ fn machine(config: &Config, docker: Arc<Docker>) -> Machine {
         spool: Arc::new(DiskSpool::in_folder(platform.state_dir.clone())),
         clock: Arc::new(SystemClock::new()),
         locks: Arc::new(FileLocks::new(platform.state_dir.clone())),
-        journal: Arc::new(Ledger::in_folder(platform.state_dir.clone())),
+        journal: Arc::new(journal(config)),
         host: host(),
         process: std::process::id(),
         processors: processors(),
         version: VERSION.to_owned(),
     }
+}
+
+/// What runs of this host intend. Needs neither engine nor repository.
+pub(crate) fn journal(config: &Config) -> Ledger {
+    Ledger::in_folder(config.platform.state_dir.clone())
 }
 
 /// Keeps the history of this host's runs. Needs neither engine nor repository.

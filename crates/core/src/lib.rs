@@ -24,4 +24,5 @@ pub mod schedule;
 pub mod selection;
 pub mod sink;
 pub mod stores;
+pub mod words;
 pub mod workload;

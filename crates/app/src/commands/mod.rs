@@ -31,7 +31,7 @@ use crate::display::{Display, print};
 use crate::failure::Failure;
 use crate::jobs::Recorder;
 use crate::options::Options;
-use crate::service::{Client, Site, Submission, Told};
+use crate::service::{Client, Submission, Told, site};
 use crate::watchdog::Watchdog;
 use crate::{diagnostics, interrupt, operator};
 
@@ -196,8 +196,8 @@ async fn carry_out(
 /// The service that does what this command would.
 async fn service_of(config: &Config) -> Option<Client> {
     let client = Client::find(&config.platform.state_dir).await?;
-    let (ours, its) = (Site::of(config), &client.service.site);
-    if ours.is_as(its) {
+    let (ours, its) = (site::of(config), &client.service.site);
+    if site::is_same(&ours, its) {
         return Some(client);
     }
     print::error(&format!(

@@ -21,15 +21,18 @@ pub(crate) struct Row {
     pub(crate) origin: Option<String>,
     /// What it is.
     #[serde(flatten)]
-    about: Option<About>,
+    pub(crate) about: Option<About>,
 }
 
 /// What a key is, for whoever shows the configuration elsewhere.
 #[derive(Clone, Debug, Serialize)]
-struct About {
-    unit: String,
-    default: String,
-    meaning: &'static str,
+pub(crate) struct About {
+    /// In what it counts, or what it takes.
+    pub(crate) unit: String,
+    /// What counts if it is not set.
+    pub(crate) default: String,
+    /// What it is for.
+    pub(crate) meaning: &'static str,
 }
 
 pub(super) fn rows(settings: &Settings, keys: &[&Key]) -> Vec<Row> {

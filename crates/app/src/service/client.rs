@@ -15,7 +15,7 @@ use stillpoint_core::ports::history::{Ending, RunRecord};
 use tokio::net::UnixStream;
 
 use super::socket;
-use super::wire::{Problem, Service, Submission, Told};
+use super::{Problem, Service, Submission, Told};
 use crate::failure::Failure;
 
 /// How long a service may take to say who it is.

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::feed::Feed;
 use super::log::Log;
-use super::wire::{Service, Site, Submission};
+use super::{Service, Submission, site};
 use crate::config::Config;
 use crate::display::plain;
 use crate::jobs;
@@ -124,7 +124,7 @@ impl Daemon {
             process: machine.process,
             host: machine.host.clone(),
             since: self.since,
-            site: Site::of(&self.config),
+            site: site::of(&self.config),
         }
     }
 

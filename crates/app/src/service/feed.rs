@@ -7,7 +7,7 @@ use stillpoint_core::events::{Event, Listener};
 use stillpoint_core::ports::history::Ending;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::wire::Told;
+use super::Told;
 
 /// So much a listener may fall behind.
 const BEHIND: usize = 4096;

@@ -1,14 +1,15 @@
 //! The service: one process that runs the schedules, lines up what is asked for, and does it. What a platform needs to be
 //! brought back hangs on none of it: a service that dies leaves what a command that dies leaves.
 
-mod api;
 mod client;
 mod daemon;
 mod feed;
+pub(crate) mod listed;
 mod log;
+mod platform;
 mod schedules;
+pub(crate) mod site;
 mod socket;
-mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,35 +23,19 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::client::Client;
 use self::daemon::Daemon;
 use self::log::Log;
-pub(crate) use self::wire::{Service, Site, Submission, Told};
-use crate::commands::{after_a_death, place};
+use self::platform::Served;
+use crate::commands::after_a_death;
 use crate::config::Config;
 use crate::display::plain;
 use crate::failure::Failure;
 use crate::wiring;
+pub(crate) use stillpoint_web::wire::{Problem, Service, Submission, Told};
 
 /// Between two attempts to bring back what died, while no engine answers.
 const AGAIN: Duration = Duration::from_secs(15);
 
 /// So long listeners may take to hear the last.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-
-impl Site {
-    /// What this configuration works on.
-    pub(crate) fn of(config: &Config) -> Self {
-        Self {
-            platform: config.project(),
-            repository: place(&config.repository()),
-            engine: config.platform.docker_host.clone(),
-        }
-    }
-
-    /// Whether both work on the same, as far as both say.
-    pub(crate) fn is_as(&self, other: &Self) -> bool {
-        let differ = self.platform.is_some() && other.platform.is_some() && self.platform != other.platform;
-        !differ && (&self.repository, &self.engine) == (&other.repository, &other.engine)
-    }
-}
 
 /// Runs until it is told to end.
 pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {
@@ -74,7 +59,7 @@ pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {
         socket::path(state_dir).display()
     ));
     let (over, end) = (CancellationToken::new(), CancellationToken::new());
-    let server = axum::serve(socket.listener, api::routes(daemon.clone()));
+    let server = axum::serve(socket.listener, stillpoint_web::local(Arc::new(Served(daemon.clone()))));
     let server = tokio::spawn(
         server
             .with_graceful_shutdown(end.clone().cancelled_owned())

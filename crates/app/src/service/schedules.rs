@@ -10,8 +10,8 @@ use stillpoint_core::ports::history::{Asked, ScheduleNote, Way};
 use stillpoint_core::schedule::Due;
 use tokio_util::sync::CancellationToken;
 
+use super::Submission;
 use super::daemon::Daemon;
-use super::wire::Submission;
 use crate::config::Planned;
 use crate::display::words;
 

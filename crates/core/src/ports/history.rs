@@ -67,6 +67,10 @@ pub enum Way {
     Cli,
     /// By itself, at its time.
     Schedule,
+    /// On a page.
+    Ui,
+    /// By a program.
+    Api,
 }
 
 impl std::fmt::Display for Way {
@@ -74,6 +78,8 @@ impl std::fmt::Display for Way {
         f.pad(match self {
             Self::Cli => "cli",
             Self::Schedule => "schedule",
+            Self::Ui => "ui",
+            Self::Api => "api",
         })
     }
 }

@@ -1,0 +1,170 @@
+//! The service as its pages and its API see it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use stillpoint_core::engine::plan::Plan;
+use stillpoint_core::engine::prune::Pruned;
+use stillpoint_core::engine::restore::Rehearsed;
+use stillpoint_core::events::{Event, Listener};
+use stillpoint_core::manifest::Manifest;
+use stillpoint_core::names::{BackupId, Project};
+use stillpoint_core::operations::{BackupList, Local, Operations, Restore, RunRequest};
+use stillpoint_core::ports::Journal;
+use stillpoint_core::ports::history::{Fact, RunRecord};
+use stillpoint_core::ports::journal::OpenRun;
+use stillpoint_web::auth::Who;
+use stillpoint_web::platform::Platform;
+use stillpoint_web::wire::{Problem, RunsWanted, Schedule, Service, Setting, Submission, Told};
+use tokio::sync::mpsc::Receiver;
+use tokio_util::sync::CancellationToken;
+
+use super::daemon::Daemon;
+use super::listed;
+use crate::commands::look_at_stores;
+use crate::failure::Failure;
+use crate::wiring;
+
+/// The service, for those who ask over HTTP.
+pub(super) struct Served(pub(super) Arc<Daemon>);
+
+#[async_trait]
+impl Platform for Served {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn zone(&self) -> TimeZone {
+        let planned = self.0.config.schedules.first();
+        planned.map_or_else(TimeZone::system, |planned| planned.schedule.calendar.zone().clone())
+    }
+
+    fn service(&self) -> Service {
+        self.0.service()
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        listed::settings(&self.0.config)
+    }
+
+    async fn submit(&self, submission: Submission) -> RunRecord {
+        self.0.submit(submission).await
+    }
+
+    async fn cancel(&self, run: &str) -> Option<RunRecord> {
+        self.0.cancel(run).await
+    }
+
+    async fn runs(&self, wanted: RunsWanted) -> Result<Vec<RunRecord>, Problem> {
+        let history = &self.0.historian.history;
+        let listed = history.runs(wanted.before, wanted.limit.unwrap_or(u32::MAX)).await?;
+        // What the service knows of itself is newer than what was noted.
+        let newest = |run: RunRecord| self.0.known(run.run.as_str()).unwrap_or(run);
+        Ok(listed.into_iter().map(newest).collect())
+    }
+
+    async fn run(&self, name: &str) -> Result<Option<RunRecord>, Problem> {
+        match self.0.known(name) {
+            Some(known) => Ok(Some(known)),
+            None => Ok(self.0.historian.history.run(name).await?),
+        }
+    }
+
+    async fn facts(&self, run: &RunRecord, after: u64, limit: u32) -> Result<Vec<Fact>, Problem> {
+        Ok(self.0.historian.history.facts(&run.run, after, limit).await?)
+    }
+
+    fn listen(&self, run: &str, after: u64) -> Option<Receiver<Told>> {
+        Some(self.0.feed(run)?.listen(after))
+    }
+
+    async fn backups(&self) -> Result<BackupList, Problem> {
+        let operations = self.0.anew().await?;
+        operations.list().await.map_err(problem)
+    }
+
+    async fn backup(&self, backup: BackupId) -> Result<Manifest, Problem> {
+        let operations = self.0.anew().await?;
+        operations.show(backup).await.map_err(problem)
+    }
+
+    async fn protect(&self, backup: BackupId, on: bool, _: &Who) -> Result<(), Problem> {
+        let operations = self.0.anew().await?;
+        let request = self.0.request();
+        let done = match on {
+            true => operations.protect(backup, request).await,
+            false => operations.unprotect(backup, request).await,
+        };
+        done.map_err(problem)
+    }
+
+    async fn retention(&self) -> Result<Pruned, Problem> {
+        let operations = self.0.anew().await?;
+        operations.prune(true, self.0.request()).await.map_err(problem)
+    }
+
+    async fn schedules(&self) -> Result<Vec<Schedule>, Problem> {
+        Ok(listed::schedules(&self.0.config, &*self.0.historian.history, self.0.now()).await?)
+    }
+
+    async fn switch(&self, job: &str, on: bool, who: &Who) -> Result<(), Problem> {
+        listed::has_schedule(&self.0.config, job).map_err(problem)?;
+        let history = &self.0.historian.history;
+        Ok(history.switch(job, on, &who.name, self.0.now()).await?)
+    }
+
+    async fn plan(&self) -> Result<Plan, Problem> {
+        let operations = self.0.anew().await?;
+        operations.plan(self.0.config.project().as_ref()).await.map_err(problem)
+    }
+
+    async fn rehearse(&self, what: Restore) -> Result<Rehearsed, Problem> {
+        let operations = self.0.anew().await?;
+        look_at_stores(&self.0.config, &operations).await.map_err(problem)?;
+        let rehearsed = operations.rehearse_restore(what, self.0.request()).await;
+        rehearsed.map_err(problem)
+    }
+
+    async fn open_runs(&self) -> Result<Vec<OpenRun>, Problem> {
+        let project = self.project().await?;
+        let journal = wiring::journal(&self.0.config);
+        let open = journal.open_runs(&project).await;
+        open.map_err(|error| problem(Failure::from(stillpoint_core::engine::errors::Error::from(error))))
+    }
+
+    async fn project(&self) -> Result<Project, Problem> {
+        match self.0.config.project() {
+            Some(project) => Ok(project),
+            None => Ok(self.plan().await?.platform),
+        }
+    }
+}
+
+impl Daemon {
+    /// Engine and repository as they are now: a service lives longer than they do.
+    async fn anew(&self) -> Result<Local, Problem> {
+        wiring::operations(&self.config).await.map_err(problem)
+    }
+
+    fn request(&self) -> RunRequest {
+        RunRequest {
+            run: None,
+            platform: self.config.project(),
+            listener: Arc::new(Deaf),
+            cancel: CancellationToken::new(),
+        }
+    }
+}
+
+/// Nobody is told.
+struct Deaf;
+
+impl Listener for Deaf {
+    fn hear(&self, _: &Event) {}
+}
+
+fn problem(failure: impl Into<Failure>) -> Problem {
+    failure.into().problem()
+}

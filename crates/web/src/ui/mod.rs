@@ -1,0 +1,13 @@
+//! The pages: plain links and forms first; what is live needs JavaScript, nothing else does. A file for each group of pages,
+//! with its routes, what it shows, and its templates of the same name.
+
+mod assets;
+mod frame;
+mod overview;
+
+use crate::routes::Routes;
+
+/// Their routes.
+pub(crate) fn routes(routes: Routes) -> Routes {
+    overview::routes(assets::routes(routes))
+}
