@@ -156,13 +156,13 @@ fn fill(product: &Product) -> Result<u64> {
 }
 
 fn record(number: u64, at: Timestamp) -> RunRecord {
-    let fails = number % 50 == 0;
+    let fails = number.is_multiple_of(50);
     let (state, exit) = if fails {
         (RunState::Failure, 1)
     } else {
         (RunState::Success, 0)
     };
-    let job = if number % 3 == 0 { "verify_job" } else { "backup_job" };
+    let job = if number.is_multiple_of(3) { "verify_job" } else { "backup_job" };
     RunRecord {
         number: None,
         run: RunId::new(format!("bench-{number}")),
