@@ -3,15 +3,18 @@
 
 mod appearance;
 mod assets;
+mod backups;
 mod charts;
 pub(crate) mod frame;
 mod icons;
 mod overview;
+mod restore;
 pub(crate) mod words;
 
 use crate::routes::Routes;
 
 /// Their routes.
 pub(crate) fn routes(routes: Routes) -> Routes {
+    let routes = restore::routes(backups::routes(routes));
     overview::routes(appearance::routes(assets::routes(routes)))
 }
