@@ -1,5 +1,9 @@
 //! What the service and its clients say to each other, as JSON. Pages are made of the same types.
 
+pub mod backups;
+pub mod overview;
+pub mod restores;
+
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -7,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::events::Event;
-use stillpoint_core::names::Project;
+use stillpoint_core::names::{NotABackupId, Project};
 use stillpoint_core::operations::Order;
 use stillpoint_core::ports::history::{Asked, Ending, HistoryError};
 
@@ -138,6 +142,16 @@ impl Problem {
         Self {
             title: format!("there is no run {run}"),
             hint: "`stillpoint runs ls` lists them".to_owned(),
+            status: 404,
+            exit: Exit::NotFound as u8,
+        }
+    }
+
+    /// This names no backup.
+    pub(crate) fn unknown_backup(error: &NotABackupId) -> Self {
+        Self {
+            title: error.to_string(),
+            hint: "`stillpoint backups ls` lists them".to_owned(),
             status: 404,
             exit: Exit::NotFound as u8,
         }

@@ -1,5 +1,8 @@
 //! The JSON API: a file for each resource.
 
+pub(crate) mod backups;
+mod overview;
+pub(crate) mod restores;
 mod runs;
 
 use axum::Json;
@@ -12,6 +15,7 @@ use crate::wire::Service;
 
 /// Its routes.
 pub(crate) fn routes(routes: Routes) -> Routes {
+    let routes = restores::routes(overview::routes(backups::routes(routes)));
     runs::routes(routes.get("/api/v1/service", Role::Viewer, service))
 }
 
