@@ -7,6 +7,7 @@ mod api;
 pub mod auth;
 pub mod platform;
 mod routes;
+mod told;
 mod ui;
 pub mod wire;
 
@@ -23,11 +24,16 @@ use self::routes::Routes;
 #[derive(Clone)]
 struct App {
     platform: Arc<dyn Platform>,
+    /// The keys of orders that were sent.
+    keys: Arc<tokio::sync::Mutex<api::keys::Keys>>,
 }
 
 /// API and pages for those who may open the socket: its permissions are their login, and they may do all.
 pub fn local(platform: Arc<dyn Platform>) -> Router {
-    let app = App { platform };
+    let app = App {
+        platform,
+        keys: Arc::default(),
+    };
     let trusted = from_fn(
         async |mut request: axum::extract::Request, next: axum::middleware::Next| {
             request.extensions_mut().insert(Who::local());
