@@ -82,6 +82,9 @@ pub trait Platform: Send + Sync + 'static {
     /// Whether a restore could succeed, and what it would do. Changes nothing.
     async fn rehearse(&self, what: Restore) -> Result<Rehearsed, Problem>;
 
+    /// What an undo of the last restore would lose, in words, one for each store. Changes nothing.
+    async fn undo_would_lose(&self) -> Result<Vec<String>, Problem>;
+
     /// The runs of the platform that are not closed: a restore among them that nobody works on stands stopped on purpose.
     async fn open_runs(&self) -> Result<Vec<OpenRun>, Problem>;
 

@@ -146,6 +146,11 @@ impl Platform for Served {
         rehearsed.map_err(problem)
     }
 
+    async fn undo_would_lose(&self) -> Result<Vec<String>, Problem> {
+        let operations = self.0.anew().await?;
+        operations.undo_would_lose(self.0.request()).await.map_err(problem)
+    }
+
     async fn open_runs(&self) -> Result<Vec<OpenRun>, Problem> {
         let project = self.project().await?;
         let journal = wiring::journal(&self.0.config);

@@ -1,13 +1,16 @@
 //! The pages: plain links and forms first; what is live needs JavaScript, nothing else does. A file for each group of pages,
 //! with its routes, what it shows, and its templates of the same name.
 
+mod appearance;
 mod assets;
-mod frame;
+pub(crate) mod frame;
+mod icons;
 mod overview;
+pub(crate) mod words;
 
 use crate::routes::Routes;
 
 /// Their routes.
 pub(crate) fn routes(routes: Routes) -> Routes {
-    overview::routes(assets::routes(routes))
+    overview::routes(appearance::routes(assets::routes(routes)))
 }
