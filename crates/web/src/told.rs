@@ -57,7 +57,11 @@ pub(crate) fn line(fact: &Fact, zone: &TimeZone) -> Option<Line> {
         Ok(event) => line_of(&event, zone),
         Err(_) => Some(Line {
             seq: fact.seq,
-            at: fact.event.get("at").and_then(Value::as_str).and_then(|at| at.parse().ok()),
+            at: fact
+                .event
+                .get("at")
+                .and_then(Value::as_str)
+                .and_then(|at| at.parse().ok()),
             clock: String::new(),
             text: fact.event.to_string(),
             level: Level::Info,

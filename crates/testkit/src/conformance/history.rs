@@ -9,7 +9,7 @@ use serde_json::json;
 use stillpoint_core::names::{Project, RunId};
 use stillpoint_core::ports::History;
 use stillpoint_core::ports::history::{
-    Asked, Ending, Fact, HistoryLimits, RunFilter, RunRecord, RunState, ScheduleNote, Way,
+    Asked, Ending, Fact, FactFilter, HistoryLimits, RunFilter, RunRecord, RunState, ScheduleNote, Way, Weight,
 };
 
 /// A history under test, and whatever must live as long as it does.

@@ -88,7 +88,9 @@ async fn of_run(
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
     // A browser that comes back asks at the same address as at first, and says what it heard last.
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let last = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.parse().ok());
     let after = since.after.max(last).unwrap_or(0);
     let told = match app.platform.listen(&name, after) {
         Some(told) => heard(told).boxed(),
@@ -97,7 +99,11 @@ async fn of_run(
     let zone = app.platform.zone();
     let as_lines = since.form.as_deref() == Some("lines");
     Ok(streamed(told.filter_map(move |told| {
-        let sent = if as_lines { shown(&told, &zone) } else { Some(plain(&told)) };
+        let sent = if as_lines {
+            shown(&told, &zone)
+        } else {
+            Some(plain(&told))
+        };
         async { sent }
     })))
 }

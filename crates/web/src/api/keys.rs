@@ -73,7 +73,12 @@ pub(super) fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         return Ok(None);
     };
     let key = key.to_str().ok().filter(|key| (1..=LONGEST).contains(&key.len()));
-    let wrong = || Problem::unusable("this is no Idempotency-Key", "take a random text of at most 255 letters and digits");
+    let wrong = || {
+        Problem::unusable(
+            "this is no Idempotency-Key",
+            "take a random text of at most 255 letters and digits",
+        )
+    };
     key.map(|key| Some(key.to_owned())).ok_or_else(wrong)
 }
 

@@ -178,7 +178,8 @@ async fn retry(
     let order = order_of(&run)?;
     if order.replaces_data() {
         let what = format!("run {name} ({}) replaces data, and is not repeated unasked", run.job);
-        let hint = "ask for it anew: a restore by `POST /api/v1/restore-plans`, the others on their page or by their command";
+        let hint =
+            "ask for it anew: a restore by `POST /api/v1/restore-plans`, the others on their page or by their command";
         return Err(Problem::conflict(what, hint));
     }
     let submission = Submission {

@@ -37,6 +37,11 @@ async fn switched(
     app.platform.switch(&job, on, &who).await?;
     let schedules = app.platform.schedules().await?;
     let switched = schedules.into_iter().find(|schedule| schedule.job == job);
-    let gone = || Problem::not_found(format!("no job {job} has a schedule"), "`GET /api/v1/schedules` lists them");
+    let gone = || {
+        Problem::not_found(
+            format!("no job {job} has a schedule"),
+            "`GET /api/v1/schedules` lists them",
+        )
+    };
     switched.map(Json).ok_or_else(gone)
 }

@@ -82,7 +82,11 @@ fn of_plan(plan: &Plan, newest: Option<&Manifest>) -> Workloads {
     Workloads {
         platform: plan.platform.to_string(),
         mode: plan.mode.to_string(),
-        workloads: plan.entries.iter().map(|entry| workload(entry, recorded(entry))).collect(),
+        workloads: plan
+            .entries
+            .iter()
+            .map(|entry| workload(entry, recorded(entry)))
+            .collect(),
         warnings: plan.warnings().collect(),
         findings: plan.findings.clone(),
     }

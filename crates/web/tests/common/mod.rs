@@ -23,14 +23,17 @@ use stillpoint_core::engine::restore::{HeldLogin, Origin, Rehearsed, Replaced};
 use stillpoint_core::manifest::{Manifest, Mode};
 use stillpoint_core::names::{Address, BackupId, Project, RunId, StoreKind, StoreName};
 use stillpoint_core::operations::{BackupList, Restore};
-use stillpoint_core::ports::history::{Fact, RunRecord, RunState};
+use stillpoint_core::ports::history::{Fact, FactFilter, RunRecord, RunState};
 use stillpoint_core::ports::journal::{Loaded, OpenRun, Phase};
 use stillpoint_core::ports::power::{Intent, Job};
 use stillpoint_core::retention::{self, Entry, Exempt, Policy, Standing as Found};
 use stillpoint_web::auth::Who;
 use stillpoint_web::platform::Platform;
-use stillpoint_web::wire::{Problem, RunsWanted, Schedule, Service, Setting, Site, Standing, Submission, Told};
-use tokio::sync::mpsc::Receiver;
+use stillpoint_web::wire::{
+    Change, ForeignWindow, Overlap, Problem, RunsWanted, Schedule, Service, Setting, Site, Standing, Submission,
+    Timetable, Told,
+};
+use tokio::sync::mpsc::{Receiver, channel};
 
 pub use content::{id, newest};
 
@@ -255,9 +258,9 @@ impl Platform for Fake {
     }
 
     async fn runs(&self, wanted: RunsWanted) -> Result<Vec<RunRecord>, Problem> {
-        let before = wanted.before.unwrap_or(u64::MAX);
+        let filter = wanted.filter();
         let mut runs = self.all_runs();
-        runs.retain(|run| run.number.is_some_and(|number| number < before));
+        runs.retain(|run| filter.has(run));
         runs.truncate(wanted.limit.unwrap_or(u32::MAX) as usize);
         Ok(runs)
     }
@@ -271,6 +274,23 @@ impl Platform for Fake {
     async fn facts(&self, run: &RunRecord, after: u64, limit: u32) -> Result<Vec<Fact>, Problem> {
         let facts = runs::facts(run).into_iter().filter(|fact| fact.seq > after);
         Ok(facts.take(limit as usize).collect())
+    }
+
+    async fn last_facts(&self, run: &RunRecord, wanted: FactFilter, limit: u32) -> Result<Vec<Fact>, Problem> {
+        let mut facts = runs::facts(run);
+        facts.retain(|fact| wanted.has(fact));
+        let beyond = facts.len().saturating_sub(limit as usize);
+        Ok(facts.split_off(beyond))
+    }
+
+    fn watch(&self) -> Receiver<Change> {
+        let open = self.all_runs().into_iter().filter(|run| !run.state.is_over());
+        let changes: Vec<Change> = open.map(|run| Change::Run(Box::new(run))).collect();
+        let (sender, receiver) = channel(changes.len() + 1);
+        for change in changes {
+            sender.try_send(change).unwrap();
+        }
+        receiver
     }
 
     fn listen(&self, _: &str, _: u64) -> Option<Receiver<Told>> {
@@ -374,6 +394,32 @@ impl Platform for Fake {
             backup,
             schedule("verify_job", "0 5 * * *", "every day at 05:00", &mornings),
         ])
+    }
+
+    async fn timetable(&self) -> Result<Timetable, Problem> {
+        let window = |name: &str, from: &str, until: &str| ForeignWindow {
+            name: name.to_owned(),
+            from: from.to_owned(),
+            until: until.to_owned(),
+        };
+        let usual = [("backup_job", 372), ("verify_job", 2_460)];
+        Ok(Timetable {
+            schedules: self.schedules().await?,
+            usual_seconds: usual.map(|(job, seconds)| (job.to_owned(), seconds)).into(),
+            foreign_windows: vec![
+                window("observation", "02:00", "03:00"),
+                window("cleanup", "03:00", "03:00"),
+            ],
+            overlaps: match self.scenario {
+                Scenario::AtRisk => vec![Overlap {
+                    job: "backup_job".to_owned(),
+                    with: "observation".to_owned(),
+                    at: "2026-03-15T01:30:00Z".parse().unwrap(),
+                    warning: "backup_job begins at 02:30, while another is at work: 02:00-03:00 observation".to_owned(),
+                }],
+                _ => Vec::new(),
+            },
+        })
     }
 
     async fn switch(&self, job: &str, on: bool, who: &Who) -> Result<(), Problem> {
