@@ -6,11 +6,18 @@ mod assets;
 pub(crate) mod frame;
 mod icons;
 mod overview;
+mod retention;
+pub(crate) mod runs;
+mod schedules;
+mod settings;
+mod stores;
 pub(crate) mod words;
 
 use crate::routes::Routes;
 
 /// Their routes.
 pub(crate) fn routes(routes: Routes) -> Routes {
-    overview::routes(appearance::routes(assets::routes(routes)))
+    let routes = overview::routes(appearance::routes(assets::routes(routes)));
+    let routes = runs::routes(schedules::routes(routes));
+    stores::routes(retention::routes(settings::routes(routes)))
 }
