@@ -96,7 +96,8 @@ pub fn sentence(kind: &EventKind) -> Option<String> {
     })
 }
 
-fn doing(step: Step) -> &'static str {
+/// What a run does in a step.
+pub fn doing(step: Step) -> &'static str {
     match step {
         Step::Preflight => "preflight",
         Step::Verify => "verifying the backup",

@@ -5,7 +5,10 @@
 
 mod api;
 pub mod auth;
+mod backups;
+mod overview;
 pub mod platform;
+mod restores;
 mod routes;
 mod told;
 mod ui;
@@ -18,6 +21,7 @@ use axum::middleware::from_fn;
 
 use self::auth::Who;
 use self::platform::Platform;
+use self::restores::Plans;
 use self::routes::Routes;
 
 /// What every handler has at hand.
@@ -26,6 +30,8 @@ struct App {
     platform: Arc<dyn Platform>,
     /// The keys of orders that were sent.
     keys: Arc<tokio::sync::Mutex<api::keys::Keys>>,
+    /// The restores that are planned and not yet meant.
+    plans: Arc<Plans>,
 }
 
 /// API and pages for those who may open the socket: its permissions are their login, and they may do all.
@@ -33,6 +39,7 @@ pub fn local(platform: Arc<dyn Platform>) -> Router {
     let app = App {
         platform,
         keys: Arc::default(),
+        plans: Arc::default(),
     };
     let trusted = from_fn(
         async |mut request: axum::extract::Request, next: axum::middleware::Next| {

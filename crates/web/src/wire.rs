@@ -1,5 +1,9 @@
 //! What the service and its clients say to each other, as JSON. Pages are made of the same types.
 
+pub mod backups;
+pub mod overview;
+pub mod restores;
+
 use std::collections::BTreeMap;
 
 use axum::Json;
@@ -9,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::events::Event;
-use stillpoint_core::names::Project;
+use stillpoint_core::names::{NotABackupId, Project};
 use stillpoint_core::operations::Order;
 use stillpoint_core::ports::history::{Asked, Ending, HistoryError, RunFilter, RunRecord, RunState};
 
@@ -202,6 +206,16 @@ impl Problem {
         Self {
             title: what.into(),
             hint: hint.into(),
+            status: 404,
+            exit: Exit::NotFound as u8,
+        }
+    }
+
+    /// This names no backup.
+    pub(crate) fn unknown_backup(error: &NotABackupId) -> Self {
+        Self {
+            title: error.to_string(),
+            hint: "`stillpoint backups ls` lists them".to_owned(),
             status: 404,
             exit: Exit::NotFound as u8,
         }

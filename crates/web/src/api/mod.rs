@@ -1,7 +1,10 @@
 //! The JSON API: a file for each resource.
 
+pub(crate) mod backups;
 mod events;
 pub(crate) mod keys;
+mod overview;
+pub(crate) mod restores;
 pub(crate) mod retention;
 pub(crate) mod runs;
 mod schedules;
@@ -12,6 +15,7 @@ use crate::routes::Routes;
 
 /// Its routes.
 pub(crate) fn routes(routes: Routes) -> Routes {
+    let routes = restores::routes(overview::routes(backups::routes(routes)));
     let routes = events::routes(runs::routes(routes));
     let routes = schedules::routes(settings::routes(routes));
     stores::routes(retention::routes(routes))

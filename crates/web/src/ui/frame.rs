@@ -58,7 +58,11 @@ impl Frame {
     }
 
     /// A size as people read it.
-    #[expect(clippy::unused_self, reason = "templates reach it through the frame")]
+    #[expect(
+        clippy::unused_self,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "templates reach it through the frame"
+    )]
     pub(crate) fn bytes(&self, count: &u64) -> String {
         stillpoint_core::words::bytes(*count)
     }

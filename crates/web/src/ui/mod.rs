@@ -3,6 +3,7 @@
 
 mod appearance;
 mod assets;
+mod charts;
 pub(crate) mod frame;
 mod icons;
 mod overview;

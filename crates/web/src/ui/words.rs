@@ -1,6 +1,9 @@
-//! Spans of time as a person would say them.
+//! Spans of time, changes and states as a person would say them. Templates pass references.
+
+#![expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
 
 use jiff::{SignedDuration, Timestamp};
+use stillpoint_core::ports::history::RunState;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -18,6 +21,49 @@ pub(crate) fn about(span: SignedDuration) -> String {
     }
 }
 
+/// The same of milliseconds.
+pub(crate) fn about_millis(millis: &u64) -> String {
+    about(SignedDuration::from_millis(i64::try_from(*millis).unwrap_or(i64::MAX)))
+}
+
+/// What a job does.
+pub(crate) fn job(name: &str) -> &str {
+    match name {
+        "backup_job" => "Backup",
+        "full_restore_job" => "Restore",
+        "undo_job" => "Undo of a restore",
+        "discard_job" => "Freeing of old data",
+        "verify_job" => "Verification",
+        "prune_job" => "Retention",
+        other => other,
+    }
+}
+
+/// What has become of a run, in a word.
+pub(crate) fn run_word(state: &RunState) -> &'static str {
+    match state {
+        RunState::Queued => "waits",
+        RunState::Starting => "begins",
+        RunState::Started => "at work",
+        RunState::Success => "done",
+        RunState::Degraded => "degraded",
+        RunState::Failure => "failed",
+        RunState::Canceling => "being cancelled",
+        RunState::Canceled => "cancelled",
+    }
+}
+
+/// The class of its colour, which is its icon's name too.
+pub(crate) fn run_icon(state: &RunState) -> &'static str {
+    match state {
+        RunState::Success => "ok",
+        RunState::Degraded => "warn",
+        RunState::Failure => "bad",
+        RunState::Starting | RunState::Started | RunState::Canceling => "live",
+        RunState::Queued | RunState::Canceled => "idle",
+    }
+}
+
 /// `7 h ago`, `in 17 h`, or `now`.
 pub(crate) fn relative(moment: Timestamp, now: Timestamp) -> String {
     let since = now.duration_since(moment);
@@ -31,7 +77,8 @@ pub(crate) fn relative(moment: Timestamp, now: Timestamp) -> String {
 }
 
 /// `+4.2 %`, `−63 %`, `unchanged`; of nothing there is no part.
-pub(crate) fn change(before: u64, after: u64) -> String {
+pub(crate) fn change(before: &u64, after: &u64) -> String {
+    let (before, after) = (*before, *after);
     if before == after {
         return "unchanged".to_owned();
     }
@@ -90,7 +137,7 @@ mod tests {
             (100, 0),
             (100_000, 100_001),
         ]
-        .map(|(before, after)| change(before, after));
+        .map(|(before, after)| change(&before, &after));
         assert_eq!(
             said,
             ["unchanged", "new", "+4.2 %", "\u{2212}63 %", "\u{2212}100 %", "+<0.1 %"]
