@@ -76,10 +76,18 @@ pub(crate) fn line_of(event: &Event, zone: &TimeZone) -> Option<Line> {
         seq: event.seq,
         at: Some(event.at),
         clock: clock(event.at, zone),
-        text: words::sentence(&event.kind)?,
+        text: text(&event.kind)?,
         level: level(&event.kind),
         store: store(&event.kind),
     })
+}
+
+/// The level says that it is a warning.
+fn text(kind: &EventKind) -> Option<String> {
+    match kind {
+        EventKind::Warning { message } => Some(message.clone()),
+        kind => words::sentence(kind),
+    }
 }
 
 /// `01:00:04`.

@@ -95,6 +95,8 @@ pub struct Fake {
     told: Mutex<Vec<String>>,
     submitted: Mutex<Vec<RunRecord>>,
     now: Mutex<Timestamp>,
+    /// So many artifacts are all that is told of any run.
+    artifacts: Mutex<Option<u64>>,
 }
 
 impl Fake {
@@ -105,12 +107,34 @@ impl Fake {
             told: Mutex::default(),
             submitted: Mutex::default(),
             now: Mutex::new(now()),
+            artifacts: Mutex::default(),
         })
     }
 
     /// What it was told, in order.
     pub fn told(&self) -> Vec<String> {
         self.told.lock().unwrap().clone()
+    }
+
+    /// From now on so many artifacts are all that is told of any run.
+    pub fn many_facts(&self, artifacts: u64) {
+        *self.artifacts.lock().unwrap() = Some(artifacts);
+    }
+
+    /// A run that was submitted is over.
+    pub fn end(&self, number: u64) {
+        let mut submitted = self.submitted.lock().unwrap();
+        for run in submitted.iter_mut().filter(|run| run.number == Some(number)) {
+            run.state = RunState::Success;
+            run.ended_at = Some(now());
+        }
+    }
+
+    fn facts_of(&self, run: &RunRecord) -> Vec<Fact> {
+        match *self.artifacts.lock().unwrap() {
+            None => runs::facts(run),
+            Some(count) => (1..=count).map(|seq| runs::artifact(run, seq)).collect(),
+        }
     }
 
     /// Time passes.
@@ -272,12 +296,12 @@ impl Platform for Fake {
     }
 
     async fn facts(&self, run: &RunRecord, after: u64, limit: u32) -> Result<Vec<Fact>, Problem> {
-        let facts = runs::facts(run).into_iter().filter(|fact| fact.seq > after);
+        let facts = self.facts_of(run).into_iter().filter(|fact| fact.seq > after);
         Ok(facts.take(limit as usize).collect())
     }
 
     async fn last_facts(&self, run: &RunRecord, wanted: FactFilter, limit: u32) -> Result<Vec<Fact>, Problem> {
-        let mut facts = runs::facts(run);
+        let mut facts = self.facts_of(run);
         facts.retain(|fact| wanted.has(fact));
         let beyond = facts.len().saturating_sub(limit as usize);
         Ok(facts.split_off(beyond))
