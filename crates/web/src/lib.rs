@@ -10,6 +10,7 @@ mod overview;
 pub mod platform;
 mod restores;
 mod routes;
+mod told;
 mod ui;
 pub mod wire;
 
@@ -27,6 +28,8 @@ use self::routes::Routes;
 #[derive(Clone)]
 struct App {
     platform: Arc<dyn Platform>,
+    /// The keys of orders that were sent.
+    keys: Arc<tokio::sync::Mutex<api::keys::Keys>>,
     /// The restores that are planned and not yet meant.
     plans: Arc<Plans>,
 }
@@ -35,6 +38,7 @@ struct App {
 pub fn local(platform: Arc<dyn Platform>) -> Router {
     let app = App {
         platform,
+        keys: Arc::default(),
         plans: Arc::default(),
     };
     let trusted = from_fn(

@@ -162,7 +162,11 @@ fn record(number: u64, at: Timestamp) -> RunRecord {
     } else {
         (RunState::Success, 0)
     };
-    let job = if number.is_multiple_of(3) { "verify_job" } else { "backup_job" };
+    let job = if number.is_multiple_of(3) {
+        "verify_job"
+    } else {
+        "backup_job"
+    };
     RunRecord {
         number: None,
         run: RunId::new(format!("bench-{number}")),

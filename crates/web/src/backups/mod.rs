@@ -42,6 +42,7 @@ impl Shelf {
         let wanted = RunsWanted {
             limit: Some(RUNS),
             before: None,
+            ..RunsWanted::default()
         };
         let (list, runs, pruned) = futures::join!(platform.backups(), platform.runs(wanted), platform.retention());
         Ok(Self {

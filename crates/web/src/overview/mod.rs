@@ -47,6 +47,7 @@ impl Known {
         let wanted = RunsWanted {
             limit: Some(RUNS),
             before: None,
+            ..RunsWanted::default()
         };
         let (backups, runs, schedules, open) = futures::join!(
             platform.backups(),

@@ -9,12 +9,19 @@ pub(crate) mod frame;
 mod icons;
 mod overview;
 mod restore;
+mod retention;
+pub(crate) mod runs;
+mod schedules;
+mod settings;
+mod stores;
 pub(crate) mod words;
 
 use crate::routes::Routes;
 
 /// Their routes.
 pub(crate) fn routes(routes: Routes) -> Routes {
+    let routes = overview::routes(appearance::routes(assets::routes(routes)));
     let routes = restore::routes(backups::routes(routes));
-    overview::routes(appearance::routes(assets::routes(routes)))
+    let routes = runs::routes(schedules::routes(routes));
+    stores::routes(retention::routes(settings::routes(routes)))
 }

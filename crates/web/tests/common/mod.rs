@@ -23,14 +23,17 @@ use stillpoint_core::engine::restore::{HeldLogin, Origin, Rehearsed, Replaced};
 use stillpoint_core::manifest::{Manifest, Mode};
 use stillpoint_core::names::{Address, BackupId, Project, RunId, StoreKind, StoreName};
 use stillpoint_core::operations::{BackupList, Restore};
-use stillpoint_core::ports::history::{Fact, RunRecord, RunState};
+use stillpoint_core::ports::history::{Fact, FactFilter, RunRecord, RunState};
 use stillpoint_core::ports::journal::{Loaded, OpenRun, Phase};
 use stillpoint_core::ports::power::{Intent, Job};
 use stillpoint_core::retention::{self, Entry, Exempt, Policy, Standing as Found};
 use stillpoint_web::auth::Who;
 use stillpoint_web::platform::Platform;
-use stillpoint_web::wire::{Problem, RunsWanted, Schedule, Service, Setting, Site, Standing, Submission, Told};
-use tokio::sync::mpsc::Receiver;
+use stillpoint_web::wire::{
+    Change, ForeignWindow, Overlap, Problem, RunsWanted, Schedule, Service, Setting, Site, Standing, Submission,
+    Timetable, Told,
+};
+use tokio::sync::mpsc::{Receiver, channel};
 
 pub use content::{id, newest};
 
@@ -92,6 +95,8 @@ pub struct Fake {
     told: Mutex<Vec<String>>,
     submitted: Mutex<Vec<RunRecord>>,
     now: Mutex<Timestamp>,
+    /// So many artifacts are all that is told of any run.
+    artifacts: Mutex<Option<u64>>,
 }
 
 impl Fake {
@@ -102,12 +107,34 @@ impl Fake {
             told: Mutex::default(),
             submitted: Mutex::default(),
             now: Mutex::new(now()),
+            artifacts: Mutex::default(),
         })
     }
 
     /// What it was told, in order.
     pub fn told(&self) -> Vec<String> {
         self.told.lock().unwrap().clone()
+    }
+
+    /// From now on so many artifacts are all that is told of any run.
+    pub fn many_facts(&self, artifacts: u64) {
+        *self.artifacts.lock().unwrap() = Some(artifacts);
+    }
+
+    /// A run that was submitted is over.
+    pub fn end(&self, number: u64) {
+        let mut submitted = self.submitted.lock().unwrap();
+        for run in submitted.iter_mut().filter(|run| run.number == Some(number)) {
+            run.state = RunState::Success;
+            run.ended_at = Some(now());
+        }
+    }
+
+    fn facts_of(&self, run: &RunRecord) -> Vec<Fact> {
+        match *self.artifacts.lock().unwrap() {
+            None => runs::facts(run),
+            Some(count) => (1..=count).map(|seq| runs::artifact(run, seq)).collect(),
+        }
     }
 
     /// Time passes.
@@ -255,9 +282,9 @@ impl Platform for Fake {
     }
 
     async fn runs(&self, wanted: RunsWanted) -> Result<Vec<RunRecord>, Problem> {
-        let before = wanted.before.unwrap_or(u64::MAX);
+        let filter = wanted.filter();
         let mut runs = self.all_runs();
-        runs.retain(|run| run.number.is_some_and(|number| number < before));
+        runs.retain(|run| filter.has(run));
         runs.truncate(wanted.limit.unwrap_or(u32::MAX) as usize);
         Ok(runs)
     }
@@ -269,8 +296,25 @@ impl Platform for Fake {
     }
 
     async fn facts(&self, run: &RunRecord, after: u64, limit: u32) -> Result<Vec<Fact>, Problem> {
-        let facts = runs::facts(run).into_iter().filter(|fact| fact.seq > after);
+        let facts = self.facts_of(run).into_iter().filter(|fact| fact.seq > after);
         Ok(facts.take(limit as usize).collect())
+    }
+
+    async fn last_facts(&self, run: &RunRecord, wanted: FactFilter, limit: u32) -> Result<Vec<Fact>, Problem> {
+        let mut facts = self.facts_of(run);
+        facts.retain(|fact| wanted.has(fact));
+        let beyond = facts.len().saturating_sub(limit as usize);
+        Ok(facts.split_off(beyond))
+    }
+
+    fn watch(&self) -> Receiver<Change> {
+        let open = self.all_runs().into_iter().filter(|run| !run.state.is_over());
+        let changes: Vec<Change> = open.map(|run| Change::Run(Box::new(run))).collect();
+        let (sender, receiver) = channel(changes.len() + 1);
+        for change in changes {
+            sender.try_send(change).unwrap();
+        }
+        receiver
     }
 
     fn listen(&self, _: &str, _: u64) -> Option<Receiver<Told>> {
@@ -374,6 +418,32 @@ impl Platform for Fake {
             backup,
             schedule("verify_job", "0 5 * * *", "every day at 05:00", &mornings),
         ])
+    }
+
+    async fn timetable(&self) -> Result<Timetable, Problem> {
+        let window = |name: &str, from: &str, until: &str| ForeignWindow {
+            name: name.to_owned(),
+            from: from.to_owned(),
+            until: until.to_owned(),
+        };
+        let usual = [("backup_job", 372), ("verify_job", 2_460)];
+        Ok(Timetable {
+            schedules: self.schedules().await?,
+            usual_seconds: usual.map(|(job, seconds)| (job.to_owned(), seconds)).into(),
+            foreign_windows: vec![
+                window("observation", "02:00", "03:00"),
+                window("cleanup", "03:00", "03:00"),
+            ],
+            overlaps: match self.scenario {
+                Scenario::AtRisk => vec![Overlap {
+                    job: "backup_job".to_owned(),
+                    with: "observation".to_owned(),
+                    at: "2026-03-15T01:30:00Z".parse().unwrap(),
+                    warning: "backup_job begins at 02:30, while another is at work: 02:00-03:00 observation".to_owned(),
+                }],
+                _ => Vec::new(),
+            },
+        })
     }
 
     async fn switch(&self, job: &str, on: bool, who: &Who) -> Result<(), Problem> {
