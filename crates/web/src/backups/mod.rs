@@ -9,7 +9,7 @@ use stillpoint_core::engine::prune::Pruned;
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Backup, BackupList};
-use stillpoint_core::ports::history::RunRecord;
+use stillpoint_core::ports::history::{RunRecord, RunState};
 use stillpoint_core::retention::{Reason, Verdict};
 
 pub(crate) use self::table::page;
@@ -107,6 +107,7 @@ impl Shelf {
         BackupLine {
             trigger: run.map(|run| run.asked.way),
             run: run.map(name),
+            degraded: run.is_some_and(|run| run.state == RunState::Degraded),
             ..line
         }
     }
@@ -125,6 +126,7 @@ impl Shelf {
             stores: Vec::new(),
             lacks: 0,
             verified: None,
+            degraded: false,
             protected: false,
             expires: verdict.and_then(|verdict| expires(verdict, self.now)),
             retention: verdict.map(|verdict| verdict.reason.to_string()),
@@ -215,22 +217,17 @@ pub(crate) async fn detail(app: &App, id: &str) -> Result<BackupDetail, Problem>
 /// Why there is nothing to show: what is there is no backup, or nothing is.
 fn missing(shelf: &Shelf, id: BackupId) -> Problem {
     let line = shelf.lines().into_iter().find(|line| line.id == id);
-    let (title, hint) = match line {
-        Some(line) => {
-            let note = line.note.map_or_else(String::new, |note| format!(": {note}"));
-            let what = format!(
-                "{id} is {}, no backup that could be shown or restored{note}",
-                line.standing.word()
-            );
-            (
-                what,
-                "the backups before and after it are listed on the page of backups",
-            )
-        }
-        None => {
-            let what = format!("there is no backup {id} in {}", shelf.list.place);
-            (what, "the page of backups lists those there are")
-        }
+    let (title, hint) = if let Some(line) = line {
+        let note = line.note.map_or_else(String::new, |note| format!(": {note}"));
+        let word = line.standing.word();
+        let what = format!("{id} is {word}, no backup that could be shown or restored{note}");
+        (
+            what,
+            "the backups before and after it are listed on the page of backups",
+        )
+    } else {
+        let what = format!("there is no backup {id} in {}", shelf.list.place);
+        (what, "the page of backups lists those there are")
     };
     Problem {
         title,

@@ -136,9 +136,10 @@ pub(crate) async fn look(app: &App) -> Overview {
         stores: cards(&known, &complete, &zone),
         only_copy: is_local(&service.site.repository).then(|| service.site.repository.clone()),
         runs: over.take(RECENT).map(|run| line(run, known.now)).collect(),
-        first_steps: match has_none {
-            true => first_steps(app, &known).await,
-            false => Vec::new(),
+        first_steps: if has_none {
+            first_steps(app, &known).await
+        } else {
+            Vec::new()
         },
         kept: kept(&known),
         service,
@@ -289,9 +290,10 @@ async fn first_steps(app: &App, known: &Known) -> Vec<FirstStep> {
                 _ => None,
             });
             let stores: Vec<String> = stores.collect();
-            let found = match stores.is_empty() {
-                true => "None was recognised: `stillpoint containers ls` says what was seen.".to_owned(),
-                false => stores.join(", "),
+            let found = if stores.is_empty() {
+                "None was recognised: `stillpoint containers ls` says what was seen.".to_owned()
+            } else {
+                stores.join(", ")
             };
             vec![
                 step("The platform is found", true, plan.platform.to_string()),

@@ -47,6 +47,12 @@ impl Frame {
         zoned.strftime("%a %d %b %Y %H:%M %Z").to_string()
     }
 
+    /// The same without its year, where there is little room.
+    pub(crate) fn short(&self, moment: &Timestamp) -> String {
+        let zoned = moment.to_zoned(self.zone.clone());
+        zoned.strftime("%d %b %H:%M %Z").to_string()
+    }
+
     /// The same to the second, for what happened within a run.
     pub(crate) fn second(&self, moment: &Timestamp) -> String {
         let zoned = moment.to_zoned(self.zone.clone());

@@ -49,6 +49,7 @@ impl OverviewPage<'_> {
         }
     }
 
+    #[expect(clippy::unused_self, reason = "the template calls it on its page")]
     fn strip(&self, card: &StoreCard) -> String {
         charts::strip(&card.days, &format!("The last 30 days of {}", card.name))
     }

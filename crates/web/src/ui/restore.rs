@@ -1,6 +1,8 @@
 //! Restore: a backup is chosen, what it would do is looked at, its id is typed, it runs. And what becomes afterwards of the
 //! data that was replaced.
 
+#![expect(clippy::unused_self, reason = "templates call these on their page")]
+
 use askama::Template;
 use axum::extract::{Form, Path, Query, State};
 use axum::response::{IntoResponse, Redirect};

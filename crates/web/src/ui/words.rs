@@ -26,6 +26,11 @@ pub(crate) fn about_millis(millis: &u64) -> String {
     about(SignedDuration::from_millis(i64::try_from(*millis).unwrap_or(i64::MAX)))
 }
 
+/// `12.3 s`, for what is short.
+pub(crate) fn seconds(millis: &u64) -> String {
+    stillpoint_core::words::seconds(*millis)
+}
+
 /// What a job does.
 pub(crate) fn job(name: &str) -> &str {
     match name {
@@ -85,9 +90,10 @@ pub(crate) fn change(before: &u64, after: &u64) -> String {
     if before == 0 {
         return "new".to_owned();
     }
-    let (sign, apart) = match after > before {
-        true => ("+", after - before),
-        false => ("\u{2212}", before - after),
+    let (sign, apart) = if after > before {
+        ("+", after - before)
+    } else {
+        ("\u{2212}", before - after)
     };
     let thousandths = (u128::from(apart) * 1_000 + u128::from(before) / 2) / u128::from(before);
     match thousandths {
