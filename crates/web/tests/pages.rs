@@ -1,5 +1,7 @@
 //! The pages and their API, of a platform in every scenario.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod common;
 
 use std::sync::Arc;

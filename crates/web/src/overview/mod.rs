@@ -107,6 +107,7 @@ pub(crate) async fn look(app: &App) -> Overview {
     for run in known.at_work() {
         work.push(work::of(app, run, known.now).await);
     }
+    work.sort_by_key(|work| work.run.state == RunState::Queued);
     let actions = actions::of(&known);
     let stopped = stopped(&known);
     let complete = known.complete();

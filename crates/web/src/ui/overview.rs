@@ -55,7 +55,11 @@ impl OverviewPage<'_> {
     }
 
     fn can_back_up(&self) -> bool {
-        self.frame.who.role >= Role::Operator && self.seen.stopped.is_none()
+        let is_free = !matches!(
+            self.seen.verdict.state,
+            VerdictState::StoppedOnPurpose | VerdictState::Restoring | VerdictState::Running
+        );
+        self.frame.who.role >= Role::Operator && is_free
     }
 }
 

@@ -4,7 +4,9 @@
     dead_code,
     unused_imports,
     unreachable_pub,
-    reason = "not every test needs all of it"
+    clippy::unwrap_used,
+    clippy::match_bool,
+    reason = "a fixture: not every test needs all of it, and what it is made of is right or a test fails"
 )]
 
 mod content;
@@ -236,7 +238,7 @@ impl Platform for Fake {
         let number = 900 + submitted.len() as u64;
         run.number = Some(number);
         run.run = RunId::new(format!("submitted-{number}"));
-        run.job = order.job().to_owned();
+        order.job().clone_into(&mut run.job);
         run.options = serde_json::to_value(&order).unwrap();
         run.asked = submission.asked;
         run.state = RunState::Queued;
