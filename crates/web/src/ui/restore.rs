@@ -110,12 +110,13 @@ fn wanted(said: &[(String, String)]) -> Result<Restore, Problem> {
     };
     let backup = all("backup").next().unwrap_or_default();
     let backup: BackupId = backup.parse().map_err(|error| Problem::unknown_backup(&error))?;
-    let some = all("what").any(|what| what == "some");
     let stores: Vec<StoreName> = all("store").map(StoreName::new).collect();
-    if some && stores.is_empty() {
+    // All of the backup is more than its stores by name: also one that is called otherwise here.
+    let is_all = all("of").any(|of| of == stores.len().to_string());
+    if stores.is_empty() {
         return Err(Problem {
             title: "no store was chosen".to_owned(),
-            hint: "choose at least one, or all of the backup".to_owned(),
+            hint: "choose at least one".to_owned(),
             status: 422,
             exit: stillpoint_core::engine::errors::Exit::Usage as u8,
         });
@@ -124,7 +125,7 @@ fn wanted(said: &[(String, String)]) -> Result<Restore, Problem> {
     Ok(Restore {
         backup,
         selection: Selection {
-            stores: if some { stores } else { Vec::new() },
+            stores: if is_all { Vec::new() } else { stores },
             ..Selection::default()
         },
         terms: Terms {
