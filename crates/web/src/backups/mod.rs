@@ -128,7 +128,7 @@ impl Shelf {
             verified: None,
             degraded: false,
             protected: false,
-            expires: verdict.and_then(|verdict| expires(verdict, self.now)),
+            expires: verdict.and_then(expires),
             retention: verdict.map(|verdict| verdict.reason.to_string()),
         }
     }
@@ -139,18 +139,14 @@ fn verdicts(pruned: Pruned) -> BTreeMap<BackupId, Verdict> {
     verdicts.map(|verdict| (verdict.id, verdict)).collect()
 }
 
-/// When its age lets it go; now, where it goes already.
-fn expires(verdict: &Verdict, now: Timestamp) -> Option<Timestamp> {
+/// When retention lets it go; a moment that has passed, where it goes with the next.
+fn expires(verdict: &Verdict) -> Option<Timestamp> {
+    let made = verdict.id.timestamp();
     match verdict.reason {
-        Reason::Young { days } => {
-            let after = verdict.id.timestamp() + SignedDuration::from_hours(24 * i64::from(days));
-            Some(after.max(now))
+        Reason::Young { days } | Reason::Old { days, .. } | Reason::Damaged { days } => {
+            Some(made + SignedDuration::from_hours(24 * i64::from(days)))
         }
-        Reason::Old { .. }
-        | Reason::Damaged { .. }
-        | Reason::OldPartial
-        | Reason::Abandoned
-        | Reason::DeletionBegan => Some(now),
+        Reason::OldPartial | Reason::Abandoned | Reason::DeletionBegan => Some(made),
         _ => None,
     }
 }

@@ -54,6 +54,10 @@ impl OverviewPage<'_> {
         charts::strip(&card.days, &format!("The last 30 days of {}", card.name))
     }
 
+    fn may_restore(&self) -> bool {
+        self.frame.who.role >= Role::Admin
+    }
+
     fn can_back_up(&self) -> bool {
         let is_free = !matches!(
             self.seen.verdict.state,
