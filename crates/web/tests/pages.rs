@@ -492,7 +492,8 @@ async fn a_restore_is_chosen_looked_at_typed_and_run() {
         "The platform stops: 11 containers",
         "7 h of newer data is replaced",
         "There is a way back",
-        "Login of openwebui at postgres-main: accepted",
+        "1 login of a client is admitted",
+        "Login of litellm at postgres-main: refused: password authentication failed",
         "--store valkey --store nats",
     ] {
         assert!(said.contains(wanted), "{wanted}: {said}");

@@ -8,7 +8,7 @@ use axum::extract::{Form, Path, Query, State};
 use axum::response::{IntoResponse, Redirect};
 use jiff::Timestamp;
 use serde::Deserialize;
-use stillpoint_core::engine::restore::Rehearsed;
+use stillpoint_core::engine::restore::{HeldLogin, Rehearsed};
 use stillpoint_core::logins::Passwords;
 use stillpoint_core::manifest::{Manifest, WorkloadRecord};
 use stillpoint_core::names::{BackupId, Project, StoreName};
@@ -25,6 +25,9 @@ use crate::routes::Routes;
 use crate::wire::backups::{BackupLine, BackupStanding};
 use crate::wire::restores::{Confirmed, PlanState, RestorePlan};
 use crate::wire::{Problem, Submission};
+
+/// What a rehearsal says of a login that is let in.
+const ADMITTED: &str = "admitted";
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
@@ -158,6 +161,18 @@ impl PlanPage<'_> {
 
     fn artifacts(&self, rehearsed: &Rehearsed) -> usize {
         rehearsed.stores.iter().map(|store| store.artifacts).sum()
+    }
+
+    /// The logins that their stores let in now.
+    fn admitted<'r>(&self, rehearsed: &'r Rehearsed) -> Vec<&'r HeldLogin> {
+        let logins = rehearsed.logins.iter();
+        logins.filter(|login| login.now == ADMITTED).collect()
+    }
+
+    /// Those that are refused, or could not be tried.
+    fn others<'r>(&self, rehearsed: &'r Rehearsed) -> Vec<&'r HeldLogin> {
+        let logins = rehearsed.logins.iter();
+        logins.filter(|login| login.now != ADMITTED).collect()
     }
 
     /// What was written since then is lost.

@@ -445,17 +445,25 @@ impl Platform for Fake {
                     workload
                 })
                 .collect(),
-            logins: vec![HeldLogin {
+            logins: [
+                ("openwebui", "admitted"),
+                (
+                    "litellm",
+                    "refused: password authentication failed for user \"litellm\"",
+                ),
+            ]
+            .map(|(client, verdict)| HeldLogin {
                 client: Address {
                     project: Project::new("acme"),
-                    service: "openwebui".to_owned(),
+                    service: client.to_owned(),
                     number: 1,
                 },
                 variable: "DATABASE_URL".to_owned(),
                 store: StoreName::new("postgres-main"),
-                login: "openwebui at database openwebui".to_owned(),
-                now: "accepted".to_owned(),
-            }],
+                login: format!("{client} at database {client}"),
+                now: verdict.to_owned(),
+            })
+            .into(),
         })
     }
 
