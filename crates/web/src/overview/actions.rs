@@ -116,18 +116,23 @@ fn not_back(known: &Known) -> Option<Action> {
         .iter()
         .find(stops)
         .filter(|run| run.state == RunState::Degraded)?;
-    let result = last.ending.as_ref()?.result.as_ref()?;
-    let degraded = result["degraded"].as_array()?.iter();
-    let told = degraded.filter_map(|entry| {
-        let service = entry["workload"]["service"].as_str()?;
-        Some(format!("{service}: {}", entry["cause"].as_str()?))
-    });
-    let told: Vec<String> = told.collect();
+    let told = degraded(last);
     (!told.is_empty()).then(|| {
         let what = format!("not everything came back as it was: {}", told.join("; "));
         let next = "look at its own log; `stillpoint containers start` starts what is still down";
         action(Severity::Risk, &what, next, Some(format!("/runs/{}", name(last))))
     })
+}
+
+/// What a run says of what is not as it was.
+pub(super) fn degraded(run: &RunRecord) -> Vec<String> {
+    let result = run.ending.as_ref().and_then(|ending| ending.result.as_ref());
+    let entries = result.and_then(|result| result["degraded"].as_array());
+    let told = entries.into_iter().flatten().filter_map(|entry| {
+        let service = entry["workload"]["service"].as_str()?;
+        Some(format!("{service}: {}", entry["cause"].as_str()?))
+    });
+    told.collect()
 }
 
 fn switched_off(known: &Known) -> Option<Action> {

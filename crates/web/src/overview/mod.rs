@@ -248,13 +248,15 @@ fn cards(known: &Known, complete: &[&Backup], zone: &jiff::tz::TimeZone) -> Vec<
                 Some((*backup, store))
             });
             let mut newest_two = holding.clone();
-            let (backup, store) = newest_two.next()?;
+            let (_, store) = newest_two.next()?;
             let before = newest_two.next();
+            let is_good = |(backup, _): &(&Backup, _)| backup.verified.is_none_or(|verified| verified.sound);
+            let good = holding.clone().find(is_good).map(|(backup, _)| backup.id);
             let sound = holding.filter_map(|(backup, _)| backup.verified.filter(|verified| verified.sound));
             Some(StoreCard {
                 kind: store.kind.to_string(),
                 version: store.version.clone(),
-                last: Some(backup.id),
+                last: good,
                 bytes: bytes(store),
                 bytes_before: before.map(|(_, store)| bytes(store)),
                 verified: sound.map(|verified| verified.at).max(),

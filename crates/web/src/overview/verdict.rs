@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Zoned};
 use stillpoint_core::names::BackupId;
 
-use crate::ui::words::{about, relative};
+use crate::ui::words::{about, capital, relative};
 use crate::wire::overview::{Clients, Verdict, VerdictState};
 
 /// What is known.
@@ -202,13 +202,6 @@ fn moment(facts: &Facts, moment: Timestamp) -> String {
     let near = facts.now.duration_since(moment).abs() < SignedDuration::from_hours(24);
     let format = if near { "%H:%M %Z" } else { "%a %d %b %H:%M %Z" };
     zoned.strftime(format).to_string()
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]

@@ -27,7 +27,10 @@ pub(crate) fn line(run: &RunRecord, now: Timestamp) -> RunLine {
         },
         at,
         millis: u64::try_from(took.as_millis()).unwrap_or(0),
-        reason: ending.and_then(|ending| ending.reason.clone()),
+        reason: ending.and_then(|ending| ending.reason.clone()).or_else(|| {
+            let degraded = super::actions::degraded(run);
+            (!degraded.is_empty()).then(|| degraded.join("; "))
+        }),
         hint: ending.and_then(|ending| ending.hint.clone()),
     }
 }

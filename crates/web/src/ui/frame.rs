@@ -47,6 +47,12 @@ impl Frame {
         zoned.strftime("%a %d %b %Y %H:%M %Z").to_string()
     }
 
+    /// The same to the second, for what happened within a run.
+    pub(crate) fn second(&self, moment: &Timestamp) -> String {
+        let zoned = moment.to_zoned(self.zone.clone());
+        zoned.strftime("%H:%M:%S").to_string()
+    }
+
     /// The zone's name.
     pub(crate) fn zone_name(&self) -> &str {
         self.zone.iana_name().unwrap_or("the host's zone")

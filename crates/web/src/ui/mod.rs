@@ -3,10 +3,12 @@
 
 mod appearance;
 mod assets;
+mod backups;
 mod charts;
 pub(crate) mod frame;
 mod icons;
 mod overview;
+mod restore;
 mod retention;
 pub(crate) mod runs;
 mod schedules;
@@ -18,6 +20,7 @@ use crate::routes::Routes;
 
 /// Their routes.
 pub(crate) fn routes(routes: Routes) -> Routes {
+    let routes = restore::routes(backups::routes(routes));
     let routes = overview::routes(appearance::routes(assets::routes(routes)));
     let routes = runs::routes(schedules::routes(routes));
     stores::routes(retention::routes(settings::routes(routes)))

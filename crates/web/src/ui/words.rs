@@ -97,6 +97,13 @@ pub(crate) fn change(before: &u64, after: &u64) -> String {
     }
 }
 
+/// A sentence's beginning.
+pub(crate) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next();
+    first.map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// `2 stores`, `1 store`.
 pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
     match count {

@@ -189,9 +189,9 @@ pub struct StoreCard {
     pub kind: String,
     /// Its version, as of its last backup.
     pub version: String,
-    /// The newest complete backup that holds it.
+    /// The newest complete backup that holds it and is not known to be damaged.
     pub last: Option<BackupId>,
-    /// Its bytes in that one.
+    /// Its bytes in the newest that holds it.
     pub bytes: u64,
     /// Its bytes in the one before.
     pub bytes_before: Option<u64>,
