@@ -1,4 +1,4 @@
-//! The API's own description, as OpenAPI 3.1. It is written by hand in `docs/openapi.json`: a test fails when a route is
+//! The API's own description, as `OpenAPI` 3.1. It is written by hand in `docs/openapi.json`: a test fails when a route is
 //! missing from it or is none, another when an answer is not as it says.
 
 use axum::http::header;
