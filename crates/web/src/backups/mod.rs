@@ -9,7 +9,7 @@ use stillpoint_core::engine::prune::Pruned;
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Backup, BackupList};
-use stillpoint_core::ports::history::RunRecord;
+use stillpoint_core::ports::history::{RunRecord, RunState};
 use stillpoint_core::retention::{Reason, Verdict};
 
 pub(crate) use self::table::page;
@@ -108,6 +108,7 @@ impl Shelf {
         BackupLine {
             trigger: run.map(|run| run.asked.way),
             run: run.map(name),
+            degraded: run.is_some_and(|run| run.state == RunState::Degraded),
             ..line
         }
     }
@@ -126,8 +127,9 @@ impl Shelf {
             stores: Vec::new(),
             lacks: 0,
             verified: None,
+            degraded: false,
             protected: false,
-            expires: verdict.and_then(|verdict| expires(verdict, self.now)),
+            expires: verdict.and_then(expires),
             retention: verdict.map(|verdict| verdict.reason.to_string()),
         }
     }
@@ -138,18 +140,14 @@ fn verdicts(pruned: Pruned) -> BTreeMap<BackupId, Verdict> {
     verdicts.map(|verdict| (verdict.id, verdict)).collect()
 }
 
-/// When its age lets it go; now, where it goes already.
-fn expires(verdict: &Verdict, now: Timestamp) -> Option<Timestamp> {
+/// When retention lets it go; a moment that has passed, where it goes with the next.
+fn expires(verdict: &Verdict) -> Option<Timestamp> {
+    let made = verdict.id.timestamp();
     match verdict.reason {
-        Reason::Young { days } => {
-            let after = verdict.id.timestamp() + SignedDuration::from_hours(24 * i64::from(days));
-            Some(after.max(now))
+        Reason::Young { days } | Reason::Old { days, .. } | Reason::Damaged { days } => {
+            Some(made + SignedDuration::from_hours(24 * i64::from(days)))
         }
-        Reason::Old { .. }
-        | Reason::Damaged { .. }
-        | Reason::OldPartial
-        | Reason::Abandoned
-        | Reason::DeletionBegan => Some(now),
+        Reason::OldPartial | Reason::Abandoned | Reason::DeletionBegan => Some(made),
         _ => None,
     }
 }
@@ -216,22 +214,17 @@ pub(crate) async fn detail(app: &App, id: &str) -> Result<BackupDetail, Problem>
 /// Why there is nothing to show: what is there is no backup, or nothing is.
 fn missing(shelf: &Shelf, id: BackupId) -> Problem {
     let line = shelf.lines().into_iter().find(|line| line.id == id);
-    let (title, hint) = match line {
-        Some(line) => {
-            let note = line.note.map_or_else(String::new, |note| format!(": {note}"));
-            let what = format!(
-                "{id} is {}, no backup that could be shown or restored{note}",
-                line.standing.word()
-            );
-            (
-                what,
-                "the backups before and after it are listed on the page of backups",
-            )
-        }
-        None => {
-            let what = format!("there is no backup {id} in {}", shelf.list.place);
-            (what, "the page of backups lists those there are")
-        }
+    let (title, hint) = if let Some(line) = line {
+        let note = line.note.map_or_else(String::new, |note| format!(": {note}"));
+        let word = line.standing.word();
+        let what = format!("{id} is {word}, no backup that could be shown or restored{note}");
+        (
+            what,
+            "the backups before and after it are listed on the page of backups",
+        )
+    } else {
+        let what = format!("there is no backup {id} in {}", shelf.list.place);
+        (what, "the page of backups lists those there are")
     };
     Problem {
         title,

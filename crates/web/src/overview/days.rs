@@ -1,6 +1,6 @@
 //! What each day brought: from the repository, and from the history what the repository does not tell. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -69,14 +69,16 @@ impl Period {
         for (id, _) in broken {
             seen.entry(self.date(id.timestamp())).or_default().trouble = true;
         }
+        let kept = list.map(known_ids).unwrap_or_default();
         for run in runs.iter().filter(|run| run.job == BACKUP_JOB) {
             let day = seen.entry(self.date(run.asked_at)).or_default();
             match run.state {
-                // Its backup may have gone since: retention lets go what has been good.
-                RunState::Success => day.good |= !day.trouble,
-                RunState::Degraded => {
-                    day.good |= !day.trouble;
-                    day.trouble |= store.is_none();
+                RunState::Success | RunState::Degraded => {
+                    // What is still there tells more than its run; what retention has let go was good.
+                    let made = made(run);
+                    let is_gone = made.as_ref().is_none_or(|made| !kept.contains(made));
+                    day.good |= is_gone && store.is_none_or(|store| held(run, store));
+                    day.trouble |= run.state == RunState::Degraded && store.is_none();
                 }
                 RunState::Failure => day.trouble = true,
                 _ => {}
@@ -104,5 +106,104 @@ impl Period {
             },
         })
         .collect()
+    }
+}
+
+/// The ids of all that the repository holds.
+fn known_ids(list: &BackupList) -> BTreeSet<String> {
+    let complete = list.backups.iter().map(|backup| backup.id);
+    let broken = list.unreadable.iter().chain(&list.partial).map(|(id, _)| *id);
+    complete.chain(broken).map(|id| id.to_string()).collect()
+}
+
+/// The id of the backup that a run says it has made.
+fn made(run: &RunRecord) -> Option<String> {
+    let result = run.ending.as_ref()?.result.as_ref()?;
+    Some(result["manifest"]["id"].as_str()?.to_owned())
+}
+
+/// Whether a run says that its backup held a store; also where it says nothing.
+fn held(run: &RunRecord, store: &StoreName) -> bool {
+    let result = run.ending.as_ref().and_then(|ending| ending.result.as_ref());
+    let stores = result.and_then(|result| result["manifest"]["stores"].as_array());
+    stores.is_none_or(|stores| stores.iter().any(|held| held["name"] == *store.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use stillpoint_core::names::RunId;
+    use stillpoint_core::ports::history::{Asked, Ending, Way};
+
+    use super::*;
+
+    fn run(at: &str, state: RunState, result: Value) -> RunRecord {
+        RunRecord {
+            number: None,
+            run: RunId::new(at),
+            job: BACKUP_JOB.to_owned(),
+            options: Value::Null,
+            platform: None,
+            asked: Asked {
+                way: Way::Schedule,
+                by: String::new(),
+            },
+            host: String::new(),
+            process: 1,
+            state,
+            asked_at: at.parse().unwrap(),
+            started_at: None,
+            ended_at: None,
+            ending: Some(Ending {
+                result: Some(result),
+                ..Ending::default()
+            }),
+        }
+    }
+
+    fn states(runs: &[RunRecord], overdue: Option<&str>, store: Option<&str>) -> Vec<DayState> {
+        let zone = TimeZone::get("Europe/Zurich").unwrap();
+        let period = Period::ending("2026-03-14T07:12:00Z".parse().unwrap(), 4, &zone);
+        let overdue = overdue.map(|since| since.parse().unwrap());
+        let store = store.map(StoreName::new);
+        let days = period.of(None, runs, overdue, store.as_ref());
+        assert_eq!(days.last().unwrap().date.to_string(), "2026-03-14");
+        days.into_iter().map(|day| day.state).collect()
+    }
+
+    #[test]
+    fn a_day_is_that_of_the_schedules_zone() {
+        // 23:30 in UTC is the next day in Zurich.
+        let runs = [run("2026-03-12T23:30:00Z", RunState::Success, Value::Null)];
+        let wanted = [DayState::Idle, DayState::Idle, DayState::Good, DayState::Idle];
+        assert_eq!(states(&runs, None, None), wanted);
+    }
+
+    #[test]
+    fn a_failure_beside_a_backup_is_trouble_and_alone_it_is_a_failure() {
+        let runs = [
+            run("2026-03-14T00:00:00Z", RunState::Failure, Value::Null),
+            run("2026-03-13T02:00:00Z", RunState::Failure, Value::Null),
+            run("2026-03-13T00:00:00Z", RunState::Success, Value::Null),
+            run("2026-03-12T00:00:00Z", RunState::Canceled, Value::Null),
+        ];
+        let wanted = [DayState::Idle, DayState::Idle, DayState::Trouble, DayState::Failed];
+        assert_eq!(states(&runs, None, None), wanted);
+    }
+
+    #[test]
+    fn days_without_a_backup_are_overdue_from_the_first_that_was_not_met() {
+        let runs = [run("2026-03-14T00:00:00Z", RunState::Failure, Value::Null)];
+        let wanted = [DayState::Idle, DayState::Overdue, DayState::Overdue, DayState::Failed];
+        assert_eq!(states(&runs, Some("2026-03-12T00:00:00Z"), None), wanted);
+    }
+
+    #[test]
+    fn a_backup_that_is_gone_was_one_of_the_stores_that_it_held() {
+        let result = json!({"manifest": {"id": "2026-03-13_00-00-00", "stores": [{"name": "valkey"}]}});
+        let runs = [run("2026-03-13T00:00:00Z", RunState::Degraded, result)];
+        assert_eq!(states(&runs, None, Some("valkey"))[2], DayState::Good);
+        assert_eq!(states(&runs, None, Some("nats"))[2], DayState::Idle);
+        assert_eq!(states(&runs, None, None)[2], DayState::Trouble);
     }
 }

@@ -108,6 +108,7 @@ pub(crate) async fn look(app: &App) -> Overview {
     for run in known.at_work() {
         work.push(work::of(app, run, known.now).await);
     }
+    work.sort_by_key(|work| work.run.state == RunState::Queued);
     let actions = actions::of(&known);
     let stopped = stopped(&known);
     let complete = known.complete();
@@ -137,9 +138,10 @@ pub(crate) async fn look(app: &App) -> Overview {
         stores: cards(&known, &complete, &zone),
         only_copy: is_local(&service.site.repository).then(|| service.site.repository.clone()),
         runs: over.take(RECENT).map(|run| line(run, known.now)).collect(),
-        first_steps: match has_none {
-            true => first_steps(app, &known).await,
-            false => Vec::new(),
+        first_steps: if has_none {
+            first_steps(app, &known).await
+        } else {
+            Vec::new()
         },
         kept: kept(&known),
         service,
@@ -290,9 +292,10 @@ async fn first_steps(app: &App, known: &Known) -> Vec<FirstStep> {
                 _ => None,
             });
             let stores: Vec<String> = stores.collect();
-            let found = match stores.is_empty() {
-                true => "None was recognised: `stillpoint containers ls` says what was seen.".to_owned(),
-                false => stores.join(", "),
+            let found = if stores.is_empty() {
+                "None was recognised: `stillpoint containers ls` says what was seen.".to_owned()
+            } else {
+                stores.join(", ")
             };
             vec![
                 step("The platform is found", true, plan.platform.to_string()),

@@ -63,7 +63,7 @@ pub(crate) fn verdict(facts: &Facts) -> Verdict {
         VerdictState::NeverBackedUp => never(facts),
         VerdictState::Overdue => overdue(facts),
         VerdictState::AtRisk => at_risk(facts),
-        VerdictState::Protected => ended(with_next(facts, last(facts))),
+        VerdictState::Protected => ended(&with_next(facts, &last(facts))),
     };
     Verdict {
         state,
@@ -125,7 +125,7 @@ fn while_running(facts: &Facts) -> String {
     match (&facts.last, &facts.overdue) {
         (None, _) if facts.unreachable.is_none() => "There is no complete backup yet.".to_owned(),
         (_, Some((since, _))) => format!("It is overdue since {}.{}", moment(facts, *since), last(facts)),
-        _ => ended(last(facts)).trim_start_matches(['.', ' ']).to_owned(),
+        _ => ended(&last(facts)).trim_start_matches(['.', ' ']).to_owned(),
     }
 }
 
@@ -149,7 +149,7 @@ fn overdue(facts: &Facts) -> String {
         ". The backup that was due {} ({}) was not made{why}.{}",
         relative(*since, facts.now),
         moment(facts, *since),
-        ended(with_next(facts, last(facts))).trim_start_matches('.')
+        ended(&with_next(facts, &last(facts))).trim_start_matches('.')
     )
 }
 
@@ -165,7 +165,7 @@ fn at_risk(facts: &Facts) -> String {
         .risks
         .first()
         .map_or_else(String::new, |risk| format!(". {}", capital(risk)));
-    format!("{first}{more}{}", ended(with_next(facts, last(facts))))
+    format!("{first}{more}{}", ended(&with_next(facts, &last(facts))))
 }
 
 /// `. Last complete backup 7 h ago (01:00 CET), 7 of 7 stores, clients were down 9 s`.
@@ -185,14 +185,14 @@ fn last(facts: &Facts) -> String {
     )
 }
 
-fn with_next(facts: &Facts, said: String) -> String {
+fn with_next(facts: &Facts, said: &str) -> String {
     match facts.next {
         Some(next) => format!("{said}; next {}", relative(next, facts.now)),
         None => format!("{said}; no next: no schedule is on"),
     }
 }
 
-fn ended(said: String) -> String {
+fn ended(said: &str) -> String {
     format!("{said}.")
 }
 

@@ -1,5 +1,11 @@
 //! The backups: a year at a glance, all of them in a table, and each of them.
 
+#![expect(
+    clippy::unused_self,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "templates call these on their page, and pass references"
+)]
+
 use std::collections::BTreeMap;
 
 use askama::Template;
@@ -7,7 +13,7 @@ use axum::extract::{Form, Path, Query, State};
 use axum::response::{IntoResponse, Redirect};
 use jiff::civil::Date;
 use serde::Deserialize;
-use stillpoint_core::manifest::{StoreRecord, Watermarks};
+use stillpoint_core::manifest::Watermarks;
 
 use super::frame::{Frame, Page, shown};
 use super::{charts, words};
@@ -15,7 +21,7 @@ use crate::App;
 use crate::auth::Role;
 use crate::routes::Routes;
 use crate::wire::backups::{
-    BackupDetail, BackupLine, BackupStanding, BackupsPage, BackupsWanted, Flag, Month, Show, Sort, StoreChange,
+    BackupDetail, BackupLine, BackupStanding, BackupsPage, BackupsWanted, Flag, Month, Show, Sort,
 };
 use crate::wire::overview::{Day, DayState};
 
@@ -180,10 +186,6 @@ struct Backup<'a> {
 impl Backup<'_> {
     fn class(&self) -> &'static str {
         standing_class(self.seen.line.standing)
-    }
-
-    fn change(&self, store: &StoreRecord) -> Option<&StoreChange> {
-        self.seen.changes.iter().find(|change| change.store == store.name)
     }
 
     fn flag_class(&self, flag: &Flag) -> &'static str {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use jiff::civil::{Date, Weekday};
 
+use super::words::escaped;
 use crate::wire::overview::{Day, DayState};
 
 /// The last days of a store: a bar for each.
@@ -142,22 +143,6 @@ fn row(date: Date) -> usize {
         Weekday::Saturday => 5,
         Weekday::Sunday => 6,
     }
-}
-
-/// Text that may stand in a drawing.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            letter => safe.push(letter),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -21,7 +21,7 @@ pub(crate) struct Frame {
     pub(crate) zone: TimeZone,
     /// The page's own path, by which the navigation knows where it is.
     pub(crate) path: String,
-    /// The same with its query: where a form leads back to.
+    /// The same with its query, where forms lead back to; that of the overview, if what is shown answers a form.
     pub(crate) address: String,
     /// The platform, where one was named.
     pub(crate) platform: Option<Project>,
@@ -45,6 +45,12 @@ impl Frame {
     pub(crate) fn local(&self, moment: &Timestamp) -> String {
         let zoned = moment.to_zoned(self.zone.clone());
         zoned.strftime("%a %d %b %Y %H:%M %Z").to_string()
+    }
+
+    /// The same without its year, where there is little room.
+    pub(crate) fn short(&self, moment: &Timestamp) -> String {
+        let zoned = moment.to_zoned(self.zone.clone());
+        zoned.strftime("%d %b %H:%M %Z").to_string()
     }
 
     /// The same to the second, for what happened within a run.
@@ -103,16 +109,14 @@ impl FromRequestParts<App> for Frame {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let who = parts.extensions.get::<Who>().cloned();
+        let is_shown = parts.method == Method::GET;
+        let address = parts.uri.path_and_query().filter(|_| is_shown);
         Ok(Self {
             who: who.ok_or_else(Problem::unauthorised)?,
             now: app.platform.now(),
             zone: app.platform.zone(),
             path: parts.uri.path().to_owned(),
-            address: parts
-                .uri
-                .path_and_query()
-                .map_or("/", |address| address.as_str())
-                .to_owned(),
+            address: address.map_or("/", |address| address.as_str()).to_owned(),
             platform: app.platform.service().site.platform,
             theme: appearance::of(&parts.headers),
         })

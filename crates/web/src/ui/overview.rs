@@ -49,12 +49,21 @@ impl OverviewPage<'_> {
         }
     }
 
+    #[expect(clippy::unused_self, reason = "the template calls it on its page")]
     fn strip(&self, card: &StoreCard) -> String {
         charts::strip(&card.days, &format!("The last 30 days of {}", card.name))
     }
 
+    fn may_restore(&self) -> bool {
+        self.frame.who.role >= Role::Admin
+    }
+
     fn can_back_up(&self) -> bool {
-        self.frame.who.role >= Role::Operator && self.seen.stopped.is_none()
+        let is_free = !matches!(
+            self.seen.verdict.state,
+            VerdictState::StoppedOnPurpose | VerdictState::Restoring | VerdictState::Running
+        );
+        self.frame.who.role >= Role::Operator && is_free
     }
 }
 

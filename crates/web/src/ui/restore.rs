@@ -1,12 +1,14 @@
 //! Restore: a backup is chosen, what it would do is looked at, its id is typed, it runs. And what becomes afterwards of the
 //! data that was replaced.
 
+#![expect(clippy::unused_self, reason = "templates call these on their page")]
+
 use askama::Template;
 use axum::extract::{Form, Path, Query, State};
 use axum::response::{IntoResponse, Redirect};
 use jiff::Timestamp;
 use serde::Deserialize;
-use stillpoint_core::engine::restore::Rehearsed;
+use stillpoint_core::engine::restore::{HeldLogin, Rehearsed};
 use stillpoint_core::logins::Passwords;
 use stillpoint_core::manifest::{Manifest, WorkloadRecord};
 use stillpoint_core::names::{BackupId, Project, StoreName};
@@ -23,6 +25,9 @@ use crate::routes::Routes;
 use crate::wire::backups::{BackupLine, BackupStanding};
 use crate::wire::restores::{Confirmed, PlanState, RestorePlan};
 use crate::wire::{Problem, Submission};
+
+/// What a rehearsal says of a login that is let in.
+const ADMITTED: &str = "admitted";
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
@@ -108,12 +113,13 @@ fn wanted(said: &[(String, String)]) -> Result<Restore, Problem> {
     };
     let backup = all("backup").next().unwrap_or_default();
     let backup: BackupId = backup.parse().map_err(|error| Problem::unknown_backup(&error))?;
-    let some = all("what").any(|what| what == "some");
     let stores: Vec<StoreName> = all("store").map(StoreName::new).collect();
-    if some && stores.is_empty() {
+    // All of the backup is more than its stores by name: also one that is called otherwise here.
+    let is_all = all("of").any(|of| of == stores.len().to_string());
+    if stores.is_empty() {
         return Err(Problem {
             title: "no store was chosen".to_owned(),
-            hint: "choose at least one, or all of the backup".to_owned(),
+            hint: "choose at least one".to_owned(),
             status: 422,
             exit: stillpoint_core::engine::errors::Exit::Usage as u8,
         });
@@ -122,7 +128,7 @@ fn wanted(said: &[(String, String)]) -> Result<Restore, Problem> {
     Ok(Restore {
         backup,
         selection: Selection {
-            stores: if some { stores } else { Vec::new() },
+            stores: if is_all { Vec::new() } else { stores },
             ..Selection::default()
         },
         terms: Terms {
@@ -155,6 +161,18 @@ impl PlanPage<'_> {
 
     fn artifacts(&self, rehearsed: &Rehearsed) -> usize {
         rehearsed.stores.iter().map(|store| store.artifacts).sum()
+    }
+
+    /// The logins that their stores let in now.
+    fn admitted<'r>(&self, rehearsed: &'r Rehearsed) -> Vec<&'r HeldLogin> {
+        let logins = rehearsed.logins.iter();
+        logins.filter(|login| login.now == ADMITTED).collect()
+    }
+
+    /// Those that are refused, or could not be tried.
+    fn others<'r>(&self, rehearsed: &'r Rehearsed) -> Vec<&'r HeldLogin> {
+        let logins = rehearsed.logins.iter();
+        logins.filter(|login| login.now != ADMITTED).collect()
     }
 
     /// What was written since then is lost.

@@ -26,6 +26,11 @@ pub(crate) fn about_millis(millis: &u64) -> String {
     about(SignedDuration::from_millis(i64::try_from(*millis).unwrap_or(i64::MAX)))
 }
 
+/// `12.3 s`, for what is short.
+pub(crate) fn seconds(millis: &u64) -> String {
+    stillpoint_core::words::seconds(*millis)
+}
+
 /// What a job does.
 pub(crate) fn job(name: &str) -> &str {
     match name {
@@ -85,9 +90,10 @@ pub(crate) fn change(before: &u64, after: &u64) -> String {
     if before == 0 {
         return "new".to_owned();
     }
-    let (sign, apart) = match after > before {
-        true => ("+", after - before),
-        false => ("\u{2212}", before - after),
+    let (sign, apart) = if after > before {
+        ("+", after - before)
+    } else {
+        ("\u{2212}", before - after)
     };
     let thousandths = (u128::from(apart) * 1_000 + u128::from(before) / 2) / u128::from(before);
     match thousandths {
@@ -110,6 +116,39 @@ pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
         1 => format!("1 {one}"),
         count => format!("{count} {many}"),
     }
+}
+
+/// A sentence in which commands and names stand between backticks, as they are shown. It may stand in a page as it is.
+pub(crate) fn marked(text: &str) -> String {
+    let pieces: Vec<String> = text.split('`').map(escaped).collect();
+    // An odd backtick is a letter like any other.
+    if pieces.len().is_multiple_of(2) {
+        return pieces.join("`");
+    }
+    let pieces = pieces.iter().enumerate();
+    pieces.fold(String::new(), |marked, (place, piece)| {
+        if place.is_multiple_of(2) {
+            marked + piece
+        } else {
+            format!("{marked}<code>{piece}</code>")
+        }
+    })
+}
+
+/// Text that may stand between elements, and in an attribute.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            letter => safe.push(letter),
+        }
+    }
+    safe
 }
 
 #[cfg(test)]
@@ -149,5 +188,12 @@ mod tests {
             said,
             ["unchanged", "new", "+4.2 %", "\u{2212}63 %", "\u{2212}100 %", "+<0.1 %"]
         );
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_marked_and_nothing_breaks_out() {
+        assert_eq!(marked("ask `runs ls` <b>"), "ask <code>runs ls</code> &lt;b&gt;");
+        assert_eq!(marked("an odd ` stays"), "an odd ` stays");
+        assert_eq!(marked("`<script>`"), "<code>&lt;script&gt;</code>");
     }
 }

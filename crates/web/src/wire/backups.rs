@@ -107,9 +107,11 @@ pub struct BackupLine {
     pub lacks: usize,
     /// How its last verification ended.
     pub verified: Option<VerifiedAt>,
+    /// The platform did not come back as it was after it; the backup is good all the same.
+    pub degraded: bool,
     /// It is kept from retention.
     pub protected: bool,
-    /// When retention lets it go; none: it does not go by its age, or nobody knows.
+    /// When retention lets it go, in the past where it goes with the next; none: it does not go, or nobody knows.
     pub expires: Option<Timestamp>,
     /// What retention says about it.
     pub retention: Option<String>,

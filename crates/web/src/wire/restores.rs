@@ -54,6 +54,7 @@ pub struct Confirmed {
     pub backup: String,
 }
 
+#[expect(clippy::ref_option, reason = "serde asks for it so")]
 fn as_document<S: Serializer>(rehearsed: &Option<Arc<Rehearsed>>, serializer: S) -> Result<S::Ok, S::Error> {
     rehearsed.as_deref().serialize(serializer)
 }

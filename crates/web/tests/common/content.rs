@@ -250,7 +250,7 @@ fn store(scenario: Scenario, position: usize, days: i64, pinned: Timestamp) -> S
                 size: if delegated { 18_211 } else { bytes / count },
                 sha256: format!(
                     "{:064x}",
-                    0x9f86_d081_u128 * (days as u128 + 3) * (index as u128 + 7) * 0x884c_7d65_9a2f
+                    0x9f86_d081_u128 * (u128::from(days) + 3) * (index as u128 + 7) * 0x884c_7d65_9a2f
                 ),
                 lists: delegated.then_some(Lists { objects: 412, bytes }),
             })

@@ -4,7 +4,9 @@
     dead_code,
     unused_imports,
     unreachable_pub,
-    reason = "not every test needs all of it"
+    clippy::unwrap_used,
+    clippy::match_bool,
+    reason = "a fixture: not every test needs all of it, and what it is made of is right or a test fails"
 )]
 
 mod content;
@@ -263,7 +265,7 @@ impl Platform for Fake {
         let number = 900 + submitted.len() as u64;
         run.number = Some(number);
         run.run = RunId::new(format!("submitted-{number}"));
-        run.job = order.job().to_owned();
+        order.job().clone_into(&mut run.job);
         run.options = serde_json::to_value(&order).unwrap();
         run.asked = submission.asked;
         run.state = RunState::Queued;
@@ -513,17 +515,25 @@ impl Platform for Fake {
                     workload
                 })
                 .collect(),
-            logins: vec![HeldLogin {
+            logins: [
+                ("openwebui", "admitted"),
+                (
+                    "litellm",
+                    "refused: password authentication failed for user \"litellm\"",
+                ),
+            ]
+            .map(|(client, verdict)| HeldLogin {
                 client: Address {
                     project: Project::new("acme"),
-                    service: "openwebui".to_owned(),
+                    service: client.to_owned(),
                     number: 1,
                 },
                 variable: "DATABASE_URL".to_owned(),
                 store: StoreName::new("postgres-main"),
-                login: "openwebui at database openwebui".to_owned(),
-                now: "accepted".to_owned(),
-            }],
+                login: format!("{client} at database {client}"),
+                now: verdict.to_owned(),
+            })
+            .into(),
         })
     }
 
