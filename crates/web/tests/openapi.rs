@@ -1,5 +1,7 @@
 //! What the API answers is what its description says.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use axum::body::{Body, to_bytes};
