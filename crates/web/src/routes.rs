@@ -57,6 +57,7 @@ impl Routes {
     }
 
     /// All of them.
+    #[cfg(test)]
     pub(crate) fn list(&self) -> &[Listed] {
         &self.listed
     }

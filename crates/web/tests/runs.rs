@@ -1,5 +1,7 @@
 //! Runs, schedules, stores, retention and settings: pages and API, of a platform in every scenario.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::sync::Arc;

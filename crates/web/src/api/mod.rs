@@ -3,6 +3,7 @@
 pub(crate) mod backups;
 mod events;
 pub(crate) mod keys;
+mod openapi;
 mod overview;
 pub(crate) mod restores;
 pub(crate) mod retention;
@@ -18,5 +19,5 @@ pub(crate) fn routes(routes: Routes) -> Routes {
     let routes = restores::routes(overview::routes(backups::routes(routes)));
     let routes = events::routes(runs::routes(routes));
     let routes = schedules::routes(settings::routes(routes));
-    stores::routes(retention::routes(routes))
+    openapi::routes(stores::routes(retention::routes(routes)))
 }

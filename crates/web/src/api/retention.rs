@@ -41,6 +41,7 @@ pub(crate) struct Retention {
 
 /// What becomes of one directory.
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something else of it")]
 pub(crate) struct Directory {
     /// Its name.
     pub(crate) id: BackupId,

@@ -18,7 +18,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
 
 /// A platform, and what a backup would do with it.
 #[derive(Serialize)]
-pub(crate) struct Workloads {
+pub(crate) struct Containers {
     /// Its name.
     pub(crate) platform: String,
     /// How the clients are kept away: `pin` or `hold`.
@@ -62,24 +62,24 @@ pub(crate) struct Workload {
     pub(crate) left_out: Vec<LeftOut>,
 }
 
-async fn stores(State(app): State<App>) -> Result<Json<Workloads>, Problem> {
+async fn stores(State(app): State<App>) -> Result<Json<Containers>, Problem> {
     workloads(&app).await.map(Json)
 }
 
 /// How it stands now. What sort of store it is, is taken from the newest backup: without a repository it is not known.
-pub(crate) async fn workloads(app: &App) -> Result<Workloads, Problem> {
+pub(crate) async fn workloads(app: &App) -> Result<Containers, Problem> {
     let plan = app.platform.plan().await?;
     let backups = app.platform.backups().await.ok();
     let newest = backups.and_then(|mut list| list.backups.pop());
     Ok(of_plan(&plan, newest.map(|newest| newest.manifest).as_ref()))
 }
 
-fn of_plan(plan: &Plan, newest: Option<&Manifest>) -> Workloads {
+fn of_plan(plan: &Plan, newest: Option<&Manifest>) -> Containers {
     let recorded = |entry: &Entry| {
         let name = entry.store()?;
         newest?.stores.iter().find(|record| record.name == *name)
     };
-    Workloads {
+    Containers {
         platform: plan.platform.to_string(),
         mode: plan.mode.to_string(),
         workloads: plan

@@ -6,7 +6,7 @@ use stillpoint_core::findings::{Finding, Severity};
 
 use super::frame::{Frame, Page, shown};
 use crate::App;
-use crate::api::stores::{Workload, Workloads, workloads};
+use crate::api::stores::{Containers, Workload, workloads};
 use crate::auth::Role;
 use crate::routes::Routes;
 
@@ -18,7 +18,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
 #[template(path = "stores.html")]
 struct Stores<'a> {
     frame: &'a Frame,
-    all: Workloads,
+    all: Containers,
 }
 
 impl Stores<'_> {

@@ -21,7 +21,7 @@ pub(crate) struct Lanes {
     /// From when to when clients were down.
     pub(crate) down: Option<(Timestamp, Timestamp)>,
     /// The steps in their order, then the stores.
-    pub(crate) lanes: Vec<Lane>,
+    pub(crate) all: Vec<Lane>,
 }
 
 /// One lane.
@@ -96,7 +96,7 @@ pub(crate) fn read(events: &[Event], began: Timestamp, until: Timestamp, usual: 
         until: until.max(began),
         usual,
         down,
-        lanes: steps.into_iter().map(|(_, lane)| lane).chain(stores).collect(),
+        all: steps.into_iter().map(|(_, lane)| lane).chain(stores).collect(),
     }
 }
 
@@ -168,7 +168,7 @@ const FOOT: i64 = 26;
 
 /// The drawing. Names come from data: they are escaped here.
 pub(crate) fn svg(lanes: &Lanes, zone: &TimeZone) -> String {
-    let height = HEAD + HIGH * i64::try_from(lanes.lanes.len()).unwrap_or_default() + FOOT;
+    let height = HEAD + HIGH * i64::try_from(lanes.all.len()).unwrap_or_default() + FOOT;
     let usual_end = lanes.usual.and_then(|usual| lanes.began.checked_add(usual).ok());
     let scale = Scale::new(lanes.began, usual_end.unwrap_or(lanes.until).max(lanes.until));
     let mut svg = format!(
@@ -192,7 +192,7 @@ pub(crate) fn svg(lanes: &Lanes, zone: &TimeZone) -> String {
             r#"<rect class="ghost" x="{x}" y="{bottom}" width="{width}" height="6" rx="3"/>"#
         );
     }
-    for (place, lane) in (0..).zip(&lanes.lanes) {
+    for (place, lane) in (0..).zip(&lanes.all) {
         draw(&mut svg, lane, HEAD + HIGH * place, &scale, lanes.until);
     }
     axis(&mut svg, lanes, &scale, (bottom, height), zone);
@@ -242,7 +242,7 @@ fn axis(svg: &mut String, lanes: &Lanes, scale: &Scale, (bottom, height): (i64, 
 }
 
 fn described(lanes: &Lanes, zone: &TimeZone) -> String {
-    let steps = lanes.lanes.iter().filter(|lane| lane.what != What::Store).count();
+    let steps = lanes.all.iter().filter(|lane| lane.what != What::Store).count();
     let mut said = format!(
         "From {} to {}: {steps} steps",
         clock(lanes.began, zone),
@@ -353,7 +353,7 @@ mod tests {
     fn steps_stores_and_the_time_without_clients_are_read_from_the_facts() {
         let lanes = read(&backup(), at(0), at(5_000), None);
         let said: Vec<_> = lanes
-            .lanes
+            .all
             .iter()
             .map(|lane| (lane.name.as_str(), lane.word(), lane.took(&at(5_000))))
             .collect();
@@ -369,14 +369,14 @@ mod tests {
     #[test]
     fn where_the_first_facts_are_missing_the_ends_say_how_long_it_took() {
         let lanes = read(&backup()[2..], at(0), at(5_000), None);
-        assert_eq!((lanes.lanes[0].from, lanes.lanes[0].until), (at(0), Some(at(500))));
+        assert_eq!((lanes.all[0].from, lanes.all[0].until), (at(0), Some(at(500))));
         assert_eq!(lanes.down, Some((at(10), at(2_000))));
     }
 
     #[test]
     fn what_is_at_work_reaches_to_now_and_clients_that_are_down_stay_down() {
         let lanes = read(&backup()[..2], at(0), at(9_000), None);
-        assert_eq!(lanes.lanes[0].word(), "at work");
+        assert_eq!(lanes.all[0].word(), "at work");
         assert_eq!(lanes.down, Some((at(10), at(9_000))));
     }
 

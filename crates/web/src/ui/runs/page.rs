@@ -129,7 +129,11 @@ impl RunPage<'_> {
         job_word(&self.run.job)
     }
 
-    #[expect(clippy::unused_self, reason = "templates reach it through the page")]
+    #[expect(
+        clippy::unused_self,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "templates reach it through the page, and hand references on"
+    )]
     fn seconds_words(&self, seconds: &i64) -> String {
         span(SignedDuration::from_secs(*seconds))
     }

@@ -31,9 +31,10 @@ pub(super) fn svg(timetable: &Timetable, zone: &TimeZone, now: Timestamp) -> Opt
     let mut lanes: Vec<Lane> = jobs.map(|schedule| of_job(schedule, timetable, zone, now)).collect();
     lanes.extend(timetable.foreign_windows.iter().filter_map(|window| {
         let (from, until) = (minute_of(&window.from)?, minute_of(&window.until)?);
-        let said = match from == until {
-            true => format!("{} from {}, its end is not declared", window.name, window.from),
-            false => format!("{} from {} to {}", window.name, window.from, window.until),
+        let said = if from == until {
+            format!("{} from {}, its end is not declared", window.name, window.from)
+        } else {
+            format!("{} from {} to {}", window.name, window.from, window.until)
         };
         Some(Lane {
             name: window.name.clone(),
