@@ -7,27 +7,39 @@ mod api;
 pub mod auth;
 pub mod platform;
 mod routes;
+pub mod server;
 mod ui;
 pub mod wire;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 
-use self::auth::Who;
+use self::auth::{Access, Who, guard, refusals};
 use self::platform::Platform;
 use self::routes::Routes;
+use self::wire::Problem;
+
+pub use self::routes::Listed;
 
 /// What every handler has at hand.
 #[derive(Clone)]
 struct App {
     platform: Arc<dyn Platform>,
+    access: Option<Arc<Access>>,
+}
+
+impl App {
+    /// Those who may ask over the network; over the socket there are none to look after.
+    fn access(&self) -> Result<&Access, Problem> {
+        self.access.as_deref().ok_or_else(refusals::no_accounts)
+    }
 }
 
 /// API and pages for those who may open the socket: its permissions are their login, and they may do all.
 pub fn local(platform: Arc<dyn Platform>) -> Router {
-    let app = App { platform };
+    let app = App { platform, access: None };
     let trusted = from_fn(
         async |mut request: axum::extract::Request, next: axum::middleware::Next| {
             request.extensions_mut().insert(Who::local());
@@ -35,6 +47,21 @@ pub fn local(platform: Arc<dyn Platform>) -> Router {
         },
     );
     all().into_router(app).layer(trusted)
+}
+
+/// API and pages for those who have an account, over a network port. What serves it says with every request who the other end
+/// is ([`auth::Peer`]).
+pub fn network(platform: Arc<dyn Platform>, access: Arc<Access>) -> Router {
+    let app = App {
+        platform,
+        access: Some(access.clone()),
+    };
+    all().into_router(app).layer(from_fn_with_state(access, guard))
+}
+
+/// Every route that there is, and what it takes.
+pub fn routes() -> Vec<Listed> {
+    all().list().to_vec()
 }
 
 /// Every route there is.

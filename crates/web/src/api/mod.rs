@@ -1,5 +1,7 @@
 //! The JSON API: a file for each resource.
 
+pub(crate) mod accounts;
+mod health;
 mod runs;
 
 use axum::Json;
@@ -12,6 +14,7 @@ use crate::wire::Service;
 
 /// Its routes.
 pub(crate) fn routes(routes: Routes) -> Routes {
+    let routes = health::routes(accounts::routes(routes));
     runs::routes(routes.get("/api/v1/service", Role::Viewer, service))
 }
 

@@ -3,11 +3,19 @@
 
 mod assets;
 mod frame;
+pub(crate) mod outside;
 mod overview;
+mod settings_account;
+mod settings_audit;
+mod settings_tokens;
+mod settings_users;
+mod sign_in;
 
 use crate::routes::Routes;
 
 /// Their routes.
 pub(crate) fn routes(routes: Routes) -> Routes {
-    overview::routes(assets::routes(routes))
+    let routes = overview::routes(assets::routes(routes));
+    let routes = settings_audit::routes(settings_tokens::routes(settings_users::routes(routes)));
+    settings_account::routes(sign_in::routes(routes))
 }
