@@ -42,7 +42,10 @@ async fn a_file_that_is_no_ledger_is_told_and_left_to_the_journal() -> anyhow::R
     let text = "this is no ledger, and long enough not to be taken for an empty one";
     std::fs::write(journal.path(), text)?;
     let error = accounts.users().await.err().context("it was read")?.to_string();
-    assert!(error.contains("the accounts in") && error.contains("ledger.sqlite"), "{error}");
+    assert!(
+        error.contains("the accounts in") && error.contains("ledger.sqlite"),
+        "{error}"
+    );
     assert_eq!(std::fs::read_to_string(journal.path())?, text, "it was touched");
     journal.plan(&intent(&acme(), "1")).await?;
     assert!(accounts.users().await?.is_empty());
@@ -61,7 +64,12 @@ async fn a_change_that_was_cut_off_was_not_made() -> anyhow::Result<()> {
     // Its locks go with its connection, as with its process.
     drop(dies);
     let another = LedgerAccounts::in_folder(dir.path());
-    assert!(another.session(&hash("1"), session("1", "anna", 0).since).await?.is_some());
+    assert!(
+        another
+            .session(&hash("1"), session("1", "anna", 0).since)
+            .await?
+            .is_some()
+    );
     assert!(another.user("anna").await?.is_some_and(|(_, kept)| kept == hash("p")));
     assert!(another.set_password("anna", &hash("r")).await?);
     Ok(())
@@ -98,9 +106,17 @@ async fn the_audit_is_bounded_and_no_number_is_given_twice() -> anyhow::Result<(
     accounts.note(&audited).await?;
     let file = rusqlite::Connection::open(dir.path().join("ledger.sqlite"))?;
     // As if so many had been written since.
-    file.execute("UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'audit'", [AUDIT_KEPT.cast_signed()])?;
+    file.execute(
+        "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'audit'",
+        [AUDIT_KEPT.cast_signed()],
+    )?;
     accounts.note(&audited).await?;
-    let numbers: Vec<u64> = accounts.audit(None, 10).await?.iter().map(|entry| entry.number).collect();
+    let numbers: Vec<u64> = accounts
+        .audit(None, 10)
+        .await?
+        .iter()
+        .map(|entry| entry.number)
+        .collect();
     assert_eq!(numbers, [AUDIT_KEPT + 1]);
     Ok(())
 }

@@ -86,7 +86,10 @@ pub async fn empty_accounts_have_nothing(subject: &Subject) -> anyhow::Result<()
     ensure!(accounts.set_role("anna", Role::Viewer).await? == Changed::Unknown);
     ensure!(accounts.remove_user("anna").await? == Changed::Unknown);
     ensure!(!accounts.set_password("anna", &hash("q")).await? && !accounts.remove_token("ci").await?);
-    ensure!(!accounts.begin_session(&session("1", "anna", 0)).await?, "a session of nobody");
+    ensure!(
+        !accounts.begin_session(&session("1", "anna", 0)).await?,
+        "a session of nobody"
+    );
     Ok(())
 }
 
@@ -114,7 +117,11 @@ pub async fn names_that_differ_in_case_alone_are_one_name(subject: &Subject) -> 
 
 pub async fn only_one_is_the_first_however_many_try_at_once(subject: &Subject) -> anyhow::Result<()> {
     let tries = (0..16).map(|number| {
-        let accounts = if number % 2 == 0 { &subject.accounts } else { &subject.another };
+        let accounts = if number % 2 == 0 {
+            &subject.accounts
+        } else {
+            &subject.another
+        };
         let accounts = accounts.clone();
         tokio::spawn(async move {
             let user = user(&format!("user-{number}"), Role::Admin);
@@ -134,25 +141,40 @@ pub async fn a_session_holds_until_it_is_ended_or_over(subject: &Subject) -> any
     anna(subject, Role::Viewer).await?;
     let accounts = &subject.accounts;
     ensure!(accounts.begin_session(&session("1", "anna", 0)).await?);
-    let (found, of) = subject.another.session(&hash("1"), at(0)).await?.context("it does not hold")?;
+    let (found, of) = subject
+        .another
+        .session(&hash("1"), at(0))
+        .await?
+        .context("it does not hold")?;
     ensure!(found == session("1", "anna", 0) && of.signed_in_at == Some(at(0)));
     let idle = SESSION_IDLE.as_hours();
     ensure!(accounts.session(&hash("1"), at(idle)).await?.is_some());
-    ensure!(accounts.session(&hash("1"), at(idle + 1)).await?.is_none(), "nobody used it");
+    ensure!(
+        accounts.session(&hash("1"), at(idle + 1)).await?.is_none(),
+        "nobody used it"
+    );
     let life = SESSION_LIFE.as_hours();
     for hours in (0..=life).step_by(6) {
         accounts.use_session(&hash("1"), at(hours)).await?;
     }
     ensure!(accounts.session(&hash("1"), at(life)).await?.is_some());
     accounts.use_session(&hash("1"), at(life + 1)).await?;
-    ensure!(accounts.session(&hash("1"), at(life + 1)).await?.is_none(), "it is too old");
+    ensure!(
+        accounts.session(&hash("1"), at(life + 1)).await?.is_none(),
+        "it is too old"
+    );
     ensure!(accounts.begin_session(&session("2", "anna", 500)).await?);
     accounts.end_session(&hash("2")).await?;
-    ensure!(subject.another.session(&hash("2"), at(500)).await?.is_none(), "it was ended");
+    ensure!(
+        subject.another.session(&hash("2"), at(500)).await?.is_none(),
+        "it was ended"
+    );
     Ok(())
 }
 
-pub async fn whoever_is_removed_or_gets_a_new_password_is_out_of_every_session(subject: &Subject) -> anyhow::Result<()> {
+pub async fn whoever_is_removed_or_gets_a_new_password_is_out_of_every_session(
+    subject: &Subject,
+) -> anyhow::Result<()> {
     anna(subject, Role::Viewer).await?;
     let accounts = &subject.accounts;
     ensure!(accounts.add_user(&user("bert", Role::Admin), &hash("p")).await?);
@@ -206,7 +228,10 @@ pub async fn a_token_counts_until_it_expires_or_is_removed(subject: &Subject) ->
     };
     let (ci, forever) = (token("ci", Some(at(24))), token("forever", None));
     ensure!(accounts.add_token(&ci, &hash("1")).await? && accounts.add_token(&forever, &hash("2")).await?);
-    ensure!(!accounts.add_token(&token("CI", None), &hash("3")).await?, "its name is taken");
+    ensure!(
+        !accounts.add_token(&token("CI", None), &hash("3")).await?,
+        "its name is taken"
+    );
     ensure!(subject.another.token(&hash("1"), at(23)).await? == Some(ci.clone()));
     ensure!(accounts.token(&hash("1"), at(24)).await?.is_none(), "it has expired");
     ensure!(accounts.token(&hash("3"), at(0)).await?.is_none(), "it was not made");
@@ -238,7 +263,10 @@ pub async fn the_audit_is_read_newest_first_and_page_by_page(subject: &Subject) 
     let newest = subject.another.audit(None, 3).await?;
     let told: Vec<Audited> = newest.iter().map(|entry| entry.audited.clone()).collect();
     ensure!(told == [audited(4), audited(3), audited(2)]);
-    let rest = subject.accounts.audit(newest.last().map(|last| last.number), 10).await?;
+    let rest = subject
+        .accounts
+        .audit(newest.last().map(|last| last.number), 10)
+        .await?;
     let told: Vec<Audited> = rest.iter().map(|entry| entry.audited.clone()).collect();
     ensure!(told == [audited(1), audited(0)]);
     Ok(())

@@ -66,7 +66,9 @@ impl Accounts for FakeAccounts {
     }
 
     async fn users(&self) -> Result<Vec<User>, AccountsError> {
-        self.with("read", |kept| kept.users.values().map(|(user, _)| user.clone()).collect())
+        self.with("read", |kept| {
+            kept.users.values().map(|(user, _)| user.clone()).collect()
+        })
     }
 
     async fn user(&self, name: &str) -> Result<Option<(User, Hashed)>, AccountsError> {
@@ -166,7 +168,9 @@ impl Accounts for FakeAccounts {
     }
 
     async fn tokens(&self) -> Result<Vec<Token>, AccountsError> {
-        self.with("read", |kept| kept.tokens.values().map(|(token, _)| token.clone()).collect())
+        self.with("read", |kept| {
+            kept.tokens.values().map(|(token, _)| token.clone()).collect()
+        })
     }
 
     async fn add_token(&self, token: &Token, secret: &Hashed) -> Result<bool, AccountsError> {
@@ -181,7 +185,10 @@ impl Accounts for FakeAccounts {
 
     async fn token(&self, secret: &Hashed, now: Timestamp) -> Result<Option<Token>, AccountsError> {
         self.with("read", |kept| {
-            let mut tokens = kept.tokens.values().filter(|(token, kept)| kept == secret && token.holds(now));
+            let mut tokens = kept
+                .tokens
+                .values()
+                .filter(|(token, kept)| kept == secret && token.holds(now));
             tokens.next().map(|(token, _)| token.clone())
         })
     }

@@ -22,7 +22,10 @@ async fn a_name_that_leads_here_from_elsewhere_is_not_answered() -> Result<()> {
         scene.ask(&asked).await?.must_be(421)?;
         scene.ask(&Asked::get("/healthz").host(host)).await?.must_be(421)?;
     }
-    scene.ask(&Asked::get("/healthz").host("localhost:3004")).await?.must_be(200)?;
+    scene
+        .ask(&Asked::get("/healthz").host("localhost:3004"))
+        .await?
+        .must_be(200)?;
     Ok(())
 }
 
@@ -40,16 +43,28 @@ async fn a_page_of_somebody_else_changes_nothing_in_the_name_of_who_has_signed_i
     ];
     for headers in forged {
         let asked = Asked::post("/settings/users").with("Cookie", &cookie);
-        let asked = headers.iter().fold(asked, |asked, (name, value)| asked.with(name, value));
-        let answer = scene.ask(&asked.form("name=eve&role=admin&password=correct+horse+battery")).await?;
+        let asked = headers
+            .iter()
+            .fold(asked, |asked, (name, value)| asked.with(name, value));
+        let answer = scene
+            .ask(&asked.form("name=eve&role=admin&password=correct+horse+battery"))
+            .await?;
         ensure!(answer.status == 403, "{headers:?}: {}", answer.status);
     }
     ensure!(scene.accounts.users().await?.len() == 1);
     // Nor is anybody signed in or out by one.
-    scene.ask(&Asked::post("/sign-out").with("Cookie", &cookie)).await?.must_be(403)?;
-    scene.ask(&Asked::post("/sign-in").form("name=anna&password=x")).await?.must_be(403)?;
+    scene
+        .ask(&Asked::post("/sign-out").with("Cookie", &cookie))
+        .await?
+        .must_be(403)?;
+    scene
+        .ask(&Asked::post("/sign-in").form("name=anna&password=x"))
+        .await?
+        .must_be(403)?;
     let place = format!("http://{}", scene.address);
-    let own = Asked::post("/settings/users").with("Cookie", &cookie).with("Origin", &place);
+    let own = Asked::post("/settings/users")
+        .with("Cookie", &cookie)
+        .with("Origin", &place);
     let own = own.form("name=bert&role=viewer&password=correct+horse+battery");
     scene.ask(&own).await?.must_be(303)?;
     Ok(())
@@ -81,7 +96,17 @@ async fn tricks_in_ids_find_nothing() -> Result<()> {
     let scene = scene().await?;
     let bearer = scene.token("ci", Role::Admin, None).await?;
     let mut places = Vec::new();
-    for trick in ["..", "%2e%2e", "%2e%2e%2fetc%2fpasswd", "..%2f..", "%00", "a%00b", "%ff", "%0d%0aX:%201", "%5c.."] {
+    for trick in [
+        "..",
+        "%2e%2e",
+        "%2e%2e%2fetc%2fpasswd",
+        "..%2f..",
+        "%00",
+        "a%00b",
+        "%ff",
+        "%0d%0aX:%201",
+        "%5c..",
+    ] {
         for before in ["/api/v1/runs/", "/api/v1/users/", "/assets/0/", "/setup/", "/"] {
             places.push(format!("{before}{trick}"));
         }
@@ -92,8 +117,15 @@ async fn tricks_in_ids_find_nothing() -> Result<()> {
         for method in ["GET", "DELETE", "POST"] {
             let asked = Asked::new(method, &place).with("Authorization", &bearer);
             let answer = scene.ask(&asked).await?;
-            ensure!((400..500).contains(&answer.status), "{method} {place}: {}", answer.status);
-            ensure!(answer.header("x").is_none() && !answer.body.contains("root:"), "{place}");
+            ensure!(
+                (400..500).contains(&answer.status),
+                "{method} {place}: {}",
+                answer.status
+            );
+            ensure!(
+                answer.header("x").is_none() && !answer.body.contains("root:"),
+                "{place}"
+            );
         }
     }
     Ok(())
@@ -108,7 +140,10 @@ async fn a_body_that_is_too_large_is_refused_before_it_was_read() -> Result<()> 
     scene.ask(&asked).await?.must_be(413)?;
     // Nobody has a smaller measure.
     let smaller = &large[..32 << 10];
-    scene.ask(&Asked::post("/sign-in").of_ours().form(smaller)).await?.must_be(413)?;
+    scene
+        .ask(&Asked::post("/sign-in").of_ours().form(smaller))
+        .await?
+        .must_be(413)?;
     // One that does not say how large it is, is read up to the measure.
     let head = format!(
         "POST /api/v1/runs HTTP/1.1\r\nHost: localhost\r\nAuthorization: {bearer}\r\nTransfer-Encoding: chunked\r\n\
@@ -156,12 +191,20 @@ async fn every_answer_tells_a_browser_what_it_may_do() -> Result<()> {
     ];
     for answer in answers {
         let policy = answer.header("content-security-policy").context("no policy")?;
-        ensure!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{policy}");
+        ensure!(
+            policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"),
+            "{policy}"
+        );
         let told = ["x-content-type-options", "x-frame-options", "referrer-policy"].map(|name| answer.header(name));
         ensure!(told == [Some("nosniff"), Some("DENY"), Some("same-origin")], "{told:?}");
         ensure!(answer.header("permissions-policy").is_some() && answer.header("cache-control") == Some("no-store"));
         let id = answer.header("x-request-id").context("no id")?;
-        ensure!(answer.status < 400 || answer.body.contains(id), "{}: {}", answer.status, answer.body);
+        ensure!(
+            answer.status < 400 || answer.body.contains(id),
+            "{}: {}",
+            answer.status,
+            answer.body
+        );
     }
     Ok(())
 }
@@ -175,7 +218,11 @@ async fn a_link_on_a_page_of_somebody_else_leads_on_by_a_page_of_ours() -> Resul
     page.must_be(400)?;
     let asked = Asked::get("/settings/audit").with("Sec-Fetch-Site", "cross-site");
     let page = scene.ask(&asked).await?.must_be(200)?;
-    ensure!(page.body.contains("url=/sign-in?next=%2Fsettings%2Faudit"), "{}", page.body);
+    ensure!(
+        page.body.contains("url=/sign-in?next=%2Fsettings%2Faudit"),
+        "{}",
+        page.body
+    );
     let cookie = scene.signed_in("anna", Role::Admin).await?;
     let led = Asked::get("/sign-in?next=%2Fsettings%2Faudit").with("Cookie", &cookie);
     ensure!(scene.ask(&led).await?.must_be(303)?.header("location") == Some("/settings/audit"));

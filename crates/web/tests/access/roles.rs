@@ -67,7 +67,9 @@ fn the_table_has_every_route_and_no_other() {
 
 /// The path with something in place of every name in it.
 fn filled(path: &str) -> String {
-    let parts = path.split('/').map(|part| if part.starts_with('{') { "x" } else { part });
+    let parts = path
+        .split('/')
+        .map(|part| if part.starts_with('{') { "x" } else { part });
     parts.collect::<Vec<_>>().join("/")
 }
 
@@ -89,7 +91,9 @@ async fn every_route_lets_in_its_role_and_those_above_and_nobody_else() -> Resul
             let who = format!("{method} {path} as {role:?}: {}", answer.status);
             ensure!(answer.status < 500, "{who}");
             let is_refused = matches!(answer.status, 401 | 403);
-            let leads_to_sign_in = answer.header("location").is_some_and(|place| place.starts_with("/sign-in"));
+            let leads_to_sign_in = answer
+                .header("location")
+                .is_some_and(|place| place.starts_with("/sign-in"));
             match (least, role) {
                 // Whoever signs in or out without a word of who he is, is told so or led there.
                 (None, _) => ensure!(!is_refused || path == "/sign-in", "{who}"),
@@ -119,6 +123,10 @@ async fn what_replaces_data_takes_an_administrator_also_among_orders() -> Result
     let [taken] = &orders[..] else {
         anyhow::bail!("{} orders were taken in", orders.len());
     };
-    ensure!(taken.asked.by == "token ci", "whoever asks cannot say that he is somebody else: {}", taken.asked.by);
+    ensure!(
+        taken.asked.by == "token ci",
+        "whoever asks cannot say that he is somebody else: {}",
+        taken.asked.by
+    );
     Ok(())
 }

@@ -136,7 +136,9 @@ impl Scene {
         let mut text = Vec::new();
         let mut chunk = [0; 4096];
         loop {
-            let read = tokio::time::timeout(LIMIT, reader.read(&mut chunk)).await.context("no answer")?;
+            let read = tokio::time::timeout(LIMIT, reader.read(&mut chunk))
+                .await
+                .context("no answer")?;
             match read {
                 // What was sent in vain resets the connection after the answer.
                 Ok(0) | Err(_) => break,
@@ -217,7 +219,10 @@ impl<'a> Asked<'a> {
 
     fn text(&self, address: SocketAddr) -> String {
         let host = self.host.map_or_else(|| address.to_string(), ToOwned::to_owned);
-        let mut text = format!("{} {} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n", self.method, self.path);
+        let mut text = format!(
+            "{} {} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n",
+            self.method, self.path
+        );
         for (name, value) in &self.headers {
             let _ = write!(text, "{name}: {value}\r\n");
         }
@@ -234,7 +239,10 @@ pub(crate) fn form(fields: &[(&str, &str)]) -> String {
             plain
         })
     };
-    let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", plain(value))).collect();
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{name}={}", plain(value)))
+        .collect();
     fields.join("&")
 }
 
@@ -249,7 +257,9 @@ pub(crate) struct Answer {
 impl Answer {
     fn of(bytes: &[u8]) -> Result<Self> {
         let text = String::from_utf8_lossy(bytes);
-        let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("no answer: {text:?}"))?;
+        let (head, body) = text
+            .split_once("\r\n\r\n")
+            .with_context(|| format!("no answer: {text:?}"))?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         Ok(Self {
             status: status.with_context(|| format!("no status: {head}"))?,
@@ -260,7 +270,9 @@ impl Answer {
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        lines
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// The cookie that is set, as a browser sends it back.
@@ -271,7 +283,12 @@ impl Answer {
 
     /// Fails unless it has this status.
     pub(crate) fn must_be(self, status: u16) -> Result<Self> {
-        ensure!(self.status == status, "{status} was wanted: {}\n\n{}", self.head, self.body);
+        ensure!(
+            self.status == status,
+            "{status} was wanted: {}\n\n{}",
+            self.head,
+            self.body
+        );
         Ok(self)
     }
 }
