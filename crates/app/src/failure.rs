@@ -37,6 +37,17 @@ impl From<HistoryError> for Failure {
     }
 }
 
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Ended(Box::new(Ending {
+            exit: Some(problem.exit),
+            reason: Some(problem.title),
+            hint: Some(problem.hint),
+            ..Ending::default()
+        }))
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Core(Box::new(error))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stillpoint_adapters::clock::SystemClock;
 use stillpoint_adapters::docker::{Docker, Server};
-use stillpoint_adapters::ledger::{Ledger, LedgerHistory};
+use stillpoint_adapters::ledger::{Ledger, LedgerAccounts, LedgerHistory};
 use stillpoint_adapters::lock::FileLocks;
 use stillpoint_adapters::repository::s3::S3Settings;
 use stillpoint_adapters::spool::DiskSpool;
@@ -83,6 +83,11 @@ pub(crate) fn historian(config: &Config) -> Historian {
         clock: Arc::new(SystemClock::new()),
         limits: config.history,
     }
+}
+
+/// Who may ask the service over the network. Needs neither engine nor repository.
+pub(crate) fn accounts(config: &Config) -> LedgerAccounts {
+    LedgerAccounts::in_folder(&config.platform.state_dir)
 }
 
 /// Closes the runs of this host that died, and forgets what is old.

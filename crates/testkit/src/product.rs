@@ -144,6 +144,8 @@ impl Product {
         command
             .stdin(Stdio::null())
             .env("STILLPOINT_STATE_DIR", &self.state)
+            // Services of many tests run at once; who wants a port says which.
+            .env("STILLPOINT_LISTEN", "off")
             .envs(self.env.iter().map(|(name, value)| (name, value)))
     }
 

@@ -95,3 +95,22 @@ mod history {
 
     history_conformance!(anyhow::Ok(subject()));
 }
+
+mod accounts {
+    use std::sync::Arc;
+
+    use stillpoint_testkit::accounts_conformance;
+    use stillpoint_testkit::conformance::accounts::Subject;
+    use stillpoint_testkit::fakes::FakeAccounts;
+
+    fn subject() -> Subject {
+        let accounts = Arc::new(FakeAccounts::default());
+        Subject {
+            another: accounts.clone(),
+            accounts,
+            keep: Box::new(()),
+        }
+    }
+
+    accounts_conformance!(anyhow::Ok(subject()));
+}

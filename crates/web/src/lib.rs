@@ -10,6 +10,7 @@ mod overview;
 pub mod platform;
 mod restores;
 mod routes;
+pub mod server;
 mod told;
 mod ui;
 pub mod wire;
@@ -17,12 +18,15 @@ pub mod wire;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 
-use self::auth::Who;
+use self::auth::{Access, Who, guard, refusals};
 use self::platform::Platform;
 use self::restores::Plans;
 use self::routes::Routes;
+use self::wire::Problem;
+
+pub use self::routes::Listed;
 
 /// What every handler has at hand.
 #[derive(Clone)]
@@ -32,15 +36,28 @@ struct App {
     keys: Arc<tokio::sync::Mutex<api::keys::Keys>>,
     /// The restores that are planned and not yet meant.
     plans: Arc<Plans>,
+    access: Option<Arc<Access>>,
+}
+
+impl App {
+    fn new(platform: Arc<dyn Platform>, access: Option<Arc<Access>>) -> Self {
+        Self {
+            platform,
+            access,
+            keys: Arc::default(),
+            plans: Arc::default(),
+        }
+    }
+
+    /// Those who may ask over the network; over the socket there are none to look after.
+    fn access(&self) -> Result<&Access, Problem> {
+        self.access.as_deref().ok_or_else(refusals::no_accounts)
+    }
 }
 
 /// API and pages for those who may open the socket: its permissions are their login, and they may do all.
 pub fn local(platform: Arc<dyn Platform>) -> Router {
-    let app = App {
-        platform,
-        keys: Arc::default(),
-        plans: Arc::default(),
-    };
+    let app = App::new(platform, None);
     let trusted = from_fn(
         async |mut request: axum::extract::Request, next: axum::middleware::Next| {
             request.extensions_mut().insert(Who::local());
@@ -48,6 +65,18 @@ pub fn local(platform: Arc<dyn Platform>) -> Router {
         },
     );
     all().into_router(app).layer(trusted)
+}
+
+/// API and pages for those who have an account, over a network port. What serves it says with every request who the other end
+/// is ([`auth::Peer`]).
+pub fn network(platform: Arc<dyn Platform>, access: Arc<Access>) -> Router {
+    let app = App::new(platform, Some(access.clone()));
+    all().into_router(app).layer(from_fn_with_state(access, guard))
+}
+
+/// Every route that there is, and what it takes.
+pub fn routes() -> Vec<Listed> {
+    all().list().to_vec()
 }
 
 /// Every route there is.

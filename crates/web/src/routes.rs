@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use crate::App;
-use crate::auth::{Role, Who};
+use crate::auth::{Role, Who, led_to_sign_in, refusals};
 use crate::wire::Problem;
 
 /// Routes, and what they take.
@@ -21,11 +21,13 @@ pub(crate) struct Routes {
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Listed {
-    pub(crate) method: Method,
-    pub(crate) path: &'static str,
-    /// None: everybody, also who has not signed in.
-    pub(crate) least: Option<Role>,
+pub struct Listed {
+    /// Its method.
+    pub method: Method,
+    /// Its path, with the names of what stands in it: `/api/v1/runs/{run}`.
+    pub path: &'static str,
+    /// What it takes. None: everybody, also who has not signed in.
+    pub least: Option<Role>,
 }
 
 impl Routes {
@@ -37,6 +39,11 @@ impl Routes {
     /// Something to do.
     pub(crate) fn post<T: 'static>(self, path: &'static str, least: Role, handler: impl Handler<T, App>) -> Self {
         self.guarded(Method::POST, path, least, on(MethodFilter::POST, handler))
+    }
+
+    /// Something to take away.
+    pub(crate) fn delete<T: 'static>(self, path: &'static str, least: Role, handler: impl Handler<T, App>) -> Self {
+        self.guarded(Method::DELETE, path, least, on(MethodFilter::DELETE, handler))
     }
 
     /// Something for everybody.
@@ -57,14 +64,15 @@ impl Routes {
     }
 
     /// All of them.
-    #[cfg(test)]
     pub(crate) fn list(&self) -> &[Listed] {
         &self.listed
     }
 
     /// What serves them.
     pub(crate) fn into_router(self, app: App) -> Router {
-        self.router.with_state(app)
+        let nothing = async || refusals::no_page();
+        let routed = self.router.fallback(nothing).method_not_allowed_fallback(nothing);
+        routed.with_state(app)
     }
 }
 
@@ -73,6 +81,6 @@ async fn may(least: Role, request: Request, next: Next) -> Response {
     match request.extensions().get::<Who>() {
         Some(who) if who.role >= least => next.run(request).await,
         Some(who) => Problem::forbidden(who, least).into_response(),
-        None => Problem::unauthorised().into_response(),
+        None => led_to_sign_in(&request),
     }
 }

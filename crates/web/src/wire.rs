@@ -276,7 +276,10 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-        (status, kind, Json(self)).into_response()
+        // Whoever hands the answer on may want to say it otherwise.
+        let mut answer = (status, kind, Json(&self)).into_response();
+        answer.extensions_mut().insert(self);
+        answer
     }
 }
 

@@ -3,12 +3,15 @@
 //! is set aside by the journal, never deleted and never in the way.
 //!
 //! The history is the other part, over a connection of its own: what goes wrong with it must not reach the journal. It
-//! waits less for others, does not wait for the disk, and sets nothing aside.
+//! waits less for others, does not wait for the disk, and sets nothing aside. So are the accounts, which wait for the disk: what
+//! was revoked stays revoked.
 
+mod accounts;
 mod history;
 mod journal;
 mod schema;
 
+pub use accounts::LedgerAccounts;
 pub use history::LedgerHistory;
 
 use std::path::{Path, PathBuf};
@@ -37,6 +40,12 @@ const JOURNAL: Manner = Manner {
 
 const HISTORY: Manner = Manner {
     synchronous: "normal",
+    busy: Duration::from_secs(3),
+    sets_aside: false,
+};
+
+const ACCOUNTS: Manner = Manner {
+    synchronous: "full",
     busy: Duration::from_secs(3),
     sets_aside: false,
 };

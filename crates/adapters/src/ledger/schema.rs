@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     // 1: the journal. `intent` is the JSON that the claim carries too; `phase` only ever grows.
     "CREATE TABLE journal (
         run      TEXT PRIMARY KEY,
@@ -53,6 +53,40 @@ const MIGRATIONS: [&str; 6] = [
     CREATE INDEX runs_in_state ON runs (state, number);
     CREATE INDEX runs_of_job_in_state ON runs (job, state, number);
     CREATE INDEX facts_that_mark ON facts (number, seq) WHERE event ->> '$.event' <> 'artifact_done';",
+    // 7: accounts. Of secrets there are hashes alone; entries of the audit are added and never changed.
+    "CREATE TABLE users (
+        name         TEXT PRIMARY KEY COLLATE NOCASE,
+        role         TEXT NOT NULL,
+        password     TEXT NOT NULL,
+        made_at      INTEGER NOT NULL,
+        made_by      TEXT NOT NULL,
+        signed_in_at INTEGER
+    ) STRICT;
+    CREATE TABLE sessions (
+        id      TEXT PRIMARY KEY,
+        user    TEXT NOT NULL COLLATE NOCASE REFERENCES users (name) ON DELETE CASCADE,
+        since   INTEGER NOT NULL,
+        used_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX sessions_of ON sessions (user);
+    CREATE TABLE tokens (
+        name       TEXT PRIMARY KEY COLLATE NOCASE,
+        secret     TEXT NOT NULL UNIQUE,
+        role       TEXT NOT NULL,
+        made_at    INTEGER NOT NULL,
+        made_by    TEXT NOT NULL,
+        expires_at INTEGER,
+        used_at    INTEGER
+    ) STRICT;
+    CREATE TABLE audit (
+        number  INTEGER PRIMARY KEY AUTOINCREMENT,
+        at      INTEGER NOT NULL,
+        who     TEXT NOT NULL,
+        origin  TEXT NOT NULL,
+        what    TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        detail  TEXT
+    ) STRICT;",
 ];
 
 /// Brings a file up to date, all or nothing.

@@ -5,12 +5,15 @@ mod backup;
 mod backups;
 mod config;
 mod containers;
+mod healthcheck;
 pub(crate) mod left_out;
 mod prune;
 mod restore;
 mod runs;
 mod schedules;
 mod serve;
+mod tokens;
+mod users;
 mod verify;
 mod version;
 
@@ -65,6 +68,11 @@ enum Command {
     Serve(serve::Args),
     #[command(subcommand)]
     Schedules(schedules::Command),
+    #[command(subcommand)]
+    Users(users::Command),
+    #[command(subcommand)]
+    Tokens(tokens::Command),
+    Healthcheck(healthcheck::Args),
     #[command(subcommand)]
     Config(config::Command),
     #[command(subcommand)]
@@ -121,6 +129,9 @@ async fn configured(config: &Config, command: Command) -> Result<Exit, Failure> 
         Command::Runs(command) => runs::run(config, &command).await,
         Command::Serve(args) => serve::run(config, &args).await,
         Command::Schedules(command) => schedules::run(config, &command).await,
+        Command::Users(command) => users::run(config, &command).await,
+        Command::Tokens(command) => tokens::run(config, &command).await,
+        Command::Healthcheck(args) => healthcheck::run(config, &args).await,
         Command::Config(command) => Ok(config::run(config, &command).await),
         Command::Containers(command) => containers::run(config, &command).await,
         Command::Version => Ok(Exit::Ok),

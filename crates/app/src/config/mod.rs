@@ -5,6 +5,7 @@
 //! Each owner has a file here with its keys and its own small type. What labels of a store's container
 //! set comes below `stillpoint.toml`: the store is given it with its container, here it is only shown.
 
+mod access;
 mod diagnostics;
 mod effect;
 mod env_file;
@@ -46,6 +47,7 @@ use stillpoint_core::schedule::Window;
 use stillpoint_core::stores::{Kind, Recognition};
 use stillpoint_core::workload::Workload;
 
+pub(crate) use self::access::Access;
 pub(crate) use self::diagnostics::{Diagnostics, Format, OURS};
 pub(crate) use self::origin::Origin;
 pub(crate) use self::repository::Repository;
@@ -74,7 +76,7 @@ const CONFIG: Key = Key {
 
 /// Every key of every owner.
 fn keys() -> Vec<&'static Key> {
-    let owners: [&'static [Key]; 10] = [
+    let owners: [&'static [Key]; 11] = [
         &platform::KEYS,
         &repository::KEYS,
         &s3::KEYS,
@@ -82,6 +84,7 @@ fn keys() -> Vec<&'static Key> {
         &retention::KEYS,
         &verify::KEYS,
         &schedule::KEYS,
+        &access::KEYS,
         &history::KEYS,
         &diagnostics::KEYS,
         &[CONFIG],
@@ -108,6 +111,8 @@ pub(crate) struct Config {
     pub(crate) foreign_windows: Vec<Window>,
     /// How long what is at work may go on when the service ends.
     pub(crate) grace: Duration,
+    /// How the service is asked over the network.
+    pub(crate) access: Access,
     /// How long it is known which runs there were.
     pub(crate) history: HistoryLimits,
     /// What is told beside what everybody sees.
@@ -177,6 +182,7 @@ impl Config {
             schedules,
             foreign_windows: schedule::foreign_windows(&settings)?,
             grace: schedule::grace(&settings)?,
+            access: access::read(&settings)?,
             history: history::read(&settings)?,
             diagnostics: diagnostics::read(&settings)?,
             json: options.json,

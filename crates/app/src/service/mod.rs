@@ -7,6 +7,7 @@ mod feed;
 pub(crate) mod listed;
 mod log;
 mod platform;
+mod port;
 mod schedules;
 pub(crate) mod site;
 mod socket;
@@ -51,6 +52,8 @@ pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {
     let operations = wiring::operations(config).await?;
     let log = Log::start();
     bring_back(config, &operations, &log).await;
+    // What died is brought back whatever else fails.
+    let port = port::open(config).await?;
     let daemon = Arc::new(Daemon::new(config.clone(), operations, log.clone()));
     take_up(&daemon).await;
     log.say(format!(
@@ -65,6 +68,10 @@ pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {
             .with_graceful_shutdown(end.clone().cancelled_owned())
             .into_future(),
     );
+    let pages = match port {
+        Some(port) => Some(port.serve(&daemon, end.clone()).await),
+        None => None,
+    };
     let scheduler = tokio::spawn(schedules::keep(daemon.clone(), over.clone()));
     signals.next().await;
     over.cancel();
@@ -73,6 +80,9 @@ pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {
     end.cancel();
     // Who does not listen is not waited for.
     let _ = tokio::time::timeout(LAST_WORDS, server).await;
+    if let Some(pages) = pages {
+        let _ = tokio::time::timeout(LAST_WORDS, pages).await;
+    }
     let _ = std::fs::remove_file(socket::path(state_dir));
     log.say("the service has ended");
     log.flush();

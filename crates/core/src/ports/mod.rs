@@ -4,6 +4,7 @@
 //! Each method's prose is its contract: the adapters' conformance suite in the testkit checks it,
 //! and the fakes are held to the same suite.
 
+pub mod accounts;
 pub mod buckets;
 pub mod catalog;
 pub mod clock;
@@ -21,6 +22,7 @@ pub mod shell;
 pub mod spool;
 pub mod workers;
 
+pub use accounts::Accounts;
 pub use buckets::{BucketOf, Buckets};
 pub use catalog::Catalog;
 pub use clock::{Clock, Overdue, within};

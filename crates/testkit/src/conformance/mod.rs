@@ -1,6 +1,7 @@
 //! One suite for each port, and a few lines in each adapter's tests that call it. A test asserts one
 //! sentence of the port's prose; the fakes are held to the same suites as the adapters.
 
+pub mod accounts;
 pub mod bench;
 pub mod catalog;
 pub mod claim;

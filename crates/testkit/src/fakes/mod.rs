@@ -2,6 +2,7 @@
 //! virtual time, a claim, locks, a repository in memory, and a kind of store whose data is a table
 //! of counts. They behave; making them misbehave is left to [`crate::faults`].
 
+pub mod accounts;
 mod buckets;
 pub mod clock;
 pub mod container;
@@ -17,6 +18,7 @@ mod tools;
 mod workers;
 pub mod world;
 
+pub use accounts::FakeAccounts;
 pub use clock::FakeClock;
 pub use container::{Container, Data, Restart};
 pub use gateway::FakeGateway;

@@ -1,7 +1,9 @@
 //! The JSON API: a file for each resource.
 
+pub(crate) mod accounts;
 pub(crate) mod backups;
 mod events;
+mod health;
 pub(crate) mod keys;
 mod openapi;
 mod overview;
@@ -19,5 +21,6 @@ pub(crate) fn routes(routes: Routes) -> Routes {
     let routes = restores::routes(overview::routes(backups::routes(routes)));
     let routes = events::routes(runs::routes(routes));
     let routes = schedules::routes(settings::routes(routes));
+    let routes = health::routes(accounts::routes(routes));
     openapi::routes(stores::routes(retention::routes(routes)))
 }

@@ -1,32 +1,31 @@
-//! Who asks, and what he may do.
+//! Who asks, and what he may do. Over the socket its permissions are the login; over a network port everything passes
+//! [`door`], which asks [`identity`] who it is. Nothing here decides what a page shows.
+
+mod access;
+mod attempts;
+mod door;
+mod identity;
+pub mod manage;
+mod origin;
+pub mod password;
+pub(crate) mod refusals;
+mod rules;
+pub mod secrets;
 
 use serde::{Deserialize, Serialize};
 use stillpoint_core::ports::history::{Asked, Way};
 
-/// What somebody may do; each may do what those before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Look.
-    Viewer,
-    /// Back up, verify, cancel, switch schedules, protect.
-    Operator,
-    /// Restore, undo, free old data, delete; users and tokens.
-    Admin,
-}
+pub use stillpoint_core::ports::accounts::Role;
 
-impl std::fmt::Display for Role {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Viewer => "viewer",
-            Self::Operator => "operator",
-            Self::Admin => "admin",
-        })
-    }
-}
+pub use self::access::{Access, Say};
+pub(crate) use self::door::{Said, guard, led_to_sign_in};
+pub(crate) use self::identity::ClientAddress;
+pub use self::identity::Peer;
+pub(crate) use self::origin::own_path;
+pub use self::rules::{PublicAddress, Rules, SignOn};
 
 /// Who asks. Every request that passed has one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Who {
     /// By which name.
     pub name: String,

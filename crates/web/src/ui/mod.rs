@@ -7,12 +7,18 @@ mod backups;
 mod charts;
 pub(crate) mod frame;
 mod icons;
+pub(crate) mod outside;
 mod overview;
 mod restore;
 mod retention;
 pub(crate) mod runs;
 mod schedules;
 mod settings;
+mod settings_account;
+mod settings_audit;
+mod settings_tokens;
+mod settings_users;
+mod sign_in;
 mod stores;
 pub(crate) mod words;
 
@@ -23,5 +29,7 @@ pub(crate) fn routes(routes: Routes) -> Routes {
     let routes = overview::routes(appearance::routes(assets::routes(routes)));
     let routes = restore::routes(backups::routes(routes));
     let routes = runs::routes(schedules::routes(routes));
-    stores::routes(retention::routes(settings::routes(routes)))
+    let routes = stores::routes(retention::routes(settings::routes(routes)));
+    let routes = settings_audit::routes(settings_tokens::routes(settings_users::routes(routes)));
+    settings_account::routes(sign_in::routes(routes))
 }

@@ -1,0 +1,7 @@
+//! Who gets in over the network port, and who does not: every route for everybody, and every way around that is known.
+
+mod attacks;
+mod platform;
+mod roles;
+mod scene;
+mod sessions;

@@ -1,0 +1,132 @@
+//! Every route for nobody and for every role. A route that is not in the table fails the test.
+
+use anyhow::{Result, ensure};
+use stillpoint_core::ports::accounts::Role;
+
+use crate::scene::{Asked, scene};
+
+use Role::{Admin, Operator, Viewer};
+
+/// Who may: none, everybody.
+const WANTED: [(&str, &str, Option<Role>); 36] = [
+    ("DELETE", "/api/v1/tokens/{token}", Some(Admin)),
+    ("DELETE", "/api/v1/users/{user}", Some(Admin)),
+    ("GET", "/", Some(Viewer)),
+    ("GET", "/api/v1/audit", Some(Admin)),
+    ("GET", "/api/v1/me", Some(Viewer)),
+    ("GET", "/api/v1/runs", Some(Viewer)),
+    ("GET", "/api/v1/runs/{run}", Some(Viewer)),
+    ("GET", "/api/v1/runs/{run}/events", Some(Viewer)),
+    ("GET", "/api/v1/service", Some(Viewer)),
+    ("GET", "/api/v1/tokens", Some(Admin)),
+    ("GET", "/api/v1/users", Some(Admin)),
+    ("GET", "/assets/{hash}/{name}", None),
+    ("GET", "/healthz", None),
+    ("GET", "/readyz", None),
+    ("GET", "/settings/account", Some(Viewer)),
+    ("GET", "/settings/audit", Some(Admin)),
+    ("GET", "/settings/tokens", Some(Admin)),
+    ("GET", "/settings/users", Some(Admin)),
+    ("GET", "/setup/{secret}", None),
+    ("GET", "/sign-in", None),
+    ("POST", "/api/v1/runs", Some(Operator)),
+    ("POST", "/api/v1/runs/{run}/cancel", Some(Operator)),
+    ("POST", "/api/v1/tokens", Some(Admin)),
+    ("POST", "/api/v1/users", Some(Admin)),
+    ("POST", "/api/v1/users/{user}/password", Some(Admin)),
+    ("POST", "/api/v1/users/{user}/role", Some(Admin)),
+    ("POST", "/settings/account", Some(Viewer)),
+    ("POST", "/settings/tokens", Some(Admin)),
+    ("POST", "/settings/tokens/{token}/revoke", Some(Admin)),
+    ("POST", "/settings/users", Some(Admin)),
+    ("POST", "/settings/users/{user}/password", Some(Admin)),
+    ("POST", "/settings/users/{user}/remove", Some(Admin)),
+    ("POST", "/settings/users/{user}/role", Some(Admin)),
+    ("POST", "/setup/{secret}", None),
+    ("POST", "/sign-in", None),
+    ("POST", "/sign-out", None),
+];
+
+#[test]
+fn the_table_has_every_route_and_no_other() {
+    let mut served: Vec<String> = stillpoint_web::routes()
+        .into_iter()
+        .map(|route| format!("{} {} {:?}", route.method, route.path, route.least))
+        .collect();
+    served.sort();
+    let mut wanted: Vec<String> = WANTED
+        .iter()
+        .map(|(method, path, least)| format!("{method} {path} {least:?}"))
+        .collect();
+    wanted.sort();
+    let missing: Vec<&String> = served.iter().filter(|route| !wanted.contains(route)).collect();
+    let gone: Vec<&String> = wanted.iter().filter(|route| !served.contains(route)).collect();
+    assert!(missing.is_empty(), "not in the table: {missing:#?}");
+    assert!(gone.is_empty(), "in the table, and not served so: {gone:#?}");
+}
+
+/// The path with something in place of every name in it.
+fn filled(path: &str) -> String {
+    let parts = path
+        .split('/')
+        .map(|part| if part.starts_with('{') { "x" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test]
+async fn every_route_lets_in_its_role_and_those_above_and_nobody_else() -> Result<()> {
+    let scene = scene().await?;
+    let mut bearers = vec![(None, None)];
+    for role in Role::ALL {
+        bearers.push((Some(role), Some(scene.token(role.name(), role, None).await?)));
+    }
+    for (method, path, least) in WANTED {
+        for (role, bearer) in &bearers {
+            let place = filled(path);
+            let mut asked = Asked::new(method, &place).of_ours();
+            if let Some(bearer) = bearer {
+                asked = asked.with("Authorization", bearer);
+            }
+            let answer = scene.ask(&asked).await?;
+            let who = format!("{method} {path} as {role:?}: {}", answer.status);
+            ensure!(answer.status < 500, "{who}");
+            let is_refused = matches!(answer.status, 401 | 403);
+            let leads_to_sign_in = answer
+                .header("location")
+                .is_some_and(|place| place.starts_with("/sign-in"));
+            match (least, role) {
+                // Whoever signs in or out without a word of who he is, is told so or led there.
+                (None, _) => ensure!(!is_refused || path == "/sign-in", "{who}"),
+                (Some(_), None) if path.starts_with("/api/") => ensure!(answer.status == 401, "{who}"),
+                (Some(_), None) => ensure!(answer.status == 303 && leads_to_sign_in, "{who}"),
+                (Some(least), Some(role)) if *role < least => ensure!(answer.status == 403, "{who}"),
+                (Some(_), Some(_)) => ensure!(!is_refused && !leads_to_sign_in, "{who}"),
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_replaces_data_takes_an_administrator_also_among_orders() -> Result<()> {
+    let scene = scene().await?;
+    let operator = scene.token("ci", Operator, None).await?;
+    let undo = r#"{"order":{"order":"undo_restore"},"platform":null,"asked":{"way":"cli","by":"root"}}"#;
+    let backup = r#"{"order":{"order":"backup","mode":null},"platform":null,"asked":{"way":"cli","by":"root"}}"#;
+    let order = async |body| {
+        let asked = Asked::post("/api/v1/runs").with("Authorization", &operator).json(body);
+        scene.ask(&asked).await
+    };
+    order(undo).await?.must_be(403)?;
+    order(backup).await?.must_be(202)?;
+    let orders = scene.platform.orders.lock().unwrap();
+    let [taken] = &orders[..] else {
+        anyhow::bail!("{} orders were taken in", orders.len());
+    };
+    ensure!(
+        taken.asked.by == "token ci",
+        "whoever asks cannot say that he is somebody else: {}",
+        taken.asked.by
+    );
+    Ok(())
+}
