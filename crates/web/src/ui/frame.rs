@@ -128,14 +128,17 @@ pub(crate) type Page = Result<Response, Refused>;
 
 /// A refusal as a page, in the frame of the one that was asked for.
 pub(crate) struct Refused {
-    frame: Frame,
+    frame: Box<Frame>,
     problem: Problem,
 }
 
 impl Frame {
     /// The page that says what failed and what to do.
     pub(crate) fn refused(self, problem: Problem) -> Refused {
-        Refused { frame: self, problem }
+        Refused {
+            frame: Box::new(self),
+            problem,
+        }
     }
 }
 

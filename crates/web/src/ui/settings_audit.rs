@@ -47,7 +47,7 @@ async fn audit(State(app): State<App>, frame: Frame, Query(Wanted { before }): Q
 }
 
 /// Beside its word: nothing is told by colour alone.
-fn mark(outcome: &Outcome) -> &'static str {
+fn mark(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Done => "✓",
         Outcome::Refused => "✗",

@@ -28,7 +28,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
 #[template(path = "settings_users.html")]
 struct Users<'a> {
     frame: &'a Frame,
-    users: Vec<User>,
+    listed: Vec<User>,
     shortest: usize,
 }
 
@@ -44,7 +44,7 @@ async fn users(State(app): State<App>, frame: Frame) -> Page {
     match listed.await {
         Ok(users) => Ok(shown(&Users {
             frame: &frame,
-            users,
+            listed: users,
             shortest: SHORTEST,
         })),
         Err(problem) => Err(frame.refused(problem)),

@@ -11,11 +11,13 @@ use stillpoint_core::engine::restore::Rehearsed;
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::{BackupId, Project, RunId};
 use stillpoint_core::operations::{BackupList, Restore};
-use stillpoint_core::ports::history::{Fact, RunRecord, RunState};
+use stillpoint_core::ports::history::{Fact, FactFilter, RunRecord, RunState};
 use stillpoint_core::ports::journal::OpenRun;
 use stillpoint_web::auth::Who;
 use stillpoint_web::platform::Platform;
-use stillpoint_web::wire::{Problem, RunsWanted, Schedule, Service, Setting, Site, Submission, Told};
+use stillpoint_web::wire::{
+    Change, Problem, RunsWanted, Schedule, Service, Setting, Site, Submission, Timetable, Told,
+};
 use tokio::sync::mpsc::Receiver;
 
 /// Its clock is the test's. Clones share it.
@@ -98,6 +100,14 @@ impl Platform for Empty {
         Ok(Vec::new())
     }
 
+    async fn last_facts(&self, _: &RunRecord, _: FactFilter, _: u32) -> Result<Vec<Fact>, Problem> {
+        Ok(Vec::new())
+    }
+
+    fn watch(&self) -> Receiver<Change> {
+        tokio::sync::mpsc::channel(1).1
+    }
+
     fn listen(&self, _: &str, _: u64) -> Option<Receiver<Told>> {
         None
     }
@@ -122,6 +132,10 @@ impl Platform for Empty {
         Ok(Vec::new())
     }
 
+    async fn timetable(&self) -> Result<Timetable, Problem> {
+        nothing()
+    }
+
     async fn switch(&self, _: &str, _: bool, _: &Who) -> Result<(), Problem> {
         nothing()
     }
@@ -131,6 +145,10 @@ impl Platform for Empty {
     }
 
     async fn rehearse(&self, _: Restore) -> Result<Rehearsed, Problem> {
+        nothing()
+    }
+
+    async fn undo_would_lose(&self) -> Result<Vec<String>, Problem> {
         nothing()
     }
 
