@@ -3,6 +3,8 @@
 
 SHELL := /bin/bash
 WITH_ENGINE := testbed/engine.sh with --
+comma := ,
+DEMO_STORES := $(or $(strip $(subst $(comma), ,$(STORES))),postgres documentdb valkey nats neo4j clickhouse milvus)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo down test bench soak lint fmt setup setup-demo images images-demo build build-tests tools inside-demo inside-test inside-bench inside-soak
@@ -46,9 +48,9 @@ setup-demo:
 images:
 	@testbed/images/build.sh
 
-# Those of its platform; the others are for tests.
+# Those of its platform, with the stores that were named or all; the others are for tests.
 images-demo:
-	@testbed/images/build.sh postgres documentdb valkey nats neo4j etcd seaweedfs idle witness
+	@testbed/images/build.sh $(DEMO_STORES) etcd seaweedfs idle witness
 
 tools:
 	@scripts/tools.sh >/dev/null

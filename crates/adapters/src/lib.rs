@@ -1,6 +1,7 @@
 //! The rim: what the rules need from the world, done with real engines, files and clocks. Nothing
 //! here decides anything; each adapter is held to its port's prose by the suites of the testkit.
 
+mod awake;
 pub mod clock;
 pub mod docker;
 pub mod gateway;

@@ -56,6 +56,13 @@ pub enum EventKind {
         /// How long at most.
         seconds: u64,
     },
+    /// Work that would be cut is waited for before anything is stopped.
+    WaitsForWork {
+        /// What is at work, and whose.
+        work: Vec<String>,
+        /// How long at most.
+        seconds: u64,
+    },
     /// The first client is about to be stopped.
     ClientsGoDown {
         /// How many workloads will be stopped.

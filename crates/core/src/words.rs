@@ -62,6 +62,9 @@ pub fn sentence(kind: &EventKind) -> Option<String> {
                 jobs.join(", ")
             )
         }
+        EventKind::WaitsForWork { work, seconds } => {
+            format!("waiting up to {seconds} s for the end of {}", work.join("; "))
+        }
         EventKind::ClientsGoDown { workloads } => format!("clients go down: {workloads} containers to stop"),
         EventKind::ClientsAreBack { millis } => format!("clients are back: down for {}", seconds(*millis)),
         EventKind::Stopped {
@@ -96,7 +99,8 @@ pub fn sentence(kind: &EventKind) -> Option<String> {
     })
 }
 
-fn doing(step: Step) -> &'static str {
+/// What a run does in a step.
+pub fn doing(step: Step) -> &'static str {
     match step {
         Step::Preflight => "preflight",
         Step::Verify => "verifying the backup",

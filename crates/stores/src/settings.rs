@@ -134,6 +134,12 @@ impl Setting {
         self.configured(name).or_else(labelled)
     }
 
+    /// What a variable says that is the whole platform's and not of one store.
+    pub(crate) fn of_platform(&self, variable: &str) -> Option<String> {
+        let text = (self.above)(variable)?.expose_secret().trim().to_owned();
+        Some(text).filter(|text| !text.is_empty())
+    }
+
     /// A secret, or any other value of which nothing need be known.
     pub(crate) fn secret(&self, key: &Key) -> Option<SecretString> {
         self.find(key.name)

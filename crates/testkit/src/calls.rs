@@ -85,6 +85,7 @@ methods! {
     StoreReady = "store.ready",
     StorePreflight = "store.preflight",
     StoreAtRest = "store.at_rest",
+    StoreBusy = "store.busy",
     StoreQuieten = "store.quieten",
     StoreWatermark = "store.watermark",
     StoreWritesSince = "store.writes_since",

@@ -9,12 +9,12 @@ use stillpoint_core::engine::restore::Rehearsed;
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::{BackupId, Project};
 use stillpoint_core::operations::{BackupList, Restore};
-use stillpoint_core::ports::history::{Fact, RunRecord};
+use stillpoint_core::ports::history::{Fact, FactFilter, RunRecord};
 use stillpoint_core::ports::journal::OpenRun;
 use tokio::sync::mpsc::Receiver;
 
 use crate::auth::Who;
-use crate::wire::{Problem, RunsWanted, Schedule, Service, Setting, Submission, Told};
+use crate::wire::{Change, Problem, RunsWanted, Schedule, Service, Setting, Submission, Timetable, Told};
 
 /// The service, as seen from its pages.
 #[async_trait]
@@ -46,6 +46,12 @@ pub trait Platform: Send + Sync + 'static {
     /// At most `limit` facts of a run after that number, in order.
     async fn facts(&self, run: &RunRecord, after: u64, limit: u32) -> Result<Vec<Fact>, Problem>;
 
+    /// The last facts of a run of those that are looked for, at most `limit`, in order.
+    async fn last_facts(&self, run: &RunRecord, wanted: FactFilter, limit: u32) -> Result<Vec<Fact>, Problem>;
+
+    /// What changes in any run from now on, after the state of each that is not over. Who does not keep up is let go.
+    fn watch(&self) -> Receiver<Change>;
+
     /// What happens in a run from now on, after the missed facts. None: the service does not know the run of itself.
     fn listen(&self, run: &str, after: u64) -> Option<Receiver<Told>>;
 
@@ -64,6 +70,9 @@ pub trait Platform: Send + Sync + 'static {
     /// The jobs that come by themselves.
     async fn schedules(&self) -> Result<Vec<Schedule>, Problem>;
 
+    /// The same, with what else happens at their times.
+    async fn timetable(&self) -> Result<Timetable, Problem>;
+
     /// Switches one of them.
     async fn switch(&self, job: &str, on: bool, who: &Who) -> Result<(), Problem>;
 
@@ -72,6 +81,9 @@ pub trait Platform: Send + Sync + 'static {
 
     /// Whether a restore could succeed, and what it would do. Changes nothing.
     async fn rehearse(&self, what: Restore) -> Result<Rehearsed, Problem>;
+
+    /// What an undo of the last restore would lose, in words, one for each store. Changes nothing.
+    async fn undo_would_lose(&self) -> Result<Vec<String>, Problem>;
 
     /// The runs of the platform that are not closed: a restore among them that nobody works on stands stopped on purpose.
     async fn open_runs(&self) -> Result<Vec<OpenRun>, Problem>;

@@ -1,5 +1,11 @@
 //! What the service and its clients say to each other, as JSON. Pages are made of the same types.
 
+pub mod backups;
+pub mod overview;
+pub mod restores;
+
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -7,9 +13,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::events::Event;
-use stillpoint_core::names::Project;
+use stillpoint_core::names::{NotABackupId, Project};
 use stillpoint_core::operations::Order;
-use stillpoint_core::ports::history::{Asked, Ending, HistoryError};
+use stillpoint_core::ports::history::{Asked, Ending, HistoryError, RunFilter, RunRecord, RunState};
 
 use crate::auth::{Role, Who};
 
@@ -59,6 +65,21 @@ pub struct RunsWanted {
     pub limit: Option<u32>,
     /// Those whose number is below this.
     pub before: Option<u64>,
+    /// Those of this job.
+    pub job: Option<String>,
+    /// Those in this state.
+    pub state: Option<RunState>,
+}
+
+impl RunsWanted {
+    /// As the history is asked.
+    pub fn filter(&self) -> RunFilter {
+        RunFilter {
+            before: self.before,
+            job: self.job.clone(),
+            state: self.state,
+        }
+    }
 }
 
 /// A job that comes by itself.
@@ -86,6 +107,43 @@ pub struct Schedule {
     pub overdue_since: Option<Timestamp>,
     /// What is known of why.
     pub reason: Option<String>,
+}
+
+/// What comes by itself, and what else is known to happen at those times.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timetable {
+    /// The jobs.
+    pub schedules: Vec<Schedule>,
+    /// How long each usually takes, in seconds, where that is known.
+    pub usual_seconds: BTreeMap<String, u64>,
+    /// When others are at work that Stillpoint does not start.
+    pub foreign_windows: Vec<ForeignWindow>,
+    /// What meets what.
+    pub overlaps: Vec<Overlap>,
+}
+
+/// A time of day at which something is at work that Stillpoint does not start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignWindow {
+    /// What it is.
+    pub name: String,
+    /// When it begins, in the schedules' zone: `02:00`.
+    pub from: String,
+    /// When it ends; the same as the begin: nobody has said.
+    pub until: String,
+}
+
+/// Two that are at work at the same time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// The job.
+    pub job: String,
+    /// The other job, or what else is at work.
+    pub with: String,
+    /// The first time at which they meet.
+    pub at: Timestamp,
+    /// In a sentence.
+    pub warning: String,
 }
 
 /// How a job stands.
@@ -143,6 +201,46 @@ impl Problem {
         }
     }
 
+    /// There is nothing at this address.
+    pub(crate) fn not_found(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            title: what.into(),
+            hint: hint.into(),
+            status: 404,
+            exit: Exit::NotFound as u8,
+        }
+    }
+
+    /// This names no backup.
+    pub(crate) fn unknown_backup(error: &NotABackupId) -> Self {
+        Self {
+            title: error.to_string(),
+            hint: "`stillpoint backups ls` lists them".to_owned(),
+            status: 404,
+            exit: Exit::NotFound as u8,
+        }
+    }
+
+    /// What was sent cannot be meant.
+    pub(crate) fn unusable(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            title: what.into(),
+            hint: hint.into(),
+            status: 400,
+            exit: Exit::Usage as u8,
+        }
+    }
+
+    /// As things stand it cannot be done.
+    pub(crate) fn conflict(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            title: what.into(),
+            hint: hint.into(),
+            status: 409,
+            exit: Exit::Held as u8,
+        }
+    }
+
     /// Nobody has signed in.
     pub fn unauthorised() -> Self {
         Self {
@@ -180,6 +278,16 @@ impl IntoResponse for Problem {
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         (status, kind, Json(self)).into_response()
     }
+}
+
+/// What changes in any run while somebody watches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// A run is in another state. Its result is not told with it.
+    Run(Box<RunRecord>),
+    /// Something happened in a run at work.
+    Event(Event),
 }
 
 /// What is told of a run while somebody listens.

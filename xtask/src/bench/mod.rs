@@ -14,6 +14,7 @@ mod process;
 mod report;
 pub(crate) mod repository;
 mod sampler;
+mod service;
 mod stores;
 mod tool;
 mod usage;
@@ -37,6 +38,8 @@ enum Part {
     Stores,
     /// The S3 repository against bare requests
     Repository,
+    /// The service's pages with a history of 10,000 runs
+    Service,
 }
 
 #[derive(Args)]
@@ -77,7 +80,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let platform = wanted(Part::Platform).then(|| on_platform(arguments, &program, &folder));
     let stores = wanted(Part::Stores).then(|| on_stores(&program, &folder));
     let repository = wanted(Part::Repository).then(|| repository::run(&arguments.repository, &program, &folder));
-    let ended = [platform, stores, repository];
+    let service = wanted(Part::Service).then(|| on_service(&program, &folder));
+    let ended = [platform, stores, repository, service];
     ended.into_iter().flatten().collect()
 }
 
@@ -90,6 +94,19 @@ fn on_stores(program: &Path, folder: &Path) -> Result<()> {
     broken.extend(also_broken);
     let report = format!("{report}\n{by_itself}");
     let path = folder.join("stores.md");
+    fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("written to {}", path.display());
+    if broken.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", broken.join("; "))
+}
+
+fn on_service(program: &Path, folder: &Path) -> Result<()> {
+    clear(&folder.join("work"))?;
+    let (report, broken) = service::run(program, folder)?;
+    println!("\n{report}");
+    let path = folder.join("service.md");
     fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
     println!("written to {}", path.display());
     if broken.is_empty() {

@@ -9,10 +9,11 @@ use bollard::query_parameters::{CreateContainerOptions, ListContainersOptionsBui
 use stillpoint_core::names::Project;
 use stillpoint_core::ports::EngineError;
 use stillpoint_core::ports::power::{Claim, Intent};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::connect::{Docker, LOOK_EVERY, SHORT};
 use super::errors::Act;
+use crate::awake::timeout;
 
 /// Tells our own containers from the platform's, and what each is.
 pub(super) const ROLE: &str = "stillpoint.role";

@@ -10,10 +10,10 @@ use bollard::errors::Error;
 use bollard::models::ContainerInspectResponse;
 use stillpoint_core::ports::{ByteStream, EngineError};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
 
 use super::dial::Good;
 use super::errors::{Act, engine_error, no_socket};
+use crate::awake::timeout;
 
 /// Where an engine listens unless it is told otherwise.
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";

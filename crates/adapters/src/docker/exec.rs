@@ -17,7 +17,6 @@ use stillpoint_core::names::{RunId, WorkloadId};
 use stillpoint_core::ports::EngineError;
 use stillpoint_core::ports::shell::{Command, Exit, Process, Shell};
 use tokio::io::AsyncWriteExt;
-use tokio::time::timeout;
 
 use super::connect::{Docker, SHORT};
 use super::keep_alive::KeepAlive;
@@ -25,6 +24,7 @@ use super::kill::Target;
 use super::output::{Frames, Output, Tail, damage};
 use super::process::{Handle, NeverRan};
 use super::running::{Running, act_on};
+use crate::awake::timeout;
 
 /// The id comes through the output and not through the error output: the engine copies the two side
 /// by side, and only what comes on the same one is sure to come first.

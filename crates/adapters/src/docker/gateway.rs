@@ -1,9 +1,10 @@
-//! S3 endpoints of this process on an address of the engine's host that a container reaches: the gateway of its network.
+//! S3 endpoints of this process on an address that a container reaches: on the engine's host the gateway of its network; where
+//! this process is in a container itself, its own address in a network of both.
 //!
-//! This process must run on the engine's host: elsewhere there is no such address to listen at, which is said.
+//! Elsewhere there is no such address to listen at, which is said.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
 use async_trait::async_trait;
 use bollard::models::{EndpointSettings, NetworkInspect};
@@ -49,7 +50,8 @@ fn not_here(act: &Act, ip: IpAddr, error: &io::Error) -> EngineError {
 }
 
 impl Docker {
-    /// The address of this host that the container reaches: of its networks' gateways the first that is one of this host's.
+    /// The address of ours that the container reaches: of its networks' gateways the first that is one of this host's, else
+    /// ours in a bridge of both.
     async fn reached_from(&self, workload: &WorkloadId) -> Result<(Act, IpAddr), EngineError> {
         let container = container_called(workload.as_str());
         let act = Act::new(format!("open an S3 endpoint for {container}"), container);
@@ -57,8 +59,9 @@ impl Docker {
             Network::Host => return Ok((act, IpAddr::V4(Ipv4Addr::LOCALHOST))),
             Network::Own(found) => found,
         };
+        let endpoints = endpoints_of(&found);
         let mut strange = Vec::new();
-        for endpoint in endpoints_of(&found) {
+        for endpoint in &endpoints {
             let Some(ip) = self.gateway_of(&act, endpoint).await? else {
                 continue;
             };
@@ -68,13 +71,30 @@ impl Docker {
             }
             strange.push(ip.to_string());
         }
+        for endpoint in endpoints {
+            if let Some(ip) = beside(endpoint)
+                && self.is_bridge(&act, endpoint).await?
+            {
+                return Ok((act, ip));
+            }
+        }
         let where_to = match &strange[..] {
             [] => "none of its networks leads to a host".to_owned(),
             strange => format!("its networks lead to {}, which is not this host", strange.join(", ")),
         };
         Err(act.refused(format!(
-            "{where_to}: Stillpoint must run on the engine's host, outside of containers, and the container be in a bridge network"
+            "{where_to}: Stillpoint must run on the engine's host, or in a container of a bridge network that this one is in, too"
         )))
+    }
+
+    /// A bridge lets all that are in it reach each other; a macvlan keeps its host away.
+    async fn is_bridge(&self, act: &Act, endpoint: &EndpointSettings) -> Result<bool, EngineError> {
+        let Some(network) = &endpoint.network_id else {
+            return Ok(false);
+        };
+        let looked = self.client().inspect_network(network, None::<InspectNetworkOptions>);
+        let driver = self.call(act, SHORT, looked).await?.driver;
+        Ok(driver.as_deref() == Some("bridge"))
     }
 
     async fn gateway_of(&self, act: &Act, endpoint: &EndpointSettings) -> Result<Option<IpAddr>, EngineError> {
@@ -88,6 +108,22 @@ impl Docker {
         let looked = self.client().inspect_network(network, None::<InspectNetworkOptions>);
         Ok(bridge_of(&self.call(act, SHORT, looked).await?))
     }
+}
+
+/// Our address in the network of this place in it, if we have one there.
+fn beside(endpoint: &EndpointSettings) -> Option<IpAddr> {
+    let theirs: Ipv4Addr = endpoint.ip_address.as_ref()?.parse().ok()?;
+    let length = u32::try_from(endpoint.ip_prefix_len?)
+        .ok()
+        .filter(|length| (1..=32).contains(length))?;
+    // Nothing is sent: the kernel only says from which address it would be.
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((theirs, 9)).ok()?;
+    let IpAddr::V4(ours) = socket.local_addr().ok()?.ip() else {
+        return None;
+    };
+    let network = |ip: Ipv4Addr| u32::from(ip) >> (32 - length);
+    (ours != theirs && network(ours) == network(theirs)).then_some(IpAddr::V4(ours))
 }
 
 /// The address of this host in an internal bridge network.

@@ -7,11 +7,12 @@ use std::time::Duration;
 use bollard::models::ExecConfig;
 use futures::StreamExt;
 use stillpoint_core::ports::EngineError;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::connect::LOOK_EVERY;
 use super::running::Running;
 use super::signal::{self, Which};
+use crate::awake::timeout;
 
 /// The port's promise.
 const WITHIN: Duration = Duration::from_secs(10);

@@ -10,11 +10,12 @@ use stillpoint_core::names::{Project, WorkloadId};
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
 use stillpoint_core::ports::{EngineError, Power};
 use stillpoint_core::workload::{RestartPolicy, State};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::connect::{Docker, LOOK_EVERY, SHORT};
 use super::errors::Act;
 use super::translate::{state_of, to_engine};
+use crate::awake::timeout;
 
 /// What the engine may need beyond the container's own grace: killing, and letting go of its
 /// networks and mounts.

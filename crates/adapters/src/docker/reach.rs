@@ -12,12 +12,12 @@ use stillpoint_core::names::WorkloadId;
 use stillpoint_core::ports::{ByteStream, EngineError, Forward, Reach};
 use stillpoint_core::workload::State;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use super::connect::Docker;
 use super::dial::first_to_answer;
 use super::errors::{Act, container_called};
 use super::translate::state_of;
+use crate::awake::timeout;
 
 /// How long one address may take to answer.
 const DIAL: Duration = Duration::from_secs(5);

@@ -8,11 +8,12 @@ use futures::StreamExt;
 use stillpoint_core::names::{RunId, WorkloadId};
 use stillpoint_core::ports::EngineError;
 use stillpoint_core::ports::shell::RUN_VARIABLE;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::connect::{Docker, LOOK_EVERY};
 use super::running::{Running, act_on};
 use super::signal::{self, Which};
+use crate::awake::timeout;
 
 /// The port's promise.
 const WITHIN: Duration = Duration::from_secs(10);

@@ -9,11 +9,12 @@ use bollard::models::ExecConfig;
 use stillpoint_core::names::WorkloadId;
 use stillpoint_core::ports::EngineError;
 use tokio::io::AsyncWrite;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::connect::{Docker, LOOK_EVERY, SHORT};
 use super::errors::{Act, container_called};
 use super::output::Frames;
+use crate::awake::timeout;
 
 /// How long the engine may take to notice an end after the stream's: two reports that race, on a
 /// loaded machine by seconds.

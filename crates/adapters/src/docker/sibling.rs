@@ -10,11 +10,12 @@ use bollard::query_parameters::{CreateContainerOptions, ListContainersOptionsBui
 use stillpoint_core::names::{RunId, WorkloadId};
 use stillpoint_core::ports::EngineError;
 use stillpoint_core::ports::shell::RUN_VARIABLE;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::claim::ROLE;
 use super::connect::{Docker, LOOK_EVERY, SHORT};
 use super::errors::Act;
+use crate::awake::timeout;
 
 const SIBLING: &str = "sibling";
 const RUN: &str = "stillpoint.run";

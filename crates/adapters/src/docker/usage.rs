@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use stillpoint_core::ports::EngineError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
 
 use super::connect::Docker;
 use super::errors::Act;
+use crate::awake::timeout;
 
 /// HTTP/1.0: the answer ends with the connection and comes in one piece.
 const REQUEST: &[u8] = b"GET /system/df?type=volume HTTP/1.0\r\nHost: engine\r\n\r\n";

@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params, params_from_iter};
 use stillpoint_core::names::RunId;
 use stillpoint_core::ports::History;
-use stillpoint_core::ports::history::{Fact, HistoryError, HistoryLimits, RunRecord, ScheduleNote};
+use stillpoint_core::ports::history::{
+    Fact, FactFilter, HistoryError, HistoryLimits, RunFilter, RunRecord, ScheduleNote, Weight,
+};
 use stillpoint_core::ports::journal::JournalError;
 
 use super::{HISTORY, Ledger};
@@ -81,6 +84,14 @@ impl LedgerHistory {
         })
     }
 
+    fn told(&self, stored: Vec<Stored>) -> Result<Vec<Fact>, HistoryError> {
+        let facts = stored.into_iter().map(|(seq, event)| {
+            let event = serde_json::from_str(&event).map_err(|error| self.unusable("read", &error))?;
+            Ok(Fact { seq, event })
+        });
+        facts.collect()
+    }
+
     fn records(&self, stored: Vec<Stored>) -> Result<Vec<RunRecord>, HistoryError> {
         stored.into_iter().map(|stored| self.record(stored)).collect()
     }
@@ -129,12 +140,11 @@ impl History for LedgerHistory {
         stored.map(|stored| self.record(stored)).transpose()
     }
 
-    async fn runs(&self, before: Option<u64>, limit: u32) -> Result<Vec<RunRecord>, HistoryError> {
-        let before = before.map(sql);
-        let question = "SELECT number, record FROM runs WHERE ?1 IS NULL OR number < ?1 ORDER BY number DESC LIMIT ?2";
+    async fn find(&self, wanted: &RunFilter, limit: u32) -> Result<Vec<RunRecord>, HistoryError> {
+        let (question, values) = question(wanted, limit);
         let rows = self.read(move |ledger| {
-            let mut rows = ledger.prepare(question)?;
-            let rows = rows.query_map(params![before, limit], stored)?;
+            let mut rows = ledger.prepare(&question)?;
+            let rows = rows.query_map(params_from_iter(values), stored)?;
             rows.collect()
         });
         self.records(rows.await?)
@@ -158,11 +168,19 @@ impl History for LedgerHistory {
             let rows = rows.query_map(params![run, after, limit], stored)?;
             rows.collect::<rusqlite::Result<Vec<Stored>>>()
         });
-        let facts = rows.await?.into_iter().map(|(seq, event)| {
-            let event = serde_json::from_str(&event).map_err(|error| self.unusable("read", &error))?;
-            Ok(Fact { seq, event })
+        self.told(rows.await?)
+    }
+
+    async fn last_facts(&self, run: &RunId, wanted: &FactFilter, limit: u32) -> Result<Vec<Fact>, HistoryError> {
+        let (question, values) = question_of_facts(run, wanted, limit);
+        let rows = self.read(move |ledger| {
+            let mut rows = ledger.prepare(&question)?;
+            let rows = rows.query_map(params_from_iter(values), stored)?;
+            rows.collect::<rusqlite::Result<Vec<Stored>>>()
         });
-        facts.collect()
+        let mut rows = rows.await?;
+        rows.reverse();
+        self.told(rows)
     }
 
     async fn schedules(&self) -> Result<Vec<ScheduleNote>, HistoryError> {
@@ -196,6 +214,65 @@ impl History for LedgerHistory {
     }
 }
 
+/// What finds runs, with its values. Only what is looked for stands in it: so each has an index that gives the order too.
+fn question(wanted: &RunFilter, limit: u32) -> (String, Vec<Value>) {
+    let text = |text: &str| vec![Value::from(text.to_owned())];
+    let conditions = [
+        wanted
+            .before
+            .map(|before| ("number < ?", vec![Value::from(sql(before))])),
+        wanted.job.as_deref().map(|job| ("job = ?", text(job))),
+        wanted.state.map(|state| ("state = ?", text(state.name()))),
+    ];
+    let order = "ORDER BY number DESC";
+    put_together("SELECT number, record FROM runs WHERE true", conditions, order, limit)
+}
+
+/// What finds facts. The index of the marks leaves out what there may be a hundred thousand of.
+fn question_of_facts(run: &RunId, wanted: &FactFilter, limit: u32) -> (String, Vec<Value>) {
+    const MARK: &str = "event ->> '$.event' <> 'artifact_done'";
+    const WARNING: &str = "event ->> '$.event' <> 'artifact_done'
+        AND (event ->> '$.event' = 'warning' OR event ->> '$.ok' = 0)";
+    let text = |text: &str| Value::from(text.to_owned());
+    let is_of = "(event ->> '$.store' = ? OR instr(event ->> '$.message', ?) > 0)";
+    let conditions = [
+        Some((
+            "number = (SELECT number FROM runs WHERE run = ?)",
+            vec![text(run.as_str())],
+        )),
+        wanted.before.map(|before| ("seq < ?", vec![Value::from(sql(before))])),
+        match wanted.weight {
+            Weight::Any => None,
+            Weight::Mark => Some((MARK, Vec::new())),
+            Weight::Warning => Some((WARNING, Vec::new())),
+        },
+        wanted.store.as_deref().map(|store| (is_of, vec![text(store); 2])),
+    ];
+    // Left to itself, SQLite takes the table, which gives the order too.
+    let what = match wanted.weight {
+        Weight::Any => "SELECT seq, event FROM facts WHERE true",
+        Weight::Mark | Weight::Warning => "SELECT seq, event FROM facts INDEXED BY facts_that_mark WHERE true",
+    };
+    put_together(what, conditions, "ORDER BY seq DESC", limit)
+}
+
+fn put_together(
+    what: &str,
+    conditions: impl IntoIterator<Item = Option<(&'static str, Vec<Value>)>>,
+    order: &str,
+    limit: u32,
+) -> (String, Vec<Value>) {
+    let mut question = what.to_owned();
+    let mut values = Vec::new();
+    for (condition, of_it) in conditions.into_iter().flatten() {
+        question.push_str(" AND ");
+        question.push_str(condition);
+        values.extend(of_it);
+    }
+    values.push(Value::from(limit));
+    (format!("{question} {order} LIMIT ?"), values)
+}
+
 fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     let number: i64 = row.get(0)?;
     Ok((number.unsigned_abs(), row.get(1)?))
@@ -226,5 +303,103 @@ fn into_history(error: JournalError) -> HistoryError {
         place: error.path,
         doing: error.doing,
         cause: error.cause,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stillpoint_core::ports::history::RunState;
+
+    use super::*;
+    use crate::ledger::schema::migrate;
+
+    const RUNS: u32 = 10_000;
+
+    /// A ledger with many runs: of each job and state some.
+    fn full() -> Connection {
+        let mut ledger = Connection::open_in_memory().unwrap();
+        migrate(&mut ledger).unwrap();
+        let all = ledger.transaction().unwrap();
+        for number in 0..RUNS {
+            let job = ["backup_job", "verify_job", "prune_job"][(number % 3) as usize];
+            let state = if number % 100 == 0 { "FAILURE" } else { "SUCCESS" };
+            let record = serde_json::json!({ "job": job, "state": state }).to_string();
+            all.execute(NOTE, params![number.to_string(), number, true, record])
+                .unwrap();
+        }
+        all.commit().unwrap();
+        ledger
+    }
+
+    /// How SQLite finds them, and the numbers of what it finds.
+    fn found(ledger: &Connection, (question, values): (String, Vec<Value>)) -> (String, Vec<i64>) {
+        let plan = format!("EXPLAIN QUERY PLAN {question}");
+        let mut plan = ledger.prepare(&plan).unwrap();
+        let plan = plan.query_map(params_from_iter(values.clone()), |row| row.get::<_, String>(3));
+        let plan: rusqlite::Result<Vec<String>> = plan.unwrap().collect();
+        let mut rows = ledger.prepare(&question).unwrap();
+        let rows = rows.query_map(params_from_iter(values), |row| row.get(0));
+        let rows: rusqlite::Result<Vec<i64>> = rows.unwrap().collect();
+        (plan.unwrap().join("; "), rows.unwrap())
+    }
+
+    #[test]
+    fn whatever_is_looked_for_among_ten_thousand_runs_is_found_by_an_index_that_gives_the_order() {
+        let ledger = full();
+        let job = Some("backup_job".to_owned());
+        let state = Some(RunState::Failure);
+        let before = Some(5000);
+        let wanted = |before, job, state| RunFilter { before, job, state };
+        let cases = [
+            (wanted(before, None, None), "INTEGER PRIMARY KEY"),
+            (wanted(None, job.clone(), None), "runs_of_job"),
+            (wanted(before, job.clone(), None), "runs_of_job"),
+            (wanted(None, None, state), "runs_in_state"),
+            (wanted(before, None, state), "runs_in_state"),
+            (wanted(before, job, state), "runs_of_job_in_state"),
+        ];
+        for (wanted, index) in cases {
+            let (plan, rows) = found(&ledger, question(&wanted, 50));
+            assert!(plan.starts_with("SEARCH") && plan.contains(index), "{wanted:?}: {plan}");
+            assert!(!plan.contains("B-TREE"), "{wanted:?} is sorted: {plan}");
+            assert!(
+                !rows.is_empty() && rows.is_sorted_by(|one, next| one > next),
+                "{rows:?}"
+            );
+            let bound = wanted.before.map_or(i64::MAX, sql);
+            assert!(rows.iter().all(|number| *number < bound));
+        }
+    }
+
+    #[test]
+    fn what_marks_a_run_is_found_among_many_artifacts_without_reading_them() {
+        let mut ledger = full();
+        let all = ledger.transaction().unwrap();
+        for seq in 1..=20_000 {
+            let event = match seq % 5000 {
+                1 => serde_json::json!({ "event": "step_began", "step": "drain" }),
+                2 => serde_json::json!({ "event": "warning", "message": "db is slow" }),
+                _ => serde_json::json!({ "event": "artifact_done", "store": "db" }),
+            };
+            all.execute(TELL, params!["7", seq, event.to_string()]).unwrap();
+        }
+        all.commit().unwrap();
+        let filter = |weight| FactFilter {
+            weight,
+            ..FactFilter::default()
+        };
+        let ask = |weight| found(&ledger, question_of_facts(&RunId::new("7"), &filter(weight), 500));
+        let (plan, rows) = ask(Weight::Mark);
+        assert!(plan.contains("facts_that_mark") && !plan.contains("B-TREE"), "{plan}");
+        assert_eq!(rows.len(), 8);
+        let (plan, rows) = ask(Weight::Warning);
+        assert!(plan.contains("facts_that_mark") && !plan.contains("B-TREE"), "{plan}");
+        assert_eq!(rows, [15_002, 10_002, 5002, 2]);
+        let (plan, rows) = ask(Weight::Any);
+        assert!(
+            plan.contains("SEARCH facts USING PRIMARY KEY") && !plan.contains("B-TREE"),
+            "{plan}"
+        );
+        assert_eq!((rows.len(), rows[0]), (500, 20_000));
     }
 }

@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     // 1: the journal. `intent` is the JSON that the claim carries too; `phase` only ever grows.
     "CREATE TABLE journal (
         run      TEXT PRIMARY KEY,
@@ -46,6 +46,13 @@ const MIGRATIONS: [&str; 5] = [
         known_since INTEGER,
         handled     INTEGER
     ) STRICT;",
+    // 6: what runs are looked for by, read from their record; each index ends with the number, by which they are in order.
+    "ALTER TABLE runs ADD COLUMN job TEXT GENERATED ALWAYS AS (record ->> '$.job') VIRTUAL;
+    ALTER TABLE runs ADD COLUMN state TEXT GENERATED ALWAYS AS (record ->> '$.state') VIRTUAL;
+    CREATE INDEX runs_of_job ON runs (job, number);
+    CREATE INDEX runs_in_state ON runs (state, number);
+    CREATE INDEX runs_of_job_in_state ON runs (job, state, number);
+    CREATE INDEX facts_that_mark ON facts (number, seq) WHERE event ->> '$.event' <> 'artifact_done';",
 ];
 
 /// Brings a file up to date, all or nothing.

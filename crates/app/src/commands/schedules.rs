@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::ports::History;
-use stillpoint_web::wire::{Schedule, Standing};
+use stillpoint_web::wire::{Standing, Timetable};
 
 use super::table;
 use crate::config::Config;
@@ -58,14 +58,15 @@ async fn switch(config: &Config, history: &dyn History, job: &str, on: bool) -> 
 struct Listed {
     /// The service that heeds them, if one runs.
     service: Option<Service>,
-    schedules: Vec<Schedule>,
+    #[serde(flatten)]
+    timetable: Timetable,
 }
 
 async fn list(config: &Config, history: &dyn History) -> Result<(), Failure> {
     let service = Client::find(&config.platform.state_dir).await;
     let listed = Listed {
         service: service.map(|client| client.service),
-        schedules: listed::schedules(config, history, Timestamp::now()).await?,
+        timetable: listed::timetable(config, history, Timestamp::now()).await?,
     };
     if config.json {
         print::document(&listed);
@@ -77,7 +78,7 @@ async fn list(config: &Config, history: &dyn History) -> Result<(), Failure> {
 
 fn show(config: &Config, listed: &Listed) {
     let mut rows = table(&["JOB", "SCHEDULE", "ZONE", "SWITCH", "NEXT", "STANDING"]);
-    for (row, planned) in listed.schedules.iter().zip(&config.schedules) {
+    for (row, planned) in listed.timetable.schedules.iter().zip(&config.schedules) {
         let next = row
             .next
             .first()
@@ -93,7 +94,7 @@ fn show(config: &Config, listed: &Listed) {
         ]);
     }
     print::line(&rows.to_string());
-    for row in &listed.schedules {
+    for row in &listed.timetable.schedules {
         if let (Some(by), Some(at)) = (&row.switched_by, row.switched_at) {
             let word = if row.on { "on" } else { "off" };
             print::line(&format!(
@@ -109,6 +110,9 @@ fn show(config: &Config, listed: &Listed) {
                 words::local(since)
             ));
         }
+    }
+    for overlap in &listed.timetable.overlaps {
+        print::line(&format!("warning: {}.", overlap.warning));
     }
     if listed.service.is_none() {
         print::line("No service runs here, so nothing begins by itself: `stillpoint serve` is what does it.");

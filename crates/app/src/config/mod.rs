@@ -42,6 +42,7 @@ use stillpoint_core::engine::site::StandstillRules;
 use stillpoint_core::names::Project;
 use stillpoint_core::ports::history::HistoryLimits;
 use stillpoint_core::retention::Policy;
+use stillpoint_core::schedule::Window;
 use stillpoint_core::stores::{Kind, Recognition};
 use stillpoint_core::workload::Workload;
 
@@ -103,6 +104,8 @@ pub(crate) struct Config {
     pub(crate) verify: Verify,
     /// What the service begins by itself.
     pub(crate) schedules: Vec<Planned>,
+    /// When others are at work that it does not begin.
+    pub(crate) foreign_windows: Vec<Window>,
     /// How long what is at work may go on when the service ends.
     pub(crate) grace: Duration,
     /// How long it is known which runs there were.
@@ -172,6 +175,7 @@ impl Config {
             retention: retention::read(&settings)?,
             verify,
             schedules,
+            foreign_windows: schedule::foreign_windows(&settings)?,
             grace: schedule::grace(&settings)?,
             history: history::read(&settings)?,
             diagnostics: diagnostics::read(&settings)?,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use stillpoint_core::operations::{Order, Scope};
-use stillpoint_core::schedule::{Calendar, Schedule};
+use stillpoint_core::schedule::{Calendar, NotAWindow, Schedule, Window};
 
 use super::key::{Fallback, Key, Shape};
 use super::settings::Settings;
@@ -13,7 +13,7 @@ use super::verify::Verify;
 use crate::failure::Failure;
 
 /// The owner's keys.
-pub(super) const KEYS: [Key; 5] = [BACKUP, VERIFY, TIMEZONE, CATCH_UP, GRACE];
+pub(super) const KEYS: [Key; 6] = [BACKUP, VERIFY, TIMEZONE, CATCH_UP, FOREIGN_WINDOWS, GRACE];
 
 const BACKUP: Key = Key {
     path: "schedule.backup",
@@ -52,6 +52,15 @@ const CATCH_UP: Key = Key {
     },
     fallback: Fallback::Value("21600"),
     about: "A run whose time the service has missed begins up to so long after it; without a success by then the job is overdue.",
+};
+
+const FOREIGN_WINDOWS: Key = Key {
+    path: "schedule.foreign_windows",
+    variable: "BACKUP_FOREIGN_WINDOWS",
+    flag: None,
+    shape: Shape::List,
+    fallback: Fallback::Value("02:00-03:00 observation, 03:00 cleanup"),
+    about: "When others are at work, in the schedules' zone: a schedule that meets one is warned about; `off`: never.",
 };
 
 const GRACE: Key = Key {
@@ -105,6 +114,19 @@ pub(super) fn read(
         }));
     }
     Ok((planned, warnings))
+}
+
+/// When others are at work.
+pub(super) fn foreign_windows(settings: &Settings) -> Result<Vec<Window>, Failure> {
+    let windows = settings.list(&FOREIGN_WINDOWS);
+    if matches!(&windows[..], [only] if only.trim() == "off") {
+        return Ok(Vec::new());
+    }
+    let read = |text: &String| {
+        text.parse()
+            .map_err(|why: NotAWindow| settings.refuse(&FOREIGN_WINDOWS, why))
+    };
+    windows.iter().map(read).collect()
 }
 
 pub(super) fn grace(settings: &Settings) -> Result<Duration, Failure> {

@@ -10,12 +10,14 @@ use stillpoint_core::events::{Event, Listener};
 use stillpoint_core::history::Historian;
 use stillpoint_core::names::RunId;
 use stillpoint_core::operations::{Local, Order, RunRequest};
-use stillpoint_core::ports::history::{Ending, HistoryError, RunRecord, RunState};
+use stillpoint_core::ports::history::{Ending, HistoryError, RunFilter, RunRecord, RunState};
 use stillpoint_core::schedule::{Cancel, Queue, Tag, Urgency};
+use stillpoint_web::wire::Change;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
-use super::feed::Feed;
+use super::feed::{Feed, Watch};
 use super::log::Log;
 use super::{Service, Submission, site};
 use crate::config::Config;
@@ -34,6 +36,7 @@ pub(super) struct Daemon {
     pub(super) log: Log,
     operations: Local,
     since: Timestamp,
+    watch: Arc<Watch>,
     state: Mutex<State>,
     /// Something ended.
     ended: Notify,
@@ -103,6 +106,7 @@ impl Daemon {
             config,
             log,
             operations,
+            watch: Arc::default(),
             state: Mutex::default(),
             ended: Notify::new(),
         }
@@ -177,6 +181,7 @@ impl Daemon {
             cancel: CancellationToken::new(),
             feed: Arc::default(),
         };
+        self.watch.changed(&run.record);
         state.runs.insert(run.record.run.clone(), run);
         state.forget();
         drop(state);
@@ -191,6 +196,7 @@ impl Daemon {
         {
             if let Some(known) = state.runs.get_mut(&run) {
                 known.record.state = RunState::Starting;
+                self.watch.changed(&known.record);
             }
             tokio::spawn(self.clone().carry_out(run));
         }
@@ -210,6 +216,7 @@ impl Daemon {
         let watchdog = order.may_stop_the_platform().then(|| Watchdog::start(&self.config));
         let listener = Arc::new(Told {
             feed: feed.clone(),
+            watch: self.watch.clone(),
             run: title(&record),
             log: self.log.clone(),
         });
@@ -247,6 +254,7 @@ impl Daemon {
         let known = state.runs.get_mut(run)?;
         known.record.state = is;
         known.record.started_at = Some(self.now());
+        self.watch.changed(&known.record);
         Some((
             known.order.clone(),
             known.record.clone(),
@@ -269,6 +277,7 @@ impl Daemon {
             self.log
                 .say(format!("{} ends: {}{why}", title(&known.record), known.record.state));
             known.record.ending = Some(ending.clone());
+            self.watch.changed(&known.record);
             known.feed.end(ending);
         }
         drop(state);
@@ -296,6 +305,7 @@ impl Daemon {
             let known = state.runs.get_mut(&run)?;
             if cancelled == Cancel::Ending {
                 known.record.state = RunState::Canceling;
+                self.watch.changed(&known.record);
                 known.cancel.cancel();
             }
             (known.record.clone(), cancelled)
@@ -325,6 +335,20 @@ impl Daemon {
         state.runs.get(&run).map(|run| run.feed.clone())
     }
 
+    /// What changes in all runs, after how those stand that are not over.
+    pub(super) fn watch(&self) -> Receiver<Change> {
+        let state = self.lock();
+        let open = state.runs.values().filter(|run| !run.record.state.is_over());
+        self.watch.join(open.map(|run| run.record.clone()))
+    }
+
+    /// The runs that the service knows of itself and that are looked for.
+    pub(super) fn found(&self, wanted: &RunFilter) -> Vec<RunRecord> {
+        let state = self.lock();
+        let runs = state.runs.values().map(|run| &run.record);
+        runs.filter(|run| wanted.has(run)).cloned().collect()
+    }
+
     /// From now on no run begins.
     pub(super) fn close(&self) {
         self.lock().closing = true;
@@ -340,6 +364,7 @@ impl Daemon {
 
     /// Lets go of who listens to runs that wait: they begin with the next service.
     pub(super) fn let_go(&self) {
+        self.watch.let_go();
         for run in self.lock().runs.values() {
             run.feed.let_go();
         }
@@ -403,6 +428,7 @@ fn unreadable() -> Ending {
 /// Tells whoever listens, and the service's own log.
 struct Told {
     feed: Arc<Feed>,
+    watch: Arc<Watch>,
     run: String,
     log: Log,
 }
@@ -410,6 +436,7 @@ struct Told {
 impl Listener for Told {
     fn hear(&self, event: &Event) {
         self.feed.hear(event);
+        self.watch.hear(event);
         if let Some(line) = plain::line(event) {
             self.log.say(format!("{}: {line}", self.run));
         }

@@ -4,13 +4,17 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use stillpoint_core::events::{Event, Listener};
-use stillpoint_core::ports::history::Ending;
+use stillpoint_core::ports::history::{Ending, RunRecord};
+use stillpoint_web::wire::Change;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::Told;
 
 /// So much a listener may fall behind.
 const BEHIND: usize = 4096;
+
+/// So much one may fall behind who watches all runs.
+const WATCHED: usize = 1024;
 
 /// The feed of one run.
 #[derive(Default)]
@@ -93,6 +97,68 @@ impl Listener for Feed {
     }
 }
 
+/// What changes in all runs, for whoever watches. Whoever does not keep up loses progress first, and is let go before he loses
+/// anything else: he comes back and begins with how everything stands.
+#[derive(Default)]
+pub(super) struct Watch {
+    watchers: Mutex<Vec<Sender<Change>>>,
+}
+
+impl Watch {
+    fn lock(&self) -> MutexGuard<'_, Vec<Sender<Change>>> {
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Watches from now on; first of all how these runs stand.
+    pub(super) fn join(&self, standing: impl IntoIterator<Item = RunRecord>) -> Receiver<Change> {
+        let mut watchers = self.lock();
+        let standing: Vec<Change> = standing.into_iter().map(in_short).collect();
+        let (sender, receiver) = channel(standing.len() + WATCHED);
+        for change in standing {
+            // There is room for all of it.
+            let _ = sender.try_send(change);
+        }
+        watchers.retain(|watcher| !watcher.is_closed());
+        watchers.push(sender);
+        receiver
+    }
+
+    /// A run is in another state.
+    pub(super) fn changed(&self, run: &RunRecord) {
+        let mut watchers = self.lock();
+        if !watchers.is_empty() {
+            tell(&mut watchers, &in_short(run.clone()), false);
+        }
+    }
+
+    /// Nobody is told anything more.
+    pub(super) fn let_go(&self) {
+        self.lock().clear();
+    }
+}
+
+impl Listener for Watch {
+    fn hear(&self, event: &Event) {
+        let mut watchers = self.lock();
+        if !watchers.is_empty() {
+            tell(&mut watchers, &Change::Event(event.clone()), event.kind.is_progress());
+        }
+    }
+}
+
+fn tell(watchers: &mut Vec<Sender<Change>>, change: &Change, may_be_lost: bool) {
+    watchers.retain(|watcher| watcher.try_send(change.clone()).is_ok() || may_be_lost && !watcher.is_closed());
+}
+
+/// A result may be a whole manifest.
+fn in_short(mut run: RunRecord) -> Change {
+    if let Some(ending) = &mut run.ending {
+        ending.result = None;
+        ending.findings.clear();
+    }
+    Change::Run(Box::new(run))
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
@@ -147,6 +213,35 @@ mod tests {
         assert_eq!(heard(&mut from_the_start), [1, 3, 4, 5, 0]);
         assert_eq!(heard(&mut again), [3, 4, 5, 0]);
         assert_eq!(heard(&mut feed.listen(4)), [5, 0]);
+    }
+
+    #[test]
+    fn who_watches_first_sees_how_runs_stand_and_then_what_changes_and_is_let_go_before_he_loses_a_fact() {
+        let watch = Watch::default();
+        let mut run = stillpoint_testkit::conformance::history::run("1", 0);
+        if let Some(ending) = &mut run.ending {
+            ending.result = Some(serde_json::json!({ "large": true }));
+        }
+        let mut watcher = watch.join([run.clone()]);
+        watch.hear(&event(1, false));
+        watch.changed(&run);
+        let mut seen = Vec::new();
+        while let Ok(change) = watcher.try_recv() {
+            seen.push(match change {
+                Change::Run(run) => run
+                    .ending
+                    .and_then(|ending| ending.result)
+                    .map_or("in short", |_| "all of it"),
+                Change::Event(_) => "event",
+            });
+        }
+        assert_eq!(seen, ["in short", "event", "in short"]);
+        for seq in 0..=WATCHED as u64 {
+            watch.hear(&event(seq, false));
+        }
+        watch.hear(&event(0, true));
+        assert!(watcher.try_recv().is_err() || watcher.is_closed());
+        assert!(watcher.is_closed(), "he has lost a fact and was not let go");
     }
 
     #[test]

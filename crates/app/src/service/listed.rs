@@ -1,10 +1,14 @@
 //! What is listed of schedules and settings, for commands and pages alike.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use jiff::Timestamp;
+use jiff::civil::Time;
 use stillpoint_core::ports::History;
-use stillpoint_core::ports::history::{HistoryError, RunRecord, RunState, ScheduleNote};
-use stillpoint_core::schedule::{self, Success};
-use stillpoint_web::wire::{Schedule, Setting, Standing};
+use stillpoint_core::ports::history::{HistoryError, RunFilter, RunRecord, RunState, ScheduleNote};
+use stillpoint_core::schedule::{self, Meeting, Success, Usual, Window};
+use stillpoint_web::wire::{ForeignWindow, Overlap, Schedule, Setting, Standing, Timetable};
 
 use crate::config::{Config, Planned};
 use crate::failure::Failure;
@@ -14,6 +18,9 @@ const FIRES: usize = 5;
 
 /// So many runs are looked through for the last success.
 const RUNS: u32 = 1000;
+
+/// So many of the last runs say how long a job usually takes.
+const USUAL: u32 = 9;
 
 /// The configuration, with the origin of each value; what labels of containers set is not among it.
 pub(crate) fn settings(config: &Config) -> Vec<Setting> {
@@ -42,6 +49,66 @@ pub(crate) async fn schedules(
     let runs = history.runs(None, RUNS).await?;
     let planned = config.schedules.iter();
     Ok(planned.map(|planned| row(planned, &notes, &runs, now)).collect())
+}
+
+/// The same, with how long each usually takes and what it meets.
+pub(crate) async fn timetable(
+    config: &Config,
+    history: &dyn History,
+    now: Timestamp,
+) -> Result<Timetable, HistoryError> {
+    let schedules = schedules(config, history, now).await?;
+    let mut usual = BTreeMap::new();
+    for planned in &config.schedules {
+        if let Some(takes) = usually_takes(history, planned.job).await? {
+            usual.insert(planned.job.to_owned(), takes);
+        }
+    }
+    let is_on = |planned: &&Planned| schedules.iter().any(|row| row.on && row.job == planned.job);
+    let jobs = config.schedules.iter().filter(is_on).map(|planned| Usual {
+        job: planned.job,
+        calendar: &planned.schedule.calendar,
+        takes: usual.get(planned.job).copied().unwrap_or_default(),
+    });
+    let met = schedule::meetings(&jobs.collect::<Vec<_>>(), &config.foreign_windows, now);
+    Ok(Timetable {
+        overlaps: met.into_iter().map(overlap).collect(),
+        foreign_windows: config.foreign_windows.iter().map(window).collect(),
+        usual_seconds: usual.into_iter().map(|(job, takes)| (job, takes.as_secs())).collect(),
+        schedules,
+    })
+}
+
+/// The middle of how long its last runs took that succeeded.
+async fn usually_takes(history: &dyn History, job: &str) -> Result<Option<Duration>, HistoryError> {
+    let wanted = RunFilter {
+        job: Some(job.to_owned()),
+        state: Some(RunState::Success),
+        ..RunFilter::default()
+    };
+    let runs = history.find(&wanted, USUAL).await?;
+    let took = |run: &RunRecord| Some(run.ended_at?.duration_since(run.started_at?).unsigned_abs());
+    let mut took: Vec<Duration> = runs.iter().filter_map(took).collect();
+    took.sort();
+    Ok(took.get(took.len() / 2).copied())
+}
+
+fn overlap(met: Meeting) -> Overlap {
+    Overlap {
+        job: met.job,
+        with: met.with,
+        at: met.at,
+        warning: met.sentence,
+    }
+}
+
+fn window(window: &Window) -> ForeignWindow {
+    let clock = |time: Time| time.strftime("%H:%M").to_string();
+    ForeignWindow {
+        name: window.name.clone(),
+        from: clock(window.from),
+        until: clock(window.until),
+    }
 }
 
 /// Refuses a job that has no schedule.

@@ -1,5 +1,6 @@
 //! The service as its pages and its API see it.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,11 +14,11 @@ use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::{BackupId, Project};
 use stillpoint_core::operations::{BackupList, Local, Operations, Restore, RunRequest};
 use stillpoint_core::ports::Journal;
-use stillpoint_core::ports::history::{Fact, RunRecord};
+use stillpoint_core::ports::history::{Fact, FactFilter, RunRecord};
 use stillpoint_core::ports::journal::OpenRun;
 use stillpoint_web::auth::Who;
 use stillpoint_web::platform::Platform;
-use stillpoint_web::wire::{Problem, RunsWanted, Schedule, Service, Setting, Submission, Told};
+use stillpoint_web::wire::{Change, Problem, RunsWanted, Schedule, Service, Setting, Submission, Timetable, Told};
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
@@ -58,11 +59,17 @@ impl Platform for Served {
     }
 
     async fn runs(&self, wanted: RunsWanted) -> Result<Vec<RunRecord>, Problem> {
-        let history = &self.0.historian.history;
-        let listed = history.runs(wanted.before, wanted.limit.unwrap_or(u32::MAX)).await?;
+        let (filter, limit) = (wanted.filter(), wanted.limit.unwrap_or(u32::MAX));
+        let listed = self.0.historian.history.find(&filter, limit).await?;
         // What the service knows of itself is newer than what was noted.
         let newest = |run: RunRecord| self.0.known(run.run.as_str()).unwrap_or(run);
-        Ok(listed.into_iter().map(newest).collect())
+        let noted = listed.into_iter().map(newest);
+        let known = self.0.found(&filter).into_iter().filter(|run| run.number.is_some());
+        let mut all: Vec<RunRecord> = noted.chain(known).filter(|run| filter.has(run)).collect();
+        all.sort_by_key(|run| Reverse(run.number));
+        all.dedup_by_key(|run| run.number);
+        all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(all)
     }
 
     async fn run(&self, name: &str) -> Result<Option<RunRecord>, Problem> {
@@ -74,6 +81,14 @@ impl Platform for Served {
 
     async fn facts(&self, run: &RunRecord, after: u64, limit: u32) -> Result<Vec<Fact>, Problem> {
         Ok(self.0.historian.history.facts(&run.run, after, limit).await?)
+    }
+
+    async fn last_facts(&self, run: &RunRecord, wanted: FactFilter, limit: u32) -> Result<Vec<Fact>, Problem> {
+        Ok(self.0.historian.history.last_facts(&run.run, &wanted, limit).await?)
+    }
+
+    fn watch(&self) -> Receiver<Change> {
+        self.0.watch()
     }
 
     fn listen(&self, run: &str, after: u64) -> Option<Receiver<Told>> {
@@ -109,6 +124,10 @@ impl Platform for Served {
         Ok(listed::schedules(&self.0.config, &*self.0.historian.history, self.0.now()).await?)
     }
 
+    async fn timetable(&self) -> Result<Timetable, Problem> {
+        Ok(listed::timetable(&self.0.config, &*self.0.historian.history, self.0.now()).await?)
+    }
+
     async fn switch(&self, job: &str, on: bool, who: &Who) -> Result<(), Problem> {
         listed::has_schedule(&self.0.config, job).map_err(problem)?;
         let history = &self.0.historian.history;
@@ -125,6 +144,11 @@ impl Platform for Served {
         look_at_stores(&self.0.config, &operations).await.map_err(problem)?;
         let rehearsed = operations.rehearse_restore(what, self.0.request()).await;
         rehearsed.map_err(problem)
+    }
+
+    async fn undo_would_lose(&self) -> Result<Vec<String>, Problem> {
+        let operations = self.0.anew().await?;
+        operations.undo_would_lose(self.0.request()).await.map_err(problem)
     }
 
     async fn open_runs(&self) -> Result<Vec<OpenRun>, Problem> {

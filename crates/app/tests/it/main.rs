@@ -7,6 +7,7 @@ mod clickhouse;
 mod common;
 mod config;
 mod conformance;
+mod contained;
 mod copied;
 mod cron;
 mod damage;

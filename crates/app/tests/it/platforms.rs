@@ -114,6 +114,7 @@ fn a_platform_as_a_user_has_it_is_seen_whole() -> Result<()> {
         seen(testbed, product)?;
         a_folder_that_is_gone(product, &uploads)?;
         a_job(testbed, product)?;
+        work_in_progress(testbed, product)?;
         a_lodger(testbed, product)?;
         for tag in ["acme-db", "acme-valkey"] {
             testbed
@@ -174,6 +175,49 @@ fn a_job(testbed: &Testbed, product: &Product) -> Result<()> {
     let ended = testbed.state("job")?;
     if ended.status != Status::Exited || ended.started_at != begun.started_at {
         bail!("the job was begun again: {ended:?}");
+    }
+    Ok(())
+}
+
+/// Its end is waited for before anything is stopped; where it does not come, what is cut is named, or nothing is done.
+fn work_in_progress(testbed: &Testbed, product: &Product) -> Result<()> {
+    let db = testbed.container("db")?;
+    let tables = "create table event_logs (id int); create table runs (id int, run_id text, pipeline_name text, status text); \
+        insert into runs values (1, '0a1b2c3d4e5f', 'nightly', 'STARTED'), (2, '1a1b2c3d4e5f', 'nightly', 'QUEUED'), \
+        (3, '2a1b2c3d4e5f', 'nightly', 'SUCCESS')";
+    for (database, sql) in [("postgres", "create database dagster"), ("dagster", tables)] {
+        let psql = ["psql", "-U", "postgres", "-d", database, "-c", sql];
+        testbed.docker(&[&["exec", "--env=PGHOST=", db.as_str()][..], &psql].concat())?;
+    }
+    let idle = "--label=stillpoint.idle=test ! -e /at-work";
+    let worker = client(testbed, "worker", &[idle], IDLES)?;
+    testbed.docker(&["exec", &worker, "touch", "/at-work"])?;
+    let (run, work) = (
+        "db: 1 run of Dagster (database dagster): nightly 0a1b2c3d",
+        "worker: it says that it is at work",
+    );
+
+    let impatient = product.clone().with("BACKUP_BUSY_SECONDS", "1");
+    let begun = testbed.state("webui")?;
+    let skipped = impatient.clone().with("BACKUP_WHEN_BUSY", "skip").run(&["backup"])?;
+    skipped.must_end_with(12)?.must_say(run)?.must_say(work)?;
+    if testbed.state("webui")?.started_at != begun.started_at {
+        bail!("a backup that was skipped has stopped a client");
+    }
+    let mut went_on = impatient.run(&["backup"])?.must_end_with(0)?;
+    for cut in [run, "(stillpoint.idle, exit 1)"] {
+        went_on = went_on.must_say(&format!("{cut}: still at work after 1 s, and CUT by this backup"))?;
+    }
+
+    let done = "update runs set status = 'SUCCESS'";
+    let later = format!("sleep 4; psql -U postgres -d dagster -c \"{done}\"");
+    testbed.docker(&["exec", "--detach", "--env=PGHOST=", &db, "sh", "-c", &later])?;
+    testbed.docker(&["exec", "--detach", &worker, "sh", "-c", "sleep 4; rm /at-work"])?;
+    let patient = product.clone().with("BACKUP_BUSY_SECONDS", "120");
+    let waited = patient.run(&["backup"])?.must_end_with(0)?;
+    let waited = waited.must_say("waiting up to 120 s for the end of ")?;
+    if waited.err.contains("CUT") {
+        bail!("work was cut that was waited for: {}", waited.err);
     }
     Ok(())
 }

@@ -37,6 +37,11 @@ fn a_restore_that_fails_after_the_stop_can_be_run_again() -> Result<()> {
         ran.must_say("stillpoint restore resume")?
             .must_say("stillpoint containers start")?;
         all_stopped(testbed)?;
+        product
+            .run(&["containers", "plan"])?
+            .must_end_with(0)?
+            .must_print("is stopped on purpose since")?
+            .must_print("stillpoint restore undo")?;
 
         // A backup does not take this for the operator's wish.
         product

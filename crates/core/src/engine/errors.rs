@@ -264,6 +264,14 @@ pub enum PreflightError {
         /// How long they were waited for.
         limit: Duration,
     },
+    /// Work that the backup would cut has not ended.
+    #[error("{}; after {} s the backup was skipped, as configured", .work.join("; "), .limit.as_secs())]
+    Busy {
+        /// What, and whose.
+        work: Vec<String>,
+        /// How long it was waited for.
+        limit: Duration,
+    },
     /// A store does not run.
     #[error("store {store} is {state}: its data cannot be dumped")]
     StoreDown {

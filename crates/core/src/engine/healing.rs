@@ -12,6 +12,7 @@ use super::recovery;
 use super::restore::{discard, undo};
 use super::site::{Run, Site};
 use crate::events::Step;
+use crate::findings::{Finding, Severity};
 use crate::names::Project;
 use crate::ports::job::Death;
 use crate::ports::journal::{OpenRun, Phase};
@@ -125,6 +126,35 @@ impl Site {
             }
             found => Ok(found),
         }
+    }
+
+    /// What a run has left of a platform that is nobody's work now, in words, with what can be done. Changes nothing: whoever
+    /// looks holds no lock.
+    pub async fn left_behind(&self, platform: &Project) -> Option<Finding> {
+        let claimed = self.machine.power.claimed(platform).await.ok()?;
+        let intent = match claimed {
+            Some(intent) => intent,
+            None => newest_that_acted(&self.machine.journal.open_runs(platform).await.ok()?)?,
+        };
+        if self.belongs_to_another_run(&intent) || intent.process == self.machine.process {
+            return None;
+        }
+        Some(match intent.job.declaration().death {
+            Death::StayDown => {
+                let error = Error::RestoreUnfinished(Box::new(intent));
+                Finding::refuses(error.to_string(), error.class().hint)
+            }
+            Death::StartAgain | Death::Finish => Finding {
+                severity: Severity::Warns,
+                what: format!(
+                    "{} (run {}) died on {}: what it has stopped may be down",
+                    intent.described(),
+                    intent.run,
+                    intent.host
+                ),
+                remedy: Some("`stillpoint containers recover` brings it back; so does the next run".to_owned()),
+            },
+        })
     }
 
     /// Of dead runs that stopped nothing, or whose work was seen to be back, only leftovers remain.

@@ -87,6 +87,11 @@ impl PreflightError {
                  with platform.keep (STILLPOINT_KEEP)"
                     .into()
             }
+            Self::Busy { .. } => {
+                "wait until it has ended, raise standstill.busy_seconds (BACKUP_BUSY_SECONDS), or cut it with \
+                 standstill.when_busy = \"go-on\" (BACKUP_WHEN_BUSY)"
+                    .into()
+            }
             Self::StoreDown { .. } => "start it, then run the backup again".into(),
             Self::Store(error) => unopened_hint(error),
         }

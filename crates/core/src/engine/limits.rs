@@ -70,6 +70,12 @@ pub const GREETING: Duration = Duration::from_secs(5);
 /// So many logins are tried at a time: a server lets only so many in.
 pub const LOGINS_AT_ONCE: usize = 4;
 
+/// Between two questions whether somebody is still at work.
+pub const BUSY_LOOK: Duration = Duration::from_secs(5);
+
+/// How long one may take to say whether he is at work.
+pub const BUSY_TOLD: Duration = Duration::from_secs(30);
+
 /// Between two looks whether jobs have ended.
 pub const JOB_LOOK: Duration = Duration::from_secs(1);
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::await_work::WhenBusy;
 use super::keep::Keep;
 use super::look::{self, Observed, Observer};
 use super::machine::Machine;
@@ -50,6 +51,10 @@ pub struct StandstillRules {
     pub max: Option<Duration>,
     /// How long a backup waits for jobs that run once.
     pub jobs: Duration,
+    /// How long a backup waits for work that it would cut.
+    pub busy: Duration,
+    /// What it does then.
+    pub when_busy: WhenBusy,
 }
 
 /// Why a run may not begin, and whether it has left nothing behind.

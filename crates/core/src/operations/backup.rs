@@ -20,6 +20,7 @@ pub(super) async fn backup(
     // Listed again: healing may have started what was down.
     let platform = site.platform(Some(&found.name)).await?;
     let platform = site.after_jobs(run, platform).await?;
+    let platform = site.after_work(run, platform).await?;
     let sealed = backup::backup(site, run, &held, &platform, mode).await;
     site.with_missing(run, &platform.name, sealed, |sealed| &mut sealed.degraded)
         .await

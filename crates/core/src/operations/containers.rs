@@ -26,6 +26,9 @@ pub(super) async fn look_ahead(site: &Site, run: &Run, wanted: Option<&Project>)
     let around = site.machine.catalog.neighbours().await?;
     plan.note_neighbours(&around);
     plan.findings = preflight::look(site, run, &platform, &plan, &around).await?.findings();
+    if let Some(left) = site.left_behind(&platform.name).await {
+        plan.findings.insert(0, left);
+    }
     Ok(plan)
 }
 

@@ -38,6 +38,18 @@ impl RunState {
         matches!(self, Self::Success | Self::Degraded | Self::Failure | Self::Canceled)
     }
 
+    /// All of them, in the order in which a run goes through them.
+    pub const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Starting,
+        Self::Started,
+        Self::Success,
+        Self::Degraded,
+        Self::Failure,
+        Self::Canceling,
+        Self::Canceled,
+    ];
+
     /// Its name, as it is stored and shown.
     pub fn name(self) -> &'static str {
         match self {
@@ -168,6 +180,64 @@ pub struct ScheduleNote {
     pub handled: Option<Timestamp>,
 }
 
+/// Which runs are looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFilter {
+    /// Those whose number is below this.
+    pub before: Option<u64>,
+    /// Those of this job.
+    pub job: Option<String>,
+    /// Those in this state.
+    pub state: Option<RunState>,
+}
+
+impl RunFilter {
+    /// Whether a run is among them.
+    pub fn has(&self, run: &RunRecord) -> bool {
+        self.before.is_none_or(|before| run.number < Some(before))
+            && self.job.as_ref().is_none_or(|job| run.job == *job)
+            && self.state.is_none_or(|state| run.state == state)
+    }
+}
+
+/// Which facts of a run are looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FactFilter {
+    /// Those whose number is below this.
+    pub before: Option<u64>,
+    /// Those of this store, and the warnings that name it.
+    pub store: Option<String>,
+    /// Of which weight.
+    pub weight: Weight,
+}
+
+/// How much a fact weighs among the others of its run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weight {
+    /// Whatever it weighs.
+    #[default]
+    Any,
+    /// It says how far the run is: any fact but that of one artifact more.
+    Mark,
+    /// It is a warning, or a step that failed.
+    Warning,
+}
+
+impl FactFilter {
+    /// Whether a fact is among them.
+    pub fn has(&self, fact: &Fact) -> bool {
+        let text = |key: &str| fact.event.get(key).and_then(Value::as_str).unwrap_or_default();
+        let failed = fact.event.get("ok") == Some(&Value::Bool(false));
+        let weighs = match self.weight {
+            Weight::Any => true,
+            Weight::Mark => text("event") != "artifact_done",
+            Weight::Warning => text("event") == "warning" || failed,
+        };
+        let is_of = |store: &String| text("store") == store || text("message").contains(store.as_str());
+        weighs && self.before.is_none_or(|before| fact.seq < before) && self.store.as_ref().is_none_or(is_of)
+    }
+}
+
 /// What stays when old runs go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryLimits {
@@ -209,14 +279,26 @@ pub trait History: Send + Sync {
     /// The run with this number or id.
     async fn run(&self, name: &str) -> Result<Option<RunRecord>, HistoryError>;
 
+    /// At most `limit` runs of those that are looked for, the newest first.
+    async fn find(&self, wanted: &RunFilter, limit: u32) -> Result<Vec<RunRecord>, HistoryError>;
+
     /// At most `limit` runs whose number is below `before`, the newest first.
-    async fn runs(&self, before: Option<u64>, limit: u32) -> Result<Vec<RunRecord>, HistoryError>;
+    async fn runs(&self, before: Option<u64>, limit: u32) -> Result<Vec<RunRecord>, HistoryError> {
+        let wanted = RunFilter {
+            before,
+            ..RunFilter::default()
+        };
+        self.find(&wanted, limit).await
+    }
 
     /// The runs that are not over, oldest first.
     async fn open_runs(&self) -> Result<Vec<RunRecord>, HistoryError>;
 
     /// At most `limit` facts of a run whose number is above `after`, in order.
     async fn facts(&self, run: &RunId, after: u64, limit: u32) -> Result<Vec<Fact>, HistoryError>;
+
+    /// The last facts of a run of those that are looked for, at most `limit`, in order.
+    async fn last_facts(&self, run: &RunId, wanted: &FactFilter, limit: u32) -> Result<Vec<Fact>, HistoryError>;
 
     /// What is known of the jobs that come by themselves, in order of their names.
     async fn schedules(&self) -> Result<Vec<ScheduleNote>, HistoryError>;

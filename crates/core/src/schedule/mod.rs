@@ -1,5 +1,5 @@
 //! Work that comes by itself, and the order in which work is done: when a job is due (`calendar`, `due`), when it is overdue
-//! (`standing`), and who waits for whom (`queue`). Pure: time and runs are handed in, nothing is started here.
+//! (`standing`), who waits for whom (`queue`), and what meets what (`windows`). Pure: time and runs are handed in, nothing is started here.
 
 mod calendar;
 mod due;
@@ -7,11 +7,13 @@ mod queue;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 pub use calendar::{Calendar, NotACalendar};
 pub use due::Due;
 pub use queue::{Cancel, Queue, Tag, Urgency};
 pub use standing::{Standing, Success};
+pub use windows::{Meeting, NotAWindow, Usual, Window, meetings};
 
 use std::time::Duration;
 

@@ -99,6 +99,12 @@ pub trait Store: Send + Sync {
     /// accepted, tools there. Writes nothing.
     async fn preflight(&self, cx: &Cx) -> Result<Preflight, StoreError>;
 
+    /// What of its clients' work is in progress and would be cut by a stop, each a phrase; of what the store knows of that.
+    /// Asked while the platform runs. Writes nothing.
+    async fn busy(&self, _cx: &Cx) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Keeps the server from doing by itself (scheduled jobs) what would count as a client's write, and awaits what of it is at
     /// work. Called when every client is down, before the store is marked.
     async fn quieten(&self, _cx: &Cx) -> Result<Box<dyn Quiet>, StoreError> {

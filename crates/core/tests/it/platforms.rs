@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use stillpoint_core::engine::await_work::WhenBusy;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::events::EventKind;
 use stillpoint_core::findings::{Finding, Severity};
@@ -328,4 +329,65 @@ async fn a_job_that_ends_before_its_stop_is_not_begun_again() {
     let told = world.backup().await;
     assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
     assert_eq!(began.differences(&world.picture()), ["job"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_in_progress_is_waited_for_before_anything_is_stopped() {
+    let mut world = world();
+    world.standstill.busy = Duration::from_mins(10);
+    world.works_for("db", "1 run of Dagster", Duration::from_secs(42));
+    let (began, before) = (world.clock.elapsed(), world.picture());
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    let waited = |kind: &EventKind| matches!(kind, EventKind::WaitsForWork { work, seconds: 600 } if work[..] == ["db: 1 run of Dagster"]);
+    let kinds = told.recorder.kinds();
+    let waits = kinds.iter().position(waited);
+    let stops = kinds
+        .iter()
+        .position(|kind| matches!(kind, EventKind::ClientsGoDown { .. }));
+    assert!(waits.is_some() && waits < stops, "{kinds:?}");
+    assert!(world.clock.elapsed().saturating_sub(began) >= Duration::from_secs(42));
+    assert_eq!(told.recorder.warnings(), [""; 0], "nothing was cut");
+    assert_eq!(before.differences(&world.picture()), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_does_not_end_is_cut_and_named_or_the_backup_is_skipped() {
+    for (when_busy, exit) in [(WhenBusy::GoOn, Exit::Ok), (WhenBusy::Skip, Exit::Preflight)] {
+        let mut world = world();
+        (world.standstill.busy, world.standstill.when_busy) = (Duration::from_mins(10), when_busy);
+        world.works_for("db", "1 run of Dagster", Duration::from_hours(9));
+        let before = world.picture();
+        let told = world.backup().await;
+        assert_eq!(told.exit(), exit, "{}", told.words());
+        let cut = told.recorder.warnings();
+        if when_busy == WhenBusy::Skip {
+            assert!(
+                told.words()
+                    .contains("db: 1 run of Dagster; after 600 s the backup was skipped")
+            );
+            assert_eq!(before.touched(&world.picture()), [""; 0]);
+        } else {
+            let said = "db: 1 run of Dagster: still at work after 600 s, and CUT by this backup";
+            assert!(cut.iter().any(|warning| warning == said), "{cut:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_tell_whether_it_is_at_work_holds_nothing_up() {
+    let mut world = world();
+    world.standstill.busy = Duration::from_mins(10);
+    world.faults.on(Method::StoreBusy).of("db").hangs();
+    let began = world.clock.elapsed();
+    let told = world.backup().await;
+    assert_eq!(told.exit(), Exit::Ok, "{}", told.words());
+    let warnings = told.recorder.warnings();
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.starts_with("db: whether work is in progress cannot be told")),
+        "{warnings:?}"
+    );
+    assert!(world.clock.elapsed().saturating_sub(began) < Duration::from_mins(2));
 }

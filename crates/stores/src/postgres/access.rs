@@ -29,12 +29,27 @@ pub(super) const MAX_BLOCKED_SECONDS: Key = Key {
     parts: None,
 };
 
+/// The databases of Dagster.
+pub(super) const DAGSTER_DB: Key = Key {
+    name: "dagster_db",
+    shape: Shape::List,
+    fallback: "`DAGSTER_DB`, else `dagster`",
+    about: "Dagster's databases: a backup waits for the runs that are in progress there.",
+    parts: None,
+};
+
+/// The platform's own variable for it.
+const PLATFORMS_DAGSTER_DB: &str = "DAGSTER_DB";
+const USUAL_DAGSTER_DB: &str = "dagster";
+
 /// The server, and what our environment says about it.
 #[derive(Clone)]
 pub(super) struct Access {
     pub(super) server: Server,
     /// How long clients may wait for the locks of a backup.
     pub(super) max_blocked: Duration,
+    /// The databases of Dagster, if they are there.
+    pub(super) dagster: Vec<String>,
     /// The variable that overrides the password.
     variable: String,
 }
@@ -52,7 +67,13 @@ impl Access {
         let credentials = Credentials::of(workload, set)
             .map_err(|none| unfit(format!("{none}: set {} to one", setting.variable(&PORT))))?;
         let max_blocked = setting.number(&MAX_BLOCKED_SECONDS, None).map_err(unfit)?;
+        let mut dagster = setting.list(&DAGSTER_DB);
+        if dagster.is_empty() {
+            let platforms = setting.of_platform(PLATFORMS_DAGSTER_DB);
+            dagster.push(platforms.unwrap_or_else(|| USUAL_DAGSTER_DB.to_owned()));
+        }
         Ok(Self {
+            dagster,
             server: Server::new(workload.id.clone(), credentials),
             max_blocked: Duration::from_secs(max_blocked.unwrap_or(MAX_BLOCKED)),
             variable: setting.variable(&PASSWORD),

@@ -7,6 +7,7 @@
 mod access;
 mod aside;
 mod at_rest;
+mod busy;
 mod capacity;
 mod check;
 mod drain;
@@ -112,7 +113,7 @@ pub(crate) const DATA_FILES: [&str; 10] = [
 /// What this kind can be told.
 pub const DECLARED: Declared = Declared {
     kind: KIND,
-    keys: &[PORT, USER, PASSWORD, access::MAX_BLOCKED_SECONDS],
+    keys: &[PORT, USER, PASSWORD, access::MAX_BLOCKED_SECONDS, access::DAGSTER_DB],
     reads_files: true,
 };
 
@@ -228,6 +229,10 @@ impl Store for PostgresStore {
 
     async fn preflight(&self, cx: &Cx) -> Result<Preflight, StoreError> {
         self.look(cx).await
+    }
+
+    async fn busy(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+        self.runs_in_progress(cx).await
     }
 
     async fn quieten(&self, cx: &Cx) -> Result<Box<dyn Quiet>, StoreError> {

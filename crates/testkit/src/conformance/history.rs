@@ -8,7 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use stillpoint_core::names::{Project, RunId};
 use stillpoint_core::ports::History;
-use stillpoint_core::ports::history::{Asked, Ending, Fact, HistoryLimits, RunRecord, RunState, ScheduleNote, Way};
+use stillpoint_core::ports::history::{
+    Asked, Ending, Fact, FactFilter, HistoryLimits, RunFilter, RunRecord, RunState, ScheduleNote, Way, Weight,
+};
 
 /// A history under test, and whatever must live as long as it does.
 pub struct Subject {
@@ -32,8 +34,11 @@ macro_rules! history_conformance {
                 a_run_is_read_to_the_letter_by_everybody_by_its_number_and_by_its_id,
                 a_run_that_is_noted_again_keeps_its_number,
                 runs_come_newest_first_and_page_by_page,
+                runs_are_found_by_job_and_state_as_they_are_now,
                 what_is_not_over_is_open,
                 facts_come_in_order_once_each_and_page_by_page,
+                the_last_facts_come_in_order_and_page_by_page_backwards,
+                facts_are_found_by_store_and_by_weight,
                 facts_of_nobody_are_lost_without_an_error,
                 what_is_old_goes_with_its_facts,
                 what_is_beyond_the_number_goes_the_oldest_first,
@@ -159,6 +164,87 @@ pub async fn runs_come_newest_first_and_page_by_page(subject: &Subject) -> anyho
     ensure!(ids(&second) == ["c", "b"], "{second:?}");
     let third = subject.another.runs(second[1].number, 2).await?;
     ensure!(ids(&third) == ["a"], "{third:?}");
+    Ok(())
+}
+
+pub async fn runs_are_found_by_job_and_state_as_they_are_now(subject: &Subject) -> anyhow::Result<()> {
+    let verify = |id: &str| RunRecord {
+        job: "verify_job".to_owned(),
+        ..run(id, 0)
+    };
+    for record in [run("a", 0), verify("b"), open("c", 0), run("d", 0), verify("e")] {
+        subject.history.note(&record).await?;
+    }
+    let find = async |before, job: Option<&str>, state| {
+        let wanted = RunFilter {
+            before,
+            job: job.map(ToOwned::to_owned),
+            state,
+        };
+        let found = subject.another.find(&wanted, 2).await?;
+        anyhow::Ok(found.into_iter().map(|run| run.run.to_string()).collect::<Vec<_>>())
+    };
+    let (backup, failure) = (Some("backup_job"), Some(RunState::Failure));
+    ensure!(find(None, backup, None).await? == ["d", "c"]);
+    ensure!(find(Some(3), backup, None).await? == ["a"]);
+    ensure!(find(None, None, failure).await? == ["e", "d"]);
+    ensure!(find(Some(4), None, failure).await? == ["b", "a"]);
+    ensure!(find(None, backup, failure).await? == ["d", "a"]);
+    ensure!(find(None, Some("nothing"), None).await?.is_empty());
+    subject.history.note(&run("c", 0)).await?;
+    ensure!(find(None, backup, failure).await? == ["d", "c"]);
+    ensure!(find(None, backup, Some(RunState::Started)).await?.is_empty());
+    Ok(())
+}
+
+pub async fn the_last_facts_come_in_order_and_page_by_page_backwards(subject: &Subject) -> anyhow::Result<()> {
+    subject.history.note(&open("a", 0)).await?;
+    let run = RunId::new("a");
+    let facts: Vec<Fact> = [1, 2, 4, 7, 9].map(fact).into();
+    subject.history.tell(&run, &facts).await?;
+    let before = |before| FactFilter {
+        before,
+        ..FactFilter::default()
+    };
+    let page = subject.another.last_facts(&run, &before(None), 2).await?;
+    ensure!(page == facts[3..], "{page:?}");
+    let page = subject.another.last_facts(&run, &before(Some(7)), 2).await?;
+    ensure!(page == facts[1..3], "{page:?}");
+    let page = subject.another.last_facts(&run, &before(Some(2)), 2).await?;
+    ensure!(page == facts[..1], "{page:?}");
+    let nobody = RunId::new("nobody");
+    ensure!(subject.another.last_facts(&nobody, &before(None), 2).await?.is_empty());
+    Ok(())
+}
+
+pub async fn facts_are_found_by_store_and_by_weight(subject: &Subject) -> anyhow::Result<()> {
+    subject.history.note(&open("a", 0)).await?;
+    let run = RunId::new("a");
+    let facts = [
+        json!({ "event": "step_began", "step": "drain" }),
+        json!({ "event": "artifact_done", "store": "db" }),
+        json!({ "event": "artifact_done", "store": "cache" }),
+        json!({ "event": "warning", "message": "db is slow" }),
+        json!({ "event": "warning", "message": "the disk is full" }),
+        json!({ "event": "step_ended", "step": "drain", "ok": false }),
+        json!({ "event": "step_ended", "step": "start", "ok": true }),
+    ];
+    let facts = (1..).zip(facts).map(|(seq, event)| Fact { seq, event });
+    subject.history.tell(&run, &facts.collect::<Vec<_>>()).await?;
+    let find = async |store: Option<&str>, weight| {
+        let wanted = FactFilter {
+            before: None,
+            store: store.map(ToOwned::to_owned),
+            weight,
+        };
+        let found = subject.another.last_facts(&run, &wanted, 100).await?;
+        anyhow::Ok(found.into_iter().map(|fact| fact.seq).collect::<Vec<_>>())
+    };
+    ensure!(find(None, Weight::Mark).await? == [1, 4, 5, 6, 7]);
+    ensure!(find(None, Weight::Warning).await? == [4, 5, 6]);
+    ensure!(find(Some("db"), Weight::Any).await? == [2, 4]);
+    ensure!(find(Some("db"), Weight::Warning).await? == [4]);
+    ensure!(find(Some("nothing"), Weight::Any).await?.is_empty());
     Ok(())
 }
 

@@ -77,6 +77,8 @@ pub struct Data {
     pub locked_out: BTreeSet<String>,
     /// Why it would not start again.
     pub unstartable: Option<String>,
+    /// A client's work that it knows of, and until when.
+    pub work: Option<(String, Timestamp)>,
     /// It holds what no file has.
     pub unsaved: bool,
     /// The tables that no load can fill.

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use stillpoint_core::names::RunId;
 use stillpoint_core::ports::History;
-use stillpoint_core::ports::history::{Fact, HistoryError, HistoryLimits, RunRecord, ScheduleNote};
+use stillpoint_core::ports::history::{
+    Fact, FactFilter, HistoryError, HistoryLimits, RunFilter, RunRecord, ScheduleNote,
+};
 
 use super::lock;
 
@@ -125,11 +127,11 @@ impl History for FakeHistory {
         Ok(kept.runs.iter().map(|(record, _)| record).find(is_it).cloned())
     }
 
-    async fn runs(&self, before: Option<u64>, limit: u32) -> Result<Vec<RunRecord>, HistoryError> {
+    async fn find(&self, wanted: &RunFilter, limit: u32) -> Result<Vec<RunRecord>, HistoryError> {
         let kept = lock(&self.kept);
         let newest = kept.runs.iter().rev().map(|(record, _)| record);
-        let wanted = newest.filter(|record| before.is_none_or(|before| record.number < Some(before)));
-        Ok(wanted.take(limit as usize).cloned().collect())
+        let found = newest.filter(|record| wanted.has(record));
+        Ok(found.take(limit as usize).cloned().collect())
     }
 
     async fn open_runs(&self) -> Result<Vec<RunRecord>, HistoryError> {
@@ -143,6 +145,15 @@ impl History for FakeHistory {
         let of_run = kept.runs.iter().filter(|(record, _)| record.run == *run);
         let facts = of_run.flat_map(|(_, facts)| facts).filter(|fact| fact.seq > after);
         Ok(facts.take(limit as usize).cloned().collect())
+    }
+
+    async fn last_facts(&self, run: &RunId, wanted: &FactFilter, limit: u32) -> Result<Vec<Fact>, HistoryError> {
+        let kept = lock(&self.kept);
+        let of_run = kept.runs.iter().filter(|(record, _)| record.run == *run);
+        let facts = of_run.flat_map(|(_, facts)| facts);
+        let facts: Vec<Fact> = facts.filter(|fact| wanted.has(fact)).cloned().collect();
+        let beyond = facts.len().saturating_sub(limit as usize);
+        Ok(facts.into_iter().skip(beyond).collect())
     }
 
     async fn schedules(&self) -> Result<Vec<ScheduleNote>, HistoryError> {

@@ -13,7 +13,7 @@ use stillpoint_core::backups::{ArtifactError, Artifacts, Damage};
 use stillpoint_core::logins::{Login, Passwords};
 use stillpoint_core::manifest::{Artifact, Inventory, Mode, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId, unescape};
-use stillpoint_core::ports::{Command, Control, EngineError, Process};
+use stillpoint_core::ports::{Clock, Command, Control, EngineError, Process};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{
     Aside, AtRest, Copied, Cx, Footing, Greeting, Kind, Neighbours, Old, Pinned, Preflight, Recognition, Source,
@@ -382,6 +382,13 @@ impl Store for FakeStore {
             .map(|(table, was, is)| format!("{table}: {was}, then {is}"))
             .collect();
         Ok(Written { after, moved })
+    }
+
+    async fn busy(&self, _cx: &Cx) -> Result<Vec<String>, StoreError> {
+        let now = self.world.clock.now();
+        let work = self.data(|data| data.work.clone())?;
+        let at_work = work.filter(|(_, until)| *until > now);
+        Ok(at_work.into_iter().map(|(work, _)| work).collect())
     }
 
     async fn connected_clients(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {

@@ -205,6 +205,19 @@ impl World {
         }
     }
 
+    /// A store knows of a client's work, which lasts so long.
+    pub fn works_for(&self, id: &str, work: &str, span: Duration) {
+        let until = self.clock.now() + span;
+        let mut inner = self.lock();
+        if let Some(data) = inner
+            .containers
+            .get_mut(id)
+            .and_then(|container| container.data.as_mut())
+        {
+            data.work = Some((work.to_owned(), until));
+        }
+    }
+
     /// Removes a container, as `docker rm --force` does.
     pub fn remove(&self, id: &str) {
         self.lock().containers.remove(id);

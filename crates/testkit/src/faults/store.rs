@@ -148,6 +148,10 @@ impl Store for FaultyStore {
         self.pass(Method::StorePreflight, cx, self.port.preflight(cx)).await
     }
 
+    async fn busy(&self, cx: &Cx) -> Result<Vec<String>, StoreError> {
+        self.pass(Method::StoreBusy, cx, self.port.busy(cx)).await
+    }
+
     async fn quieten(&self, cx: &Cx) -> Result<Box<dyn Quiet>, StoreError> {
         let port = self.pass(Method::StoreQuieten, cx, self.port.quieten(cx)).await?;
         Ok(Box::new(FaultyQuiet {

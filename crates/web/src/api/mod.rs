@@ -1,20 +1,22 @@
 //! The JSON API: a file for each resource.
 
-mod runs;
+pub(crate) mod backups;
+mod events;
+pub(crate) mod keys;
+mod overview;
+pub(crate) mod restores;
+pub(crate) mod retention;
+pub(crate) mod runs;
+mod schedules;
+mod settings;
+pub(crate) mod stores;
 
-use axum::Json;
-use axum::extract::State;
-
-use crate::App;
-use crate::auth::Role;
 use crate::routes::Routes;
-use crate::wire::Service;
 
 /// Its routes.
 pub(crate) fn routes(routes: Routes) -> Routes {
-    runs::routes(routes.get("/api/v1/service", Role::Viewer, service))
-}
-
-async fn service(State(app): State<App>) -> Json<Service> {
-    Json(app.platform.service())
+    let routes = restores::routes(overview::routes(backups::routes(routes)));
+    let routes = events::routes(runs::routes(routes));
+    let routes = schedules::routes(settings::routes(routes));
+    stores::routes(retention::routes(routes))
 }

@@ -1,52 +1,94 @@
-//! Runs: asked for, listed, followed, ended.
-
-use std::convert::Infallible;
+//! Runs: asked for, listed, followed, repeated, ended.
 
 use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Extension, Path, Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use axum::response::sse::{self, KeepAlive, Sse};
-use futures::stream::{self, Stream};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use stillpoint_core::engine::errors::Exit;
-use stillpoint_core::ports::history::{RunRecord, Way};
-use tokio::sync::mpsc::{Receiver, channel};
+use stillpoint_core::names::Project;
+use stillpoint_core::operations::Order;
+use stillpoint_core::ports::history::{Asked, FactFilter, RunRecord, Way, Weight};
 
+use super::keys::{Seen, key_of};
 use crate::App;
 use crate::auth::{Role, Who};
 use crate::routes::Routes;
-use crate::wire::{Problem, RunsWanted, Submission, Told};
+use crate::told::{LOG, Line, line};
+use crate::wire::{Problem, RunsWanted, Submission};
 
 /// So many runs are listed at most.
 const PAGE: u32 = 200;
-
-/// So many facts are read from the history at once.
-const FACTS: u32 = 1000;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .get("/api/v1/runs", Role::Viewer, runs)
         .post("/api/v1/runs", Role::Operator, submit)
         .get("/api/v1/runs/{run}", Role::Viewer, run)
-        .get("/api/v1/runs/{run}/events", Role::Viewer, events)
+        .get("/api/v1/runs/{run}/log", Role::Viewer, log)
         .post("/api/v1/runs/{run}/cancel", Role::Operator, cancel)
+        .post("/api/v1/runs/{run}/retry", Role::Operator, retry)
+}
+
+/// What is sent to have a run.
+#[derive(Deserialize)]
+struct Wanted {
+    order: Order,
+    platform: Option<Project>,
+    /// Who asked, as far as somebody may say so for himself: over the socket.
+    asked: Option<Asked>,
 }
 
 async fn submit(
     State(app): State<App>,
     Extension(who): Extension<Who>,
-    Json(mut submission): Json<Submission>,
-) -> Result<impl IntoResponse, Problem> {
-    if submission.order.replaces_data() && who.role < Role::Admin {
+    headers: HeaderMap,
+    wanted: Result<Json<Wanted>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(wanted) = wanted.map_err(|why| not_an_order(&why))?;
+    if wanted.order.replaces_data() && who.role < Role::Admin {
         return Err(Problem::forbidden(&who, Role::Admin));
     }
-    if who.way != Way::Cli {
-        submission.asked = who.asked();
+    let asked = wanted.asked.filter(|_| who.way == Way::Cli);
+    let submission = Submission {
+        order: wanted.order,
+        platform: wanted.platform,
+        asked: asked.unwrap_or_else(|| who.asked()),
+    };
+    let Some(key) = key_of(&headers)? else {
+        return Ok(accepted(app.platform.submit(submission).await));
+    };
+    // Held until the run is known: the same that is sent twice at once is one run.
+    let mut keys = app.keys.lock().await;
+    match keys.seen(&who, &key, &submission) {
+        Seen::Never => {}
+        Seen::AsOther => {
+            return Err(Problem::conflict(
+                format!("the Idempotency-Key {key} was sent with another order"),
+                "take a new key for each order",
+            ));
+        }
+        Seen::AsThis(run) => return Ok(accepted(found(&app, run.as_str()).await?)),
     }
-    let record = app.platform.submit(submission).await;
+    let record = app.platform.submit(submission.clone()).await;
+    keys.remember(&who, key, &submission, record.run.clone());
+    Ok(accepted(record))
+}
+
+fn accepted(record: RunRecord) -> Response {
     let place = format!("/api/v1/runs/{}", record.run);
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(record)))
+    (StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(record)).into_response()
+}
+
+fn not_an_order(why: &JsonRejection) -> Problem {
+    Problem {
+        status: why.status().as_u16(),
+        ..Problem::unusable(
+            format!("this is no order: {}", why.body_text()),
+            r#"send JSON, as `{"order": {"order": "backup"}}`"#,
+        )
+    }
 }
 
 async fn runs(State(app): State<App>, Query(mut wanted): Query<RunsWanted>) -> Result<Json<Vec<RunRecord>>, Problem> {
@@ -62,6 +104,44 @@ async fn run(State(app): State<App>, Path(name): Path<String>) -> Result<Json<Ru
 pub(crate) async fn found(app: &App, name: &str) -> Result<RunRecord, Problem> {
     let found = app.platform.run(name).await?;
     found.ok_or_else(|| Problem::unknown_run(name))
+}
+
+/// Which lines of a run's log are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct LogWanted {
+    /// Those before this one.
+    pub(crate) before: Option<u64>,
+    /// Those of this store.
+    pub(crate) store: Option<String>,
+    /// `warning`: warnings and what failed, alone.
+    pub(crate) level: Option<String>,
+}
+
+impl LogWanted {
+    /// As the history is asked. What a form leaves empty is not asked for.
+    pub(crate) fn filter(&self) -> FactFilter {
+        FactFilter {
+            before: self.before,
+            store: self.store.clone().filter(|store| !store.is_empty()),
+            weight: if self.level.as_deref() == Some("warning") {
+                Weight::Warning
+            } else {
+                Weight::Any
+            },
+        }
+    }
+}
+
+async fn log(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Query(wanted): Query<LogWanted>,
+) -> Result<Json<Vec<Line>>, Problem> {
+    let run = found(&app, &name).await?;
+    let facts = app.platform.last_facts(&run, wanted.filter(), LOG).await?;
+    let zone = app.platform.zone();
+    Ok(Json(facts.iter().filter_map(|fact| line(fact, &zone)).collect()))
 }
 
 async fn cancel(State(app): State<App>, Path(name): Path<String>) -> Result<Json<RunRecord>, Problem> {
@@ -89,50 +169,35 @@ pub(crate) async fn ended(app: &App, name: &str) -> Result<RunRecord, Problem> {
     })
 }
 
-#[derive(Deserialize)]
-struct Since {
-    after: Option<u64>,
-}
-
-async fn events(
+async fn retry(
     State(app): State<App>,
+    Extension(who): Extension<Who>,
     Path(name): Path<String>,
-    Query(since): Query<Since>,
-) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, Problem> {
-    let after = since.after.unwrap_or(0);
-    let told = match app.platform.listen(&name, after) {
-        Some(told) => told,
-        None => remembered(&app, found(&app, &name).await?, after).await?,
+) -> Result<Response, Problem> {
+    let run = found(&app, &name).await?;
+    let order = order_of(&run)?;
+    if order.replaces_data() {
+        let what = format!("run {name} ({}) replaces data, and is not repeated unasked", run.job);
+        let hint =
+            "ask for it anew: a restore by `POST /api/v1/restore-plans`, the others on their page or by their command";
+        return Err(Problem::conflict(what, hint));
+    }
+    let submission = Submission {
+        order,
+        platform: run.platform,
+        asked: who.asked(),
     };
-    let events = stream::unfold(told, |mut told| async { Some((Ok(event(&told.recv().await?)), told)) });
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+    Ok(accepted(app.platform.submit(submission).await))
 }
 
-/// What the history knows of a run that is over.
-async fn remembered(app: &App, run: RunRecord, mut after: u64) -> Result<Receiver<Told>, Problem> {
-    let mut all = Vec::new();
-    loop {
-        let page = app.platform.facts(&run, after, FACTS).await?;
-        let Some(last) = page.last() else { break };
-        after = last.seq;
-        let events = page
-            .into_iter()
-            .filter_map(|fact| serde_json::from_value(fact.event).ok());
-        all.extend(events.map(Told::Event));
-    }
-    all.extend(run.ending.map(Told::Ended));
-    let (sender, receiver) = channel(all.len().max(1));
-    for told in all {
-        // There is room for all of it.
-        let _ = sender.try_send(told);
-    }
-    Ok(receiver)
-}
-
-fn event(told: &Told) -> sse::Event {
-    let event = match told {
-        Told::Event(event) => sse::Event::default().id(event.seq.to_string()),
-        _ => sse::Event::default(),
-    };
-    event.data(serde_json::to_string(told).unwrap_or_default())
+/// How a run was asked for.
+pub(crate) fn order_of(run: &RunRecord) -> Result<Order, Problem> {
+    serde_json::from_value(run.options.clone()).map_err(|error| {
+        let name = run
+            .number
+            .map_or_else(|| run.run.to_string(), |number| number.to_string());
+        let what =
+            format!("run {name} was asked for by another version, in a way that this one does not know: {error}");
+        Problem::conflict(what, "ask for it anew")
+    })
 }

@@ -10,11 +10,24 @@ use sha2::{Digest, Sha256};
 use crate::routes::Routes;
 
 /// Name, type, content.
-const FILES: [(&str, &str, &str); 1] = [(
-    "stillpoint.css",
-    "text/css; charset=utf-8",
-    include_str!("../../assets/stillpoint.css"),
-)];
+const FILES: [(&str, &str, &str); 4] = [
+    (
+        "stillpoint.css",
+        "text/css; charset=utf-8",
+        include_str!("../../assets/stillpoint.css"),
+    ),
+    (
+        "runs.css",
+        "text/css; charset=utf-8",
+        include_str!("../../assets/runs.css"),
+    ),
+    (
+        "stillpoint.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../../assets/stillpoint.js"),
+    ),
+    ("icon.svg", "image/svg+xml", include_str!("../../assets/icon.svg")),
+];
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.open(Method::GET, "/assets/{hash}/{name}", asset)

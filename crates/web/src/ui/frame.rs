@@ -7,8 +7,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use stillpoint_core::names::Project;
 
-use super::assets;
+use super::{appearance, assets, icons, words};
 use crate::App;
 use crate::auth::Who;
 use crate::wire::Problem;
@@ -20,6 +21,12 @@ pub(crate) struct Frame {
     pub(crate) zone: TimeZone,
     /// The page's own path, by which the navigation knows where it is.
     pub(crate) path: String,
+    /// The same with its query: where a form leads back to.
+    pub(crate) address: String,
+    /// The platform, where one was named.
+    pub(crate) platform: Option<Project>,
+    /// Light or dark, where the reader has said so.
+    pub(crate) theme: Option<&'static str>,
 }
 
 impl Frame {
@@ -39,6 +46,56 @@ impl Frame {
         let zoned = moment.to_zoned(self.zone.clone());
         zoned.strftime("%a %d %b %Y %H:%M %Z").to_string()
     }
+
+    /// The same to the second, for what happened within a run.
+    pub(crate) fn second(&self, moment: &Timestamp) -> String {
+        let zoned = moment.to_zoned(self.zone.clone());
+        zoned.strftime("%H:%M:%S").to_string()
+    }
+
+    /// The zone's name.
+    pub(crate) fn zone_name(&self) -> &str {
+        self.zone.iana_name().unwrap_or("the host's zone")
+    }
+
+    /// How long ago, or in how long.
+    pub(crate) fn ago(&self, moment: &Timestamp) -> String {
+        words::relative(*moment, self.now)
+    }
+
+    /// A size as people read it.
+    #[expect(
+        clippy::unused_self,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "templates reach it through the frame"
+    )]
+    pub(crate) fn bytes(&self, count: &u64) -> String {
+        stillpoint_core::words::bytes(*count)
+    }
+
+    /// A drawing.
+    #[expect(clippy::unused_self, reason = "templates reach it through the frame")]
+    pub(crate) fn icon(&self, name: &str) -> String {
+        icons::icon(name)
+    }
+
+    /// What the switch of light and dark asks for next: light, dark, as the system says.
+    pub(crate) fn other_theme(&self) -> &'static str {
+        match self.theme {
+            None => "light",
+            Some("light") => "dark",
+            Some(_) => "system",
+        }
+    }
+
+    /// What the switch says.
+    pub(crate) fn theme_switch(&self) -> &'static str {
+        match self.theme {
+            None => "Auto",
+            Some("light") => "Light",
+            Some(_) => "Dark",
+        }
+    }
 }
 
 impl FromRequestParts<App> for Frame {
@@ -51,6 +108,13 @@ impl FromRequestParts<App> for Frame {
             now: app.platform.now(),
             zone: app.platform.zone(),
             path: parts.uri.path().to_owned(),
+            address: parts
+                .uri
+                .path_and_query()
+                .map_or("/", |address| address.as_str())
+                .to_owned(),
+            platform: app.platform.service().site.platform,
+            theme: appearance::of(&parts.headers),
         })
     }
 }
@@ -76,6 +140,7 @@ impl Frame {
 struct RefusedPage<'a> {
     frame: &'a Frame,
     problem: &'a Problem,
+    heading: &'static str,
 }
 
 impl IntoResponse for Refused {
@@ -84,6 +149,13 @@ impl IntoResponse for Refused {
         let page = RefusedPage {
             frame: &self.frame,
             problem: &self.problem,
+            heading: match self.problem.status {
+                404 => "There is no such thing",
+                401 | 403 => "This is not for you to do",
+                409 | 412 => "This cannot be done now",
+                400..500 => "This was refused",
+                _ => "This did not work",
+            },
         };
         (status, shown(&page)).into_response()
     }

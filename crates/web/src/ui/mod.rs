@@ -1,13 +1,27 @@
 //! The pages: plain links and forms first; what is live needs JavaScript, nothing else does. A file for each group of pages,
 //! with its routes, what it shows, and its templates of the same name.
 
+mod appearance;
 mod assets;
-mod frame;
+mod backups;
+mod charts;
+pub(crate) mod frame;
+mod icons;
 mod overview;
+mod restore;
+mod retention;
+pub(crate) mod runs;
+mod schedules;
+mod settings;
+mod stores;
+pub(crate) mod words;
 
 use crate::routes::Routes;
 
 /// Their routes.
 pub(crate) fn routes(routes: Routes) -> Routes {
-    overview::routes(assets::routes(routes))
+    let routes = overview::routes(appearance::routes(assets::routes(routes)));
+    let routes = restore::routes(backups::routes(routes));
+    let routes = runs::routes(schedules::routes(routes));
+    stores::routes(retention::routes(settings::routes(routes)))
 }

@@ -23,10 +23,10 @@ use object_store::client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, 
 use object_store::client::{HttpResponseBody, HttpService};
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Url};
-use tokio::time::timeout;
 
 use super::request_error::NOT_IMPLEMENTED;
 use super::{limits, tls};
+use crate::awake::timeout;
 
 /// A pool of connections, cheap to clone.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@ mod calendar;
 mod due;
 mod queue;
 mod reference;
+mod windows;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

@@ -1,0 +1,163 @@
+//! The busy guard: a backup waits for work that its standstill would cut, where a store or a client can tell that there is
+//! some, and says what it cuts when it waits no longer.
+
+use futures::future::join_all;
+use serde::{Deserialize, Serialize};
+
+use super::errors::{Error, PreflightError};
+use super::limits::{BUSY_LOOK, BUSY_TOLD};
+use super::platform::Platform;
+use super::site::{Run, Site};
+use crate::events::EventKind;
+use crate::ports::{Command, EngineError, within};
+use crate::stores::{Cx, Store, StoreError};
+use crate::workload::{State, Workload};
+
+/// The label of a client whose command ends with 0 when a stop cuts nothing, and with another code when it is at work.
+pub const IDLE_LABEL: &str = "stillpoint.idle";
+
+/// What a backup does when work has not ended in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenBusy {
+    /// It goes on, and names what it cuts.
+    #[default]
+    GoOn,
+    /// It is not made.
+    Skip,
+}
+
+impl std::str::FromStr for WhenBusy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "go-on" => Ok(Self::GoOn),
+            "skip" => Ok(Self::Skip),
+            other => Err(format!("`{other}` is neither `go-on` nor `skip`")),
+        }
+    }
+}
+
+/// What was found out of one that can tell.
+enum Told {
+    /// Work, each a phrase.
+    Work(Vec<String>),
+    /// Why nothing can be told.
+    Nothing(String),
+}
+
+impl Site {
+    /// Waits until nothing is at work that can be told of, and returns the platform as it is then.
+    pub async fn after_work(&self, run: &Run, platform: Platform) -> Result<Platform, Error> {
+        let limit = self.standstill.busy;
+        let began = self.machine.clock.elapsed();
+        let (work, unknown) = self.work(run, &platform).await?;
+        for why in unknown {
+            run.report.warn(why);
+        }
+        if work.is_empty() {
+            return Ok(platform);
+        }
+        run.report.tell(EventKind::WaitsForWork {
+            work: work.clone(),
+            seconds: limit.as_secs(),
+        });
+        let mut work = work;
+        while !work.is_empty() {
+            let lasted = self.machine.clock.elapsed().saturating_sub(began);
+            if lasted >= limit {
+                return self.settle_work(run, platform, &work).await;
+            }
+            let pause = BUSY_LOOK.min(limit.saturating_sub(lasted));
+            run.unless_cancelled(self.machine.clock.sleep(pause)).await?;
+            (work, _) = self.work(run, &platform).await?;
+        }
+        self.platform(Some(&platform.name)).await
+    }
+
+    async fn settle_work(&self, run: &Run, platform: Platform, work: &[String]) -> Result<Platform, Error> {
+        let limit = self.standstill.busy;
+        if self.standstill.when_busy == WhenBusy::Skip {
+            let work = work.to_vec();
+            return Err(PreflightError::Busy { work, limit }.into());
+        }
+        for cut in work {
+            let waited = limit.as_secs();
+            run.report
+                .warn(format!("{cut}: still at work after {waited} s, and CUT by this backup"));
+        }
+        self.platform(Some(&platform.name)).await
+    }
+
+    /// What is at work, and of whom it cannot be told.
+    async fn work(&self, run: &Run, platform: &Platform) -> Result<(Vec<String>, Vec<String>), Error> {
+        let cx = self.cx(run);
+        let stores = platform.workloads.iter().filter(|workload| runs(workload));
+        let stores = stores.filter_map(|workload| platform.stores.get(&workload.address));
+        let stores = join_all(stores.map(|store| self.of_store(&cx, &**store)));
+        let clients = platform.workloads.iter().filter(|workload| {
+            let is_stopped =
+                !platform.stores.contains_key(&workload.address) && platform.keep.reason(workload).is_none();
+            is_stopped && runs(workload)
+        });
+        let labelled = clients.filter_map(|client| Some((client, client.labels.get(IDLE_LABEL)?)));
+        let clients = join_all(labelled.map(|(client, command)| self.of_client(&cx, client, command)));
+        let told = futures::future::join(stores, clients);
+        let (stores, clients) = run.unless_cancelled(told).await?;
+        let (mut work, mut unknown) = (Vec::new(), Vec::new());
+        for told in stores.into_iter().chain(clients) {
+            match told {
+                Told::Work(some) => work.extend(some),
+                Told::Nothing(why) => unknown.push(why),
+            }
+        }
+        Ok((work, unknown))
+    }
+
+    async fn of_store(&self, cx: &Cx, store: &dyn Store) -> Told {
+        let name = store.name();
+        let asked = within(&*self.machine.clock, BUSY_TOLD, "the answer", store.busy(cx)).await;
+        match asked.map_err(StoreError::from).flatten() {
+            Ok(work) => Told::Work(work.into_iter().map(|work| format!("{name}: {work}")).collect()),
+            Err(error) => Told::Nothing(format!("{name}: whether work is in progress cannot be told: {error}")),
+        }
+    }
+
+    async fn of_client(&self, cx: &Cx, client: &Workload, command: &str) -> Told {
+        let address = &client.address;
+        let asked = self.idle(cx, client, command);
+        match asked.await {
+            Ok(0) => Told::Work(Vec::new()),
+            // What a shell says of a program that it cannot run.
+            Ok(code @ (126 | 127)) => Told::Nothing(format!(
+                "{address}: the command of its label {IDLE_LABEL} cannot be run (exit {code}): `{command}`"
+            )),
+            Ok(code) => Told::Work(vec![format!(
+                "{address}: it says that it is at work ({IDLE_LABEL}, exit {code})"
+            )]),
+            Err(why) => Told::Nothing(format!(
+                "{address}: the command of its label {IDLE_LABEL} does not tell whether it is at work: {why}"
+            )),
+        }
+    }
+
+    /// The exit code of the client's own command.
+    async fn idle(&self, cx: &Cx, client: &Workload, command: &str) -> Result<i64, String> {
+        let failed = |error: EngineError| error.to_string();
+        let command = Command::new(["sh", "-c", command]);
+        let mut process = cx.shell.exec(&client.id, command).await.map_err(failed)?;
+        let ended = within(&*self.machine.clock, BUSY_TOLD, "it", process.control.finish()).await;
+        match ended {
+            Ok(exit) => Ok(exit.map_err(failed)?.code),
+            Err(late) => {
+                process.control.kill().await.map_err(failed)?;
+                Err(late.to_string())
+            }
+        }
+    }
+}
+
+fn runs(workload: &Workload) -> bool {
+    workload.state == State::Running
+}

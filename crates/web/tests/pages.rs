@@ -1,0 +1,3 @@
+//! The pages, of a platform in every scenario.
+
+mod common;
