@@ -32,6 +32,11 @@ missing_packages() {
   # A disk without hard links for the adapters' tests.
   [ -x /usr/sbin/mount.exfat-fuse ] || echo exfat-fuse
   command -v mkfs.exfat >/dev/null || echo exfatprogs
+  # The pages are tried in it. Both are of one version.
+  [ -x /usr/bin/chromium ] || echo chromium
+  [ -x /usr/bin/chromedriver ] || echo chromium-driver
+  # Fetches what the pages are checked with.
+  command -v npm >/dev/null || echo npm
 }
 
 install_packages() {
@@ -57,6 +62,22 @@ install_compose() {
   cp "$pins" "$plugin.pin"
 }
 
+# install_axe: of axe-core, which looks for what keeps somebody from using a page, the one file; by npm, whose registry may be a mirror.
+install_axe() {
+  local pins=$TESTBED/pins/axe-core.txt folder=$CACHE/axe-core work version hash
+  cmp -s "$pins" "$folder/pin" && return
+  read -r version hash <"$pins"
+  say "installing axe-core (npm, pinned by hash)"
+  work=$(mktemp -d)
+  (cd "$work" && npm pack --silent "axe-core@$version" >/dev/null) || fail "cannot download what $pins pins"
+  echo "$hash  $work/axe-core-$version.tgz" | sha512sum --check --quiet || fail "axe-core $version is not what $pins pins"
+  tar -xzf "$work/axe-core-$version.tgz" -C "$work" package/axe.min.js
+  mkdir -p "$folder"
+  mv "$work/package/axe.min.js" "$folder/"
+  cp "$pins" "$folder/pin"
+  rm -rf "$work"
+}
+
 exec 8>"$CACHE/setup.lock"
 flock 8
 mapfile -t packages < <(missing_packages | sort -u)
@@ -64,6 +85,7 @@ mapfile -t packages < <(missing_packages | sort -u)
 # From Debian 13 on the client is a package of its own.
 command -v docker >/dev/null || install_packages docker-cli
 install_compose
+[ "$FOR" = demo ] || install_axe
 # No package of Debian 12 is new enough, so this much is left to whoever sits here.
 [ -x "$NATS_CLI" ] || can_build_nats_cli ||
   fail "Go $NATS_CLI_GO or newer is needed once, to build the stock nats CLI: install it and put 'go' on PATH"

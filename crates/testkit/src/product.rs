@@ -137,6 +137,15 @@ impl Product {
         )
     }
 
+    /// Starts it with what it says on standard error going into a file, for tests that read it while the program runs.
+    pub fn start_saying_into(&self, arguments: &[&str], log: &Path) -> Result<Running> {
+        let file = std::fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        let mut command = Command::new(&self.program);
+        command.args(arguments).stdout(Stdio::piped()).stderr(file);
+        let started = self.prepared(&mut command).spawn();
+        Running::of(started.context("cannot start the product")?)
+    }
+
     fn prepared<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         if !self.in_s3 {
             command.env("STILLPOINT_REPOSITORY", &self.repository);

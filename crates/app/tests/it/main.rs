@@ -1,6 +1,7 @@
 //! The program as a whole, on the real engine: one binary, one file for each concern.
 
 mod at_rest;
+mod browser;
 mod by_hand;
 mod called;
 mod clickhouse;

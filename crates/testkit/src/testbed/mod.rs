@@ -31,6 +31,7 @@ pub use docker::use_engine;
 pub use events::{Event, Events};
 pub use nats::Nats;
 pub use places::images;
+pub(crate) use places::{browser_tools, screens};
 pub use platform::{Chosen, Shape, Testbed, WitnessMode};
 pub use reap::reap;
 pub use ticks::Stop;

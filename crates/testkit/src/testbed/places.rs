@@ -54,3 +54,13 @@ pub(crate) fn image(name: &str) -> Result<String> {
         .remove(&key)
         .with_context(|| format!("{} has no {key}", images_env().display()))
 }
+
+/// What is run inside the pages that a browser shows (`testbed/setup.sh`).
+pub(crate) fn browser_tools() -> PathBuf {
+    cache().join("axe-core")
+}
+
+/// Where tests leave pictures of the pages.
+pub(crate) fn screens() -> PathBuf {
+    testbed().join(".state/screens")
+}
