@@ -61,7 +61,11 @@ impl PostgresStore {
 fn said(database: &str, runs: &[String]) -> String {
     let (number, more) = (runs.len(), runs.len().saturating_sub(NAMED));
     let named = runs.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     let word = if number == 1 { "run" } else { "runs" };
     format!("{number} {word} of Dagster (database {database}): {named}{more}")
 }
