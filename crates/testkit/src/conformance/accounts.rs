@@ -255,7 +255,7 @@ pub async fn the_audit_is_read_newest_first_and_page_by_page(subject: &Subject) 
         from: "192.0.2.1".to_owned(),
         what: format!("no. {number}"),
         outcome: outcomes[number % 3],
-        detail: (number % 2 == 0).then(|| "because".to_owned()),
+        detail: number.is_multiple_of(2).then(|| "because".to_owned()),
     };
     for number in 0..5 {
         subject.accounts.note(&audited(number)).await?;

@@ -47,10 +47,10 @@ pub async fn add_user(
         made_by: by.name.clone(),
         signed_in_at: None,
     };
-    match accounts.add_user(&user, &password).await? {
-        true => Ok(user),
-        false => Err(refusals::taken("user", name)),
+    if !accounts.add_user(&user, &password).await? {
+        return Err(refusals::taken("user", name));
     }
+    Ok(user)
 }
 
 /// Sets the role of a user.
@@ -60,10 +60,10 @@ pub async fn set_role(accounts: &dyn Accounts, name: &str, role: Role) -> Result
 
 /// Sets the password of a user, and ends his sessions.
 pub async fn set_password(accounts: &dyn Accounts, name: &str, password: Hashed) -> Result<(), Problem> {
-    match accounts.set_password(name, &password).await? {
-        true => Ok(()),
-        false => Err(refusals::unknown("user", name)),
+    if !accounts.set_password(name, &password).await? {
+        return Err(refusals::unknown("user", name));
     }
+    Ok(())
 }
 
 /// Removes a user.
@@ -96,18 +96,18 @@ pub async fn add_token(
         used_at: None,
     };
     let secret = secrets::fresh_token();
-    match accounts.add_token(&token, &secrets::hashed(&secret)).await? {
-        true => Ok((token, secret)),
-        false => Err(refusals::taken("token", name)),
+    if !accounts.add_token(&token, &secrets::hashed(&secret)).await? {
+        return Err(refusals::taken("token", name));
     }
+    Ok((token, secret))
 }
 
 /// Removes a token: from now on it counts for nothing.
 pub async fn remove_token(accounts: &dyn Accounts, name: &str) -> Result<(), Problem> {
-    match accounts.remove_token(name).await? {
-        true => Ok(()),
-        false => Err(refusals::unknown("token", name)),
+    if !accounts.remove_token(name).await? {
+        return Err(refusals::unknown("token", name));
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
 #[template(path = "settings_tokens.html")]
 struct Tokens<'a> {
     frame: &'a Frame,
-    tokens: Vec<Token>,
+    listed: Vec<Token>,
     made: Option<MadeToken>,
 }
 
@@ -44,7 +44,7 @@ async fn tokens(State(app): State<App>, frame: Frame) -> Page {
     match listed(&app).await {
         Ok(tokens) => Ok(shown(&Tokens {
             frame: &frame,
-            tokens,
+            listed: tokens,
             made: None,
         })),
         Err(problem) => Err(frame.refused(problem)),
@@ -87,7 +87,7 @@ async fn add(State(app): State<App>, Extension(who): Extension<Who>, frame: Fram
         Ok((said, made, tokens)) => {
             let page = Tokens {
                 frame: &frame,
-                tokens,
+                listed: tokens,
                 made: Some(made),
             };
             Ok((StatusCode::CREATED, Extension(said), shown(&page)).into_response())

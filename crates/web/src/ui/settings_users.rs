@@ -28,7 +28,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
 #[template(path = "settings_users.html")]
 struct Users<'a> {
     frame: &'a Frame,
-    users: Vec<User>,
+    listed: Vec<User>,
     shortest: usize,
 }
 
@@ -44,7 +44,7 @@ async fn users(State(app): State<App>, frame: Frame) -> Page {
     match listed.await {
         Ok(users) => Ok(shown(&Users {
             frame: &frame,
-            users,
+            listed: users,
             shortest: SHORTEST,
         })),
         Err(problem) => Err(frame.refused(problem)),
@@ -100,6 +100,7 @@ async fn remove(
     after(frame, removed.await.map(|()| format!("remove user {name}")))
 }
 
+#[expect(clippy::result_large_err, reason = "it is the answer itself, made once")]
 fn after(frame: Frame, done: Result<String, Problem>) -> Page {
     match done {
         Ok(said) => Ok(to_users(said)),

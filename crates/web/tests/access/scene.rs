@@ -22,7 +22,7 @@ use crate::platform::Empty;
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// No answer takes so long.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 pub(crate) struct Scene {
     pub(crate) accounts: FakeAccounts,
