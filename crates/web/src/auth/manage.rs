@@ -52,6 +52,7 @@ pub async fn add_user(
     } else {
         Err(refusals::taken("user", name))
     }
+    Ok(user)
 }
 
 /// Sets the role of a user.
@@ -66,6 +67,7 @@ pub async fn set_password(accounts: &dyn Accounts, name: &str, password: Hashed)
     } else {
         Err(refusals::unknown("user", name))
     }
+    Ok(())
 }
 
 /// Removes a user.
@@ -103,6 +105,7 @@ pub async fn add_token(
     } else {
         Err(refusals::taken("token", name))
     }
+    Ok((token, secret))
 }
 
 /// Removes a token: from now on it counts for nothing.
@@ -112,6 +115,7 @@ pub async fn remove_token(accounts: &dyn Accounts, name: &str) -> Result<(), Pro
     } else {
         Err(refusals::unknown("token", name))
     }
+    Ok(())
 }
 
 #[cfg(test)]
