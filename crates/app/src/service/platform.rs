@@ -93,9 +93,10 @@ impl Platform for Served {
     async fn protect(&self, backup: BackupId, on: bool, _: &Who) -> Result<(), Problem> {
         let operations = self.0.anew().await?;
         let request = self.0.request();
-        let done = match on {
-            true => operations.protect(backup, request).await,
-            false => operations.unprotect(backup, request).await,
+        let done = if on {
+            operations.protect(backup, request).await
+        } else {
+            operations.unprotect(backup, request).await
         };
         done.map_err(problem)
     }
