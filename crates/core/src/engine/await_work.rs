@@ -2,42 +2,18 @@
 //! some, and says what it cuts when it waits no longer.
 
 use futures::future::join_all;
-use serde::{Deserialize, Serialize};
 
 use super::errors::{Error, PreflightError};
 use super::limits::{BUSY_LOOK, BUSY_TOLD};
 use super::platform::Platform;
-use super::site::{Run, Site};
+use super::site::{Run, Site, WhenBusy};
 use crate::events::EventKind;
 use crate::ports::{Command, EngineError, within};
 use crate::stores::{Cx, Store, StoreError};
 use crate::workload::{State, Workload};
 
 /// The label of a client whose command ends with 0 when a stop cuts nothing, and with another code when it is at work.
-pub const IDLE_LABEL: &str = "stillpoint.idle";
-
-/// What a backup does when work has not ended in time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WhenBusy {
-    /// It goes on, and names what it cuts.
-    #[default]
-    GoOn,
-    /// It is not made.
-    Skip,
-}
-
-impl std::str::FromStr for WhenBusy {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "go-on" => Ok(Self::GoOn),
-            "skip" => Ok(Self::Skip),
-            other => Err(format!("`{other}` is neither `go-on` nor `skip`")),
-        }
-    }
-}
+const IDLE_LABEL: &str = "stillpoint.idle";
 
 /// What was found out of one that can tell.
 enum Told {

@@ -4,7 +4,7 @@
 //! [`standstill`] alone holds the power to stop and start; everything else asks it.
 
 mod await_jobs;
-pub mod await_work;
+mod await_work;
 pub mod backup;
 pub mod claim;
 mod deadline;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::await_work::WhenBusy;
 use super::keep::Keep;
 use super::look::{self, Observed, Observer};
 use super::machine::Machine;
@@ -40,6 +40,29 @@ pub struct Site {
     pub retention: Policy,
     /// How long the repository stays ours without a renewal.
     pub lease: Duration,
+}
+
+/// What a backup does when work has not ended in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenBusy {
+    /// It goes on, and names what it cuts.
+    #[default]
+    GoOn,
+    /// It is not made.
+    Skip,
+}
+
+impl std::str::FromStr for WhenBusy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "go-on" => Ok(Self::GoOn),
+            "skip" => Ok(Self::Skip),
+            other => Err(format!("`{other}` is neither `go-on` nor `skip`")),
+        }
+    }
 }
 
 /// How backups keep clients away.

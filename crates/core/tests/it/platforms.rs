@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stillpoint_core::engine::await_work::WhenBusy;
 use stillpoint_core::engine::errors::Exit;
+use stillpoint_core::engine::site::WhenBusy;
 use stillpoint_core::events::EventKind;
 use stillpoint_core::findings::{Finding, Severity};
 use stillpoint_core::names::WorkloadId;

@@ -1,4 +1,4 @@
-//! A Chromium without a window, and the program that drives it by the WebDriver protocol. Both have a folder of their own and end with
+//! A Chromium without a window, and the program that drives it by the `WebDriver` protocol. Both have a folder of their own and end with
 //! it; nothing of them reaches the network by itself.
 
 use std::io::{BufRead, BufReader};

@@ -62,9 +62,10 @@ impl Browser {
 
     /// Goes to a page, by its path or its whole address.
     pub fn go(&self, place: &str) -> Result<()> {
-        let address = match place.starts_with('/') {
-            true => format!("{}{place}", self.site),
-            false => place.to_owned(),
+        let address = if place.starts_with('/') {
+            format!("{}{place}", self.site)
+        } else {
+            place.to_owned()
         };
         self.wait(self.driver.goto(&address))
             .with_context(|| format!("cannot go to {address}"))
@@ -131,7 +132,7 @@ impl Browser {
         self.wait(field.send_keys(text))
     }
 
-    /// Clicks the first that an XPath finds and that is shown.
+    /// Clicks the first that an `XPath` finds and that is shown.
     pub fn click(&self, path: &str) -> Result<()> {
         let one = self.shown(path)?;
         self.wait(one.click()).with_context(|| format!("cannot click {path}"))

@@ -36,6 +36,16 @@ pub struct Who {
 }
 
 impl Who {
+    /// Whether everything is his.
+    pub(crate) fn may_administer(&self) -> bool {
+        self.role == Role::Admin
+    }
+
+    /// Whether he has signed in on a page, and can sign out.
+    pub(crate) fn has_account(&self) -> bool {
+        self.way == Way::Ui
+    }
+
     /// Somebody who may open the service's socket. What he asks for says who he is on the host.
     pub(crate) fn local() -> Self {
         Self {

@@ -100,7 +100,6 @@ async fn remove(
     after(frame, removed.await.map(|()| format!("remove user {name}")))
 }
 
-#[expect(clippy::result_large_err, reason = "it is the answer itself, made once")]
 fn after(frame: Frame, done: Result<String, Problem>) -> Page {
     match done {
         Ok(said) => Ok(to_users(said)),

@@ -163,7 +163,7 @@ pub(super) fn definitions(dump: &str, wanted: &BTreeMap<String, Wanted>) -> Vec<
             definitions.push(Definition {
                 is_after_the_data: entry.is_after_the_data(),
                 before: heads(place),
-                sql: if_missing(missing, &sql) + &then.as_deref().map_or_else(String::new, block),
+                sql: if_missing(missing, &sql) + then.as_deref().map_or_else(String::new, block).as_str(),
             });
         }
     }

@@ -136,7 +136,7 @@ fn wanted_sql() -> String {
             JOIN pg_class s ON d.classid = 'pg_class'::regclass AND s.oid = d.objid AND s.relkind = 'S' \
             JOIN pg_namespace n ON n.oid = s.relnamespace) "
             .to_owned()
-            + &[
+            + [
                 format!("SELECT 'class 1259 OID ' || oid, {}, NULL, {ADD_COLUMNS} FROM m", relation("name")),
                 // One that is no identity's is in the dump.
                 format!(
@@ -163,7 +163,7 @@ fn wanted_sql() -> String {
                 of_table(3256, "pg_policy", "polrelid", "polname", ""),
                 of_table(3381, "pg_statistic_ext", "stxrelid", "stxname", ""),
             ]
-            .join(" UNION ALL "),
+            .join(" UNION ALL ").as_str(),
     ]
     .join(", ")
 }

@@ -49,7 +49,7 @@ pub(super) fn head(database: &str, catalog: &Catalog, definitions: &[Definition]
         head.push_str(&definition.sql);
     }
     // Whoever begins to read here needs the settings too. Triggers and foreign keys are held off: what they would do was done.
-    head + ROWS + &settings + "BEGIN;\nSET LOCAL session_replication_role = replica;\n"
+    head + ROWS + settings.as_str() + "BEGIN;\nSET LOCAL session_replication_role = replica;\n"
 }
 
 /// All after the last row.

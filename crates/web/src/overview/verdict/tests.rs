@@ -1,3 +1,5 @@
+//! Each verdict, and which comes before which: the worst must never hide behind a better one.
+
 use super::*;
 
 fn at(text: &str) -> Timestamp {
