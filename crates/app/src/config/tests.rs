@@ -10,6 +10,8 @@ use stillpoint_stores::settings::every_key;
 use stillpoint_testkit::fakes::Container;
 use tempfile::TempDir;
 
+mod access;
+
 use super::{Config, Repository, Surroundings, keys};
 use crate::failure::Failure;
 use crate::options::Options;

@@ -193,7 +193,7 @@ pub(crate) fn led_to_sign_in(request: &Request) -> Response {
         return Problem::unauthorised().into_response();
     }
     let wanted = uri.path_and_query().filter(|_| request.method() == Method::GET);
-    let wanted = own_path(wanted.map(axum::http::uri::PathAndQuery::as_str));
+    let wanted = own_path(wanted.map(PathAndQuery::as_str));
     let place = match wanted {
         "/" => "/sign-in".to_owned(),
         wanted => format!("/sign-in?next={}", utf8_percent_encode(wanted, NON_ALPHANUMERIC)),

@@ -47,10 +47,8 @@ pub async fn add_user(
         made_by: by.name.clone(),
         signed_in_at: None,
     };
-    if accounts.add_user(&user, &password).await? {
-        Ok(user)
-    } else {
-        Err(refusals::taken("user", name))
+    if !accounts.add_user(&user, &password).await? {
+        return Err(refusals::taken("user", name));
     }
     Ok(user)
 }
@@ -62,10 +60,8 @@ pub async fn set_role(accounts: &dyn Accounts, name: &str, role: Role) -> Result
 
 /// Sets the password of a user, and ends his sessions.
 pub async fn set_password(accounts: &dyn Accounts, name: &str, password: Hashed) -> Result<(), Problem> {
-    if accounts.set_password(name, &password).await? {
-        Ok(())
-    } else {
-        Err(refusals::unknown("user", name))
+    if !accounts.set_password(name, &password).await? {
+        return Err(refusals::unknown("user", name));
     }
     Ok(())
 }
@@ -100,20 +96,16 @@ pub async fn add_token(
         used_at: None,
     };
     let secret = secrets::fresh_token();
-    if accounts.add_token(&token, &secrets::hashed(&secret)).await? {
-        Ok((token, secret))
-    } else {
-        Err(refusals::taken("token", name))
+    if !accounts.add_token(&token, &secrets::hashed(&secret)).await? {
+        return Err(refusals::taken("token", name));
     }
     Ok((token, secret))
 }
 
 /// Removes a token: from now on it counts for nothing.
 pub async fn remove_token(accounts: &dyn Accounts, name: &str) -> Result<(), Problem> {
-    if accounts.remove_token(name).await? {
-        Ok(())
-    } else {
-        Err(refusals::unknown("token", name))
+    if !accounts.remove_token(name).await? {
+        return Err(refusals::unknown("token", name));
     }
     Ok(())
 }

@@ -47,7 +47,8 @@ async fn audit(State(app): State<App>, frame: Frame, Query(Wanted { before }): Q
 }
 
 /// Beside its word: nothing is told by colour alone.
-fn mark(outcome: Outcome) -> &'static str {
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "templates hand references")]
+fn mark(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Done => "✓",
         Outcome::Refused => "✗",

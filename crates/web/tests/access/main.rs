@@ -4,8 +4,6 @@
     reason = "a test that died while it held a lock has failed anyway"
 )]
 
-#![allow(clippy::unwrap_used)]
-
 mod attacks;
 mod platform;
 mod roles;
