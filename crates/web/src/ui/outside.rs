@@ -13,6 +13,11 @@ pub(crate) fn style() -> String {
     assets::address("stillpoint.css")
 }
 
+/// The address of their icon. Without one a browser asks for `/favicon.ico`, which is nothing of ours.
+pub(crate) fn icon() -> String {
+    assets::address("icon.svg")
+}
+
 #[derive(Template)]
 #[template(path = "outside_refused.html")]
 struct RefusedPage<'a> {
