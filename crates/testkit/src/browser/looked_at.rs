@@ -25,15 +25,21 @@ impl Browser {
     pub fn look(&self, name: &str) -> Result<()> {
         let folder = screens();
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let mut against = Vec::new();
         for width in WIDTHS {
             for theme in THEMES {
                 let picture = folder.join(format!("{name}-{width}-{theme}.png"));
-                self.looked_at(width, theme, &picture)
-                    .with_context(|| format!("{name}, {width} px, {theme}, at {}", self.place().unwrap_or_default()))?;
+                if let Err(error) = self.looked_at(width, theme, &picture) {
+                    against.push(format!("{name}, {width} px, {theme}: {error:#}"));
+                }
             }
         }
         self.as_it_was()?;
-        self.console_is_silent()
+        if let Err(error) = self.console_is_silent() {
+            against.push(format!("{name}: {error:#}"));
+        }
+        ensure!(against.is_empty(), "at {}:\n{}", self.place()?, against.join("\n"));
+        Ok(())
     }
 
     fn looked_at(&self, width: u32, theme: &str, picture: &Path) -> Result<()> {
@@ -49,7 +55,11 @@ impl Browser {
             wide.as_u64() <= Some(width.into()),
             "it is {wide} px wide: it can be moved sideways"
         );
-        self.is_within_reach()
+        // Contrast hangs on the theme, what overlaps and what is hidden on the width: each of both is looked at once.
+        if (width == WIDTHS[0]) == (theme == THEMES[0]) {
+            self.is_within_reach()?;
+        }
+        Ok(())
     }
 
     /// By the rules of axe-core.
@@ -63,8 +73,8 @@ impl Browser {
         )?;
         let rules = found.as_array().context("axe-core tells nothing")?;
         let is_grave = |rule: &&Value| GRAVE.contains(&rule["impact"].as_str().unwrap_or("critical"));
-        let grave: Vec<String> = rules.iter().filter(is_grave).map(Value::to_string).collect();
-        ensure!(grave.is_empty(), "out of somebody's reach:\n{}", grave.join("\n"));
+        let grave: Vec<String> = rules.iter().filter(is_grave).map(told).collect();
+        ensure!(grave.is_empty(), "out of somebody's reach: {}", grave.join("; "));
         Ok(())
     }
 
@@ -90,6 +100,20 @@ impl Browser {
     pub fn forget_console(&self) -> Result<()> {
         self.wait(self.driver.browser_log()).map(drop)
     }
+}
+
+/// A rule, and where it is broken for the first time.
+fn told(rule: &Value) -> String {
+    let places = rule["nodes"].as_array().map_or(&[][..], Vec::as_slice);
+    let first = places.first().cloned().unwrap_or_default();
+    format!(
+        "{} ({}), in {} places, the first {}: {}",
+        rule["rule"].as_str().unwrap_or_default(),
+        rule["help"].as_str().unwrap_or_default(),
+        places.len(),
+        first[0].as_str().unwrap_or_default(),
+        first[1].as_str().unwrap_or_default().replace('\n', " ")
+    )
 }
 
 fn axe() -> Result<String> {

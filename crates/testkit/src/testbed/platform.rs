@@ -33,6 +33,8 @@ pub enum Shape {
     Classic,
     /// `postgres-main`, `webapp`, `witness`: what a fault test needs, up in a few seconds.
     Mini,
+    /// The stores of [`Shape::Classic`], `webapp`, `witness`.
+    Few,
     /// `valkey`, `webapp`, `witness`.
     Valkey,
     /// `nats`, `webapp`, `witness`.
@@ -95,7 +97,7 @@ impl Shape {
                 Store::Nats,
                 Store::Clickhouse,
             ],
-            Self::Classic => &[Store::Postgres, Store::Valkey, Store::Nats],
+            Self::Classic | Self::Few => &[Store::Postgres, Store::Valkey, Store::Nats],
             Self::Mini | Self::Restless => &[Store::Postgres],
             Self::Valkey => &[Store::Valkey],
             Self::Nats => &[Store::Nats],
