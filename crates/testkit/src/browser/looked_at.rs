@@ -19,6 +19,11 @@ const THEMES: [&str; 2] = ["light", "dark"];
 /// Rules that harm somebody, as axe-core weighs them.
 const GRAVE: [&str; 2] = ["serious", "critical"];
 
+/// The first element that reaches beyond the window by itself, and in nothing that can be moved.
+const STICKS_OUT: &str = "[...document.body.querySelectorAll('*')].filter(one => one.getBoundingClientRect().right > WIDTH \
+    && !one.closest('[tabindex], nav ul') && ![...one.children].some(child => child.getBoundingClientRect().right > WIDTH)) \
+    .map(one => one.outerHTML.slice(0, 200))[0] ?? 'something that is not drawn'";
+
 impl Browser {
     /// Looks at the page as it is now, in every form, and keeps a picture of each under this name. Fails if anything in it is
     /// out of reach for somebody, wider than the window, or if the console has an error.
@@ -53,7 +58,8 @@ impl Browser {
         let wide = self.evaluated("document.documentElement.scrollWidth")?;
         ensure!(
             wide.as_u64() <= Some(width.into()),
-            "it is {wide} px wide: it can be moved sideways"
+            "it is {wide} px wide and can be moved sideways, because of {}",
+            self.evaluated(&STICKS_OUT.replace("WIDTH", &width.to_string()))?
         );
         // Contrast hangs on the theme, what overlaps and what is hidden on the width: each of both is looked at once.
         if (width == WIDTHS[0]) == (theme == THEMES[0]) {
