@@ -25,10 +25,11 @@ const LIMIT: Duration = Duration::from_mins(1);
 const PROGRAM: &str = "/usr/bin/chromedriver";
 
 /// No window and no sandbox (a test may be root), and no word to anybody but the tested service.
-const QUIET: [&str; 10] = [
+const QUIET: [&str; 11] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    "--hide-scrollbars",
     "--disable-dev-shm-usage",
     "--disable-quic",
     "--no-first-run",
