@@ -34,14 +34,6 @@ pub struct Browser {
     _profile: TempDir,
 }
 
-impl Drop for Browser {
-    /// A browser outlives its driver, if nobody tells it to end. One that has ended says so, which is fine.
-    fn drop(&mut self) {
-        let driver = self.driver.clone();
-        let _ = self.wait(driver.quit());
-    }
-}
-
 impl Browser {
     /// Starts one that has seen nothing yet, for the site at this address, without a slash at its end.
     pub fn start(site: &str, scripts: Scripts) -> Result<Self> {
