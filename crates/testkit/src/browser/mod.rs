@@ -178,8 +178,11 @@ impl Browser {
 }
 
 impl Drop for Browser {
-    /// The end of the driver's process ends the browser: nothing is asked of it any more.
+    /// A browser outlives the process of its driver, if nobody tells it to end. One that has ended says so.
     fn drop(&mut self) {
+        let driver = self.driver.clone();
+        let _ = self.wait(driver.quit());
+        // Nothing more is asked of it.
         let _ = self.driver.clone().leak();
     }
 }
