@@ -92,7 +92,8 @@ async fn a_ledger_of_the_version_before_the_history_is_brought_up_to_date() -> a
     let journal = Ledger::in_folder(dir.path());
     journal.plan(&intent(&acme(), "1")).await?;
     let file = rusqlite::Connection::open(journal.path())?;
-    file.execute_batch("DROP TABLE facts; DROP TABLE runs; DROP TABLE schedules; PRAGMA user_version = 3")?;
+    file.execute_batch("DROP TABLE facts; DROP TABLE runs; DROP TABLE schedules; DROP TABLE sessions; DROP TABLE users; DROP TABLE tokens; \
+         DROP TABLE audit; PRAGMA user_version = 3")?;
     drop(file);
     LedgerHistory::in_folder(dir.path()).note(&run("1", 0)).await?;
     assert_eq!(Ledger::in_folder(dir.path()).open_runs(&acme()).await?.len(), 1);

@@ -17,8 +17,10 @@ async fn heard_by(id: &WorkloadId) -> anyhow::Result<String> {
     let access = probe.access().clone();
     let address = access.endpoint.strip_prefix("http://").context("no address")?;
     let (host, port) = address.rsplit_once(':').context("no port")?;
+    // The end of its input ends this half of nc's connection, and a server that sees that before it has answered hangs up.
     let ask = format!(
-        "printf 'GET /{}/x HTTP/1.0\\r\\nHost: {host}\\r\\n\\r\\n' | nc -w 5 {host} {port}",
+        "for n in 1 2 3 4 5; do printf 'GET /{}/x HTTP/1.0\\r\\nHost: {host}\\r\\n\\r\\n' | nc -w 5 {host} {port} >/said; \
+         [ ! -s /said ] || break; done; cat /said",
         access.bucket
     );
     let (id, told) = (id.to_string(), access.endpoint.clone());
