@@ -1,7 +1,6 @@
 //! Restores that are planned and not yet meant. A plan is looked at in the background, for all of the backup is read. Then it
 //! can be confirmed once, for five minutes, by who asked for it. Plans are kept in memory: a service that ends forgets them.
 
-use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +9,7 @@ use stillpoint_core::engine::restore::Rehearsed;
 use stillpoint_core::operations::Restore;
 use stillpoint_core::ports::history::Way;
 
-use crate::auth::Who;
+use crate::auth::{Who, refusals, secrets};
 use crate::platform::Platform;
 use crate::wire::Problem;
 use crate::wire::restores::{Confirmed, PlanState, RestorePlan};
@@ -45,9 +44,12 @@ impl Plans {
         let now = platform.now();
         let plan = self.add(what, who, now)?;
         let (plans, id, what) = (self.clone(), plan.id.clone(), plan.restore.clone());
+        let (looking, clock) = (platform.clone(), platform);
+        let looked = tokio::spawn(async move { looking.rehearse(what).await });
         tokio::spawn(async move {
-            let looked = platform.rehearse(what).await;
-            plans.looked(&id, looked, platform.now());
+            // One that dies must not be looked at for ever: only so many are at a time.
+            let looked = looked.await.unwrap_or_else(|_| Err(refusals::died()));
+            plans.looked(&id, looked, clock.now());
         });
         Ok(plan)
     }
@@ -65,7 +67,7 @@ impl Plans {
             planned.remove(0);
         }
         let plan = RestorePlan {
-            id: secret(8),
+            id: secrets::mark(),
             command: restore.selection.command(restore.backup),
             restore,
             since: now,
@@ -91,7 +93,7 @@ impl Plans {
             Ok(rehearsed) => {
                 plan.state = PlanState::Ready;
                 plan.rehearsed = Some(Arc::new(rehearsed));
-                plan.confirmation = Some(secret(32));
+                plan.confirmation = Some(secrets::fresh());
             }
             Err(problem) => {
                 plan.state = PlanState::Refused;
@@ -153,15 +155,6 @@ fn is_same(one: &str, other: &str) -> bool {
         .zip(other.bytes())
         .fold(0, |differing, (a, b)| differing | (a ^ b));
     one.len() == other.len() && differing == 0
-}
-
-/// Something that cannot be guessed.
-fn secret(bytes: usize) -> String {
-    let random: [u8; 32] = rand::random();
-    random.iter().take(bytes).fold(String::new(), |mut secret, byte| {
-        let _ = write!(secret, "{byte:02x}");
-        secret
-    })
 }
 
 fn problem(title: &str, hint: &str, status: u16, exit: Exit) -> Problem {
@@ -228,13 +221,13 @@ fn mistyped(typed: &str, wanted: &str) -> Problem {
 }
 
 /// The platform's name, once more.
-pub(crate) fn must_be(typed: &str, platform: &str) -> Result<(), Problem> {
+pub(crate) fn must_be(typed: &str, platform: &str, hint: &str) -> Result<(), Problem> {
     if typed.trim() == platform {
         return Ok(());
     }
     Err(Problem {
         title: format!("`{}` is not {platform}: nothing was done", typed.trim()),
-        hint: "type the platform's name as it stands on the page".to_owned(),
+        hint: hint.to_owned(),
         status: 422,
         exit: Exit::Usage as u8,
     })

@@ -228,9 +228,7 @@ async fn handed_over(
 ) -> Result<Exit, Failure> {
     let run = client.submit(submission).await?;
     if handing.detach {
-        let number = run
-            .number
-            .map_or_else(|| run.run.to_string(), |number| number.to_string());
+        let number = run.called();
         let sentence =
             format!("The service has it as run {number}: `stillpoint runs show {number}` says what became of it.");
         print::summary(config.json, &sentence);

@@ -110,9 +110,7 @@ impl Lines {
 
 /// The service is gone from under a run that was handed to it.
 fn gone(run: &RunRecord, has_begun: bool, error: &str) -> Failure {
-    let name = run
-        .number
-        .map_or_else(|| run.run.to_string(), |number| number.to_string());
+    let name = run.called();
     if !has_begun {
         return Failure::Ended(Box::new(Ending {
             exit: Some(Exit::RunFailed as u8),

@@ -91,10 +91,7 @@ impl State {
 }
 
 fn title(record: &RunRecord) -> String {
-    match record.number {
-        Some(number) => format!("run {number}, {}", record.job),
-        None => format!("run {}, {}", record.run, record.job),
-    }
+    format!("run {}, {}", record.called(), record.job)
 }
 
 impl Daemon {

@@ -1,7 +1,7 @@
 //! The busy guard: a backup waits for work that its standstill would cut, where a store or a client can tell that there is
 //! some, and says what it cuts when it waits no longer.
 
-use futures::future::join_all;
+use futures::future::{join, join_all, ready};
 
 use super::errors::{Error, PreflightError};
 use super::limits::{BUSY_LOOK, BUSY_TOLD};
@@ -79,8 +79,9 @@ impl Site {
         });
         let labelled = clients.filter_map(|client| Some((client, client.labels.get(IDLE_LABEL)?)));
         let clients = join_all(labelled.map(|(client, command)| self.of_client(&cx, client, command)));
-        let told = futures::future::join(stores, clients);
-        let (stores, clients) = run.unless_cancelled(told).await?;
+        // Each ends by itself when the run is cancelled, with what it has started in a container.
+        let (stores, clients) = join(stores, clients).await;
+        run.unless_cancelled(ready(())).await?;
         let (mut work, mut unknown) = (Vec::new(), Vec::new());
         for told in stores.into_iter().chain(clients) {
             match told {
@@ -93,8 +94,10 @@ impl Site {
 
     async fn of_store(&self, cx: &Cx, store: &dyn Store) -> Told {
         let name = store.name();
-        let asked = within(&*self.machine.clock, BUSY_TOLD, "the answer", store.busy(cx)).await;
-        match asked.map_err(StoreError::from).flatten() {
+        let asked = cx.cancel.run_until_cancelled(store.busy(cx));
+        let asked = within(&*self.machine.clock, BUSY_TOLD, "the answer", asked).await;
+        let told = asked.map(|asked| asked.unwrap_or(Err(StoreError::Cancelled)));
+        match told.map_err(StoreError::from).flatten() {
             Ok(work) => Told::Work(work.into_iter().map(|work| format!("{name}: {work}")).collect()),
             Err(error) => Told::Nothing(format!("{name}: whether work is in progress cannot be told: {error}")),
         }
@@ -123,14 +126,15 @@ impl Site {
         let failed = |error: EngineError| error.to_string();
         let command = Command::new(["sh", "-c", command]);
         let mut process = cx.shell.exec(&client.id, command).await.map_err(failed)?;
-        let ended = within(&*self.machine.clock, BUSY_TOLD, "it", process.control.finish()).await;
-        match ended {
-            Ok(exit) => Ok(exit.map_err(failed)?.code),
-            Err(late) => {
-                process.control.kill().await.map_err(failed)?;
-                Err(late.to_string())
-            }
-        }
+        let ended = cx.cancel.run_until_cancelled(process.control.finish());
+        let ended = within(&*self.machine.clock, BUSY_TOLD, "it", ended).await;
+        let why = match ended {
+            Ok(Some(exit)) => return Ok(exit.map_err(failed)?.code),
+            Ok(None) => "cancelled".to_owned(),
+            Err(late) => late.to_string(),
+        };
+        process.control.kill().await.map_err(failed)?;
+        Err(why)
     }
 }
 

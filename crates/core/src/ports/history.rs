@@ -136,6 +136,14 @@ pub struct RunRecord {
     pub ending: Option<Ending>,
 }
 
+impl RunRecord {
+    /// What it is called where people read it: by its number, or by its id as long as it has none.
+    pub fn called(&self) -> String {
+        self.number
+            .map_or_else(|| self.run.to_string(), |number| number.to_string())
+    }
+}
+
 /// How a run ended: what it answered to whoever asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {

@@ -14,6 +14,7 @@ use stillpoint_core::ports::history::{Asked, FactFilter, RunRecord, Way, Weight}
 use super::keys::{Seen, key_of};
 use crate::App;
 use crate::auth::{Role, Who};
+use crate::restores::must_be;
 use crate::routes::Routes;
 use crate::told::{LOG, Line, line};
 use crate::wire::{Problem, RunsWanted, Submission};
@@ -38,6 +39,8 @@ struct Wanted {
     platform: Option<Project>,
     /// Who asked, as far as somebody may say so for himself: over the socket.
     asked: Option<Asked>,
+    /// The platform's name once more, for what cannot be undone.
+    confirm: Option<String>,
 }
 
 async fn submit(
@@ -50,6 +53,7 @@ async fn submit(
     if wanted.order.replaces_data() && who.role < Role::Admin {
         return Err(Problem::forbidden(&who, Role::Admin));
     }
+    is_meant(&app, &who, &wanted).await?;
     let asked = wanted.asked.filter(|_| who.way == Way::Cli);
     let submission = Submission {
         order: wanted.order,
@@ -74,6 +78,24 @@ async fn submit(
     let record = app.platform.submit(submission.clone()).await;
     keys.remember(&who, key, &submission, record.run.clone());
     Ok(accepted(record))
+}
+
+/// A command on the host has asked its operator already. Over the network a restore is looked at first, and what cannot be
+/// undone names its platform.
+async fn is_meant(app: &App, who: &Who, wanted: &Wanted) -> Result<(), Problem> {
+    match wanted.order {
+        _ if who.way == Way::Cli => Ok(()),
+        Order::Restore(_) => Err(Problem::conflict(
+            "a restore is looked at before it is asked for; nothing was done".to_owned(),
+            "`POST /api/v1/restore-plans`, then execute the plan with its confirmation",
+        )),
+        Order::UndoRestore | Order::DiscardOld => {
+            let platform = app.platform.project().await?;
+            let typed = wanted.confirm.as_deref().unwrap_or_default();
+            must_be(typed, platform.as_str(), r#"send the platform's name as `"confirm"`"#)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn accepted(record: RunRecord) -> Response {
@@ -193,9 +215,7 @@ async fn retry(
 /// How a run was asked for.
 pub(crate) fn order_of(run: &RunRecord) -> Result<Order, Problem> {
     serde_json::from_value(run.options.clone()).map_err(|error| {
-        let name = run
-            .number
-            .map_or_else(|| run.run.to_string(), |number| number.to_string());
+        let name = run.called();
         let what =
             format!("run {name} was asked for by another version, in a way that this one does not know: {error}");
         Problem::conflict(what, "ask for it anew")

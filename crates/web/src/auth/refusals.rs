@@ -123,7 +123,7 @@ pub(super) fn busy() -> Problem {
 }
 
 /// It died while it was at work.
-pub(super) fn died() -> Problem {
+pub(crate) fn died() -> Problem {
     let hint = "look at what became of it before it is asked for again; the service's log says more";
     problem(500, "the request was not carried out to its end", hint)
 }

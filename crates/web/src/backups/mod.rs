@@ -14,7 +14,7 @@ use stillpoint_core::retention::{Reason, Verdict};
 
 pub(crate) use self::table::page;
 use crate::App;
-use crate::overview::{bytes, counts, name, runs_about, stores_of_platform};
+use crate::overview::{bytes, counts, runs_about, stores_of_platform};
 use crate::wire::backups::{
     BackupDetail, BackupLine, BackupStanding, BackupsPage, BackupsWanted, Flag, StoreChange, VerifiedAt,
 };
@@ -107,7 +107,7 @@ impl Shelf {
         let run = self.runs.iter().find(|known| known.run.as_str() == run);
         BackupLine {
             trigger: run.map(|run| run.asked.way),
-            run: run.map(name),
+            run: run.map(RunRecord::called),
             degraded: run.is_some_and(|run| run.state == RunState::Degraded),
             ..line
         }

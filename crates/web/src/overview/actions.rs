@@ -3,7 +3,7 @@
 use stillpoint_core::operations::Backup;
 use stillpoint_core::ports::history::{RunRecord, RunState};
 
-use super::{BACKUP_JOB, Known, bytes, name, stores_of_platform};
+use super::{BACKUP_JOB, Known, bytes, stores_of_platform};
 use crate::ui::words::change;
 use crate::wire::overview::{Action, Severity};
 
@@ -101,7 +101,7 @@ fn failed(known: &Known, newest: Option<&Backup>) -> Option<Action> {
         Severity::Risk,
         &what,
         next,
-        Some(format!("/runs/{}", name(last))),
+        Some(format!("/runs/{}", last.called())),
     ))
 }
 
@@ -120,7 +120,7 @@ fn not_back(known: &Known) -> Option<Action> {
     (!told.is_empty()).then(|| {
         let what = format!("not everything came back as it was: {}", told.join("; "));
         let next = "look at its own log; `stillpoint containers start` starts what is still down";
-        action(Severity::Risk, &what, next, Some(format!("/runs/{}", name(last))))
+        action(Severity::Risk, &what, next, Some(format!("/runs/{}", last.called())))
     })
 }
 

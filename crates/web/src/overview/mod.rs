@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Backup, BackupList};
 use stillpoint_core::ports::history::{RunRecord, RunState};
-use stillpoint_core::ports::journal::OpenRun;
+use stillpoint_core::ports::journal::{OpenRun, Phase};
 use stillpoint_core::ports::power::Job;
 
 use self::verdict::{AtWork, Facts, Last};
@@ -187,8 +187,8 @@ fn last(backup: &Backup) -> Last {
 /// A restore that nobody works on, and that has come so far that it left the platform down.
 fn stopped(known: &Known) -> Option<Stopped> {
     let is_left = |open: &&OpenRun| {
-        let intent = &open.intent;
-        let leaves_down = matches!(intent.job, Job::FullRestoreJob | Job::UndoJob);
+        // One that had only said what it would do has stopped nothing.
+        let leaves_down = matches!(open.intent.job, Job::FullRestoreJob | Job::UndoJob) && open.phase >= Phase::Acting;
         leaves_down
             && !known
                 .at_work()
@@ -201,7 +201,7 @@ fn stopped(known: &Known) -> Option<Stopped> {
         what: intent.described(),
         backup: intent.backup,
         since: intent.since,
-        run: run.map_or_else(|| intent.run.to_string(), name),
+        run: run.map_or_else(|| intent.run.to_string(), RunRecord::called),
         reason: run.and_then(|run| run.ending.as_ref()?.reason.clone()),
         loaded: open.loaded.iter().flat_map(|loaded| loaded.stores.clone()).collect(),
         can_resume: intent.job.is_resumable(),
@@ -216,15 +216,9 @@ fn kept(known: &Known) -> Option<Kept> {
     let result = newest.ending.as_ref()?.result.as_ref()?;
     let keeps = newest.job == "full_restore_job" && result["old_data_kept"] == true;
     keeps.then(|| Kept {
-        run: name(newest),
+        run: newest.called(),
         at: newest.ended_at.unwrap_or(newest.asked_at),
     })
-}
-
-/// Its number, for people; its id, as long as it has none.
-pub(crate) fn name(run: &RunRecord) -> String {
-    run.number
-        .map_or_else(|| run.run.to_string(), |number| number.to_string())
 }
 
 fn cards(known: &Known, complete: &[&Backup], zone: &jiff::tz::TimeZone) -> Vec<StoreCard> {
@@ -293,7 +287,7 @@ async fn first_steps(app: &App, known: &Known) -> Vec<FirstStep> {
             });
             let stores: Vec<String> = stores.collect();
             let found = if stores.is_empty() {
-                "None was recognised: `stillpoint containers ls` says what was seen.".to_owned()
+                "None was recognised: `stillpoint containers plan` says what was seen.".to_owned()
             } else {
                 stores.join(", ")
             };

@@ -5,7 +5,6 @@ use stillpoint_core::events::{Event, EventKind, Step};
 use stillpoint_core::ports::history::RunRecord;
 use stillpoint_core::words::doing;
 
-use super::name;
 use crate::App;
 use crate::wire::overview::{Clients, Phase, PhaseState, RunLine, Work};
 
@@ -18,7 +17,7 @@ pub(crate) fn line(run: &RunRecord, now: Timestamp) -> RunLine {
     let took = run.ended_at.unwrap_or(now).duration_since(at);
     let ending = run.ending.as_ref();
     RunLine {
-        name: name(run),
+        name: run.called(),
         job: run.job.clone(),
         state: run.state,
         asked: match run.asked.way {

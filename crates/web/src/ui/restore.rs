@@ -16,15 +16,16 @@ use stillpoint_core::operations::{Order, Restore, Terms};
 use stillpoint_core::selection::Selection;
 
 use super::frame::{Frame, Page, shown};
+use super::runs::{asked_for, to_run};
 use super::words;
 use crate::App;
 use crate::auth::Role;
 use crate::backups::Shelf;
 use crate::restores::must_be;
 use crate::routes::Routes;
+use crate::wire::Problem;
 use crate::wire::backups::{BackupLine, BackupStanding};
 use crate::wire::restores::{Confirmed, PlanState, RestorePlan};
-use crate::wire::{Problem, Submission};
 
 /// What a rehearsal says of a login that is let in.
 const ADMITTED: &str = "admitted";
@@ -213,7 +214,7 @@ async fn plan(State(app): State<App>, Path(id): Path<String>, frame: Frame) -> P
 
 async fn execute(State(app): State<App>, Path(id): Path<String>, frame: Frame, Form(said): Form<Confirmed>) -> Page {
     match crate::api::restores::carry_out(&app, &frame.who, &id, &said).await {
-        Ok(run) => Ok(to_run(&run)),
+        Ok(run) => Ok(to_run(&run).into_response()),
         // A slip of the hand voids no plan.
         Err(problem) if problem.status == 422 => match app.plans.find(&id, &frame.who, frame.now) {
             Ok(plan) => {
@@ -228,10 +229,6 @@ async fn execute(State(app): State<App>, Path(id): Path<String>, frame: Frame, F
         },
         Err(problem) => Err(frame.refused(problem)),
     }
-}
-
-fn to_run(run: &stillpoint_core::ports::history::RunRecord) -> axum::response::Response {
-    Redirect::to(&format!("/runs/{}", crate::overview::name(run))).into_response()
 }
 
 async fn resume(State(app): State<App>, frame: Frame) -> Page {
@@ -319,18 +316,16 @@ async fn really_discard(State(app): State<App>, frame: Frame, Form(typed): Form<
 
 async fn is_meant(app: &App, typed: &Typed) -> Result<(), Problem> {
     let platform = app.platform.project().await?;
-    must_be(&typed.platform, platform.as_str())
+    must_be(
+        &typed.platform,
+        platform.as_str(),
+        "type the platform's name as it stands on the page",
+    )
 }
 
 async fn submit(app: &App, frame: Frame, order: Order) -> Page {
-    let platform = match app.platform.project().await {
-        Ok(platform) => platform,
-        Err(problem) => return Err(frame.refused(problem)),
-    };
-    let submission = Submission {
-        order,
-        platform: Some(platform),
-        asked: frame.who.asked(),
-    };
-    Ok(to_run(&app.platform.submit(submission).await))
+    match app.platform.project().await {
+        Ok(platform) => Ok(asked_for(app, &frame.who, order, Some(platform)).await.into_response()),
+        Err(problem) => Err(frame.refused(problem)),
+    }
 }

@@ -4,20 +4,18 @@ mod command;
 mod lanes;
 mod page;
 
-use std::fmt::Write;
-
 use askama::Template;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, Query, State};
 use axum::response::{IntoResponse, Redirect};
 use jiff::SignedDuration;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use stillpoint_core::names::BackupId;
+use stillpoint_core::names::{BackupId, Project};
 use stillpoint_core::operations::{Order, Scope};
 use stillpoint_core::ports::history::{Asked, RunRecord, RunState, Way};
 use stillpoint_core::words;
 
-pub(crate) use self::lanes::escape;
 use super::frame::{Frame, Page, shown};
 use crate::App;
 use crate::api::runs::ended;
@@ -83,12 +81,6 @@ pub(crate) fn job_word(job: &str) -> &str {
 /// `7.4 s`, or from a minute on `01:07`.
 pub(crate) fn span(span: SignedDuration) -> String {
     words::span(span.unsigned_abs())
-}
-
-/// What a run is called in addresses.
-pub(crate) fn name(run: &RunRecord) -> String {
-    run.number
-        .map_or_else(|| run.run.to_string(), |number| number.to_string())
 }
 
 /// How long it took, or has taken until now.
@@ -157,24 +149,14 @@ struct Choice {
     is_chosen: bool,
 }
 
+/// What needs no escape in a query (RFC 3986, "unreserved").
+const IN_A_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// A query of what is set.
 fn query_of(pairs: &[(&str, Option<String>)]) -> String {
     let set = pairs.iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
-    let encoded = set.map(|(key, value)| format!("{key}={}", encoded(value)));
+    let encoded = set.map(|(key, value)| format!("{key}={}", utf8_percent_encode(value, IN_A_QUERY)));
     encoded.collect::<Vec<_>>().join("&")
-}
-
-/// As it may stand in a query.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
-            other => {
-                let _ = write!(encoded, "%{other:02X}");
-            }
-        }
-        encoded
-    })
 }
 
 #[derive(Template)]
@@ -229,7 +211,7 @@ async fn runs(State(app): State<App>, frame: Frame, filter: Query<Filter>) -> Pa
     runs.truncate(PAGE as usize);
     let last = runs.last().and_then(|run| run.number).filter(|_| has_older);
     let row = |run: RunRecord| Row {
-        name: name(&run),
+        name: run.called(),
         took: took(&run, &frame).map(span),
         run,
     };
@@ -296,22 +278,22 @@ fn bad_form(why: &FormRejection) -> Problem {
 }
 
 /// Hands an order in, and leads to its run.
-async fn asked_for(app: &App, who: &Who, order: Order, platform: Option<stillpoint_core::names::Project>) -> Redirect {
-    let submission = Submission {
-        order,
-        platform,
-        asked: Asked {
-            way: Way::Ui,
-            by: who.name.clone(),
-        },
+pub(super) async fn asked_for(app: &App, who: &Who, order: Order, platform: Option<Project>) -> Redirect {
+    let asked = Asked {
+        way: Way::Ui,
+        by: who.name.clone(),
     };
-    let run = app.platform.submit(submission).await;
-    Redirect::to(&format!("/runs/{}", name(&run)))
+    let submission = Submission { order, platform, asked };
+    to_run(&app.platform.submit(submission).await)
+}
+
+pub(super) fn to_run(run: &RunRecord) -> Redirect {
+    Redirect::to(&format!("/runs/{}", run.called()))
 }
 
 async fn cancel(State(app): State<App>, frame: Frame, Path(run): Path<String>) -> Page {
     match ended(&app, &run).await {
-        Ok(run) => Ok(Redirect::to(&format!("/runs/{}", name(&run))).into_response()),
+        Ok(run) => Ok(to_run(&run).into_response()),
         Err(problem) => Err(frame.refused(problem)),
     }
 }

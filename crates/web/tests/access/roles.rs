@@ -174,3 +174,53 @@ async fn what_replaces_data_takes_an_administrator_also_among_orders() -> Result
     );
     Ok(())
 }
+
+fn order(order: &str, confirm: &str) -> String {
+    format!(r#"{{"order":{order},"platform":null,"confirm":"{confirm}"}}"#)
+}
+
+#[tokio::test]
+async fn what_cannot_be_undone_is_meant_also_over_the_network() -> Result<()> {
+    let scene = scene().await?;
+    let admin = scene.token("admin", Admin, None).await?;
+    let send = async |body: String| {
+        let asked = Asked::post("/api/v1/runs").with("Authorization", &admin).json(&body);
+        scene.ask(&asked).await
+    };
+    let restore = r#"{"order":"restore","backup":"2026-02-17_00-00-00","selection":{"map":{}},"terms":{}}"#;
+    let answer = send(order(restore, "acme")).await?.must_be(409)?;
+    ensure!(answer.body.contains("restore-plans"), "{}", answer.body);
+    for lasting in [r#"{"order":"undo_restore"}"#, r#"{"order":"discard_old"}"#] {
+        for wrong in ["", "acm", "other"] {
+            send(order(lasting, wrong)).await?.must_be(422)?;
+        }
+    }
+    ensure!(
+        scene.platform.orders.lock().unwrap().is_empty(),
+        "something was taken in"
+    );
+    send(order(r#"{"order":"undo_restore"}"#, "acme")).await?.must_be(202)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_look_at_a_restore_that_dies_is_told_and_holds_up_no_other() -> Result<()> {
+    let scene = scene().await?;
+    let admin = scene.token("admin", Admin, None).await?;
+    let plan = r#"{"backup":"2026-02-17_00-00-00","selection":{"map":{}},"terms":{}}"#;
+    for _ in 0..5 {
+        let asked = Asked::post("/api/v1/restore-plans")
+            .with("Authorization", &admin)
+            .json(plan);
+        let answer = scene.ask(&asked).await?;
+        let place = answer.must_be(202)?.header("location").unwrap_or_default().to_owned();
+        let look = Asked::new("GET", &place).with("Authorization", &admin);
+        let mut said = scene.ask(&look).await?;
+        while said.body.contains("checking") {
+            tokio::task::yield_now().await;
+            said = scene.ask(&look).await?;
+        }
+        ensure!(said.body.contains("refused"), "{}", said.body);
+    }
+    Ok(())
+}

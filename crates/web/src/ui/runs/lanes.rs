@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use stillpoint_core::events::{Event, EventKind, Step};
 
 use crate::told::clock;
+use crate::ui::words::escaped;
 
 /// A run over time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,7 +175,7 @@ pub(crate) fn svg(lanes: &Lanes, zone: &TimeZone) -> String {
     let mut svg = format!(
         r#"<svg class="chart lanes" viewBox="0 0 {} {height}" role="img" aria-labelledby="lanes-title lanes-desc"><title id="lanes-title">The run over time</title><desc id="lanes-desc">{}</desc>"#,
         LEFT + WIDE + 20,
-        escape(&described(lanes, zone)),
+        escaped(&described(lanes, zone)),
     );
     let bottom = height - FOOT;
     if let Some((from, until)) = lanes.down {
@@ -208,7 +209,7 @@ fn draw(svg: &mut String, lane: &Lane, top: i64, scale: &Scale, now: Timestamp) 
         (What::Step, Some(_)) => "l-ok",
         (What::Store, _) => "l-store",
     };
-    let name = escape(&shortened(&lane.name));
+    let name = escaped(&shortened(&lane.name));
     let _ = write!(
         svg,
         r#"<text x="{}" y="{}" text-anchor="end">{name}</text><rect class="{class}" x="{x}" y="{}" width="{width}" height="{}" rx="2"><title>{}: {}, {}</title></rect>"#,
@@ -216,7 +217,7 @@ fn draw(svg: &mut String, lane: &Lane, top: i64, scale: &Scale, now: Timestamp) 
         top + 12,
         top + 2,
         HIGH - 8,
-        escape(&lane.name),
+        escaped(&lane.name),
         lane.word(),
         lane.took(&now),
     );
@@ -296,14 +297,6 @@ fn shortened(name: &str) -> String {
     }
     let kept: String = name.chars().take(ROOM - 1).collect();
     format!("{kept}…")
-}
-
-/// A text as part of a drawing.
-pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use stillpoint_core::ports::history::{Fact, FactFilter, RunRecord, RunState, Wei
 
 use super::command::command;
 use super::lanes::{self, Lanes};
-use super::{asked_for, bad_form, job_word, name, query_of, span, state_class, state_word, took};
+use super::{asked_for, bad_form, job_word, query_of, span, state_class, state_word, took};
 use crate::App;
 use crate::api::runs::{LogWanted, found, order_of};
 use crate::auth::Role;
@@ -212,7 +212,7 @@ async fn read(app: &App, frame: &Frame, run: &str, wanted: LogWanted) -> Result<
     let order = order_of(run).ok();
     let page = RunPage {
         frame,
-        name: name(run),
+        name: run.called(),
         open: !run.state.is_over(),
         took: took(run, frame).map(span),
         seconds: took(run, frame).map_or(0, |took| took.as_secs()),
@@ -364,7 +364,7 @@ fn older(run: &RunRecord, log: &[Fact], wanted: &LogWanted) -> Option<String> {
         ("store", wanted.store.clone()),
         ("level", wanted.level.clone()),
     ]);
-    Some(format!("/runs/{}?{query}#log", name(run)))
+    Some(format!("/runs/{}?{query}#log", run.called()))
 }
 
 fn how_again(run: &RunRecord, order: Option<&Order>, role: Role) -> Retry {
@@ -380,7 +380,7 @@ fn how_again(run: &RunRecord, order: Option<&Order>, role: Role) -> Retry {
 async fn text(State(app): State<App>, Path(run): Path<String>) -> Result<Response, Problem> {
     let run = found(&app, &run).await?;
     let zone = app.platform.zone();
-    let name = format!("inline; filename=\"run-{}.txt\"", name(&run));
+    let name = format!("inline; filename=\"run-{}.txt\"", run.called());
     let pages = stream::unfold((app, run, zone, 0), |(app, run, zone, after)| async move {
         let page = match app.platform.facts(&run, after, TEXT).await {
             Ok(page) => page,
@@ -429,7 +429,7 @@ async fn confirm(State(app): State<App>, frame: Frame, Path(run): Path<String>) 
         }
         Ok(shown(&AgainPage {
             frame: &frame,
-            name: name(&run),
+            name: run.called(),
             command: command(&order),
             platform: app.platform.project().await?,
             job: job_word(&run.job),
@@ -475,7 +475,7 @@ async fn agree(app: &App, frame: &Frame, run: &RunRecord, order: &Order, agreed:
         return Err(Problem::forbidden(&frame.who, Role::Admin));
     }
     if let Order::Restore(restore) = order {
-        let what = format!("run {} is a restore, and is not repeated unlooked-at", name(run));
+        let what = format!("run {} is a restore, and is not repeated unlooked-at", run.called());
         let hint = format!("ask for it anew: /restore/new?backup={}", restore.backup);
         return Err(Problem::conflict(what, hint));
     }

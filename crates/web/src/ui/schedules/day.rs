@@ -7,7 +7,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ui::runs::escape;
+use crate::ui::words::escaped;
 use crate::wire::{Schedule, Timetable};
 
 const DAY: i64 = 24 * 60;
@@ -55,7 +55,7 @@ pub(super) fn svg(timetable: &Timetable, zone: &TimeZone, now: Timestamp) -> Opt
         r#"<svg class="chart day" viewBox="0 0 {} {}" role="img" aria-labelledby="day-title day-desc"><title id="day-title">A day</title><desc id="day-desc">{}.</desc>"#,
         LEFT + WIDE + 20,
         bottom + 24,
-        escape(&said.join("; "))
+        escaped(&said.join("; "))
     );
     hours(&mut svg, bottom);
     for (place, lane) in (0..).zip(&lanes) {
@@ -115,7 +115,7 @@ fn draw(svg: &mut String, lane: &Lane, top: i64) {
         r#"<text x="{}" y="{}" text-anchor="end">{}</text>"#,
         LEFT - 8,
         top + 16,
-        escape(&lane.name)
+        escaped(&lane.name)
     );
     for (from, minutes, said) in &lane.bars {
         let before = (*minutes).min(DAY - from);
@@ -130,7 +130,7 @@ fn draw(svg: &mut String, lane: &Lane, top: i64) {
                 x(begin),
                 top + 5,
                 HIGH - 10,
-                escape(said)
+                escaped(said)
             );
         }
     }
