@@ -35,8 +35,9 @@ missing_packages() {
   # The pages are tried in it. Both are of one version.
   [ -x /usr/bin/chromium ] || echo chromium
   [ -x /usr/bin/chromedriver ] || echo chromium-driver
-  # Fetches what the pages are checked with.
+  # Fetch what pages and API are checked with.
   command -v npm >/dev/null || echo npm
+  python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
 }
 
 install_packages() {
@@ -78,6 +79,30 @@ install_axe() {
   rm -rf "$work"
 }
 
+# install_html_validate: which says whether a page is HTML; npm checks each package against the lock.
+install_html_validate() {
+  local pins=$TESTBED/pins/html-validate folder=$CACHE/html-validate
+  cmp -s "$pins/package-lock.json" "$folder/pin" && return
+  say "installing html-validate (npm, pinned by hash)"
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  cp "$pins"/package*.json "$folder/"
+  (cd "$folder" && npm ci --silent --ignore-scripts >/dev/null) || fail "cannot download what $pins pins"
+  cp "$pins/package-lock.json" "$folder/pin"
+}
+
+# install_schemathesis: which asks an HTTP API for all that its description allows, and more.
+install_schemathesis() {
+  local pins=$TESTBED/pins/schemathesis.txt folder=$CACHE/schemathesis
+  cmp -s "$pins" "$folder/pin" && [ -x "$folder/bin/schemathesis" ] && return
+  say "installing schemathesis (PyPI, pinned by hash)"
+  rm -rf "$folder"
+  python3 -m venv "$folder"
+  "$folder/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement "$pins" ||
+    fail "cannot download what $pins pins"
+  cp "$pins" "$folder/pin"
+}
+
 exec 8>"$CACHE/setup.lock"
 flock 8
 mapfile -t packages < <(missing_packages | sort -u)
@@ -85,7 +110,11 @@ mapfile -t packages < <(missing_packages | sort -u)
 # From Debian 13 on the client is a package of its own.
 command -v docker >/dev/null || install_packages docker-cli
 install_compose
-[ "$FOR" = demo ] || install_axe
+if [ "$FOR" != demo ]; then
+  install_axe
+  install_html_validate
+  install_schemathesis
+fi
 # No package of Debian 12 is new enough, so this much is left to whoever sits here.
 [ -x "$NATS_CLI" ] || can_build_nats_cli ||
   fail "Go $NATS_CLI_GO or newer is needed once, to build the stock nats CLI: install it and put 'go' on PATH"

@@ -1,4 +1,7 @@
-//! What the pages and the API need of the service. Every answer is of this moment; what fails says what to do.
+//! What the pages and the API need of the service. Every answer is of this moment, or but
+//! seconds old; what fails says what to do.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -55,8 +58,8 @@ pub trait Platform: Send + Sync + 'static {
     /// What happens in a run from now on, after the missed facts. None: the service does not know the run of itself.
     fn listen(&self, run: &str, after: u64) -> Option<Receiver<Told>>;
 
-    /// The backups there are, read from the repository.
-    async fn backups(&self) -> Result<BackupList, Problem>;
+    /// The backups there are, as the repository has told a moment ago.
+    async fn backups(&self) -> Result<Arc<BackupList>, Problem>;
 
     /// One of them.
     async fn backup(&self, backup: BackupId) -> Result<Manifest, Problem>;

@@ -99,7 +99,7 @@ const VOID: [&str; 5] = ["meta", "link", "input", "br", "hr"];
 
 /// Every element ends where it must, every id is there once, nothing is inline, and the title says something.
 fn well_formed(path: &str, page: &str) {
-    assert!(page.starts_with("<!doctype html>"), "{path}");
+    assert!(page.starts_with("<!DOCTYPE html>"), "{path}");
     let mut open: Vec<&str> = Vec::new();
     for piece in page.split('<').skip(2) {
         let (element, _) = piece

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use super::feed::{Feed, Watch};
+use super::listing::Listing;
 use super::log::Log;
 use super::{Service, Submission, site};
 use crate::config::Config;
@@ -34,6 +35,7 @@ pub(super) struct Daemon {
     pub(super) config: Config,
     pub(super) historian: Historian,
     pub(super) log: Log,
+    pub(super) listing: Listing,
     operations: Local,
     since: Timestamp,
     watch: Arc<Watch>,
@@ -102,6 +104,7 @@ impl Daemon {
             historian,
             config,
             log,
+            listing: Listing::default(),
             operations,
             watch: Arc::default(),
             state: Mutex::default(),
@@ -278,6 +281,7 @@ impl Daemon {
             known.feed.end(ending);
         }
         drop(state);
+        self.listing.changed();
         self.ended.notify_waiters();
     }
 

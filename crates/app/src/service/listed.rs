@@ -16,9 +16,6 @@ use crate::failure::Failure;
 /// So many fires are told.
 const FIRES: usize = 5;
 
-/// So many runs are looked through for the last success.
-const RUNS: u32 = 1000;
-
 /// So many of the last runs say how long a job usually takes.
 const USUAL: u32 = 9;
 
@@ -46,9 +43,11 @@ pub(crate) async fn schedules(
     now: Timestamp,
 ) -> Result<Vec<Schedule>, HistoryError> {
     let notes = history.schedules().await?;
-    let runs = history.runs(None, RUNS).await?;
-    let planned = config.schedules.iter();
-    Ok(planned.map(|planned| row(planned, &notes, &runs, now)).collect())
+    let mut rows = Vec::new();
+    for planned in &config.schedules {
+        rows.push(row(planned, &notes, &success(history, planned.job).await?, now));
+    }
+    Ok(rows)
 }
 
 /// The same, with how long each usually takes and what it meets.
@@ -121,7 +120,7 @@ pub(crate) fn has_schedule(config: &Config, job: &str) -> Result<(), Failure> {
     Err(Failure::usage(what, format!("those that have: {}", jobs.join(", "))))
 }
 
-fn row(planned: &Planned, notes: &[ScheduleNote], runs: &[RunRecord], now: Timestamp) -> Schedule {
+fn row(planned: &Planned, notes: &[ScheduleNote], success: &Success, now: Timestamp) -> Schedule {
     let calendar = &planned.schedule.calendar;
     let note = notes.iter().find(|note| note.job == planned.job);
     let on = note.is_none_or(|note| note.is_on);
@@ -129,7 +128,7 @@ fn row(planned: &Planned, notes: &[ScheduleNote], runs: &[RunRecord], now: Times
     let (standing, overdue) = match since {
         _ if !on => (Standing::Off, None),
         None => (Standing::NeverHeeded, None),
-        Some(since) => match planned.schedule.standing(since, &success(planned.job, runs), now) {
+        Some(since) => match planned.schedule.standing(since, success, now) {
             schedule::Standing::OnTime => (Standing::OnTime, None),
             schedule::Standing::Overdue { since, reason } => (Standing::Overdue, Some((since, reason))),
         },
@@ -154,21 +153,36 @@ fn row(planned: &Planned, notes: &[ScheduleNote], runs: &[RunRecord], now: Times
     }
 }
 
-/// What the history knows of a job; the newest run comes first.
-fn success(job: &str, runs: &[RunRecord]) -> Success {
-    let of_job: Vec<&RunRecord> = runs.iter().filter(|run| run.job == job).collect();
-    let began = |is: fn(&RunRecord) -> bool| of_job.iter().find(|run| is(run)).and_then(|run| run.started_at);
-    let last = of_job.iter().find(|run| run.state.is_over());
-    Success {
-        began: began(|run| matches!(run.state, RunState::Success | RunState::Degraded)),
-        at_work: began(|run| run.state == RunState::Started),
-        failure: last
-            .filter(|run| matches!(run.state, RunState::Failure | RunState::Canceled))
-            .map(|run| failed(run)),
+/// What the history knows of a job, however long ago it was.
+async fn success(history: &dyn History, job: &str) -> Result<Success, HistoryError> {
+    let mut newest = BTreeMap::new();
+    for state in [
+        RunState::Success,
+        RunState::Degraded,
+        RunState::Started,
+        RunState::Failure,
+        RunState::Canceled,
+    ] {
+        let wanted = RunFilter {
+            job: Some(job.to_owned()),
+            state: Some(state),
+            ..RunFilter::default()
+        };
+        newest.extend(history.find(&wanted, 1).await?.pop().map(|run| (state, run)));
     }
+    let last = |states: &[RunState]| states.iter().filter_map(|state| newest.get(state)).max_by_key(|run| run.number);
+    let done = last(&[RunState::Success, RunState::Degraded]);
+    let failed = last(&[RunState::Failure, RunState::Canceled]);
+    Ok(Success {
+        began: done.and_then(|run| run.started_at),
+        at_work: newest.get(&RunState::Started).and_then(|run| run.started_at),
+        failure: failed
+            .filter(|failed| done.is_none_or(|done| done.number < failed.number))
+            .map(failure),
+    })
 }
 
-fn failed(run: &RunRecord) -> String {
+fn failure(run: &RunRecord) -> String {
     let number = run.number.unwrap_or_default();
     let why = run.ending.as_ref().and_then(|ending| ending.reason.as_deref());
     let why = why.and_then(|why| why.lines().next()).unwrap_or("no reason is known");

@@ -5,6 +5,7 @@ mod client;
 mod daemon;
 mod feed;
 pub(crate) mod listed;
+mod listing;
 mod log;
 mod platform;
 mod port;

@@ -95,9 +95,12 @@ impl Platform for Served {
         Some(self.0.feed(run)?.listen(after))
     }
 
-    async fn backups(&self) -> Result<BackupList, Problem> {
-        let operations = self.0.anew().await?;
-        operations.list().await.map_err(problem)
+    async fn backups(&self) -> Result<Arc<BackupList>, Problem> {
+        let read = || async {
+            let operations = self.0.anew().await?;
+            operations.list().await.map_err(problem)
+        };
+        self.0.listing.get(read).await
     }
 
     async fn backup(&self, backup: BackupId) -> Result<Manifest, Problem> {
@@ -113,6 +116,7 @@ impl Platform for Served {
         } else {
             operations.unprotect(backup, request).await
         };
+        self.0.listing.changed();
         done.map_err(problem)
     }
 

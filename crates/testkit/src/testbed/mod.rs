@@ -30,7 +30,7 @@ pub use containers::{ContainerState, Health, Status};
 pub use docker::use_engine;
 pub use events::{Event, Events};
 pub use nats::Nats;
-pub use places::images;
+pub use places::{html_validate, images, schemathesis};
 pub(crate) use places::{browser_tools, screens};
 pub use platform::{Chosen, Shape, Testbed, WitnessMode};
 pub use reap::reap;

@@ -60,6 +60,16 @@ pub(crate) fn browser_tools() -> PathBuf {
     cache().join("axe-core")
 }
 
+/// Says whether a page is HTML (`testbed/setup.sh`).
+pub fn html_validate() -> PathBuf {
+    cache().join("html-validate/node_modules/.bin/html-validate")
+}
+
+/// Asks an HTTP API for all that its description allows, and more (`testbed/setup.sh`).
+pub fn schemathesis() -> PathBuf {
+    cache().join("schemathesis/bin/schemathesis")
+}
+
 /// Where tests leave pictures of the pages.
 pub(crate) fn screens() -> PathBuf {
     testbed().join(".state/screens")

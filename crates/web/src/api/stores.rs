@@ -70,8 +70,8 @@ async fn stores(State(app): State<App>) -> Result<Json<Containers>, Problem> {
 pub(crate) async fn workloads(app: &App) -> Result<Containers, Problem> {
     let plan = app.platform.plan().await?;
     let backups = app.platform.backups().await.ok();
-    let newest = backups.and_then(|mut list| list.backups.pop());
-    Ok(of_plan(&plan, newest.map(|newest| newest.manifest).as_ref()))
+    let newest = backups.as_ref().and_then(|list| list.backups.last());
+    Ok(of_plan(&plan, newest.map(|newest| &newest.manifest)))
 }
 
 fn of_plan(plan: &Plan, newest: Option<&Manifest>) -> Containers {

@@ -3,6 +3,7 @@
 mod table;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use stillpoint_core::engine::prune::Pruned;
@@ -29,7 +30,7 @@ const YEAR: i64 = 366;
 
 /// What is known of the backups.
 pub(crate) struct Shelf {
-    pub(crate) list: BackupList,
+    pub(crate) list: Arc<BackupList>,
     pub(crate) runs: Vec<RunRecord>,
     retention: BTreeMap<BackupId, Verdict>,
     now: Timestamp,

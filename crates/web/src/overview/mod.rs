@@ -5,6 +5,8 @@ pub(crate) mod days;
 mod verdict;
 mod work;
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use stillpoint_core::names::BackupId;
 use stillpoint_core::operations::{Backup, BackupList};
@@ -33,7 +35,7 @@ const BACKUP_JOB: &str = "backup_job";
 /// What there is to be known, each as far as it can be had.
 struct Known {
     now: Timestamp,
-    backups: Result<BackupList, Problem>,
+    backups: Result<Arc<BackupList>, Problem>,
     runs: Vec<RunRecord>,
     schedules: Vec<Schedule>,
     open: Vec<OpenRun>,
@@ -256,7 +258,7 @@ fn cards(known: &Known, complete: &[&Backup], zone: &jiff::tz::TimeZone) -> Vec<
                 bytes: bytes(store),
                 bytes_before: before.map(|(_, store)| bytes(store)),
                 verified: sound.map(|verified| verified.at).max(),
-                days: period.of(known.backups.as_ref().ok(), &known.runs, overdue, Some(&name)),
+                days: period.of(known.backups.as_deref().ok(), &known.runs, overdue, Some(&name)),
                 name,
             })
         })

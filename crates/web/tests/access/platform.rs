@@ -112,7 +112,7 @@ impl Platform for Empty {
         None
     }
 
-    async fn backups(&self) -> Result<BackupList, Problem> {
+    async fn backups(&self) -> Result<Arc<BackupList>, Problem> {
         nothing()
     }
 

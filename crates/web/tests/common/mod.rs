@@ -323,15 +323,15 @@ impl Platform for Fake {
         None
     }
 
-    async fn backups(&self) -> Result<BackupList, Problem> {
+    async fn backups(&self) -> Result<Arc<BackupList>, Problem> {
         self.answers()?;
-        Ok(content::backups(self.scenario))
+        Ok(Arc::new(content::backups(self.scenario)))
     }
 
     async fn backup(&self, backup: BackupId) -> Result<Manifest, Problem> {
         let list = self.backups().await?;
-        let found = list.backups.into_iter().find(|found| found.id == backup);
-        found.map(|found| found.manifest).ok_or_else(|| Problem {
+        let found = list.backups.iter().find(|found| found.id == backup);
+        found.map(|found| found.manifest.clone()).ok_or_else(|| Problem {
             title: format!("there is no backup {backup} in {}", list.place),
             hint: "`stillpoint backups ls` lists them".to_owned(),
             status: 404,
