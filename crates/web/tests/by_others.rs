@@ -59,7 +59,10 @@ async fn keep_pages(name: &str, scenario: Scenario, folder: &Path) -> usize {
             continue;
         }
         kept += 1;
-        let file = format!("{name}-{kept}-{}.html", place.replace(|c: char| !c.is_alphanumeric(), "_"));
+        let file = format!(
+            "{name}-{kept}-{}.html",
+            place.replace(|c: char| !c.is_alphanumeric(), "_")
+        );
         std::fs::write(folder.join(file.chars().take(120).collect::<String>() + ".html"), &page).unwrap();
         places.extend(links(&page).filter(|place| known.insert(place.clone())));
     }

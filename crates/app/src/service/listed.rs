@@ -170,7 +170,12 @@ async fn success(history: &dyn History, job: &str) -> Result<Success, HistoryErr
         };
         newest.extend(history.find(&wanted, 1).await?.pop().map(|run| (state, run)));
     }
-    let last = |states: &[RunState]| states.iter().filter_map(|state| newest.get(state)).max_by_key(|run| run.number);
+    let last = |states: &[RunState]| {
+        states
+            .iter()
+            .filter_map(|state| newest.get(state))
+            .max_by_key(|run| run.number)
+    };
     let done = last(&[RunState::Success, RunState::Degraded]);
     let failed = last(&[RunState::Failure, RunState::Canceled]);
     Ok(Success {

@@ -9,7 +9,7 @@ use stillpoint_testkit::browser::{Browser, Scripts};
 use stillpoint_testkit::product::{Product, Running};
 use stillpoint_testkit::testbed::{Shape, Testbed};
 
-use crate::common::{hold_dumps, is_back, let_go, on, replace_tool, standing, until};
+use crate::common::{STOCK_RESTORE, hold_dumps, is_back, let_go, on, replace_tool, standing, until};
 
 const NAME: &str = "anna";
 const PASSWORD: &str = "a long way to the sea";
@@ -46,9 +46,13 @@ fn an_operator_backs_up_and_restores_in_a_browser() -> Result<()> {
         is_back(testbed, &before)?;
         cancels_what_waits_and_what_is_at_work(&scene)?;
         is_back(testbed, &before)?;
-        reads_why_a_run_failed(&scene)?;
+        reads_why_a_run_failed_and_runs_it_again(&scene)?;
         switches_a_schedule_off_and_on(&scene)?;
         restores_without_scripts(&scene, &backup)?;
+        is_back(testbed, &before)?;
+        goes_on_with_what_stands_stopped(&scene, &backup)?;
+        is_back(testbed, &before)?;
+        goes_back_from_what_stands_stopped(&scene, &backup)?;
         is_back(testbed, &before)?;
         looks_at_every_page(&scene, &backup)?;
         scene.browser.end()?;
@@ -132,7 +136,7 @@ fn cancels_what_waits_and_what_is_at_work(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-fn reads_why_a_run_failed(scene: &Scene) -> Result<()> {
+fn reads_why_a_run_failed_and_runs_it_again(scene: &Scene) -> Result<()> {
     let Scene { browser, testbed, .. } = scene;
     let fails = "case \"$*\" in *--schema-only*) exec /usr/bin/pg_dump \"$@\";; esac
 echo 'pg_dump: error: the disk has burnt' >&2; exit 1";
@@ -146,7 +150,12 @@ echo 'pg_dump: error: the disk has burnt' >&2; exit 1";
         browser.go(place)?;
         browser.sees("the disk has burnt")?;
     }
-    replace_tool(testbed, "pg_dump", "exec /usr/bin/pg_dump \"$@\"")
+    replace_tool(testbed, "pg_dump", "exec /usr/bin/pg_dump \"$@\"")?;
+    browser.go("/runs/4")?;
+    browser.press("Run again")?;
+    browser.sees("Run 5, backup: done")?;
+    ensure!(scene.product.backups()?.len() == 2, "it was not run again");
+    Ok(())
 }
 
 fn switches_a_schedule_off_and_on(scene: &Scene) -> Result<()> {
@@ -202,12 +211,76 @@ fn restores_without_scripts(scene: &Scene, backup: &str) -> Result<()> {
     Ok(())
 }
 
+/// Plans a restore, confirms it, and sees it fail after everything was stopped.
+fn restores_in_vain(scene: &Scene, backup: &str) -> Result<()> {
+    let Scene { browser, testbed, .. } = scene;
+    replace_tool(
+        testbed,
+        "pg_restore",
+        "cat >/dev/null; echo 'the load has failed' >&2; exit 1",
+    )?;
+    browser.go(&format!("/restore/new?backup={backup}"))?;
+    browser.press("Look what it would do")?;
+    browser.sees_in_time("Is it meant?")?;
+    browser.fill("backup", backup)?;
+    browser.press("Restore and replace the data")?;
+    browser.sees("restore: failed")?;
+    replace_tool(testbed, "pg_restore", STOCK_RESTORE)?;
+    browser.go("/")?;
+    browser.sees("Containers are stopped on purpose")?;
+    browser.sees("Nothing starts the platform before somebody decides")?;
+    ensure!(
+        browser.title()?.starts_with("✗ Stopped on purpose"),
+        "the title does not say it: {}",
+        browser.title()?
+    );
+    Ok(())
+}
+
+fn goes_on_with_what_stands_stopped(scene: &Scene, backup: &str) -> Result<()> {
+    let Scene { browser, testbed, .. } = scene;
+    restores_in_vain(scene, backup)?;
+    browser.look("overview-stopped")?;
+    browser.press("Resume the restore")?;
+    browser.sees("restore: done")?;
+    browser.go("/")?;
+    ensure!(
+        !browser.text()?.contains("stopped on purpose"),
+        "it stands stopped still"
+    );
+    browser.follow("Free the old data")?;
+    browser.fill("platform", testbed.project())?;
+    browser.click("//main//form//button")?;
+    browser.sees("freeing of old data: done")
+}
+
+/// After it was started as it is, by the command that the page names.
+fn goes_back_from_what_stands_stopped(scene: &Scene, backup: &str) -> Result<()> {
+    let Scene { browser, testbed, .. } = scene;
+    let (truth, before) = (testbed.truth()?, standing(testbed)?);
+    restores_in_vain(scene, backup)?;
+    browser.sees("stillpoint containers start")?;
+    scene.product.run(&["containers", "start"])?.must_end_with(0)?;
+    is_back(testbed, &before)?;
+    browser.go("/")?;
+    ensure!(
+        !browser.text()?.contains("stopped on purpose"),
+        "it stands stopped still"
+    );
+    browser.go("/restore/undo")?;
+    browser.fill("platform", testbed.project())?;
+    browser.click("//main//form//button")?;
+    browser.sees("undo: done")?;
+    assert_eq!(truth.differences(&testbed.truth()?), Vec::<String>::new());
+    Ok(())
+}
+
 fn looks_at_every_page(scene: &Scene, backup: &str) -> Result<()> {
     let places = [
         ("overview", "/".to_owned()),
         ("backups", "/backups".to_owned()),
         ("runs", "/runs".to_owned()),
-        ("run-restore", "/runs/5".to_owned()),
+        ("run-restore", "/runs/6".to_owned()),
         ("schedules", "/schedules".to_owned()),
         ("stores", "/stores".to_owned()),
         ("retention", "/retention".to_owned()),

@@ -378,6 +378,7 @@ impl Standstill {
         let all = self.stopped.iter().chain(stores.map(|(_, managed)| managed));
         let all = all.filter(|managed| !ended.contains(&managed.was.address));
         all.map(|managed| Target {
+            stood: false,
             policy_changed: self.holds_down && managed.was.restart != RestartPolicy::never(),
             was: managed.was.clone(),
         })

@@ -37,6 +37,8 @@ pub struct Target {
     pub was: Workload,
     /// The run has changed its restart policy, which is to be put back.
     pub policy_changed: bool,
+    /// The run was never to stop it, and it ran when it was looked at: that it runs is no news.
+    pub stood: bool,
 }
 
 impl Target {
@@ -44,6 +46,7 @@ impl Target {
     pub(super) fn of(entry: &RecordedWorkload, now: &Workload, policy_changed: bool) -> Self {
         Self {
             policy_changed,
+            stood: entry.grace.is_none() && now.state.is_up(),
             was: Workload {
                 state: entry.state,
                 restart: entry.restart.clone(),
@@ -129,9 +132,11 @@ impl PowerControl {
                 cause: self.why_not_started(&target.was, &error).await,
             });
         }
-        self.report.tell(EventKind::Started {
-            workload: address.clone(),
-        });
+        if !target.stood {
+            self.report.tell(EventKind::Started {
+                workload: address.clone(),
+            });
+        }
         Ok(())
     }
 

@@ -13,11 +13,12 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use futures::StreamExt;
 use http_body_util::LengthLimitError;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use stillpoint_core::ports::accounts::{Audited, Outcome};
 
-use super::identity::{ClientAddress, Identity, Peer, Proof, client_address, identify};
+use super::identity::{ClientAddress, Identity, Peer, Proof, client_address, identify, still_counts};
 use super::{Access, origin, own_path, refusals, secrets};
 use crate::ui;
 use crate::wire::Problem;
@@ -30,6 +31,9 @@ const FORM: usize = 16 << 10;
 
 /// How long a body may take to come.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// So often is it looked whether somebody to whom a stream is sent is known still.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// What a browser may do with our pages: nothing that they do not bring along themselves. The referrer goes to ourselves:
 /// without one, browsers send `Origin: null` with the forms of our own pages (Fetch, "append a request `Origin` header").
@@ -139,7 +143,12 @@ async fn read_to_its_end(request: Request, most: usize) -> Result<Request, Probl
 /// What changes something is carried out to its end, also where nobody waits for the answer any more.
 async fn answered(access: Arc<Access>, passed: Passed, next: Next) -> Response {
     if passed.request.method().is_safe() {
-        return next.run(passed.request).await;
+        let headers = passed.request.headers().clone();
+        let answer = next.run(passed.request).await;
+        return match passed.identity {
+            Some(identity) if is_stream(&answer) => while_known(access, identity.proof, headers, answer),
+            _ => answer,
+        };
     }
     let act = tokio::spawn(async move {
         let Passed {
@@ -158,6 +167,24 @@ async fn answered(access: Arc<Access>, passed: Passed, next: Next) -> Response {
         answer
     });
     act.await.unwrap_or_else(|_| refusals::died().into_response())
+}
+
+fn is_stream(answer: &Response) -> bool {
+    let kind = answer.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// A stream that ends when its listener's session or token does: it may well be open for days.
+fn while_known(access: Arc<Access>, proof: Proof, asked: HeaderMap, answer: Response) -> Response {
+    let unknown = async move {
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            if !still_counts(&access, &proof, &asked).await {
+                return;
+            }
+        }
+    };
+    answer.map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(unknown))))
 }
 
 fn audited(access: &Access, who: String, from: ClientAddress, what: String, answer: &Response) -> Audited {

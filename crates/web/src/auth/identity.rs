@@ -94,6 +94,22 @@ fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str
     (!value.is_empty() && value.len() <= 256).then_some(value)
 }
 
+/// Whether somebody who was known by this is known still. Is no use of it: what only listens keeps no session alive.
+pub(super) async fn still_counts(access: &Access, proof: &Proof, headers: &HeaderMap) -> bool {
+    let now = access.now();
+    let found = match proof {
+        Proof::Session(id) => access.accounts.session(id, now).await.map(|found| found.is_some()),
+        Proof::Token => {
+            let token = secrets::hashed(bearer(headers).unwrap_or_default());
+            access.accounts.token(&token, now).await.map(|found| found.is_some())
+        }
+        // The proxy's word was for this request.
+        Proof::Proxy => Ok(true),
+    };
+    // Accounts that cannot be read say nothing against him.
+    found.unwrap_or(true)
+}
+
 async fn of_token(access: &Access, token: &str) -> Result<Identity, Problem> {
     let now = access.now();
     let found = access.accounts.token(&secrets::hashed(token), now).await?;

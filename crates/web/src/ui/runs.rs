@@ -14,9 +14,9 @@ use serde::Deserialize;
 use stillpoint_core::names::{BackupId, Project};
 use stillpoint_core::operations::{Order, Scope};
 use stillpoint_core::ports::history::{Asked, RunRecord, RunState, Way};
-use stillpoint_core::words;
 
 use super::frame::{Frame, Page, shown};
+use super::words;
 use crate::App;
 use crate::api::runs::ended;
 use crate::auth::{Role, Who};
@@ -80,7 +80,7 @@ pub(crate) fn job_word(job: &str) -> &str {
 
 /// `7.4 s`, or from a minute on `01:07`.
 pub(crate) fn span(span: SignedDuration) -> String {
-    words::span(span.unsigned_abs())
+    stillpoint_core::words::span(span.unsigned_abs())
 }
 
 /// How long it took, or has taken until now.

@@ -110,6 +110,14 @@ pub(crate) fn capital(text: &str) -> String {
     first.map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
+/// The first line, where there is room for one; that there are more is seen.
+pub(crate) fn first_line(text: &str) -> String {
+    match text.split_once('\n') {
+        Some((first, _)) => format!("{} …", first.trim_end()),
+        None => text.to_owned(),
+    }
+}
+
 /// `2 stores`, `1 store`.
 pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
     match count {

@@ -18,13 +18,15 @@ use stillpoint_web::platform::Platform;
 use stillpoint_web::wire::{
     Change, Problem, RunsWanted, Schedule, Service, Setting, Site, Submission, Timetable, Told,
 };
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// Its clock is the test's. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Empty {
     pub(crate) now: Arc<Mutex<Timestamp>>,
     pub(crate) orders: Arc<Mutex<Vec<Submission>>>,
+    /// Whom changes are told to; without it nothing ever changes, and who listens is let go.
+    pub(crate) told: Arc<Mutex<Option<Vec<Sender<Change>>>>>,
 }
 
 fn nothing<T>() -> Result<T, Problem> {
@@ -105,7 +107,13 @@ impl Platform for Empty {
     }
 
     fn watch(&self) -> Receiver<Change> {
-        tokio::sync::mpsc::channel(1).1
+        let (sender, receiver) = channel(1);
+        self.told
+            .lock()
+            .unwrap()
+            .iter_mut()
+            .for_each(|told| told.push(sender.clone()));
+        receiver
     }
 
     fn listen(&self, _: &str, _: u64) -> Option<Receiver<Told>> {

@@ -41,6 +41,7 @@ pub(crate) async fn scene_with(rules: Rules, limits: Limits) -> Result<Scene> {
     let platform = Empty {
         now: Arc::new(Mutex::new(Timestamp::constant(1_771_286_400, 0))),
         orders: Arc::default(),
+        told: Arc::default(),
     };
     let (accounts, said) = (FakeAccounts::default(), Arc::<Mutex<Vec<String>>>::default());
     let log = said.clone();

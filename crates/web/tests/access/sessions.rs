@@ -1,5 +1,7 @@
 //! Setting up, signing in and out, tokens, and what is noted of them.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, ensure};
 use jiff::SignedDuration;
 use stillpoint_core::ports::Accounts;
@@ -7,7 +9,7 @@ use stillpoint_core::ports::accounts::{Outcome, Role};
 use stillpoint_web::auth::{Rules, SignOn};
 use stillpoint_web::server::Limits;
 
-use crate::scene::{Asked, PASSWORD, form, scene, scene_with};
+use crate::scene::{Asked, PASSWORD, Scene, form, scene, scene_with};
 
 #[tokio::test]
 async fn the_set_up_link_makes_the_first_administrator_once() -> Result<()> {
@@ -209,6 +211,49 @@ async fn a_token_is_shown_once_and_counts_until_it_expires_or_is_revoked() -> Re
         .with("Cookie", &cookie);
     scene.ask(&revoke).await?.must_be(303)?;
     scene.ask(&api).await?.must_be(401)?;
+    Ok(())
+}
+
+/// How many listen to what changes.
+fn listeners(scene: &Scene) -> usize {
+    scene.platform.told.lock().unwrap().as_ref().map_or(0, Vec::len)
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_session_or_the_token_of_its_listener() -> Result<()> {
+    let scene = Arc::new(scene().await?);
+    *scene.platform.told.lock().unwrap() = Some(Vec::new());
+    let cookie = scene.signed_in("anna", Role::Viewer).await?;
+    let staying = scene.signed_in("bert", Role::Admin).await?;
+    let bearer = scene.token("ci", Role::Viewer, None).await?;
+    let proofs = [
+        ("Cookie", cookie.clone()),
+        ("Authorization", bearer),
+        ("Cookie", staying.clone()),
+    ];
+    let mut streams = Vec::new();
+    for (name, proof) in proofs {
+        let listening = scene.clone();
+        streams.push(tokio::spawn(async move {
+            let stream = Asked::get("/api/v1/events").with(name, &proof);
+            listening.ask(&stream).await
+        }));
+        while listeners(&scene) < streams.len() {
+            tokio::task::yield_now().await;
+        }
+    }
+    let out = Asked::post("/sign-out").of_ours().with("Cookie", &cookie);
+    scene.ask(&out).await?.must_be(303)?;
+    let revoke = Asked::post("/settings/tokens/ci/revoke")
+        .of_ours()
+        .with("Cookie", &staying);
+    scene.ask(&revoke).await?.must_be(303)?;
+    let stays = streams.pop().context("three listen")?;
+    for stream in streams {
+        stream.await??.must_be(200)?;
+    }
+    ensure!(!stays.is_finished(), "who may listen is let go, too");
+    stays.abort();
     Ok(())
 }
 

@@ -25,6 +25,7 @@ use crate::auth::Role;
 use crate::routes::Routes;
 use crate::told::{LOG, Line, clock, line};
 use crate::ui::frame::{Frame, Page, shown};
+use crate::ui::words;
 use crate::wire::{Problem, RunsWanted};
 
 /// So many facts that say how far a run is are read: a run has some hundred.
