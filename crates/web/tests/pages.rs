@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use common::{Fake, Scenario};
+use stillpoint_web::platform::Platform;
 use tower::ServiceExt;
 
 const NEWEST: &str = "2026-03-14_00-00-00";
@@ -634,4 +635,35 @@ async fn light_or_dark_is_remembered_and_leads_back() {
         .body(Body::empty())
         .unwrap();
     assert!(site.ask(forged).await.text.contains(r#"<html lang="en">"#));
+}
+
+#[tokio::test]
+async fn recovery_leads_from_the_repository_to_the_restore() {
+    let site = Site::new(Scenario::Protected);
+    let newest = site.fake.backups().await.unwrap().backups.last().unwrap().id;
+    let page = site.page("/recovery").await;
+    let said = words(&page);
+    for step in [
+        "1. The repository is found",
+        "2. The platform is here",
+        "3. It is checked",
+        "4. It is restored",
+    ] {
+        assert!(said.contains(step), "{said}");
+    }
+    assert!(page.contains(&format!("/restore/new?backup={newest}")), "{page}");
+    assert_eq!(field(&page, "backup"), newest.to_string());
+    assert!(said.contains("readable"), "{said}");
+
+    // Without a repository the platform is told still, and nothing is offered that cannot be done.
+    let page = Site::new(Scenario::Unreachable).page("/recovery").await;
+    let said = words(&page);
+    assert!(
+        said.contains("cannot be read") && said.contains("The platform is here"),
+        "{said}"
+    );
+    assert!(!page.contains("/restore/new?backup="), "{page}");
+
+    let said = words(&Site::new(Scenario::Empty).page("/recovery").await);
+    assert!(said.contains("holds no complete backup"), "{said}");
 }

@@ -101,7 +101,7 @@ async fn a_failed_run_tells_its_reason_in_its_row_and_what_to_do_beside_its_stat
         .and_then(|rest| rest.split('"').next())
         .unwrap();
     let run = page(&router, &format!("/runs/{number}")).await;
-    assert!(run.contains("there is no room for the backup") && run.contains("free room, or shorten"));
+    assert!(run.contains("There is no room for the backup") && run.contains("Free room, or shorten"));
     assert!(title(&run).starts_with("✗ backup"), "{}", title(&run));
     assert!(run.contains("stillpoint backup</code>"));
 }

@@ -245,7 +245,7 @@ fn goes_on_with_what_stands_stopped(scene: &Scene, backup: &str) -> Result<()> {
     browser.sees("restore: done")?;
     browser.go("/")?;
     ensure!(
-        !browser.text()?.contains("stopped on purpose"),
+        !browser.text()?.contains("Containers are stopped"),
         "it stands stopped still"
     );
     browser.follow("Free the old data")?;
@@ -264,7 +264,7 @@ fn goes_back_from_what_stands_stopped(scene: &Scene, backup: &str) -> Result<()>
     is_back(testbed, &before)?;
     browser.go("/")?;
     ensure!(
-        !browser.text()?.contains("stopped on purpose"),
+        !browser.text()?.contains("Containers are stopped"),
         "it stands stopped still"
     );
     browser.go("/restore/undo")?;
@@ -283,6 +283,7 @@ fn looks_at_every_page(scene: &Scene, backup: &str) -> Result<()> {
         ("run-restore", "/runs/6".to_owned()),
         ("schedules", "/schedules".to_owned()),
         ("stores", "/stores".to_owned()),
+        ("recovery", "/recovery".to_owned()),
         ("retention", "/retention".to_owned()),
         ("settings", "/settings".to_owned()),
         ("restore-which", "/restore/new".to_owned()),

@@ -1,5 +1,6 @@
 //! The program as a whole, on the real engine: one binary, one file for each concern.
 
+mod accounts;
 mod at_rest;
 mod browser;
 mod by_hand;

@@ -9,6 +9,7 @@ use std::future::Future;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use thirtyfour::error::{WebDriverErrorInner, WebDriverResult};
 use thirtyfour::{By, WebDriver, WebElement};
 use tokio::runtime::{Builder, Runtime};
 
@@ -127,15 +128,28 @@ impl Browser {
 
     /// Types into the field of this name, in the place of what is there.
     pub fn fill(&self, name: &str, text: &str) -> Result<()> {
-        let field = self.shown(&format!("//*[@name={}][not(@type='hidden')]", literal(name)?))?;
-        self.wait(field.clear())?;
-        self.wait(field.send_keys(text))
+        let path = format!("//*[@name={}][not(@type='hidden')]", literal(name)?);
+        self.on_shown(&path, &async |field: &WebElement| {
+            field.clear().await?;
+            field.send_keys(text).await
+        })
     }
 
     /// Clicks the first that an `XPath` finds and that is shown.
     pub fn click(&self, path: &str) -> Result<()> {
-        let one = self.shown(path)?;
-        self.wait(one.click()).with_context(|| format!("cannot click {path}"))
+        self.on_shown(path, &async |one: &WebElement| one.click().await)
+    }
+
+    /// Does something to the first that is shown. A live page may put another into its place meanwhile: then to that.
+    fn on_shown(&self, path: &str, act: &impl AsyncFn(&WebElement) -> WebDriverResult<()>) -> Result<()> {
+        let acted = || {
+            let one = self.shown(path)?;
+            match self.runtime.block_on(act(&one)) {
+                Err(error) if matches!(error.as_inner(), WebDriverErrorInner::StaleElementReference(_)) => Ok(false),
+                acted => Ok(acted.map(|()| true)?),
+            }
+        };
+        patience::until(&format!("{path} stays where it is"), acted).with_context(|| format!("cannot act on {path}"))
     }
 
     /// Whether there is something that is shown.
@@ -145,7 +159,8 @@ impl Browser {
 
     fn found(&self, path: &str) -> Result<Option<WebElement>> {
         for one in self.wait(self.driver.find_all(By::XPath(path)))? {
-            if self.wait(one.is_displayed())? {
+            // What is gone again is not shown.
+            if self.wait(one.is_displayed()).unwrap_or(false) {
                 return Ok(Some(one));
             }
         }

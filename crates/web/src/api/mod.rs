@@ -7,6 +7,7 @@ mod health;
 pub(crate) mod keys;
 mod openapi;
 mod overview;
+pub(crate) mod recovery;
 pub(crate) mod restores;
 pub(crate) mod retention;
 pub(crate) mod runs;
@@ -18,7 +19,7 @@ use crate::routes::Routes;
 
 /// Its routes.
 pub(crate) fn routes(routes: Routes) -> Routes {
-    let routes = restores::routes(overview::routes(backups::routes(routes)));
+    let routes = restores::routes(recovery::routes(overview::routes(backups::routes(routes))));
     let routes = events::routes(runs::routes(routes));
     let routes = schedules::routes(settings::routes(routes));
     let routes = health::routes(accounts::routes(routes));

@@ -9,6 +9,7 @@ pub(crate) mod frame;
 mod icons;
 pub(crate) mod outside;
 mod overview;
+mod recovery;
 mod restore;
 mod retention;
 pub(crate) mod runs;
@@ -27,7 +28,7 @@ use crate::routes::Routes;
 /// Their routes.
 pub(crate) fn routes(routes: Routes) -> Routes {
     let routes = overview::routes(appearance::routes(assets::routes(routes)));
-    let routes = restore::routes(backups::routes(routes));
+    let routes = restore::routes(recovery::routes(backups::routes(routes)));
     let routes = runs::routes(schedules::routes(routes));
     let routes = stores::routes(retention::routes(settings::routes(routes)));
     let routes = settings_audit::routes(settings_tokens::routes(settings_users::routes(routes)));

@@ -8,7 +8,7 @@ use crate::scene::{Asked, scene};
 use Role::{Admin, Operator, Viewer};
 
 /// Who may: none, everybody.
-const WANTED: [(&str, &str, Option<Role>); 80] = [
+const WANTED: [(&str, &str, Option<Role>); 82] = [
     ("DELETE", "/api/v1/tokens/{token}", Some(Admin)),
     ("DELETE", "/api/v1/users/{user}", Some(Admin)),
     ("GET", "/", Some(Viewer)),
@@ -19,6 +19,7 @@ const WANTED: [(&str, &str, Option<Role>); 80] = [
     ("GET", "/api/v1/me", Some(Viewer)),
     ("GET", "/api/v1/openapi.json", Some(Viewer)),
     ("GET", "/api/v1/overview", Some(Viewer)),
+    ("GET", "/api/v1/recovery", Some(Viewer)),
     ("GET", "/api/v1/restore-plans/{plan}", Some(Admin)),
     ("GET", "/api/v1/retention", Some(Viewer)),
     ("GET", "/api/v1/runs", Some(Viewer)),
@@ -36,6 +37,7 @@ const WANTED: [(&str, &str, Option<Role>); 80] = [
     ("GET", "/backups/{backup}", Some(Viewer)),
     ("GET", "/healthz", None),
     ("GET", "/readyz", None),
+    ("GET", "/recovery", Some(Viewer)),
     ("GET", "/restore/discard", Some(Admin)),
     ("GET", "/restore/new", Some(Admin)),
     ("GET", "/restore/plans/{plan}", Some(Admin)),

@@ -27,6 +27,7 @@ use contest::Contest;
 use step::{Asked, By, Work};
 
 #[derive(Args)]
+#[group(id = "repository")]
 pub(crate) struct Arguments {
     /// How often each measurement of the repository is made; each side begins every second time
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..))]
