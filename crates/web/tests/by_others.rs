@@ -1,7 +1,7 @@
 //! What programs of others say of the pages and of the API: that pages are HTML, that links lead somewhere, that no request that
 //! the description allows, or forbids, breaks the service.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod common;
 

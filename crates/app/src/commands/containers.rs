@@ -8,9 +8,9 @@ use serde_json::json;
 use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::engine::plan::{Action, Plan};
 use stillpoint_core::findings::{Finding, Severity};
-use stillpoint_core::operations::Operations;
+use stillpoint_core::operations::{Operations, Order};
 
-use super::{left_out, look_at_stores_of, order};
+use super::{Handing, carry_out, left_out, look_at_stores_of, order};
 use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
@@ -82,14 +82,8 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
             }
         }
         Command::Start(Start { forget }) => {
-            let display = Display::start(config.json);
-            let started = operations.start_containers(*forget, order(config, &display)).await;
-            display.finish();
-            started?;
-            print::summary(
-                config.json,
-                "Nothing of this platform is left stopped by an earlier run.",
-            );
+            let order = Order::StartContainers { forget: *forget };
+            return carry_out(config, &operations, order, config.project(), Handing::default()).await;
         }
         Command::Recover(Recover { watch }) => {
             let display = Display::start(config.json);

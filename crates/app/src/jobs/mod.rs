@@ -97,6 +97,11 @@ async fn answer(operations: &impl Operations, order: &Order, request: RunRequest
         Order::ResumeRestore(terms) => restore::restored(&operations.resume_restore(terms.clone(), request).await?),
         Order::UndoRestore => restore::undone(&operations.undo_restore(request).await?),
         Order::DiscardOld => restore::discarded(&operations.discard_old(request).await?),
+        Order::StartContainers { forget } => {
+            operations.start_containers(*forget, request).await?;
+            let said = "Nothing of this platform is left stopped by an earlier run.";
+            Answer::new(vec![said.to_owned()], &Value::Null, true)
+        }
         Order::Verify { scope } => verify::answer(operations.verify(*scope, request).await?),
         Order::Prune => prune::answer(&operations.prune(false, request).await?),
     })

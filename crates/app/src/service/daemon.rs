@@ -36,7 +36,7 @@ pub(super) struct Daemon {
     pub(super) historian: Historian,
     pub(super) log: Log,
     pub(super) listing: Listing,
-    operations: Local,
+    pub(super) operations: Local,
     since: Timestamp,
     watch: Arc<Watch>,
     state: Mutex<State>,
@@ -48,8 +48,19 @@ pub(super) struct Daemon {
 struct State {
     queue: Queue,
     runs: BTreeMap<RunId, Run>,
-    /// No run begins any more.
-    closing: bool,
+    stage: Stage,
+}
+
+/// Whether runs begin.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    /// Not yet: what died before is brought back first.
+    #[default]
+    BringsBack,
+    /// In their turn.
+    Serves,
+    /// Not any more.
+    Ends,
 }
 
 /// A run that the service knows of itself.
@@ -86,7 +97,10 @@ impl State {
                 let other = self.runs.get(id)?;
                 Some(format!("{} ({})", title(&other.record), other.record.state))
             };
-            let whom: Vec<String> = self.queue.waits_for(&run.record.run).iter().filter_map(named).collect();
+            let mut whom: Vec<String> = self.queue.waits_for(&run.record.run).iter().filter_map(named).collect();
+            if self.stage == Stage::BringsBack && run.record.state == RunState::Queued {
+                whom.push("what died before to be brought back".to_owned());
+            }
             run.feed.waits((!whom.is_empty()).then(|| whom.join(", ")));
         }
     }
@@ -146,7 +160,9 @@ impl Daemon {
     pub(super) async fn take_up(self: &Arc<Self>) -> Result<(), HistoryError> {
         let host = self.operations.machine().host.clone();
         for mut record in self.historian.history.open_runs().await? {
-            if record.host != host || record.state != RunState::Queued {
+            // What was asked for since this service began waits here already.
+            let is_here = self.known(record.run.as_str()).is_some();
+            if is_here || record.host != host || record.state != RunState::Queued {
                 continue;
             }
             let Ok(order) = serde_json::from_value(record.options.clone()) else {
@@ -191,7 +207,7 @@ impl Daemon {
     /// Begins every run whose turn has come.
     fn begin_what_is_free(self: &Arc<Self>) {
         let mut state = self.lock();
-        while !state.closing
+        while state.stage == Stage::Serves
             && let Some(run) = state.queue.take_next()
         {
             if let Some(known) = state.runs.get_mut(&run) {
@@ -350,9 +366,15 @@ impl Daemon {
         runs.filter(|run| wanted.has(run)).cloned().collect()
     }
 
+    /// From now on runs begin in their turn; until then they wait.
+    pub(super) fn open(self: &Arc<Self>) {
+        self.lock().stage = Stage::Serves;
+        self.begin_what_is_free();
+    }
+
     /// From now on no run begins.
     pub(super) fn close(&self) {
-        self.lock().closing = true;
+        self.lock().stage = Stage::Ends;
     }
 
     /// Ends everything that is at work.
@@ -397,7 +419,9 @@ impl Daemon {
 
 fn urgency(order: &Order) -> Urgency {
     match order {
-        Order::Restore(_) | Order::ResumeRestore(_) | Order::UndoRestore => Urgency::Restore,
+        Order::Restore(_) | Order::ResumeRestore(_) | Order::UndoRestore | Order::StartContainers { .. } => {
+            Urgency::Restore
+        }
         Order::Backup { .. } | Order::DiscardOld | Order::Verify { .. } | Order::Prune => Urgency::Usual,
     }
 }

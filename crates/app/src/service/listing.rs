@@ -37,14 +37,14 @@ impl Listing {
     where
         F: Future<Output = Result<BackupList, E>>,
     {
-        let mut last = self.read.lock().await;
+        let mut kept = self.read.lock().await;
         let changes = self.changes.load(Ordering::SeqCst);
-        if let Some(last) = last.as_ref().filter(|last| last.is_good(changes)) {
+        if let Some(last) = kept.as_ref().filter(|last| last.is_good(changes)) {
             return Ok(last.list.clone());
         }
         let begun = Instant::now();
         let list = Arc::new(read().await?);
-        *last = Some(Read {
+        *kept = Some(Read {
             begun,
             changes,
             list: list.clone(),

@@ -52,11 +52,13 @@ pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {
     let mut signals = Signals::new().map_err(failed)?;
     let operations = wiring::operations(config).await?;
     let log = Log::start();
-    bring_back(config, &operations, &log).await;
-    // What died is brought back whatever else fails.
-    let port = port::open(config).await?;
+    let port = port::open(config).await;
+    if port.is_err() {
+        // What died is brought back whatever else fails.
+        bring_back(config, &operations, &log).await;
+    }
+    let port = port?;
     let daemon = Arc::new(Daemon::new(config.clone(), operations, log.clone()));
-    take_up(&daemon).await;
     log.say(format!(
         "the service runs: process {}, socket {}",
         std::process::id(),
@@ -73,10 +75,21 @@ pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {
         Some(port) => Some(port.serve(&daemon, end.clone()).await),
         None => None,
     };
-    let scheduler = tokio::spawn(schedules::keep(daemon.clone(), over.clone()));
-    signals.next().await;
-    over.cancel();
-    let _ = scheduler.await;
+    // Who looks at the pages meanwhile sees what stands; what he asks for waits.
+    let began = async {
+        bring_back(config, &daemon.operations, &log).await;
+        if over.is_cancelled() {
+            return;
+        }
+        take_up(&daemon).await;
+        daemon.open();
+        schedules::keep(daemon.clone(), over.clone()).await;
+    };
+    let told = async {
+        signals.next().await;
+        over.cancel();
+    };
+    tokio::join!(began, told);
     finish(&daemon, config.grace, &mut signals).await;
     end.cancel();
     // Who does not listen is not waited for.

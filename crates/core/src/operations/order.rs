@@ -23,6 +23,12 @@ pub enum Order {
     UndoRestore,
     /// Free what a restore has replaced.
     DiscardOld,
+    /// Start what an earlier run has left stopped, also on purpose.
+    StartContainers {
+        /// What is missing then is not to come back.
+        #[serde(default)]
+        forget: bool,
+    },
     /// Read backups to their last byte.
     Verify {
         /// Which.
@@ -40,16 +46,21 @@ impl Order {
             Self::Restore(_) | Self::ResumeRestore(_) => "full_restore_job",
             Self::UndoRestore => "undo_job",
             Self::DiscardOld => "discard_job",
+            Self::StartContainers { .. } => "start_job",
             Self::Verify { .. } => "verify_job",
             Self::Prune => "prune_job",
         }
     }
 
-    /// Whether it replaces or frees data that its operator has to agree to each time.
+    /// Whether it replaces or frees data, or lets clients work on data that is half replaced: its operator has to agree each time.
     pub fn replaces_data(&self) -> bool {
         matches!(
             self,
-            Self::Restore(_) | Self::ResumeRestore(_) | Self::UndoRestore | Self::DiscardOld
+            Self::Restore(_)
+                | Self::ResumeRestore(_)
+                | Self::UndoRestore
+                | Self::DiscardOld
+                | Self::StartContainers { .. }
         )
     }
 

@@ -89,7 +89,7 @@ async fn is_meant(app: &App, who: &Who, wanted: &Wanted) -> Result<(), Problem> 
             "a restore is looked at before it is asked for; nothing was done".to_owned(),
             "`POST /api/v1/restore-plans`, then execute the plan with its confirmation",
         )),
-        Order::UndoRestore | Order::DiscardOld => {
+        Order::UndoRestore | Order::DiscardOld | Order::StartContainers { .. } => {
             let platform = app.platform.project().await?;
             let typed = wanted.confirm.as_deref().unwrap_or_default();
             must_be(typed, platform.as_str(), r#"send the platform's name as `"confirm"`"#)

@@ -29,6 +29,9 @@ const RECENT: usize = 8;
 /// So many days are drawn of each store.
 const DAYS: i64 = 30;
 
+/// The job that starts what a restore has left stopped.
+const START_JOB: &str = "start_job";
+
 /// The job whose absence makes a platform overdue.
 const BACKUP_JOB: &str = "backup_job";
 
@@ -194,7 +197,7 @@ fn stopped(known: &Known) -> Option<Stopped> {
         leaves_down
             && !known
                 .at_work()
-                .any(|run| is_restore(&run.job) && run.state != RunState::Queued)
+                .any(|run| (is_restore(&run.job) || run.job == START_JOB) && run.state != RunState::Queued)
     };
     let open = known.open.iter().find(is_left)?;
     let intent = &open.intent;

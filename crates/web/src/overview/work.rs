@@ -81,6 +81,7 @@ fn usual(job: &str) -> &'static [Step] {
         "verify_job" => &[Verify],
         "prune_job" => &[Prune],
         "discard_job" => &[Step::Discard],
+        "start_job" => &[Start],
         _ => &[],
     }
 }

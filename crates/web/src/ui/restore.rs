@@ -39,6 +39,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/restore/resume", Role::Admin, resume)
         .get("/restore/undo", Role::Admin, undo)
         .post("/restore/undo", Role::Admin, really_undo)
+        .get("/restore/start", Role::Admin, start)
+        .post("/restore/start", Role::Admin, really_start)
         .get("/restore/discard", Role::Admin, discard)
         .post("/restore/discard", Role::Admin, really_discard)
 }
@@ -289,6 +291,36 @@ async fn discard_page(app: &App, frame: Frame, wrong: Option<Problem>) -> Page {
             platform,
             wrong,
         })),
+        Err(problem) => Err(frame.refused(problem)),
+    }
+}
+
+async fn start(State(app): State<App>, frame: Frame) -> Page {
+    start_page(&app, frame, None).await
+}
+
+async fn start_page(app: &App, frame: Frame, wrong: Option<Problem>) -> Page {
+    match app.platform.project().await {
+        Ok(platform) => Ok(shown(&After {
+            frame: &frame,
+            title: "Start it as it is",
+            what: "This starts everything that the restore has left stopped. Clients then work on data that is partly old and \
+                   partly restored. What was replaced is kept, and the restore can be undone still.",
+            lost: Vec::new(),
+            act: "Start the platform",
+            address: "/restore/start",
+            command: "stillpoint containers start",
+            platform,
+            wrong,
+        })),
+        Err(problem) => Err(frame.refused(problem)),
+    }
+}
+
+async fn really_start(State(app): State<App>, frame: Frame, Form(typed): Form<Typed>) -> Page {
+    match is_meant(&app, &typed).await {
+        Ok(()) => submit(&app, frame, Order::StartContainers { forget: false }).await,
+        Err(problem) if problem.status == 422 => start_page(&app, frame, Some(problem)).await,
         Err(problem) => Err(frame.refused(problem)),
     }
 }

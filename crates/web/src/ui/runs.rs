@@ -27,13 +27,14 @@ use crate::wire::{Problem, RunsWanted, Submission};
 const PAGE: u32 = 50;
 
 /// The jobs there are, to choose from.
-const JOBS: [&str; 6] = [
+const JOBS: [&str; 7] = [
     "backup_job",
     "full_restore_job",
     "verify_job",
     "prune_job",
     "undo_job",
     "discard_job",
+    "start_job",
 ];
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -74,6 +75,7 @@ pub(crate) fn job_word(job: &str) -> &str {
     match job {
         "full_restore_job" => "restore",
         "discard_job" => "freeing of old data",
+        "start_job" => "start of containers",
         job => job.strip_suffix("_job").unwrap_or(job),
     }
 }

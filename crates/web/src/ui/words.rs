@@ -38,6 +38,7 @@ pub(crate) fn job(name: &str) -> &str {
         "full_restore_job" => "Restore",
         "undo_job" => "Undo of a restore",
         "discard_job" => "Freeing of old data",
+        "start_job" => "Start of containers",
         "verify_job" => "Verification",
         "prune_job" => "Retention",
         other => other,

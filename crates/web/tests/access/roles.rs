@@ -8,7 +8,7 @@ use crate::scene::{Asked, scene};
 use Role::{Admin, Operator, Viewer};
 
 /// Who may: none, everybody.
-const WANTED: [(&str, &str, Option<Role>); 82] = [
+const WANTED: [(&str, &str, Option<Role>); 84] = [
     ("DELETE", "/api/v1/tokens/{token}", Some(Admin)),
     ("DELETE", "/api/v1/users/{user}", Some(Admin)),
     ("GET", "/", Some(Viewer)),
@@ -41,6 +41,7 @@ const WANTED: [(&str, &str, Option<Role>); 82] = [
     ("GET", "/restore/discard", Some(Admin)),
     ("GET", "/restore/new", Some(Admin)),
     ("GET", "/restore/plans/{plan}", Some(Admin)),
+    ("GET", "/restore/start", Some(Admin)),
     ("GET", "/restore/undo", Some(Admin)),
     ("GET", "/retention", Some(Viewer)),
     ("GET", "/runs", Some(Viewer)),
@@ -75,6 +76,7 @@ const WANTED: [(&str, &str, Option<Role>); 82] = [
     ("POST", "/restore/plans", Some(Admin)),
     ("POST", "/restore/plans/{plan}/execute", Some(Admin)),
     ("POST", "/restore/resume", Some(Admin)),
+    ("POST", "/restore/start", Some(Admin)),
     ("POST", "/restore/undo", Some(Admin)),
     ("POST", "/runs", Some(Operator)),
     ("POST", "/runs/{run}/cancel", Some(Operator)),

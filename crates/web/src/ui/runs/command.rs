@@ -12,6 +12,8 @@ pub(super) fn command(order: &Order) -> String {
         Order::ResumeRestore(terms) => with_terms("restore resume".to_owned(), terms),
         Order::UndoRestore => vec!["restore undo".to_owned()],
         Order::DiscardOld => vec!["restore discard-old".to_owned()],
+        Order::StartContainers { forget: false } => vec!["containers start".to_owned()],
+        Order::StartContainers { forget: true } => vec!["containers start --forget".to_owned()],
         Order::Verify { scope: Scope::All } => vec!["verify --all".to_owned()],
         Order::Verify {
             scope: Scope::One(backup),
@@ -83,6 +85,8 @@ mod tests {
             Order::ResumeRestore(Terms::default()),
             Order::UndoRestore,
             Order::DiscardOld,
+            Order::StartContainers { forget: false },
+            Order::StartContainers { forget: true },
             Order::Verify { scope: Scope::All },
             Order::Verify {
                 scope: Scope::One(backup),
@@ -102,6 +106,8 @@ mod tests {
                 "stillpoint restore resume",
                 "stillpoint restore undo",
                 "stillpoint restore discard-old",
+                "stillpoint containers start",
+                "stillpoint containers start --forget",
                 "stillpoint verify --all",
                 "stillpoint verify 2026-02-17_00-00-00",
                 "stillpoint verify --budget 7",
