@@ -14,6 +14,7 @@ use stillpoint_core::names::{Project, WorkloadId};
 use stillpoint_core::operations::Local;
 use stillpoint_core::ports::power::Intent;
 use stillpoint_core::ports::{Clock, EngineError, Guard, Locks, Neighbour};
+use stillpoint_core::maintenance::Rules;
 use stillpoint_core::retention::Policy;
 use stillpoint_core::workload::{State, Workload};
 use tokio_util::sync::CancellationToken;
@@ -149,6 +150,7 @@ impl World {
             keep: Keep::default(),
             retention: Policy::default(),
             lease: LEASE,
+            maintenance: Rules::default(),
             standstill: self.standstill,
         }
     }
