@@ -48,7 +48,10 @@ pub(crate) async fn tune(work: &Work<'_>, schema: &Schema) -> Result<(Vec<String
         if differs.is_empty() {
             continue;
         }
-        let settings: Vec<String> = differs.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        let settings: Vec<String> = differs
+            .iter()
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
         let sql = format!("ALTER TABLE {} SET ({})", schema.table(table), settings.join(", "));
         match work.run(SHORT, &format!("setting autovacuum of {table}"), &sql).await {
             Ok(()) => done.push(format!("autovacuum of {table} is set: {}", settings.join(", "))),

@@ -19,7 +19,7 @@ const BATCH_LIMIT: Duration = Duration::from_mins(15);
 /// How long what is left is counted.
 const COUNT_LIMIT: Duration = Duration::from_mins(5);
 /// How often a lock is tried for.
-const TRIES: u32 = 3;
+const TRIES: u32 = 2;
 /// Between two tries.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 /// Deletions write WAL before they free anything: below so many free bytes none begins.
@@ -57,8 +57,9 @@ pub(crate) async fn clean(
         let handled = task.handle(handler).await?;
         if let Some(why) = &handled.failed {
             let (store, rows) = (&dagster.store, handled.rows);
-            cx.report
-                .warn(format!("{store}, database `{database}`, {handler}: {why}; {rows} rows went before"));
+            cx.report.warn(format!(
+                "{store}, database `{database}`, {handler}: {why}; {rows} rows went before"
+            ));
         }
         cleaned.handlers.push(handled);
     }
@@ -69,7 +70,11 @@ pub(crate) async fn clean(
 async fn find(dagster: &Dagster, cx: &Cx, database: &str) -> Result<Schema, Failed> {
     let work = Work::begin(dagster, cx, database).await?;
     let found = async {
-        if work.value(SHORT, "asking whether it is a standby", "SELECT pg_is_in_recovery()").await? == "t" {
+        if work
+            .value(SHORT, "asking whether it is a standby", "SELECT pg_is_in_recovery()")
+            .await?
+            == "t"
+        {
             return Err(Failed::Unfit("it is a standby, which takes no writes".to_owned()));
         }
         schema::find(&work).await

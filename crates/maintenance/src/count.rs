@@ -12,7 +12,12 @@ use crate::{Dagster, Failed, indexes, statements};
 /// Without an index the whole table is read.
 const COUNT: Duration = Duration::from_mins(15);
 
-pub(crate) async fn count(dagster: &Dagster, cx: &Cx, database: &str, rules: &Rules) -> Result<CleanedDatabase, Failed> {
+pub(crate) async fn count(
+    dagster: &Dagster,
+    cx: &Cx,
+    database: &str,
+    rules: &Rules,
+) -> Result<CleanedDatabase, Failed> {
     let work = Work::begin(dagster, cx, database).await?;
     let counted = async {
         let schema = schema::find(&work).await?;

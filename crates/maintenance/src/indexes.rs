@@ -24,7 +24,7 @@ const OURS: [&str; 2] = [LOGS, EVENTS];
 /// How long one may be built.
 const BUILD: Duration = Duration::from_hours(2);
 /// How long a build waits for one older transaction; whoever wants the table meanwhile is not kept waiting by it.
-const WAITS: &str = "SET lock_timeout = '5min'";
+const WAITS: &str = "SET lock_timeout = '2min'";
 const WAITS_NO_MORE: &str = "SET lock_timeout = '5s'";
 /// How long the build of another is waited for.
 const OTHERS: Duration = Duration::from_mins(10);
@@ -72,7 +72,8 @@ pub(crate) async fn published(work: &Work<'_>, schema: &Schema) -> Result<Vec<St
          AND pg_get_indexdef(i.indexrelid) ~ '\\(event\\)?::json' ORDER BY 1",
         literal(&schema.table("event_logs"))
     );
-    work.column(SHORT, "looking for the index of Dagster's documentation", &sql).await
+    work.column(SHORT, "looking for the index of Dagster's documentation", &sql)
+        .await
 }
 
 /// What is said of one of them.
@@ -94,7 +95,12 @@ pub(crate) async fn drop_published(work: &Work<'_>, schema: &Schema) -> Result<V
 }
 
 /// Drops what dead builds have left of ours, and builds what is missing. Returns what was done.
-pub(crate) async fn ensure(dagster: &Dagster, work: &Work<'_>, database: &str, schema: &Schema) -> Result<Vec<String>, Failed> {
+pub(crate) async fn ensure(
+    dagster: &Dagster,
+    work: &Work<'_>,
+    database: &str,
+    schema: &Schema,
+) -> Result<Vec<String>, Failed> {
     let mut done = Vec::new();
     await_builders(work, schema).await?;
     for (name, usable, _) in all(work, schema).await? {
@@ -129,7 +135,10 @@ async fn await_builders(work: &Work<'_>, schema: &Schema) -> Result<(), Failed> 
             return Ok(());
         };
         if work.cx.clock.elapsed().saturating_sub(began) > OTHERS {
-            let why = format!("index {name} is being built by somebody else for more than {} s", OTHERS.as_secs());
+            let why = format!(
+                "index {name} is being built by somebody else for more than {} s",
+                OTHERS.as_secs()
+            );
             return Err(Failed::Unfit(why));
         }
         work.sleep(LOOK_EVERY).await?;
@@ -144,15 +153,14 @@ async fn drop_index(work: &Work<'_>, schema: &Schema, index: &str) -> Result<(),
     locked(work, schema, dropped).await
 }
 
-async fn build(
-    dagster: &Dagster,
-    work: &Work<'_>,
-    database: &str,
-    schema: &Schema,
-    index: &str,
-) -> Result<(), Failed> {
-    work.run(SHORT, "preparing a session", WAITS).await?;
+async fn build(dagster: &Dagster, work: &Work<'_>, database: &str, schema: &Schema, index: &str) -> Result<(), Failed> {
     let doing = format!("building index {index}");
+    let table = schema.table("event_logs");
+    // Whoever holds the table for long is told of soon; a build waits longer, for old transactions.
+    let lock = format!("LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE");
+    let free = in_transaction(work, &doing, &lock).await;
+    locked(work, schema, free).await?;
+    work.run(SHORT, "preparing a session", WAITS).await?;
     let sql = definition(schema, index);
     let built = {
         let building = work.run(BUILD, &doing, &sql);
@@ -173,6 +181,16 @@ async fn build(
         work.run(SHORT, "preparing a session", WAITS_NO_MORE).await?;
     }
     built
+}
+
+/// One statement in a transaction of its own that leaves nothing.
+async fn in_transaction(work: &Work<'_>, doing: &str, sql: &str) -> Result<(), Failed> {
+    work.run(SHORT, doing, "BEGIN").await?;
+    let done = work.run(SHORT, doing, sql).await;
+    if !matches!(&done, Err(failed) if failed.leaves_work()) {
+        work.run(SHORT, doing, "ROLLBACK").await?;
+    }
+    done
 }
 
 /// Tells how far the build is, as the server counts it. Its own failures are nobody's.
@@ -220,9 +238,19 @@ mod tests {
 
     #[test]
     fn only_what_is_ours_is_dropped_as_unfinished() {
-        let ours = ["stillpoint_logs", "stillpoint_events", "stillpoint_events_ccnew", "stillpoint_logs_ccold1"];
+        let ours = [
+            "stillpoint_logs",
+            "stillpoint_events",
+            "stillpoint_events_ccnew",
+            "stillpoint_logs_ccold1",
+        ];
         assert!(ours.iter().all(|name| is_ours(name)));
-        let others = ["idx_event_type", "stillpoint_logs_of_mine", "stillpoint", "my_stillpoint_logs"];
+        let others = [
+            "idx_event_type",
+            "stillpoint_logs_of_mine",
+            "stillpoint",
+            "my_stillpoint_logs",
+        ];
         assert!(!others.iter().any(|name| is_ours(name)));
     }
 }

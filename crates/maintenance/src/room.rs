@@ -16,12 +16,21 @@ const MOST: u64 = 16 << 10;
 
 /// Bytes that are free where the server keeps its data. None: it cannot be told.
 pub(crate) async fn free(work: &Work<'_>, container: &WorkloadId) -> Result<Option<u64>, Failed> {
-    let directory = match work.value(SHORT, "asking where the data is", "SHOW data_directory").await {
+    let directory = match work
+        .value(SHORT, "asking where the data is", "SHOW data_directory")
+        .await
+    {
         // Only a superuser is told.
         Err(failed) if failed.is_forbidden() => return Ok(None),
         directory => directory?,
     };
-    let (code, said, _) = exec(work.cx, container, Command::new(["df", "-Pk", "--", directory.as_str()]), LIMIT).await?;
+    let (code, said, _) = exec(
+        work.cx,
+        container,
+        Command::new(["df", "-Pk", "--", directory.as_str()]),
+        LIMIT,
+    )
+    .await?;
     Ok((code == 0).then(|| available(&said)).flatten())
 }
 

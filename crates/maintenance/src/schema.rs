@@ -152,7 +152,9 @@ async fn dangerous(work: &Work<'_>, schema: &str) -> Result<Option<String>, Fail
          UNION ALL SELECT format('rule %s changes what a deletion does', rulename) FROM pg_rewrite \
              WHERE ev_class = {table}::regclass AND ev_type = '4'"
     );
-    let found = work.column(SHORT, "looking at what hangs on Dagster's tables", &sql).await?;
+    let found = work
+        .column(SHORT, "looking at what hangs on Dagster's tables", &sql)
+        .await?;
     Ok((!found.is_empty()).then(|| {
         format!(
             "event_logs is not the table that is known, so nothing is deleted from it: {}",
@@ -168,7 +170,9 @@ async fn version(work: &Work<'_>, schema: &str) -> Result<String, Failed> {
     if work.value(SHORT, asking, &there).await? != "t" {
         return Ok(String::new());
     }
-    let version = work.value(SHORT, asking, &format!("SELECT version_num FROM {table}")).await;
+    let version = work
+        .value(SHORT, asking, &format!("SELECT version_num FROM {table}"))
+        .await;
     match version {
         // Nobody needs it but for the record.
         Err(failed) if failed.is_forbidden() => Ok(String::new()),
@@ -188,7 +192,10 @@ async fn notes(work: &Work<'_>, schema: &str) -> Result<Vec<String>, Failed> {
     );
     let tables = work.column(SHORT, "looking for what is not known", &sql).await?;
     if !tables.is_empty() {
-        notes.push(format!("tables that are not known are left alone: {}", tables.join(", ")));
+        notes.push(format!(
+            "tables that are not known are left alone: {}",
+            tables.join(", ")
+        ));
     }
     let sql = format!(
         "SELECT event FROM {}.event_logs WHERE dagster_event_type IS NULL ORDER BY id DESC LIMIT 1",
@@ -204,7 +211,9 @@ async fn notes(work: &Work<'_>, schema: &str) -> Result<Vec<String>, Failed> {
 /// Whether a log says its level where it is looked for.
 fn has_level(event: &str) -> bool {
     let mut after = event.split("\"level\": ").skip(1);
-    after.next().is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    after
+        .next()
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 #[cfg(test)]

@@ -66,7 +66,10 @@ pub(crate) fn cutoff(days: u32) -> String {
 fn condition(schema: &Schema, slice: Slice, before: &str) -> String {
     let (runs, events) = (schema.table("runs"), schema.table("event_logs"));
     let (which, kept) = match slice {
-        Slice::Logs(level) => (format!("dagster_event_type IS NULL AND {LEVEL} = '{level}'"), Kept::Live),
+        Slice::Logs(level) => (
+            format!("dagster_event_type IS NULL AND {LEVEL} = '{level}'"),
+            Kept::Live,
+        ),
         Slice::Events(event, kept) => (format!("dagster_event_type = '{event}'"), kept),
     };
     // A status that nobody knows may be that of a run in progress.
@@ -101,7 +104,9 @@ fn condition(schema: &Schema, slice: Slice, before: &str) -> String {
 /// A row that somebody changes meanwhile has another place, and stays.
 pub(crate) fn delete(schema: &Schema, slice: Slice, before: &str, from: Option<&str>, most: u64) -> String {
     let events = schema.table("event_logs");
-    let from = from.map_or_else(String::new, |from| format!(" AND e.\"timestamp\" >= '{from}'::timestamp"));
+    let from = from.map_or_else(String::new, |from| {
+        format!(" AND e.\"timestamp\" >= '{from}'::timestamp")
+    });
     format!(
         "WITH gone AS (DELETE FROM {events} WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM {events} e WHERE {}{from} \
          ORDER BY e.\"timestamp\" LIMIT {most})) RETURNING \"timestamp\") SELECT count(*), max(\"timestamp\") FROM gone",
@@ -141,7 +146,15 @@ mod tests {
 
     #[test]
     fn what_must_never_go_is_in_no_statement() {
-        let never = ["PIPELINE_", "STEP_START", "STEP_SUCCESS", "STEP_FAILURE", "RESOURCE_", "ASSET_CHECK", "LOGS_CAPTURED"];
+        let never = [
+            "PIPELINE_",
+            "STEP_START",
+            "STEP_SUCCESS",
+            "STEP_FAILURE",
+            "RESOURCE_",
+            "ASSET_CHECK",
+            "LOGS_CAPTURED",
+        ];
         for handler in Handler::ALL {
             for slice in slices(handler) {
                 let sql = delete(&schema(), *slice, "2026-01-01", None, 10);
@@ -170,8 +183,17 @@ mod tests {
 
     #[test]
     fn a_batch_goes_on_where_the_one_before_has_ended() {
-        let sql = delete(&schema(), Slice::Logs(10), "2026-01-02", Some("2026-01-01 10:00:00.5"), 7);
-        assert!(sql.contains(r#"e."timestamp" >= '2026-01-01 10:00:00.5'::timestamp"#), "{sql}");
+        let sql = delete(
+            &schema(),
+            Slice::Logs(10),
+            "2026-01-02",
+            Some("2026-01-01 10:00:00.5"),
+            7,
+        );
+        assert!(
+            sql.contains(r#"e."timestamp" >= '2026-01-01 10:00:00.5'::timestamp"#),
+            "{sql}"
+        );
         assert!(sql.contains("LIMIT 7"), "{sql}");
     }
 }

@@ -9,7 +9,12 @@ use crate::schema::{self, Schema};
 use crate::work::{SHORT, Work, number, text};
 use crate::{Dagster, Failed, count, indexes, repack};
 
-pub(crate) async fn status(dagster: &Dagster, cx: &Cx, database: &str, rules: &Rules) -> Result<DatabaseStatus, Failed> {
+pub(crate) async fn status(
+    dagster: &Dagster,
+    cx: &Cx,
+    database: &str,
+    rules: &Rules,
+) -> Result<DatabaseStatus, Failed> {
     let work = Work::begin(dagster, cx, database).await?;
     let status = async {
         let schema = schema::find(&work).await?;

@@ -68,7 +68,12 @@ impl<'a> Work<'a> {
 
     /// One value; NULL and no row are the empty text.
     pub(crate) async fn value(&self, limit: Duration, doing: &str, sql: &str) -> Result<String, Failed> {
-        Ok(self.column(limit, doing, sql).await?.into_iter().next().unwrap_or_default())
+        Ok(self
+            .column(limit, doing, sql)
+            .await?
+            .into_iter()
+            .next()
+            .unwrap_or_default())
     }
 
     /// Waits, unless the run is cancelled.

@@ -57,10 +57,16 @@ mod tests {
         assert_eq!(after(10, 2), Duration::from_secs(8));
         assert_eq!(after(10, 10), Duration::ZERO);
         assert_eq!(after(0, 0), Duration::ZERO);
-        let free = Pace { wal_per_minute: 0, ..pace };
+        let free = Pace {
+            wal_per_minute: 0,
+            ..pace
+        };
         assert_eq!(free.pause(u64::MAX, Duration::ZERO), Duration::ZERO);
         // No number of bytes makes it panic.
-        let slowest = Pace { wal_per_minute: 1, ..pace };
+        let slowest = Pace {
+            wal_per_minute: 1,
+            ..pace
+        };
         assert!(slowest.pause(u64::MAX, Duration::ZERO) > Duration::from_hours(24));
     }
 

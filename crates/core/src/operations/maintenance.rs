@@ -59,12 +59,7 @@ pub(super) async fn count(site: &Site, run: &Run, wanted: Option<&Project>) -> R
     Ok(cleaned)
 }
 
-pub(super) async fn repack(
-    site: &Site,
-    run: &Run,
-    wanted: Option<&Project>,
-    dry_run: bool,
-) -> Result<Repacked, Error> {
+pub(super) async fn repack(site: &Site, run: &Run, wanted: Option<&Project>, dry_run: bool) -> Result<Repacked, Error> {
     let mut repacked = Repacked {
         dry_run,
         ..Repacked::default()
@@ -162,7 +157,12 @@ async fn look(cx: &Cx, platform: &Platform) -> Result<Dagster, Error> {
                 }));
                 are_named |= found.are_named;
                 let of = store.name();
-                missing.extend(found.missing.iter().map(|name| format!("{of}: there is no database `{name}`")));
+                missing.extend(
+                    found
+                        .missing
+                        .iter()
+                        .map(|name| format!("{of}: there is no database `{name}`")),
+                );
             }
             Err(StoreError::Cancelled) => return Err(Error::Interrupted),
             Err(error) => dagster.failed.push(told(store, &error)),
@@ -171,7 +171,9 @@ async fn look(cx: &Cx, platform: &Platform) -> Result<Dagster, Error> {
     // A name that was mistyped must not look as if all were well.
     if are_named && dagster.databases.is_empty() && dagster.failed.is_empty() {
         let mend = "DAGSTER_DB names it: name the one that Dagster uses, or set MAINTENANCE_DISABLED=true";
-        dagster.failed.extend(missing.drain(..).map(|text| format!("{text} ({mend})")));
+        dagster
+            .failed
+            .extend(missing.drain(..).map(|text| format!("{text} ({mend})")));
     }
     // Of several servers only one has it.
     if dagster.databases.is_empty() {

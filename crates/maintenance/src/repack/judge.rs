@@ -57,7 +57,10 @@ mod tests {
     fn an_exit_code_of_0_with_a_warning_is_told_with_it() {
         let timeout = "WARNING: timed out, do not cancel conflicting backends\nINFO: Skipping repack public.runs due to timeout\n";
         let told = why(0, timeout, false).unwrap();
-        assert!(told.contains("timed out, do not cancel") && told.contains("Skipping repack"), "{told}");
+        assert!(
+            told.contains("timed out, do not cancel") && told.contains("Skipping repack"),
+            "{told}"
+        );
         let key = "WARNING: relation \"public.nopk\" must have a primary key or not-null unique keys\n".repeat(3);
         assert_eq!(why(0, &key, false).unwrap().matches("primary key").count(), 1);
     }
@@ -65,7 +68,11 @@ mod tests {
     #[test]
     fn a_failure_is_told_with_its_code_and_a_missing_program_as_such() {
         let error = "ERROR: pg_repack failed with error: pg_repack 1.4.8 is not installed in the database";
-        assert!(why(21, error, false).unwrap().contains("exit code 21: ERROR: pg_repack failed"));
+        assert!(
+            why(21, error, false)
+                .unwrap()
+                .contains("exit code 21: ERROR: pg_repack failed")
+        );
         assert!(why(127, "", false).unwrap().contains("no program pg_repack"));
         // What was swapped before it failed is still a failure that somebody has to look at.
         assert!(why(1, "", true).is_some());

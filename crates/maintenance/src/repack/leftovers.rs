@@ -29,7 +29,9 @@ impl Left {
 }
 
 pub(super) async fn look(work: &Work<'_>) -> Result<Left, Failed> {
-    let rows = work.rows(SHORT, "looking for what pg_repack left behind", REMOVALS).await?;
+    let rows = work
+        .rows(SHORT, "looking for what pg_repack left behind", REMOVALS)
+        .await?;
     Ok(Left {
         removals: rows.iter().map(|row| text(row, 0)).collect(),
         of: rows.iter().map(|row| text(row, 1)).collect(),

@@ -39,7 +39,12 @@ pub(crate) async fn extension(work: &Work<'_>) -> Result<Option<String>, Failed>
     Ok(Some(version).filter(|version| !version.is_empty()))
 }
 
-pub(crate) async fn repack(dagster: &Dagster, cx: &Cx, database: &str, dry_run: bool) -> Result<RepackedDatabase, Failed> {
+pub(crate) async fn repack(
+    dagster: &Dagster,
+    cx: &Cx,
+    database: &str,
+    dry_run: bool,
+) -> Result<RepackedDatabase, Failed> {
     let mut repacked = RepackedDatabase {
         store: dagster.store.clone(),
         database: database.to_owned(),
@@ -127,8 +132,9 @@ async fn repack_table(
     }
     let why = table.failed.as_deref().unwrap_or_default();
     let (store, table) = (&dagster.store, &table.table);
-    cx.report
-        .warn(format!("{store}, database `{database}`: {table} is not repacked: {why}"));
+    cx.report.warn(format!(
+        "{store}, database `{database}`: {table} is not repacked: {why}"
+    ));
     Ok(())
 }
 

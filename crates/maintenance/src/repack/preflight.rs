@@ -41,9 +41,13 @@ pub(super) async fn refusals(dagster: &Dagster, work: &Work<'_>, version: &str) 
         let why = "the database has the extension pg_repack, and the container has no program of that name: the image needs both";
         return Ok(vec![why.to_owned()]);
     }
-    let library = work.value(SHORT, "asking for pg_repack's version", "SELECT repack.version()").await;
+    let library = work
+        .value(SHORT, "asking for pg_repack's version", "SELECT repack.version()")
+        .await;
     let library = match library {
-        Err(Failed::Server { cause, .. }) => return Ok(vec![format!("the library of pg_repack does not answer: {cause}")]),
+        Err(Failed::Server { cause, .. }) => {
+            return Ok(vec![format!("the library of pg_repack does not answer: {cause}")]);
+        }
         library => library?,
     };
     Ok(mismatch(said.trim(), &library, version).into_iter().collect())
@@ -119,7 +123,9 @@ impl Fit {
 fn table(row: &Vec<Option<String>>) -> RepackedTable {
     let why = match (text(row, 2) == "t", text(row, 3) == "t") {
         (_, false) => Some("it is no plain table"),
-        (false, true) => Some("it has neither a primary key nor a unique one without NULL, by which pg_repack tells rows apart"),
+        (false, true) => {
+            Some("it has neither a primary key nor a unique one without NULL, by which pg_repack tells rows apart")
+        }
         (true, true) => None,
     };
     RepackedTable {
@@ -133,12 +139,16 @@ fn table(row: &Vec<Option<String>>) -> RepackedTable {
 
 /// A copy of the largest table with its indexes, and as much WAL.
 fn room_for(tables: &[RepackedTable], free: Option<u64>) -> (Option<String>, Option<String>) {
-    let largest = tables.iter().filter(|table| table.failed.is_none()).max_by_key(|table| table.before);
+    let largest = tables
+        .iter()
+        .filter(|table| table.failed.is_none())
+        .max_by_key(|table| table.before);
     let Some(largest) = largest else { return (None, None) };
     let needed = largest.before.saturating_mul(2);
     match free {
         None => {
-            let note = "how much room the server's disk has left cannot be told; a repack needs twice the largest table";
+            let note =
+                "how much room the server's disk has left cannot be told; a repack needs twice the largest table";
             (None, Some(note.to_owned()))
         }
         Some(free) if free < needed => {
@@ -160,7 +170,10 @@ mod tests {
     fn tool_library_and_extension_have_to_be_of_one_version() {
         assert_eq!(mismatch("pg_repack 1.5.2", "pg_repack 1.5.2", "1.5.2"), None);
         let other = mismatch("pg_repack 1.5.2", "pg_repack 1.5.2", "1.4.8").unwrap();
-        assert!(other.contains("the program 1.5.2") && other.contains("the extension 1.4.8"), "{other}");
+        assert!(
+            other.contains("the program 1.5.2") && other.contains("the extension 1.4.8"),
+            "{other}"
+        );
         assert!(mismatch("pg_repack 1.5.0", "pg_repack 1.5.2", "1.5.2").is_some());
     }
 
