@@ -422,7 +422,12 @@ fn urgency(order: &Order) -> Urgency {
         Order::Restore(_) | Order::ResumeRestore(_) | Order::UndoRestore | Order::StartContainers { .. } => {
             Urgency::Restore
         }
-        Order::Backup { .. } | Order::DiscardOld | Order::Verify { .. } | Order::Prune => Urgency::Usual,
+        Order::Backup { .. }
+        | Order::DiscardOld
+        | Order::Verify { .. }
+        | Order::Prune
+        | Order::Cleanup(_)
+        | Order::Repack => Urgency::Usual,
     }
 }
 

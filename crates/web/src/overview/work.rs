@@ -82,6 +82,14 @@ fn usual(job: &str) -> &'static [Step] {
         "prune_job" => &[Prune],
         "discard_job" => &[Step::Discard],
         "start_job" => &[Start],
+        "dagster_cleanup_job" => &[
+            Step::Prepare,
+            Step::DebugLogs,
+            Step::InfoLogs,
+            Step::WarningLogs,
+            Step::FrameworkEvents,
+        ],
+        "postgres_repack_job" => &[Step::Repack],
         _ => &[],
     }
 }

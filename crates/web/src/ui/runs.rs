@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Redirect};
 use jiff::SignedDuration;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use stillpoint_core::maintenance::CleanupWish;
 use stillpoint_core::names::{BackupId, Project};
 use stillpoint_core::operations::{Order, Scope};
 use stillpoint_core::ports::history::{Asked, RunRecord, RunState, Way};
@@ -27,7 +28,7 @@ use crate::wire::{Problem, RunsWanted, Submission};
 const PAGE: u32 = 50;
 
 /// The jobs there are, to choose from.
-const JOBS: [&str; 7] = [
+const JOBS: [&str; 9] = [
     "backup_job",
     "full_restore_job",
     "verify_job",
@@ -35,6 +36,8 @@ const JOBS: [&str; 7] = [
     "undo_job",
     "discard_job",
     "start_job",
+    "dagster_cleanup_job",
+    "postgres_repack_job",
 ];
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -243,6 +246,8 @@ impl Ask {
         match self.job.as_str() {
             "backup_job" => Ok(Order::Backup { mode: None }),
             "prune_job" => Ok(Order::Prune),
+            "dagster_cleanup_job" => Ok(Order::Cleanup(CleanupWish::default())),
+            "postgres_repack_job" => Ok(Order::Repack),
             "verify_job" if self.backup.is_empty() => Ok(Order::Verify { scope: Scope::All }),
             "verify_job" => {
                 let wrong = |_| {
@@ -258,7 +263,7 @@ impl Ask {
             }
             other => Err(Problem::unusable(
                 format!("`{other}` cannot be begun here"),
-                "backups, verifications and retention can; a restore has its own page",
+                "backups, verifications, retention and maintenance can; a restore has its own page",
             )),
         }
     }

@@ -41,6 +41,8 @@ pub(crate) fn job(name: &str) -> &str {
         "start_job" => "Start of containers",
         "verify_job" => "Verification",
         "prune_job" => "Retention",
+        "dagster_cleanup_job" => "Cleanup of Dagster",
+        "postgres_repack_job" => "Repack of PostgreSQL",
         other => other,
     }
 }
