@@ -7,6 +7,7 @@ mod config;
 mod containers;
 mod healthcheck;
 pub(crate) mod left_out;
+mod notify;
 mod prune;
 mod restore;
 mod runs;
@@ -20,6 +21,8 @@ mod version;
 pub(crate) use self::config::place;
 pub(crate) use self::containers::after_a_death;
 
+use std::sync::Arc;
+
 use clap::{Parser, Subcommand};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -28,11 +31,13 @@ use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::names::Project;
 use stillpoint_core::operations::{Local, Operations, Order, RunRequest};
 use stillpoint_core::ports::history::{Asked, Ending, Way};
+use stillpoint_notify::Patience;
 
 use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
 use crate::jobs::Recorder;
+use crate::notices::Notices;
 use crate::options::Options;
 use crate::service::{Client, Submission, Told, site};
 use crate::watchdog::Watchdog;
@@ -72,6 +77,8 @@ enum Command {
     Users(users::Command),
     #[command(subcommand)]
     Tokens(tokens::Command),
+    #[command(subcommand)]
+    Notify(notify::Command),
     Healthcheck(healthcheck::Args),
     #[command(subcommand)]
     Config(config::Command),
@@ -131,6 +138,7 @@ async fn configured(config: &Config, command: Command) -> Result<Exit, Failure> 
         Command::Schedules(command) => schedules::run(config, &command).await,
         Command::Users(command) => users::run(config, &command).await,
         Command::Tokens(command) => tokens::run(config, &command).await,
+        Command::Notify(command) => notify::run(config, &command).await,
         Command::Healthcheck(args) => healthcheck::run(config, &args).await,
         Command::Config(command) => Ok(config::run(config, &command).await),
         Command::Containers(command) => containers::run(config, &command).await,
@@ -267,11 +275,13 @@ async fn done_here(
     platform: Option<Project>,
     asked: Asked,
 ) -> Result<Exit, Failure> {
+    // What is wrong with it is told before anything is begun.
+    let notices = Notices::new(config, Patience::Short, Arc::new(|line| print::error(&line)))?;
     let watchdog = order.may_stop_the_platform().then(|| Watchdog::start(config));
     let display = Display::start(config.json);
     let recorder = Recorder::new(config, operations);
-    let run = recorder.run(order, platform, asked, display.listener(), interrupt::token());
-    let (ending, written) = run.await;
+    let run = recorder.run(notices, order, platform, asked, display.listener(), interrupt::token());
+    let (ending, written, telling) = run.await;
     display.finish();
     if let Some(watchdog) = watchdog {
         watchdog.dismiss();
@@ -279,7 +289,9 @@ async fn done_here(
     if let Err(error) = written {
         print::error(&format!("warning: {error}; what the run did is not touched by that"));
     }
-    show(config, ending)
+    let shown = show(config, ending);
+    telling.finish().await;
+    shown
 }
 
 /// Shows what a run answers.

@@ -45,9 +45,18 @@ pub(crate) async fn schedules(
     history: &dyn History,
     now: Timestamp,
 ) -> Result<Vec<Schedule>, HistoryError> {
+    standing(&config.schedules, history, now).await
+}
+
+/// The same of these jobs.
+pub(crate) async fn standing(
+    planned: &[Planned],
+    history: &dyn History,
+    now: Timestamp,
+) -> Result<Vec<Schedule>, HistoryError> {
     let notes = history.schedules().await?;
     let runs = history.runs(None, RUNS).await?;
-    let planned = config.schedules.iter();
+    let planned = planned.iter();
     Ok(planned.map(|planned| row(planned, &notes, &runs, now)).collect())
 }
 
