@@ -78,6 +78,21 @@ impl Notices {
         })
     }
 
+    /// Over a post of a test's own.
+    #[cfg(test)]
+    pub(crate) fn by(post: Post, place: Place, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            post: Arc::new(post),
+            place,
+            sender: Arc::new(Sender::new().unwrap()),
+            clock,
+            heartbeats: Vec::new(),
+            events: NoticeKind::ALL.to_vec(),
+            patience: Patience::Short,
+            say: Arc::new(|_| {}),
+        }
+    }
+
     /// A run begins. Returns at once.
     pub(crate) fn begun(&self, run: &RunRecord) -> JoinHandle<()> {
         let (notices, run) = (self.clone(), run.clone());
@@ -255,7 +270,7 @@ pub(crate) async fn note_died(config: &Config, died: &[RunRecord]) {
 }
 
 /// What is told after platforms were looked after that runs left down: of the runs that died, and that it did not work, if so.
-pub(crate) async fn after_recovery(config: &Config, recovered: Result<(), &Error>) {
+pub(crate) async fn after_recovery(config: &Config, recovered: Result<&(), &Error>) {
     let say: Say = Arc::new(|line| print::error(&line));
     let Ok(notices) = Notices::new(config, Patience::Short, say) else {
         return;

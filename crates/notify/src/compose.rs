@@ -111,8 +111,7 @@ pub fn ended(run: &RunRecord, was_bad: bool, place: &Place) -> Option<Notice> {
         NoticeKind::NotBack => format!("{job}: not everything runs again: {name}"),
         NoticeKind::Degraded => format!("{job} is done, but not all is as it was: {name}"),
         NoticeKind::Recovered => format!("{job} works again: {name}"),
-        NoticeKind::Restore => format!("{job} is done: {name}"),
-        NoticeKind::Success => format!("{job} is done: {name}"),
+        NoticeKind::Restore | NoticeKind::Success => format!("{job} is done: {name}"),
         _ if ending.exit == Some(Exit::StoppedOnPurpose as u8) => {
             format!("{job} FAILED and the platform stands stopped on purpose: {name}")
         }

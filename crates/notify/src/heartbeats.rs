@@ -14,6 +14,7 @@ use stillpoint_core::ports::Clock;
 use stillpoint_core::ports::history::{RunRecord, RunState};
 
 use crate::address::{Refusal, parted};
+use crate::hex::hex;
 use crate::sender::{ATTEMPT, Call, Sender, hidden, late};
 
 /// When one that was not heard is sent again, counted from each failure.
@@ -263,7 +264,7 @@ fn uuid(run: &RunId) -> String {
         *version = (*version & 0x0f) | 0x80;
         *variant = (*variant & 0x3f) | 0x80;
     }
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(&bytes);
     format!(
         "{}-{}-{}-{}-{}",
         &hex[..8],

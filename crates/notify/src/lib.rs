@@ -8,6 +8,7 @@ mod address;
 mod channels;
 mod compose;
 mod heartbeats;
+mod hex;
 mod post;
 mod sender;
 #[cfg(test)]

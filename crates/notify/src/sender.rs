@@ -104,7 +104,7 @@ impl Sender {
             request = request.basic_auth(user, Some(password.expose_secret()));
         }
         let sent = request.body(call.body).send().await;
-        let mut response = sent.map_err(|error| why(error))?;
+        let mut response = sent.map_err(why)?;
         let status = response.status();
         let mut body = Vec::new();
         while body.len() < ANSWER {
@@ -163,13 +163,17 @@ pub(crate) fn late() -> String {
     format!("it did not answer within {} s", ATTEMPT.as_secs())
 }
 
+/// What is shorter is no secret, and stands in every other word.
+const SECRET: usize = 4;
+
 /// A text without these secrets.
 pub(crate) fn hidden(text: &str, secrets: &[SecretString]) -> String {
+    let mut secrets: Vec<&str> = secrets.iter().map(ExposeSecret::expose_secret).collect();
+    // One may be a part of another.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     let mut text = text.to_owned();
-    for secret in secrets.iter().map(ExposeSecret::expose_secret) {
-        if !secret.is_empty() {
-            text = text.replace(secret, "(hidden)");
-        }
+    for secret in secrets.into_iter().filter(|secret| secret.len() >= SECRET) {
+        text = text.replace(secret, "(hidden)");
     }
     text
 }

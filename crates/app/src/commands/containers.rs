@@ -99,7 +99,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
                 operations.recover(order(config, &display)).await
             };
             display.finish();
-            notices::after_recovery(config, recovered.as_ref().map(|()| ())).await;
+            notices::after_recovery(config, recovered.as_ref()).await;
             recovered?;
             print::summary(config.json, "Nothing is left stopped by a run that died.");
         }

@@ -43,11 +43,11 @@ impl<'a> Recorder<'a> {
     ) -> (Ending, Result<(), HistoryError>, Telling) {
         let record = new_record(self.operations, order, platform.clone(), asked);
         let run = record.run.clone();
-        let began = RunRecord {
+        let at_work = RunRecord {
             started_at: Some(self.historian.clock.now()),
             ..record.clone()
         };
-        let begun = notices.begun(&began);
+        let begun = notices.begun(&at_work);
         let act = |listener| {
             let request = RunRequest {
                 run: Some(run),
@@ -58,7 +58,7 @@ impl<'a> Recorder<'a> {
             Box::pin(carry_out(self.operations, order, request))
         };
         let (ending, written) = self.historian.record(record, listener, act).await;
-        let mut over = vec![self.as_noted(began, &ending).await];
+        let mut over = vec![self.as_noted(at_work, &ending).await];
         let written = match written {
             Ok(()) => wiring::tidy_up(self.config, &self.historian)
                 .await

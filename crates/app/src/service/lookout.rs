@@ -29,32 +29,14 @@ const RUNS: u32 = 2000;
 
 /// Looks and delivers until it is told to end.
 pub(super) fn keep(daemon: &Arc<Daemon>, over: &CancellationToken) -> impl Future<Output = ()> + use<> {
-    let mut lookout = Lookout {
+    let lookout = Lookout {
         planned: daemon.config.schedules.clone(),
         digest: daemon.config.notices.digest.clone(),
         historian: daemon.historian.clone(),
         notices: daemon.notices.clone(),
         unreadable: None,
     };
-    let notices = daemon.notices.clone();
-    let (looks, delivers) = (over.clone(), over.clone());
-    let looking = tokio::spawn(async move {
-        while !looks.is_cancelled() {
-            // What it does is noted step by step: it may be dropped in between.
-            let _ = looks.run_until_cancelled(lookout.look()).await;
-            let _ = looks.run_until_cancelled(tokio::time::sleep(LOOK_AGAIN)).await;
-        }
-    });
-    // Apart from that: who does not answer holds up no look.
-    let delivering = tokio::spawn(async move {
-        while !delivers.is_cancelled() {
-            let _ = delivers.run_until_cancelled(notices.deliver()).await;
-            let _ = delivers.run_until_cancelled(tokio::time::sleep(LOOK_AGAIN)).await;
-        }
-    });
-    async move {
-        let _ = tokio::join!(looking, delivering);
-    }
+    lookout.begin(over)
 }
 
 struct Lookout {
@@ -67,6 +49,28 @@ struct Lookout {
 }
 
 impl Lookout {
+    fn begin(mut self, over: &CancellationToken) -> impl Future<Output = ()> + use<> {
+        let notices = self.notices.clone();
+        let (looks, delivers) = (over.clone(), over.clone());
+        let looking = tokio::spawn(async move {
+            while !looks.is_cancelled() {
+                // What it does is noted step by step: it may be dropped in between.
+                let _ = looks.run_until_cancelled(self.look()).await;
+                let _ = looks.run_until_cancelled(tokio::time::sleep(LOOK_AGAIN)).await;
+            }
+        });
+        // Apart from that: who does not answer holds up no look.
+        let delivering = tokio::spawn(async move {
+            while !delivers.is_cancelled() {
+                let _ = delivers.run_until_cancelled(notices.deliver()).await;
+                let _ = delivers.run_until_cancelled(tokio::time::sleep(LOOK_AGAIN)).await;
+            }
+        });
+        async move {
+            let _ = tokio::join!(looking, delivering);
+        }
+    }
+
     async fn look(&mut self) {
         let now = self.historian.clock.now();
         let history = self.historian.history.clone();
@@ -128,3 +132,6 @@ fn standing(schedule: &Schedule) -> String {
         Standing::NeverHeeded => format!("not due yet{next}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

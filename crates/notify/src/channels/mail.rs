@@ -13,6 +13,7 @@ use stillpoint_core::ports::notices::Notice;
 
 use super::{Made, Way, words};
 use crate::address::{Parts, Refusal, is_yes};
+use crate::hex::hex;
 use crate::sender::{ATTEMPT, chain};
 
 const MOST: usize = 20_000;
@@ -134,7 +135,7 @@ impl Mail {
 
     fn message(&self, notice: &Notice) -> Result<Message, String> {
         let digest = Sha256::digest(notice.key.as_bytes());
-        let id: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        let id: String = hex(&digest).chars().take(24).collect();
         let mut message = Message::builder()
             .from(self.from.clone())
             // One that is sent again is the same one.

@@ -115,10 +115,10 @@ pub fn channels(text: &str) -> Result<Channels, Refusal> {
         let made = made(&mut parts).map_err(of)?;
         let unheeded = parts.unheeded();
         if !unheeded.is_empty() {
-            let named = unheeded.join("`, `");
+            let list = unheeded.join("`, `");
             let scheme = &parts.scheme;
             read.warnings.push(format!(
-                "address {position} ({scheme}://…): `{named}` has no effect here"
+                "address {position} ({scheme}://…): `{list}` has no effect here"
             ));
         }
         for made in made {

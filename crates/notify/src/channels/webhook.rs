@@ -12,6 +12,7 @@ use stillpoint_core::ports::notices::Notice;
 
 use super::{Made, Shape};
 use crate::address::{Parts, Refusal, is_yes};
+use crate::hex::hex;
 use crate::sender::Call;
 
 struct Webhook {
@@ -92,6 +93,5 @@ pub(crate) fn signature(key: &SecretString, second: i64, body: &str) -> String {
         return String::new();
     };
     mac.update(format!("{second}.{body}").as_bytes());
-    let signed = mac.finalize().into_bytes();
-    signed.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&mac.finalize().into_bytes())
 }

@@ -57,7 +57,7 @@ fn what_cannot_be_taken_is_refused_with_its_place_and_kind_and_without_its_secre
             "webhook+https://",
         ),
         (SECRET.to_owned(), "address 1: it is no address"),
-        (format!("slack://hook:{SECRET}@webhook"), "three tokens"),
+        (format!("slack://hook:A-{SECRET}@webhook"), "three tokens"),
         (format!("telegram://1:{SECRET}@telegram"), "names no chat"),
         (format!("telegram://{SECRET}@telegram?chats=1"), "token of a bot"),
         (format!("ntfy://:{SECRET}@ntfy.sh"), "one topic"),
