@@ -93,7 +93,7 @@ async fn a_ledger_of_the_version_before_the_history_is_brought_up_to_date() -> a
     journal.plan(&intent(&acme(), "1")).await?;
     let file = rusqlite::Connection::open(journal.path())?;
     file.execute_batch("DROP TABLE facts; DROP TABLE runs; DROP TABLE schedules; DROP TABLE sessions; DROP TABLE users; DROP TABLE tokens; \
-         DROP TABLE audit; PRAGMA user_version = 3")?;
+         DROP TABLE audit; DROP TABLE deliveries; DROP TABLE notices; DROP TABLE channels; PRAGMA user_version = 3")?;
     drop(file);
     LedgerHistory::in_folder(dir.path()).note(&run("1", 0)).await?;
     assert_eq!(Ledger::in_folder(dir.path()).open_runs(&acme()).await?.len(), 1);

@@ -17,7 +17,7 @@ use stillpoint_core::engine::machine::Machine;
 use stillpoint_core::engine::site::Site;
 use stillpoint_core::history::Historian;
 use stillpoint_core::operations::Local;
-use stillpoint_core::ports::history::HistoryError;
+use stillpoint_core::ports::history::{HistoryError, RunRecord};
 use stillpoint_core::ports::{EngineError, Repository, RepositoryError};
 use stillpoint_core::stores::Kind;
 
@@ -91,10 +91,10 @@ pub(crate) fn accounts(config: &Config) -> LedgerAccounts {
     LedgerAccounts::in_folder(&config.platform.state_dir)
 }
 
-/// Closes the runs of this host that died, and forgets what is old.
-pub(crate) async fn tidy_up(config: &Config, historian: &Historian) -> Result<(), HistoryError> {
+/// Closes the runs of this host that died, and forgets what is old. Returns those that it has closed, for whoever tells of them.
+pub(crate) async fn tidy_up(config: &Config, historian: &Historian) -> Result<Vec<RunRecord>, HistoryError> {
     let locks = FileLocks::new(&config.platform.state_dir);
-    historian.tidy_up(&host(), &locks).await.map(drop)
+    historian.tidy_up(&host(), &locks).await
 }
 
 struct Wired {
@@ -159,7 +159,8 @@ pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn host() -> String {
+/// The name of this host.
+pub(crate) fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     if name.trim().is_empty() {
         "unknown".to_owned()

@@ -114,3 +114,22 @@ mod accounts {
 
     accounts_conformance!(anyhow::Ok(subject()));
 }
+
+mod outbox {
+    use std::sync::Arc;
+
+    use stillpoint_testkit::conformance::outbox::Subject;
+    use stillpoint_testkit::fakes::FakeOutbox;
+    use stillpoint_testkit::outbox_conformance;
+
+    fn subject() -> Subject {
+        let outbox = Arc::new(FakeOutbox::default());
+        Subject {
+            another: outbox.clone(),
+            outbox,
+            keep: Box::new(()),
+        }
+    }
+
+    outbox_conformance!(anyhow::Ok(subject()));
+}

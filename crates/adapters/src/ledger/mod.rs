@@ -4,15 +4,17 @@
 //!
 //! The history is the other part, over a connection of its own: what goes wrong with it must not reach the journal. It
 //! waits less for others, does not wait for the disk, and sets nothing aside. So are the accounts, which wait for the disk: what
-//! was revoked stays revoked.
+//! was revoked stays revoked. So is the outbox, which is used like the history.
 
 mod accounts;
 mod history;
 mod journal;
+mod outbox;
 mod schema;
 
 pub use accounts::LedgerAccounts;
 pub use history::LedgerHistory;
+pub use outbox::LedgerOutbox;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     // 1: the journal. `intent` is the JSON that the claim carries too; `phase` only ever grows.
     "CREATE TABLE journal (
         run      TEXT PRIMARY KEY,
@@ -86,6 +86,34 @@ const MIGRATIONS: [&str; 7] = [
         what    TEXT NOT NULL,
         outcome TEXT NOT NULL,
         detail  TEXT
+    ) STRICT;",
+    // 8: notices. `notice` is the whole as JSON; a delivery with a time `again` is to be attempted then, one without is over.
+    "CREATE TABLE notices (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        key    TEXT NOT NULL UNIQUE,
+        at     INTEGER NOT NULL,
+        job    TEXT,
+        kind   TEXT NOT NULL,
+        notice TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX notices_of_job ON notices (job, number);
+    CREATE TABLE deliveries (
+        number       INTEGER NOT NULL REFERENCES notices (number) ON DELETE CASCADE,
+        channel      TEXT NOT NULL,
+        tries        INTEGER NOT NULL DEFAULT 0,
+        again        INTEGER,
+        delivered_at INTEGER,
+        error        TEXT,
+        PRIMARY KEY (number, channel)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX deliveries_waiting ON deliveries (again) WHERE again IS NOT NULL;
+    CREATE TABLE channels (
+        channel      TEXT PRIMARY KEY,
+        delivered    INTEGER NOT NULL DEFAULT 0,
+        failed       INTEGER NOT NULL DEFAULT 0,
+        delivered_at INTEGER,
+        failed_at    INTEGER,
+        error        TEXT
     ) STRICT;",
 ];
 

@@ -14,7 +14,7 @@ use super::{Handing, carry_out, left_out, look_at_stores_of, order};
 use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
-use crate::wiring;
+use crate::{notices, wiring};
 
 /// How long the lock of a process that has died may stay, and between two looks.
 const LOCK_GOES: Duration = Duration::from_secs(30);
@@ -93,6 +93,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
                 operations.recover(order(config, &display)).await
             };
             display.finish();
+            notices::after_recovery(config, recovered.as_ref()).await;
             recovered?;
             print::summary(config.json, "Nothing is left stopped by a run that died.");
         }

@@ -8,6 +8,7 @@ mod containers;
 mod healthcheck;
 pub(crate) mod left_out;
 mod maintenance;
+mod notify;
 mod prune;
 mod restore;
 mod runs;
@@ -21,6 +22,8 @@ mod version;
 pub(crate) use self::config::place;
 pub(crate) use self::containers::after_a_death;
 
+use std::sync::Arc;
+
 use clap::{Parser, Subcommand};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -29,11 +32,13 @@ use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::names::Project;
 use stillpoint_core::operations::{Local, Operations, Order, RunRequest};
 use stillpoint_core::ports::history::{Asked, Ending, Way};
+use stillpoint_notify::Patience;
 
 use crate::config::Config;
 use crate::display::{Display, print};
 use crate::failure::Failure;
 use crate::jobs::Recorder;
+use crate::notices::Notices;
 use crate::options::Options;
 use crate::service::{Client, Submission, Told, site};
 use crate::watchdog::Watchdog;
@@ -75,6 +80,8 @@ enum Command {
     Users(users::Command),
     #[command(subcommand)]
     Tokens(tokens::Command),
+    #[command(subcommand)]
+    Notify(notify::Command),
     Healthcheck(healthcheck::Args),
     #[command(subcommand)]
     Config(config::Command),
@@ -135,6 +142,7 @@ async fn configured(config: &Config, command: Command) -> Result<Exit, Failure> 
         Command::Schedules(command) => schedules::run(config, &command).await,
         Command::Users(command) => users::run(config, &command).await,
         Command::Tokens(command) => tokens::run(config, &command).await,
+        Command::Notify(command) => notify::run(config, &command).await,
         Command::Healthcheck(args) => healthcheck::run(config, &args).await,
         Command::Config(command) => Ok(config::run(config, &command).await),
         Command::Containers(command) => containers::run(config, &command).await,
@@ -271,11 +279,13 @@ async fn done_here(
     platform: Option<Project>,
     asked: Asked,
 ) -> Result<Exit, Failure> {
+    // What is wrong with it is told before anything is begun.
+    let notices = Notices::new(config, Patience::Short, Arc::new(|line| print::error(&line)))?;
     let watchdog = order.may_stop_the_platform().then(|| Watchdog::start(config));
     let display = Display::start(config.json);
     let recorder = Recorder::new(config, operations);
-    let run = recorder.run(order, platform, asked, display.listener(), interrupt::token());
-    let (ending, written) = run.await;
+    let run = recorder.run(notices, order, platform, asked, display.listener(), interrupt::token());
+    let (ending, written, telling) = run.await;
     display.finish();
     if let Some(watchdog) = watchdog {
         watchdog.dismiss();
@@ -283,7 +293,9 @@ async fn done_here(
     if let Err(error) = written {
         print::error(&format!("warning: {error}; what the run did is not touched by that"));
     }
-    show(config, ending)
+    let shown = show(config, ending);
+    telling.finish().await;
+    shown
 }
 
 /// Shows what a run answers.

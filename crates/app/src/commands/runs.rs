@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::display::{plain, print, words};
 use crate::failure::Failure;
 use crate::service::Client;
-use crate::wiring;
+use crate::{notices, wiring};
 
 /// So many facts are read at once.
 const PAGE: u32 = 1000;
@@ -59,7 +59,7 @@ pub(super) enum Command {
 pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Failure> {
     let historian = wiring::historian(config);
     // Nobody is shown a run at work whose process is gone.
-    wiring::tidy_up(config, &historian).await?;
+    notices::note_died(config, &wiring::tidy_up(config, &historian).await?).await;
     let history = historian.history;
     match command {
         Command::Ls { limit, before } => list(config, &history.runs(*before, *limit).await?),

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::display::{print, words};
 use crate::failure::Failure;
 use crate::service::{Client, Service, listed};
-use crate::{operator, wiring};
+use crate::{notices, operator, wiring};
 
 /// Look at what the service begins by itself, and switch it
 #[derive(clap::Subcommand, Debug)]
@@ -36,7 +36,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
     match command {
         Command::Ls => {
             // A run whose process is gone is not at work.
-            wiring::tidy_up(config, &historian).await?;
+            notices::note_died(config, &wiring::tidy_up(config, &historian).await?).await;
             list(config, &*history).await?;
         }
         Command::On { job } => switch(config, &*history, job, true).await?,

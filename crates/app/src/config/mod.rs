@@ -14,6 +14,7 @@ mod history;
 mod key;
 mod labels;
 mod maintenance;
+mod notices;
 mod origin;
 mod platform;
 mod repository;
@@ -38,6 +39,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::site::StandstillRules;
@@ -51,6 +53,7 @@ use stillpoint_core::workload::Workload;
 
 pub(crate) use self::access::Access;
 pub(crate) use self::diagnostics::{Diagnostics, Format, OURS};
+pub(crate) use self::notices::Notices;
 pub(crate) use self::origin::Origin;
 pub(crate) use self::repository::Repository;
 pub(crate) use self::schedule::Planned;
@@ -78,7 +81,7 @@ const CONFIG: Key = Key {
 
 /// Every key of every owner.
 fn keys() -> Vec<&'static Key> {
-    let owners: [&'static [Key]; 12] = [
+    let owners: [&'static [Key]; 13] = [
         &platform::KEYS,
         &repository::KEYS,
         &s3::KEYS,
@@ -88,6 +91,7 @@ fn keys() -> Vec<&'static Key> {
         &maintenance::KEYS,
         &schedule::KEYS,
         &access::KEYS,
+        &notices::KEYS,
         &history::KEYS,
         &diagnostics::KEYS,
         &[CONFIG],
@@ -118,6 +122,10 @@ pub(crate) struct Config {
     pub(crate) grace: Duration,
     /// How the service is asked over the network.
     pub(crate) access: Access,
+    /// Who is told what.
+    pub(crate) notices: Notices,
+    /// The zone in which schedules count and times are told.
+    pub(crate) zone: TimeZone,
     /// How long it is known which runs there were.
     pub(crate) history: HistoryLimits,
     /// What is told beside what everybody sees.
@@ -177,8 +185,11 @@ impl Config {
         warnings.extend(choice.warning.clone());
         let verify = verify::read(&settings)?;
         let maintenance = maintenance::read(&settings)?;
-        let (schedules, about_schedules) = schedule::read(&settings, surroundings, verify, maintenance)?;
-        warnings.extend(about_schedules);
+        let (zone, about_zone) = schedule::zone(&settings, surroundings)?;
+        warnings.extend(about_zone);
+        let schedules = schedule::read(&settings, &zone, verify, maintenance)?;
+        let (notices, about_notices) = notices::read(&settings, &zone)?;
+        warnings.extend(about_notices);
         Ok(Self {
             platform: platform::read(&settings),
             lease: repository::lease(&settings)?,
@@ -190,6 +201,8 @@ impl Config {
             foreign_windows: schedule::foreign_windows(&settings)?,
             grace: schedule::grace(&settings)?,
             access: access::read(&settings)?,
+            notices,
+            zone,
             history: history::read(&settings)?,
             diagnostics: diagnostics::read(&settings)?,
             json: options.json,

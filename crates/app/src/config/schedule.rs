@@ -119,11 +119,10 @@ pub(crate) struct Planned {
 
 pub(super) fn read(
     settings: &Settings,
-    surroundings: &Surroundings,
+    zone: &TimeZone,
     verify: Verify,
     maintenance: Rules,
-) -> Result<(Vec<Planned>, Vec<String>), Failure> {
-    let (zone, warnings) = zone(settings, surroundings)?;
+) -> Result<Vec<Planned>, Failure> {
     let catch_up = Duration::from_secs(settings.number(&CATCH_UP)?);
     let scope = Scope::Within(verify.daily_bytes);
     let is_maintained = !maintenance.disabled;
@@ -139,7 +138,7 @@ pub(super) fn read(
     let mut planned = Vec::new();
     for (key, order) in orders {
         // What is wrong is told also where it has no effect yet.
-        let Some(calendar) = calendar(settings, key, &zone)? else {
+        let Some(calendar) = calendar(settings, key, zone)? else {
             continue;
         };
         planned.extend(order.map(|order| Planned {
@@ -148,7 +147,7 @@ pub(super) fn read(
             schedule: Schedule { calendar, catch_up },
         }));
     }
-    Ok((planned, warnings))
+    Ok(planned)
 }
 
 /// When others are at work.
@@ -181,7 +180,7 @@ fn calendar(settings: &Settings, key: &Key, zone: &TimeZone) -> Result<Option<Ca
 }
 
 /// A zone that we are told must be one; that of the environment, which is not ours, is warned of.
-fn zone(settings: &Settings, surroundings: &Surroundings) -> Result<(TimeZone, Vec<String>), Failure> {
+pub(super) fn zone(settings: &Settings, surroundings: &Surroundings) -> Result<(TimeZone, Vec<String>), Failure> {
     if let Some(name) = settings.text(&TIMEZONE) {
         let wrong = |_| {
             settings.refuse(

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::carry_out;
 use crate::config::Config;
+use crate::notices::{self, Notices, Telling};
 use crate::wiring;
 
 /// Does runs and writes them down.
@@ -30,17 +31,23 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Has an order done, and says how it ended, and why that is not in the history, if so.
+    /// Has an order done, and says how it ended, why that is not in the history, if so, and what is still to be told of it.
     pub(crate) async fn run(
         &self,
+        notices: Notices,
         order: &Order,
         platform: Option<Project>,
         asked: Asked,
         listener: Arc<dyn Listener>,
         cancel: CancellationToken,
-    ) -> (Ending, Result<(), HistoryError>) {
+    ) -> (Ending, Result<(), HistoryError>, Telling) {
         let record = new_record(self.operations, order, platform.clone(), asked);
         let run = record.run.clone();
+        let at_work = RunRecord {
+            started_at: Some(self.historian.clock.now()),
+            ..record.clone()
+        };
+        let begun = notices.begun(&at_work);
         let act = |listener| {
             let request = RunRequest {
                 run: Some(run),
@@ -51,11 +58,26 @@ impl<'a> Recorder<'a> {
             Box::pin(carry_out(self.operations, order, request))
         };
         let (ending, written) = self.historian.record(record, listener, act).await;
+        let mut over = vec![self.as_noted(at_work, &ending).await];
         let written = match written {
-            Ok(()) => wiring::tidy_up(self.config, &self.historian).await,
+            Ok(()) => wiring::tidy_up(self.config, &self.historian)
+                .await
+                .map(|died| over.extend(died)),
             failed => failed,
         };
-        (ending, written)
+        (ending, written, Telling { notices, begun, over })
+    }
+
+    /// The run with its number, where the history knows it; else as it is known here.
+    async fn as_noted(&self, began: RunRecord, ending: &Ending) -> RunRecord {
+        let historian = &self.historian;
+        let noted = historian
+            .bounded("read", historian.history.run(began.run.as_str()))
+            .await;
+        match noted {
+            Ok(Some(noted)) if noted.state.is_over() => noted,
+            _ => notices::over(began, ending, historian.clock.now()),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use stillpoint_core::schedule::{Cancel, Queue, Tag, Urgency};
 use stillpoint_web::wire::Change;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::feed::{Feed, Watch};
@@ -24,6 +25,7 @@ use super::{Service, Submission, site};
 use crate::config::Config;
 use crate::display::plain;
 use crate::jobs;
+use crate::notices::Notices;
 use crate::watchdog::Watchdog;
 use crate::wiring;
 
@@ -36,10 +38,13 @@ pub(super) struct Daemon {
     pub(super) historian: Historian,
     pub(super) log: Log,
     pub(super) listing: Listing,
+    pub(super) notices: Notices,
     pub(super) operations: Local,
     since: Timestamp,
     watch: Arc<Watch>,
     state: Mutex<State>,
+    /// What is being told of runs that are over.
+    tellings: Mutex<Vec<JoinHandle<()>>>,
     /// Something ended.
     ended: Notify,
 }
@@ -111,7 +116,7 @@ fn title(record: &RunRecord) -> String {
 }
 
 impl Daemon {
-    pub(super) fn new(config: Config, operations: Local, log: Log) -> Self {
+    pub(super) fn new(config: Config, operations: Local, notices: Notices, log: Log) -> Self {
         let historian = wiring::historian(&config);
         Self {
             since: operations.machine().clock.now(),
@@ -119,9 +124,11 @@ impl Daemon {
             config,
             log,
             listing: Listing::default(),
+            notices,
             operations,
             watch: Arc::default(),
             state: Mutex::default(),
+            tellings: Mutex::default(),
             ended: Notify::new(),
         }
     }
@@ -237,6 +244,7 @@ impl Daemon {
             log: self.log.clone(),
         });
         let platform = record.platform.clone();
+        let begun = self.notices.begun(&record);
         let act = |listener| {
             let request = RunRequest {
                 run: Some(run.clone()),
@@ -250,8 +258,11 @@ impl Daemon {
         if let Some(watchdog) = watchdog {
             watchdog.dismiss();
         }
+        let mut died = Vec::new();
         let written = match written {
-            Ok(()) => wiring::tidy_up(&self.config, &self.historian).await,
+            Ok(()) => wiring::tidy_up(&self.config, &self.historian)
+                .await
+                .map(|found| died = found),
             failed => failed,
         };
         if let Err(error) = written {
@@ -260,6 +271,35 @@ impl Daemon {
         }
         self.forget_that_it_runs(&run, ending);
         self.begin_what_is_free();
+        let over = self.known(run.as_str()).into_iter().chain(died).collect();
+        self.tell_of(over, Some(begun));
+    }
+
+    /// Tells of runs that are over, beside everything else.
+    pub(super) fn tell_of(&self, over: Vec<RunRecord>, begun: Option<JoinHandle<()>>) {
+        let notices = self.notices.clone();
+        let telling = tokio::spawn(async move {
+            for run in &over {
+                notices.note_end(run).await;
+            }
+            if let Some(begun) = begun {
+                let _ = begun.await;
+            }
+            for run in &over {
+                notices.ended(run).await;
+            }
+        });
+        let mut tellings = self.tellings.lock().unwrap_or_else(PoisonError::into_inner);
+        tellings.retain(|telling| !telling.is_finished());
+        tellings.push(telling);
+    }
+
+    /// Waits until all that is to be told is told, for who has the patience.
+    pub(super) async fn told(&self) {
+        let tellings = std::mem::take(&mut *self.tellings.lock().unwrap_or_else(PoisonError::into_inner));
+        for telling in tellings {
+            let _ = telling.await;
+        }
     }
 
     fn starting(&self, run: &RunId) -> Option<(Order, RunRecord, CancellationToken, Arc<Feed>)> {

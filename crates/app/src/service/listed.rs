@@ -42,9 +42,18 @@ pub(crate) async fn schedules(
     history: &dyn History,
     now: Timestamp,
 ) -> Result<Vec<Schedule>, HistoryError> {
+    standing(&config.schedules, history, now).await
+}
+
+/// The same of these jobs.
+pub(crate) async fn standing(
+    planned: &[Planned],
+    history: &dyn History,
+    now: Timestamp,
+) -> Result<Vec<Schedule>, HistoryError> {
     let notes = history.schedules().await?;
     let mut rows = Vec::new();
-    for planned in &config.schedules {
+    for planned in planned {
         rows.push(row(planned, &notes, &success(history, planned.job).await?, now));
     }
     Ok(rows)

@@ -7,6 +7,7 @@ mod feed;
 pub(crate) mod listed;
 mod listing;
 mod log;
+mod lookout;
 mod platform;
 mod port;
 mod schedules;
@@ -16,9 +17,11 @@ mod socket;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::events::{Event, Listener};
 use stillpoint_core::operations::{Local, Operations, RunRequest};
+use stillpoint_notify::Patience;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +33,7 @@ use crate::commands::after_a_death;
 use crate::config::Config;
 use crate::display::plain;
 use crate::failure::Failure;
+use crate::notices::Notices;
 use crate::wiring;
 pub(crate) use stillpoint_web::wire::{Problem, Service, Submission, Told};
 
@@ -52,13 +56,23 @@ pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {
     let mut signals = Signals::new().map_err(failed)?;
     let operations = wiring::operations(config).await?;
     let log = Log::start();
-    let port = port::open(config).await;
-    if port.is_err() {
-        // What died is brought back whatever else fails.
-        bring_back(config, &operations, &log).await;
-    }
-    let port = port?;
-    let daemon = Arc::new(Daemon::new(config.clone(), operations, log.clone()));
+    let say = log.clone();
+    let notices = Notices::new(config, Patience::Long, Arc::new(move |line| say.say(line)))?;
+    let back = Back {
+        config: config.clone(),
+        since: operations.machine().clock.now(),
+        notices: notices.clone(),
+        log: log.clone(),
+    };
+    let port = match port::open(config).await {
+        Ok(port) => port,
+        Err(failure) => {
+            // What died is brought back whatever else fails.
+            bring_back(back, &operations).await;
+            return Err(failure);
+        }
+    };
+    let daemon = Arc::new(Daemon::new(config.clone(), operations, notices, log.clone()));
     log.say(format!(
         "the service runs: process {}, socket {}",
         std::process::id(),
@@ -75,9 +89,10 @@ pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {
         Some(port) => Some(port.serve(&daemon, end.clone()).await),
         None => None,
     };
+    let lookout = lookout::keep(&daemon, &over);
     // Who looks at the pages meanwhile sees what stands; what he asks for waits.
     let began = async {
-        bring_back(config, &daemon.operations, &log).await;
+        bring_back(back, &daemon.operations).await;
         if over.is_cancelled() {
             return;
         }
@@ -90,8 +105,11 @@ pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {
         over.cancel();
     };
     tokio::join!(began, told);
+    lookout.await;
     finish(&daemon, config.grace, &mut signals).await;
     end.cancel();
+    // What is noted by then is told by the next service.
+    let _ = tokio::time::timeout(LAST_WORDS, daemon.told()).await;
     // Who does not listen is not waited for.
     let _ = tokio::time::timeout(LAST_WORDS, server).await;
     if let Some(pages) = pages {
@@ -142,24 +160,36 @@ async fn finish(daemon: &Arc<Daemon>, grace: Duration, signals: &mut Signals) {
 async fn take_up(daemon: &Arc<Daemon>) {
     let closed = wiring::tidy_up(&daemon.config, &daemon.historian).await;
     let taken_up = match closed {
-        Ok(()) => daemon.take_up().await,
-        failed => failed,
+        Ok(died) => {
+            daemon.tell_of(died, None);
+            daemon.take_up().await
+        }
+        Err(failed) => Err(failed),
     };
     if let Err(error) = taken_up {
         daemon.log.say(format!("warning: {error}"));
     }
 }
 
+/// What is at hand when what dead runs left down is brought back.
+#[derive(Clone)]
+struct Back {
+    config: Config,
+    /// Since when the service runs: of one service it is told once that it does not work.
+    since: Timestamp,
+    notices: Notices,
+    log: Log,
+}
+
 /// Brings back what dead runs left down. Where no engine answers yet, it is tried again in the background: the engine may
 /// start after the service.
-async fn bring_back(config: &Config, operations: &Local, log: &Log) {
-    if !tried_to_bring_back(config, operations, log).await {
-        let (config, log) = (config.clone(), log.clone());
+async fn bring_back(back: Back, operations: &Local) {
+    if !back.tried(operations).await {
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(AGAIN).await;
-                if let Ok(operations) = wiring::operations(&config).await
-                    && tried_to_bring_back(&config, &operations, &log).await
+                if let Ok(operations) = wiring::operations(&back.config).await
+                    && back.tried(&operations).await
                 {
                     return;
                 }
@@ -168,24 +198,31 @@ async fn bring_back(config: &Config, operations: &Local, log: &Log) {
     }
 }
 
-/// False: there is no engine that could be asked.
-async fn tried_to_bring_back(config: &Config, operations: &Local, log: &Log) -> bool {
-    let recover = || {
-        operations.recover(RunRequest {
-            run: None,
-            platform: config.project(),
-            listener: Arc::new(Recovery(log.clone())),
-            cancel: CancellationToken::new(),
-        })
-    };
-    match after_a_death(recover).await {
-        Ok(()) => true,
-        Err(error) => {
-            let has_engine = !matches!(error, Error::Engine(_));
-            let ending = Failure::from(error).ending();
-            let told = [ending.reason, ending.hint].into_iter().flatten();
-            log.say(format!("recovery: {}", told.collect::<Vec<_>>().join("; ")));
-            has_engine
+impl Back {
+    /// False: there is no engine that could be asked.
+    async fn tried(&self, operations: &Local) -> bool {
+        let recover = || {
+            operations.recover(RunRequest {
+                run: None,
+                platform: self.config.project(),
+                listener: Arc::new(Recovery(self.log.clone())),
+                cancel: CancellationToken::new(),
+            })
+        };
+        match after_a_death(recover).await {
+            Ok(()) => true,
+            Err(error) => {
+                let has_engine = !matches!(error, Error::Engine(_));
+                if has_engine {
+                    // It is delivered beside what the service does next.
+                    self.notices.not_recovered(&error, self.since).await;
+                }
+                let ending = Failure::from(error).ending();
+                let told = [ending.reason, ending.hint].into_iter().flatten();
+                self.log
+                    .say(format!("recovery: {}", told.collect::<Vec<_>>().join("; ")));
+                has_engine
+            }
         }
     }
 }

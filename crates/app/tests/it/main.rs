@@ -28,6 +28,7 @@ mod moments;
 mod nats;
 mod neighbours;
 mod neo4j;
+mod notices;
 mod page;
 mod passwords;
 mod platforms;

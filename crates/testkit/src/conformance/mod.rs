@@ -8,6 +8,7 @@ pub mod claim;
 pub mod history;
 pub mod journal;
 pub mod locks;
+pub mod outbox;
 pub mod power;
 pub mod reach;
 pub mod repository;

@@ -50,6 +50,8 @@ pub enum Disk {
     Writes,
     /// It is full.
     IsFull,
+    /// What is found can be neither written nor read.
+    IsBroken,
     /// It never answers.
     Hangs,
 }
@@ -60,10 +62,26 @@ impl FakeHistory {
         lock(&self.kept).disk = disk;
     }
 
+    fn broken(&self, doing: &'static str) -> HistoryError {
+        HistoryError {
+            place: self.place(),
+            doing,
+            cause: "disk I/O error".to_owned(),
+        }
+    }
+
+    fn readable(&self) -> Result<(), HistoryError> {
+        match lock(&self.kept).disk {
+            Disk::IsBroken => Err(self.broken("read")),
+            _ => Ok(()),
+        }
+    }
+
     async fn write<T>(&self, act: impl FnOnce(&mut Kept) -> T) -> Result<T, HistoryError> {
         let disk = lock(&self.kept).disk;
         match disk {
             Disk::Writes => Ok(act(&mut lock(&self.kept))),
+            Disk::IsBroken => Err(self.broken("written")),
             Disk::IsFull => Err(HistoryError {
                 place: self.place(),
                 doing: "written",
@@ -128,6 +146,7 @@ impl History for FakeHistory {
     }
 
     async fn find(&self, wanted: &RunFilter, limit: u32) -> Result<Vec<RunRecord>, HistoryError> {
+        self.readable()?;
         let kept = lock(&self.kept);
         let newest = kept.runs.iter().rev().map(|(record, _)| record);
         let found = newest.filter(|record| wanted.has(record));
@@ -157,6 +176,7 @@ impl History for FakeHistory {
     }
 
     async fn schedules(&self) -> Result<Vec<ScheduleNote>, HistoryError> {
+        self.readable()?;
         Ok(lock(&self.kept).schedules.values().cloned().collect())
     }
 
