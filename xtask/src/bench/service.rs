@@ -1,14 +1,14 @@
 //! The service with a long history: how long its pages take, what it holds in memory when nothing happens, and with many
 //! listeners. Asked over its socket, so that what is measured is the service and not a browser.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 use stillpoint_adapters::ledger::LedgerHistory;
 use stillpoint_core::events::{Event, EventKind};
 use stillpoint_core::names::RunId;
@@ -51,6 +51,9 @@ const PAGES: [(&str, &str, Duration); 4] = [
 /// Resident bytes at most: when nothing happens, and while many listen.
 const IDLE: u64 = 40 << 20;
 const LISTENED: u64 = 100 << 20;
+
+/// An event may take so long from where it happens to a page.
+const TOLD: Duration = Duration::from_millis(300);
 
 /// How long the service may take to answer at all.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -100,6 +103,11 @@ fn measure(product: &Product, newest: u64) -> Result<(String, Vec<String>)> {
     row("resident, idle", report::bytes(idle), report::bytes(IDLE));
     if idle > IDLE {
         broken.push(format!("the idle service holds {}", report::bytes(idle)));
+    }
+    let told = latest(product, &socket)?;
+    row("an event, at the latest", millis(told), millis(TOLD));
+    if told > TOLD {
+        broken.push(format!("an event takes {}, more than {}", millis(told), millis(TOLD)));
     }
     let listeners = listen(&socket)?;
     let listened = process::memory(service.id()).now;
@@ -248,6 +256,29 @@ fn listen(socket: &Path) -> Result<Vec<UnixStream>> {
         Ok(stream)
     });
     opened.collect()
+}
+
+/// How long the slowest event of a backup takes from where it happens to a stream as pages have it.
+fn latest(product: &Product, socket: &Path) -> Result<Duration> {
+    let stream = BufReader::new(asked(socket, "/api/v1/events")?);
+    let backup = product.start(&["backup"])?;
+    let mut took = Vec::new();
+    for line in stream.lines() {
+        let line = line?;
+        let Some(told) = line.strip_prefix("data:") else {
+            continue;
+        };
+        let told: Value = serde_json::from_str(told.trim())?;
+        if let Some(at) = told["at"].as_str() {
+            took.push(Timestamp::now().duration_since(at.parse()?).unsigned_abs());
+        }
+        if told["state"] == "SUCCESS" {
+            break;
+        }
+    }
+    backup.end()?.must_end_with(0)?;
+    ensure!(took.len() > 10, "a backup tells only {} events", took.len());
+    took.into_iter().max().context("nothing was told")
 }
 
 fn until_it_answers(socket: &Path) -> Result<()> {
