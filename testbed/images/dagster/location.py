@@ -1,6 +1,8 @@
 """A code location with one of each: what leaves traces in Dagster's database that its pages show. Nothing in it hangs on today's date."""
 
+import datetime
 import os
+import signal
 import time
 
 import dagster as dg
@@ -13,7 +15,11 @@ days = dg.DailyPartitionsDefinition(start_date="2024-03-01", end_date="2024-03-0
 backups = dg.DynamicPartitionsDefinition(name="backups")
 
 
-@dg.asset
+# Fresh for as long as any test lasts, whatever age a test gives to its runs.
+always_fresh = dg.FreshnessPolicy.time_window(fail_window=datetime.timedelta(days=3650))
+
+
+@dg.asset(freshness_policy=always_fresh)
 def spoken(context):
     for level in ("debug", "info", "warning", "error", "critical"):
         getattr(context.log, level)(f"a line of level {level}")
@@ -48,6 +54,11 @@ def fails():
 
 @dg.asset(deps=[fails])
 def after_fails(): ...
+
+
+@dg.asset
+def dies():
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dg.asset
@@ -146,7 +157,7 @@ def every_minute(context):
 
 
 defs = dg.Definitions(
-    assets=[spoken, made, used, fails, after_fails, tries_twice, by_day, restored, source, reported],
+    assets=[spoken, made, used, fails, after_fails, dies, tries_twice, by_day, restored, source, reported],
     asset_checks=[passes, warns],
     jobs=[two_steps, fan, tiny],
     sensors=[looks],

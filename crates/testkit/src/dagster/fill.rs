@@ -47,6 +47,7 @@ impl Dagster<'_> {
         self.launch(ASSETS, &["spoken", "made"], &[])?;
         self.launch(ASSETS, &["fails", "after_fails"], &[])?;
         self.launch(ASSETS, &["tries_twice"], &[])?;
+        self.launch(ASSETS, &["dies"], &[])?;
         self.launch(ASSETS, &["source"], &[])?;
         self.launch(ASSETS, &["reported"], &[])?;
         self.launch(ASSETS, &["restored"], &[(PARTITION, "done")])?;
@@ -78,23 +79,27 @@ impl Dagster<'_> {
             statuses(&state(standing, "schedule")["ticks"]).contains(&"SUCCESS")
         })?;
         self.stop(&ticked, "schedule", "stopSchedule")?;
-        self.until("all runs but two have ended", |standing| {
-            let moves = |run: &Value| !has_ended(run["status"].as_str().unwrap_or_default());
-            let moving: Vec<&Value> = runs(standing)
-                .filter(|run| moves(run))
-                .map(|run| &run["runId"])
-                .collect();
-            let backfill = &standing["partitionBackfillsOrError"]["results"][0]["status"];
-            let is_still = |kind| {
-                let state = state(standing, kind);
-                state["status"] == "STOPPED" && !statuses(&state["ticks"]).contains(&"STARTED")
-            };
-            moving.len() == 2
-                && moving.iter().all(|run| **run == filled.held || **run == filled.queued)
-                && *backfill == "COMPLETED_FAILED"
-                && is_still("sensor")
-                && is_still("schedule")
-        })?;
+        self.until(
+            "all runs but two have ended, and what follows from them is known",
+            |standing| {
+                let moves = |run: &Value| !has_ended(run["status"].as_str().unwrap_or_default());
+                let moving: Vec<&Value> = runs(standing)
+                    .filter(|run| moves(run))
+                    .map(|run| &run["runId"])
+                    .collect();
+                let backfill = &standing["partitionBackfillsOrError"]["results"][0]["status"];
+                let is_still = |kind| {
+                    let state = state(standing, kind);
+                    state["status"] == "STOPPED" && !statuses(&state["ticks"]).contains(&"STARTED")
+                };
+                moving.len() == 2
+                    && moving.iter().all(|run| **run == filled.held || **run == filled.queued)
+                    && *backfill == "COMPLETED_FAILED"
+                    && is_fresh(standing)
+                    && is_still("sensor")
+                    && is_still("schedule")
+            },
+        )?;
         Ok(())
     }
 
@@ -102,6 +107,14 @@ impl Dagster<'_> {
         let id = state(standing, kind)["id"].as_str().context("it has no id")?;
         self.act(order, &json!({"id": id})).map(drop)
     }
+}
+
+/// The one asset that has to be fresh was found to be.
+fn is_fresh(standing: &Value) -> bool {
+    let assets = standing["assetNodes"].as_array().into_iter().flatten();
+    assets
+        .into_iter()
+        .any(|asset| asset["freshnessStatusInfo"]["freshnessStatus"] == "HEALTHY")
 }
 
 /// Of the one sensor or the one schedule.

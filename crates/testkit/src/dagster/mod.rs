@@ -31,6 +31,7 @@ const LOADED: &str = "Repository";
 pub struct Dagster<'a> {
     server: &'a Server<'a>,
     code: String,
+    daemon: String,
     web: Web,
 }
 
@@ -64,18 +65,20 @@ impl<'a> Dagster<'a> {
         let daemon = ["dagster-daemon", "run", "-w", "workspace.yaml"];
         let web = ["dagster-webserver", "-h", "0.0.0.0", "-w", "workspace.yaml"];
         let (_, address) = part("dagster-web", &[&location], &web)?;
-        let dagster = Self {
-            server,
-            code,
-            web: Web::at(&address),
-        };
+        let web = Web::at(&address);
         until("Dagster's web server has loaded the code location", || {
-            let answer = dagster.act("standing", &json!({}));
+            let answer = web.asked(ACTS, "standing", &json!({}));
             Ok(answer.is_ok_and(|answer| answer["repositoryOrError"]["__typename"] == LOADED))
         })?;
-        // After the web server: both would make the tables of an empty database at once.
-        part("dagster-daemon", &[&location], &daemon)?;
-        Ok(dagster)
+        // After the web server: both would make the tables of an empty database at once. What hangs on time it finds out soon.
+        let often = "--env=FRESHNESS_DAEMON_INTERVAL_SECONDS=5";
+        let (daemon, _) = part("dagster-daemon", &[&location, often], &daemon)?;
+        Ok(Self {
+            server,
+            code,
+            daemon,
+            web,
+        })
     }
 
     /// Runs SQL in its database as the superuser.
@@ -130,6 +133,16 @@ impl<'a> Dagster<'a> {
     /// What failed in the location's jobs can succeed from now on.
     pub fn mend(&self) -> Result<()> {
         self.touch("/tmp/mended")
+    }
+
+    /// Nothing of it works by itself until [`Dagster::resume`]: no run begins, and nothing that is gone is found out anew.
+    pub fn pause(&self) -> Result<()> {
+        self.server.testbed.docker(&["pause", &self.daemon]).map(drop)
+    }
+
+    /// It works by itself again.
+    pub fn resume(&self) -> Result<()> {
+        self.server.testbed.docker(&["unpause", &self.daemon]).map(drop)
     }
 
     /// The run that is held goes on.
