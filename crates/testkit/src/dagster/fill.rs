@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Dagster;
 use super::runs::{ASSETS, has_ended, runs};
+use crate::patience::until;
 
 /// Two runs with it wait for each other.
 const LOCK: (&str, &str) = ("postgres-mutex", "platform");
@@ -68,44 +69,43 @@ impl Dagster<'_> {
     }
 
     fn settle(&self, filled: &Filled) -> Result<()> {
-        let ticked = self.until("the sensor has skipped, launched and failed", |standing| {
+        self.until("the sensor has skipped, launched and failed", |standing| {
             let ticks = statuses(&state(standing, "sensor")["ticks"]);
             ["SKIPPED", "SUCCESS", "FAILURE"]
                 .iter()
                 .all(|status| ticks.contains(status))
         })?;
-        self.stop(&ticked, "sensor", "stopSensor")?;
-        let ticked = self.until("the schedule has launched a run", |standing| {
+        self.stop("sensor", "stopSensor")?;
+        self.until("the schedule has launched a run", |standing| {
             statuses(&state(standing, "schedule")["ticks"]).contains(&"SUCCESS")
         })?;
-        self.stop(&ticked, "schedule", "stopSchedule")?;
+        self.stop("schedule", "stopSchedule")?;
         self.until(
             "all runs but two have ended, and what follows from them is known",
             |standing| {
-                let moves = |run: &Value| !has_ended(run["status"].as_str().unwrap_or_default());
-                let moving: Vec<&Value> = runs(standing)
-                    .filter(|run| moves(run))
-                    .map(|run| &run["runId"])
-                    .collect();
+                let moves = |run: &&Value| !has_ended(run["status"].as_str().unwrap_or_default());
+                let moving: Vec<&Value> = runs(standing).filter(moves).map(|run| &run["runId"]).collect();
                 let backfill = &standing["partitionBackfillsOrError"]["results"][0]["status"];
-                let is_still = |kind| {
-                    let state = state(standing, kind);
-                    state["status"] == "STOPPED" && !statuses(&state["ticks"]).contains(&"STARTED")
-                };
                 moving.len() == 2
                     && moving.iter().all(|run| **run == filled.held || **run == filled.queued)
                     && *backfill == "COMPLETED_FAILED"
                     && is_fresh(standing)
-                    && is_still("sensor")
-                    && is_still("schedule")
             },
         )?;
         Ok(())
     }
 
-    fn stop(&self, standing: &Value, kind: &str, order: &str) -> Result<()> {
-        let id = state(standing, kind)["id"].as_str().context("it has no id")?;
-        self.act(order, &json!({"id": id})).map(drop)
+    /// Stops the sensor or the schedule, again and again: a tick that is being evaluated writes down what it knew when it began.
+    fn stop(&self, kind: &str, order: &str) -> Result<()> {
+        until(&format!("the {kind} is stopped"), || {
+            let standing = self.standing()?;
+            let state = state(&standing, kind);
+            if state["status"] == "STOPPED" {
+                return Ok(!statuses(&state["ticks"]).contains(&"STARTED"));
+            }
+            let id = state["id"].as_str().context("it has no id")?;
+            self.act(order, &json!({"id": id})).map(|_| false)
+        })
     }
 }
 

@@ -54,8 +54,13 @@ impl Dagster<'_> {
         Ok(status)
     }
 
+    /// What there is and what it is doing.
+    pub(super) fn standing(&self) -> Result<Value> {
+        self.act("standing", &json!({}))
+    }
+
     fn status(&self, run: &str) -> Result<String> {
-        let standing = self.act("standing", &json!({}))?;
+        let standing = self.standing()?;
         let found = runs(&standing).find(|one| one["runId"] == run);
         let status = found.and_then(|one| one["status"].as_str()).map(str::to_owned);
         status.with_context(|| format!("there is no run {run}"))
@@ -65,7 +70,7 @@ impl Dagster<'_> {
     pub(super) fn until(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         let mut standing = Value::Null;
         until_within(LIMIT, what, || {
-            standing = self.act("standing", &json!({}))?;
+            standing = self.standing()?;
             Ok(wanted(&standing))
         })?;
         Ok(standing)
