@@ -42,6 +42,7 @@ pub(crate) async fn operations(config: &Config) -> Result<Local, Failure> {
         standstill: config.standstill,
         retention: config.retention,
         lease: config.lease,
+        maintenance: config.maintenance,
     }))
 }
 

@@ -135,6 +135,37 @@ pub enum EventKind {
         /// Its id.
         backup: BackupId,
     },
+    /// Rows of a database are going; counted so far in this step.
+    RowsDeleted {
+        /// The database.
+        database: String,
+        /// The step.
+        step: Step,
+        /// How many are gone.
+        rows: u64,
+    },
+    /// A long statement of a database goes on.
+    StatementProgress {
+        /// The database.
+        database: String,
+        /// What is done there, in words.
+        doing: String,
+        /// How much of it is done, of what its server counts.
+        done: u64,
+        /// How much there is.
+        total: u64,
+    },
+    /// A table gave room back.
+    Repacked {
+        /// The database.
+        database: String,
+        /// The table.
+        table: String,
+        /// Its bytes before, with its indexes.
+        before: u64,
+        /// Its bytes now.
+        after: u64,
+    },
     /// Something that the operator should know.
     Warning {
         /// In a sentence.
@@ -145,7 +176,10 @@ pub enum EventKind {
 impl EventKind {
     /// Whether it is only how far something has come, which the next of its kind replaces.
     pub fn is_progress(&self) -> bool {
-        matches!(self, Self::Progress { .. })
+        matches!(
+            self,
+            Self::Progress { .. } | Self::RowsDeleted { .. } | Self::StatementProgress { .. }
+        )
     }
 }
 
@@ -185,6 +219,18 @@ pub enum Step {
     Prune,
     /// Read and describe what others made.
     Adopt,
+    /// See to the indexes and settings that a cleanup needs.
+    Prepare,
+    /// Delete old logs of level debug.
+    DebugLogs,
+    /// Delete old logs of level info.
+    InfoLogs,
+    /// Delete old warnings.
+    WarningLogs,
+    /// Delete old framework events.
+    FrameworkEvents,
+    /// Give the room of deleted rows back.
+    Repack,
 }
 
 /// Takes events. Must return at once: a slow display must not slow a backup.

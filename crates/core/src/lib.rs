@@ -14,6 +14,7 @@ pub mod findings;
 pub mod hashing;
 pub mod history;
 pub mod logins;
+pub mod maintenance;
 pub mod manifest;
 pub mod names;
 mod objects;

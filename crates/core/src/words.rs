@@ -94,8 +94,20 @@ pub fn sentence(kind: &EventKind) -> Option<String> {
         ),
         EventKind::Sealed { backup } => format!("sealed {backup}"),
         EventKind::Deleted { backup } => format!("deleted {backup}"),
+        EventKind::Repacked {
+            database,
+            table,
+            before,
+            after,
+        } => format!(
+            "database `{database}`: {table} takes {} now, {} before",
+            bytes(*after),
+            bytes(*before)
+        ),
         EventKind::Warning { message } => format!("warning: {message}"),
-        EventKind::Progress { .. } => return None,
+        EventKind::Progress { .. } | EventKind::RowsDeleted { .. } | EventKind::StatementProgress { .. } => {
+            return None;
+        }
     })
 }
 
@@ -118,6 +130,12 @@ pub fn doing(step: Step) -> &'static str {
         Step::Discard => "freeing the data that was replaced",
         Step::Prune => "applying retention",
         Step::Adopt => "adopting",
+        Step::Prepare => "seeing to indexes and settings",
+        Step::DebugLogs => "deleting old debug logs",
+        Step::InfoLogs => "deleting old info logs",
+        Step::WarningLogs => "deleting old warnings",
+        Step::FrameworkEvents => "deleting old framework events",
+        Step::Repack => "repacking tables",
     }
 }
 

@@ -37,9 +37,39 @@ pub(crate) fn options(version: u32) -> String {
     format!("{NO_LIBRARIES} {}", options.join(" "))
 }
 
+/// For work that is like any client's. Everybody may set these.
+pub(crate) fn ordinary(version: u32) -> String {
+    let mut settings = vec![
+        "default_transaction_isolation=read\\ committed",
+        "default_transaction_read_only=off",
+        "idle_in_transaction_session_timeout=0",
+        "statement_timeout=0",
+        "synchronous_commit=local",
+    ];
+    if version >= 140_000 {
+        settings.extend(["idle_session_timeout=0", "client_connection_check_interval=5s"]);
+    }
+    if version >= 170_000 {
+        settings.push("transaction_timeout=0");
+    }
+    let options: Vec<String> = settings.into_iter().map(|setting| format!("-c {setting}")).collect();
+    options.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ordinary_work_fires_triggers_and_needs_no_privilege() {
+        for version in [130_000, 150_000, 170_000] {
+            let options = ordinary(version);
+            for privileged in ["session_replication_role", "event_triggers", "libraries"] {
+                assert!(!options.contains(privileged), "{options}");
+            }
+            assert_eq!(options.contains("idle_session_timeout"), version >= 140_000);
+        }
+    }
 
     #[test]
     fn no_server_is_given_what_it_does_not_know() {

@@ -41,11 +41,21 @@ pub struct Via {
     pub limit: Duration,
 }
 
+/// What our sessions are to a server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// They leave no trace: nothing of the server's own fires because of them. Only a superuser can be so.
+    Quiet,
+    /// They are like those of any client.
+    Ordinary,
+}
+
 /// A server in a container. What was found out about it once is not asked again.
 #[derive(Clone)]
 pub struct Server {
     workload: WorkloadId,
     credentials: Credentials,
+    manner: Manner,
     /// What every login says, once the server's version is known.
     options: OnceLock<String>,
     /// The system user of its container that the server's socket accepts.
@@ -58,14 +68,30 @@ impl Server {
         Self {
             workload,
             credentials,
+            manner: Manner::Quiet,
             options: OnceLock::new(),
             tool_user: OnceLock::new(),
+        }
+    }
+
+    /// The same server for work that is like any client's: triggers fire for it, and no privilege is needed to log in. No
+    /// limit that is set for a role or a database ends it.
+    #[must_use]
+    pub fn ordinary(&self) -> Self {
+        Self {
+            manner: Manner::Ordinary,
+            ..Self::new(self.workload.clone(), self.credentials.clone())
         }
     }
 
     /// Who we are to it.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
+    }
+
+    /// The container that it is in.
+    pub fn workload(&self) -> &WorkloadId {
+        &self.workload
     }
 
     /// Connects to a database, over the network where that is possible. A password that is wrong is not got round by
@@ -102,7 +128,11 @@ impl Server {
         };
         let version = session.value(via.limit, "SHOW server_version_num").await;
         session.close().await;
-        let options = quiet::options(version?.parse().unwrap_or(0));
+        let version = version?.parse().unwrap_or(0);
+        let options = match self.manner {
+            Manner::Quiet => quiet::options(version),
+            Manner::Ordinary => quiet::ordinary(version),
+        };
         Ok(self.options.get_or_init(|| options).clone())
     }
 

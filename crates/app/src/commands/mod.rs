@@ -7,6 +7,7 @@ mod config;
 mod containers;
 mod healthcheck;
 pub(crate) mod left_out;
+mod maintenance;
 mod prune;
 mod restore;
 mod runs;
@@ -63,6 +64,8 @@ enum Command {
     Verify(verify::Args),
     Prune(prune::Args),
     Adopt(adopt::Args),
+    #[command(subcommand)]
+    Maintenance(maintenance::Command),
     #[command(subcommand)]
     Runs(runs::Command),
     Serve(serve::Args),
@@ -125,6 +128,7 @@ async fn configured(config: &Config, command: Command) -> Result<Exit, Failure> 
         Command::Backups(command) => backups::run(config, &command).await,
         Command::Verify(args) => verify::run(config, &args).await,
         Command::Prune(args) => prune::run(config, &args).await,
+        Command::Maintenance(command) => maintenance::run(config, &command).await,
         Command::Adopt(args) => adopt::run(config, &args).await,
         Command::Runs(command) => runs::run(config, &command).await,
         Command::Serve(args) => serve::run(config, &args).await,

@@ -13,6 +13,7 @@ mod file;
 mod history;
 mod key;
 mod labels;
+mod maintenance;
 mod origin;
 mod platform;
 mod repository;
@@ -40,6 +41,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::site::StandstillRules;
+use stillpoint_core::maintenance::Rules;
 use stillpoint_core::names::Project;
 use stillpoint_core::ports::history::HistoryLimits;
 use stillpoint_core::retention::Policy;
@@ -76,13 +78,14 @@ const CONFIG: Key = Key {
 
 /// Every key of every owner.
 fn keys() -> Vec<&'static Key> {
-    let owners: [&'static [Key]; 11] = [
+    let owners: [&'static [Key]; 12] = [
         &platform::KEYS,
         &repository::KEYS,
         &s3::KEYS,
         &standstill::KEYS,
         &retention::KEYS,
         &verify::KEYS,
+        &maintenance::KEYS,
         &schedule::KEYS,
         &access::KEYS,
         &history::KEYS,
@@ -105,6 +108,8 @@ pub(crate) struct Config {
     pub(crate) retention: Policy,
     /// What is verified without being asked for.
     pub(crate) verify: Verify,
+    /// How Dagster's databases are kept lean.
+    pub(crate) maintenance: Rules,
     /// What the service begins by itself.
     pub(crate) schedules: Vec<Planned>,
     /// When others are at work that it does not begin.
@@ -171,7 +176,8 @@ impl Config {
         settings.push(defaults(&settings, surroundings, &choice, &keys())?);
         warnings.extend(choice.warning.clone());
         let verify = verify::read(&settings)?;
-        let (schedules, about_schedules) = schedule::read(&settings, surroundings, verify)?;
+        let maintenance = maintenance::read(&settings)?;
+        let (schedules, about_schedules) = schedule::read(&settings, surroundings, verify, maintenance)?;
         warnings.extend(about_schedules);
         Ok(Self {
             platform: platform::read(&settings),
@@ -179,6 +185,7 @@ impl Config {
             standstill: standstill::read(&settings)?,
             retention: retention::read(&settings)?,
             verify,
+            maintenance,
             schedules,
             foreign_windows: schedule::foreign_windows(&settings)?,
             grace: schedule::grace(&settings)?,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use stillpoint_core::maintenance::{CleanupWish, Rules};
 use stillpoint_core::operations::{Order, Scope};
 use stillpoint_core::schedule::{Calendar, NotAWindow, Schedule, Window};
 
@@ -13,7 +14,16 @@ use super::verify::Verify;
 use crate::failure::Failure;
 
 /// The owner's keys.
-pub(super) const KEYS: [Key; 6] = [BACKUP, VERIFY, TIMEZONE, CATCH_UP, FOREIGN_WINDOWS, GRACE];
+pub(super) const KEYS: [Key; 8] = [
+    BACKUP,
+    VERIFY,
+    CLEANUP,
+    REPACK,
+    TIMEZONE,
+    CATCH_UP,
+    FOREIGN_WINDOWS,
+    GRACE,
+];
 
 const BACKUP: Key = Key {
     path: "schedule.backup",
@@ -31,6 +41,24 @@ const VERIFY: Key = Key {
     shape: Shape::Text,
     fallback: Fallback::Value("0 5 * * *"),
     about: "When the service reads back what `verify.daily_bytes` allows; `off`: never.",
+};
+
+const CLEANUP: Key = Key {
+    path: "schedule.cleanup",
+    variable: "DAGSTER_CLEANUP_SCHEDULE",
+    flag: None,
+    shape: Shape::Text,
+    fallback: Fallback::Value("0 3 * * 0"),
+    about: "When the service deletes old logs and events of Dagster's databases; `off`: never.",
+};
+
+const REPACK: Key = Key {
+    path: "schedule.repack",
+    variable: "POSTGRES_REPACK_SCHEDULE",
+    flag: None,
+    shape: Shape::Text,
+    fallback: Fallback::Value("0 4 * * 0#1"),
+    about: "When the service gives the room back that deleted rows take; `off`: never.",
 };
 
 const TIMEZONE: Key = Key {
@@ -93,13 +121,20 @@ pub(super) fn read(
     settings: &Settings,
     surroundings: &Surroundings,
     verify: Verify,
+    maintenance: Rules,
 ) -> Result<(Vec<Planned>, Vec<String>), Failure> {
     let (zone, warnings) = zone(settings, surroundings)?;
     let catch_up = Duration::from_secs(settings.number(&CATCH_UP)?);
     let scope = Scope::Within(verify.daily_bytes);
+    let is_maintained = !maintenance.disabled;
     let orders = [
         (&BACKUP, Some(Order::Backup { mode: None })),
         (&VERIFY, (verify.daily_bytes > 0).then_some(Order::Verify { scope })),
+        (
+            &CLEANUP,
+            is_maintained.then_some(Order::Cleanup(CleanupWish::default())),
+        ),
+        (&REPACK, is_maintained.then_some(Order::Repack)),
     ];
     let mut planned = Vec::new();
     for (key, order) in orders {

@@ -12,15 +12,8 @@ use super::similar::did_you_mean;
 use super::stores;
 use crate::failure::Failure;
 
-/// Names of the scheduled maintenance, which others of the platform read, too.
-const MAINTENANCE: [&str; 6] = [
-    "DAGSTER_DEBUG_LOG_RETENTION_DAYS",
-    "DAGSTER_INFO_LOG_RETENTION_DAYS",
-    "DAGSTER_WARNING_LOG_RETENTION_DAYS",
-    "DAGSTER_UNIMPORTANT_EVENT_RETENTION_DAYS",
-    "DAGSTER_CLEANUP_BATCH_LIMIT",
-    "DAGSTER_DB",
-];
+/// Names of the platform's own that the stores read.
+const PLATFORMS: [&str; 1] = ["DAGSTER_DB"];
 
 /// Names with our prefixes that are nobody's mistake: Dagster's own, the mark of our own tools, and
 /// what tests pass.
@@ -114,7 +107,7 @@ pub(super) fn from_file(origin: Origin, path: &str) -> Result<Found, Failure> {
 
 /// What is meant for us and says nothing to us.
 pub(super) fn unknown(place: Place<'_>, variables: &Variables, keys: &[&Key]) -> Vec<String> {
-    let known = || keys.iter().map(|key| key.variable).chain(MAINTENANCE);
+    let known = || keys.iter().map(|key| key.variable).chain(PLATFORMS);
     let is_unknown = |name: &&String| {
         is_ours(name, keys)
             && !known().any(|variable| is_of(name, variable))

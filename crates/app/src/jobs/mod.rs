@@ -2,6 +2,7 @@
 //! whether he waits for it or reads it later in the history.
 
 mod backup;
+mod maintenance;
 mod prune;
 mod record;
 mod restore;
@@ -13,6 +14,7 @@ use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::operations::{Local, Operations, Order, RunRequest};
 use stillpoint_core::ports::history::Ending;
 
+pub(crate) use self::maintenance::{cleaned, handlers, headline, repacked};
 pub(crate) use self::prune::report as prune_report;
 pub(crate) use self::record::{Recorder, new_record};
 pub(crate) use self::restore::{listed, of_another, renamings};
@@ -99,5 +101,7 @@ async fn answer(operations: &impl Operations, order: &Order, request: RunRequest
         Order::DiscardOld => restore::discarded(&operations.discard_old(request).await?),
         Order::Verify { scope } => verify::answer(operations.verify(*scope, request).await?),
         Order::Prune => prune::answer(&operations.prune(false, request).await?),
+        Order::Cleanup(wish) => maintenance::cleanup(&operations.cleanup(*wish, request).await?),
+        Order::Repack => maintenance::repack(&operations.repack(false, request).await?),
     })
 }

@@ -394,7 +394,12 @@ impl Daemon {
 fn urgency(order: &Order) -> Urgency {
     match order {
         Order::Restore(_) | Order::ResumeRestore(_) | Order::UndoRestore => Urgency::Restore,
-        Order::Backup { .. } | Order::DiscardOld | Order::Verify { .. } | Order::Prune => Urgency::Usual,
+        Order::Backup { .. }
+        | Order::DiscardOld
+        | Order::Verify { .. }
+        | Order::Prune
+        | Order::Cleanup(_)
+        | Order::Repack => Urgency::Usual,
     }
 }
 

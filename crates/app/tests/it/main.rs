@@ -22,6 +22,7 @@ mod faults;
 mod gone;
 mod kills;
 mod logins;
+mod maintenance;
 mod milvus;
 mod moments;
 mod nats;

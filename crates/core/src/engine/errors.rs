@@ -52,6 +52,9 @@ pub enum Error {
         /// Why.
         reasons: Vec<String>,
     },
+    /// Some of the upkeep could not be done.
+    #[error("not all of the maintenance could be done: {}", one_a_line(.0))]
+    Upkeep(Vec<String>),
     /// Some of what was to be deleted is still there.
     #[error("not everything could be deleted: {}", .0.join("; "))]
     Pruned(Vec<String>),
@@ -485,7 +488,7 @@ impl Error {
             }
             Self::Run { degraded, .. } if !degraded.is_empty() => (Exit::RecoveryIncomplete, 500),
             Self::Run { cause, .. } if matches!(**cause, RunFailure::Interrupted) => (Exit::Interrupted, 499),
-            Self::Run { .. } | Self::Pruned(_) | Self::NotDiscarded(_) => (Exit::RunFailed, 500),
+            Self::Run { .. } | Self::Pruned(_) | Self::NotDiscarded(_) | Self::Upkeep(_) => (Exit::RunFailed, 500),
             Self::RecoveryIncomplete { .. } | Self::StillMissing { .. } => (Exit::RecoveryIncomplete, 500),
             Self::RestoreRefused(_) => (Exit::RestoreRefused, 422),
             Self::StoppedOnPurpose { .. } | Self::RestoreUnfinished(_) => (Exit::StoppedOnPurpose, 409),

@@ -21,6 +21,10 @@ impl Error {
             Self::Lease { cause, .. } => lease_hint(cause),
             Self::NotAdopted { .. } => "only a finished backup that Stillpoint has not written can be adopted".into(),
             Self::Pruned(_) => "mend what is named, then run `stillpoint prune`: it goes on where it stopped".into(),
+            Self::Upkeep(_) => {
+                "what was done stays done; mend what is named, then ask for the same again: it goes on from there"
+                    .into()
+            }
             Self::Read(ReadError::Unknown(_)) => "`stillpoint backups ls` lists the backups there are".into(),
             Self::Read(ReadError::Unreadable { .. } | ReadError::Incomplete(..)) | Self::Damaged { .. } => {
                 "choose another backup (`stillpoint backups ls`); look after the repository's disk".into()

@@ -15,6 +15,7 @@ use super::start::PowerControl;
 use crate::backups::{Backups, Damage, Holder, Lease, LeaseError};
 use crate::engine::errors::{Error, PreflightError};
 use crate::events::{Reporter, Step};
+use crate::maintenance::Rules;
 use crate::manifest::{Manifest, Mode, StoreRecord};
 use crate::names::{BackupId, Project, RunId};
 use crate::ports::gateway::Verified;
@@ -40,6 +41,8 @@ pub struct Site {
     pub retention: Policy,
     /// How long the repository stays ours without a renewal.
     pub lease: Duration,
+    /// How Dagster's databases are kept lean.
+    pub maintenance: Rules,
 }
 
 /// What a backup does when work has not ended in time.

@@ -4,6 +4,7 @@ mod adopt;
 mod backup;
 mod containers;
 mod list;
+mod maintenance;
 mod order;
 mod restore;
 mod retention;
@@ -31,6 +32,7 @@ use crate::engine::restore::undo::Undone;
 use crate::engine::restore::{Rehearsed, Restored};
 use crate::engine::site::{Run, Site};
 use crate::events::{Listener, Reporter};
+use crate::maintenance::{Cleaned, CleanupWish, Repacked, Status};
 use crate::manifest::{Manifest, Mode};
 use crate::names::{BackupId, Project, RunId, escape};
 
@@ -90,6 +92,19 @@ pub trait Operations: Send + Sync {
 
     /// Takes over a backup that others made in this layout.
     async fn adopt(&self, backup: BackupId, request: RunRequest) -> Result<Manifest, Error>;
+
+    /// Deletes old logs and framework events of Dagster's databases. What could not be done is in what is returned.
+    async fn cleanup(&self, wish: CleanupWish, request: RunRequest) -> Result<Cleaned, Error>;
+
+    /// Counts what [`Operations::cleanup`] would delete. Changes nothing.
+    async fn count_cleanup(&self, request: RunRequest) -> Result<Cleaned, Error>;
+
+    /// Gives the room back that deleted rows of Dagster's databases take; with `dry_run` only looks whether it could. What
+    /// could not be done is in what is returned.
+    async fn repack(&self, dry_run: bool, request: RunRequest) -> Result<Repacked, Error>;
+
+    /// How Dagster's databases stand. Changes nothing.
+    async fn maintenance_status(&self, request: RunRequest) -> Result<Status, Error>;
 
     /// The backups there are, oldest first.
     async fn list(&self) -> Result<BackupList, Error>;
@@ -258,6 +273,34 @@ impl Operations for Local {
     async fn adopt(&self, backup: BackupId, request: RunRequest) -> Result<Manifest, Error> {
         let (run, span) = self.begin("adopt", &request);
         adopt::adopt(&self.site, &run, request.platform.as_ref(), backup)
+            .instrument(span)
+            .await
+    }
+
+    async fn cleanup(&self, wish: CleanupWish, request: RunRequest) -> Result<Cleaned, Error> {
+        let (run, span) = self.begin("cleanup", &request);
+        maintenance::cleanup(&self.site, &run, request.platform.as_ref(), wish)
+            .instrument(span)
+            .await
+    }
+
+    async fn count_cleanup(&self, request: RunRequest) -> Result<Cleaned, Error> {
+        let (run, span) = self.begin("count what a cleanup would delete", &request);
+        maintenance::count(&self.site, &run, request.platform.as_ref())
+            .instrument(span)
+            .await
+    }
+
+    async fn repack(&self, dry_run: bool, request: RunRequest) -> Result<Repacked, Error> {
+        let (run, span) = self.begin("repack", &request);
+        maintenance::repack(&self.site, &run, request.platform.as_ref(), dry_run)
+            .instrument(span)
+            .await
+    }
+
+    async fn maintenance_status(&self, request: RunRequest) -> Result<Status, Error> {
+        let (run, span) = self.begin("maintenance status", &request);
+        maintenance::status(&self.site, &run, request.platform.as_ref())
             .instrument(span)
             .await
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::restore::{Restore, Terms};
 use super::verify::Scope;
+use crate::maintenance::CleanupWish;
 use crate::manifest::Mode;
 
 /// A job with its options.
@@ -30,6 +31,10 @@ pub enum Order {
     },
     /// Delete what retention lets go.
     Prune,
+    /// Delete old logs and events of Dagster's databases.
+    Cleanup(CleanupWish),
+    /// Give the room back that deleted rows of Dagster's databases take.
+    Repack,
 }
 
 impl Order {
@@ -42,6 +47,8 @@ impl Order {
             Self::DiscardOld => "discard_job",
             Self::Verify { .. } => "verify_job",
             Self::Prune => "prune_job",
+            Self::Cleanup(_) => "dagster_cleanup_job",
+            Self::Repack => "postgres_repack_job",
         }
     }
 
@@ -55,6 +62,9 @@ impl Order {
 
     /// Whether it may stop the platform, and needs somebody to bring that back should its process die.
     pub fn may_stop_the_platform(&self) -> bool {
-        !matches!(self, Self::Verify { .. } | Self::Prune)
+        !matches!(
+            self,
+            Self::Verify { .. } | Self::Prune | Self::Cleanup(_) | Self::Repack
+        )
     }
 }

@@ -15,6 +15,7 @@ mod recognition;
 mod staged;
 mod store;
 mod together;
+mod upkeep;
 mod way_back;
 
 pub use at_rest::AtRest;
@@ -29,4 +30,5 @@ pub use recognition::{Greeting, Recognition};
 pub use staged::{Gap, Staged};
 pub use store::{Footing, InVolume, Preflight, Source, Store, Written};
 pub use together::{MayBeCancelled, together};
+pub use upkeep::Upkeep;
 pub use way_back::{Aside, Copied, Old, WayBack};

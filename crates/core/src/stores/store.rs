@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{AsEver, AtRest, Cx, Pinned, Quiet, Staged, StoreError, WayBack};
+use super::{AsEver, AtRest, Cx, Pinned, Quiet, Staged, StoreError, Upkeep, WayBack};
 use crate::backups::{Artifacts, Damage};
 use crate::logins::{Login, Passwords};
 use crate::manifest::{Inventory, StoreRecord, Watermark};
@@ -203,6 +203,11 @@ pub trait Store: Send + Sync {
     /// restore starts it anew before its clients, a recovery tells. None if all of it goes on.
     async fn resume_jobs(&self, _cx: &Cx) -> Result<Option<String>, StoreError> {
         Ok(None)
+    }
+
+    /// The upkeep of a program's databases that it may hold; most kinds hold none.
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        None
     }
 
     /// How the data is had back that a restore replaces.

@@ -34,7 +34,7 @@ pub(super) const DAGSTER_DB: Key = Key {
     name: "dagster_db",
     shape: Shape::List,
     fallback: "`DAGSTER_DB`, else `dagster`",
-    about: "Dagster's databases: a backup waits for the runs that are in progress there.",
+    about: "Dagster's databases: a backup waits for the runs that are in progress there, and maintenance keeps them lean.",
     parts: None,
 };
 
@@ -50,6 +50,8 @@ pub(super) struct Access {
     pub(super) max_blocked: Duration,
     /// The databases of Dagster, if they are there.
     pub(super) dagster: Vec<String>,
+    /// Their operator has named them.
+    pub(super) dagster_is_named: bool,
     /// The variable that overrides the password.
     variable: String,
 }
@@ -69,11 +71,15 @@ impl Access {
         let max_blocked = setting.number(&MAX_BLOCKED_SECONDS, None).map_err(unfit)?;
         let mut dagster = setting.list(&DAGSTER_DB);
         if dagster.is_empty() {
-            let platforms = setting.of_platform(PLATFORMS_DAGSTER_DB);
-            dagster.push(platforms.unwrap_or_else(|| USUAL_DAGSTER_DB.to_owned()));
+            dagster.extend(setting.of_platform(PLATFORMS_DAGSTER_DB));
+        }
+        let dagster_is_named = !dagster.is_empty();
+        if !dagster_is_named {
+            dagster.push(USUAL_DAGSTER_DB.to_owned());
         }
         Ok(Self {
             dagster,
+            dagster_is_named,
             server: Server::new(workload.id.clone(), credentials),
             max_blocked: Duration::from_secs(max_blocked.unwrap_or(MAX_BLOCKED)),
             variable: setting.variable(&PASSWORD),

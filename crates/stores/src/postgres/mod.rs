@@ -34,6 +34,7 @@ mod tablespaces;
 mod timescale;
 mod tools;
 mod try_login;
+mod upkeep;
 mod waiting;
 mod watermark;
 
@@ -47,7 +48,7 @@ use stillpoint_core::names::{ArtifactName, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{
     AtRest, Cx, Greeting, Kind, Neighbours, Pinned, Preflight, Quiet, Recognition, Source, Staged, Store, StoreError,
-    WayBack, Written,
+    Upkeep, WayBack, Written,
 };
 use stillpoint_core::workload::{CommandLine, Workload};
 
@@ -303,6 +304,11 @@ impl Store for PostgresStore {
 
     async fn resume_jobs(&self, cx: &Cx) -> Result<Option<String>, StoreError> {
         self.let_jobs_go_on(cx).await
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        // A server that is called otherwise holds the data of another program.
+        (self.kind == KIND).then_some(self)
     }
 
     fn way_back(&self) -> WayBack<'_> {

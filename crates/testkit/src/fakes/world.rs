@@ -10,6 +10,7 @@ use stillpoint_core::backups::Backups;
 use stillpoint_core::engine::keep::Keep;
 use stillpoint_core::engine::machine::Machine;
 use stillpoint_core::engine::site::{Site, StandstillRules};
+use stillpoint_core::maintenance::Rules;
 use stillpoint_core::names::{Project, WorkloadId};
 use stillpoint_core::operations::Local;
 use stillpoint_core::ports::power::Intent;
@@ -149,6 +150,7 @@ impl World {
             keep: Keep::default(),
             retention: Policy::default(),
             lease: LEASE,
+            maintenance: Rules::default(),
             standstill: self.standstill,
         }
     }

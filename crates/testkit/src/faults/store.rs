@@ -10,7 +10,7 @@ use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, Workload
 use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{
     Aside, AtRest, Copied, Cx, Drained, Footing, Gap, Kind, Neighbours, Old, Pinned, Preflight, Quiet, Recognition,
-    Source, Staged, Store, StoreError, WayBack, Written,
+    Source, Staged, Store, StoreError, Upkeep, WayBack, Written,
 };
 use stillpoint_core::workload::Workload;
 
@@ -134,6 +134,10 @@ impl Store for FaultyStore {
 
     fn needs(&self) -> Vec<WorkloadId> {
         self.port.needs()
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        self.port.upkeep()
     }
 
     fn outlives_kill(&self) -> bool {

@@ -81,6 +81,14 @@ fn usual(job: &str) -> &'static [Step] {
         "verify_job" => &[Verify],
         "prune_job" => &[Prune],
         "discard_job" => &[Step::Discard],
+        "dagster_cleanup_job" => &[
+            Step::Prepare,
+            Step::DebugLogs,
+            Step::InfoLogs,
+            Step::WarningLogs,
+            Step::FrameworkEvents,
+        ],
+        "postgres_repack_job" => &[Step::Repack],
         _ => &[],
     }
 }

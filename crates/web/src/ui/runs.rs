@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Redirect};
 use jiff::SignedDuration;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use stillpoint_core::maintenance::CleanupWish;
 use stillpoint_core::names::{BackupId, Project};
 use stillpoint_core::operations::{Order, Scope};
 use stillpoint_core::ports::history::{Asked, RunRecord, RunState, Way};
@@ -27,13 +28,15 @@ use crate::wire::{Problem, RunsWanted, Submission};
 const PAGE: u32 = 50;
 
 /// The jobs there are, to choose from.
-const JOBS: [&str; 6] = [
+const JOBS: [&str; 8] = [
     "backup_job",
     "full_restore_job",
     "verify_job",
     "prune_job",
     "undo_job",
     "discard_job",
+    "dagster_cleanup_job",
+    "postgres_repack_job",
 ];
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -241,6 +244,8 @@ impl Ask {
         match self.job.as_str() {
             "backup_job" => Ok(Order::Backup { mode: None }),
             "prune_job" => Ok(Order::Prune),
+            "dagster_cleanup_job" => Ok(Order::Cleanup(CleanupWish::default())),
+            "postgres_repack_job" => Ok(Order::Repack),
             "verify_job" if self.backup.is_empty() => Ok(Order::Verify { scope: Scope::All }),
             "verify_job" => {
                 let wrong = |_| {
@@ -256,7 +261,7 @@ impl Ask {
             }
             other => Err(Problem::unusable(
                 format!("`{other}` cannot be begun here"),
-                "backups, verifications and retention can; a restore has its own page",
+                "backups, verifications, retention and maintenance can; a restore has its own page",
             )),
         }
     }

@@ -54,7 +54,11 @@ impl Schedules<'_> {
 
     /// Whether it can be begun by a press on this page.
     fn can_run_now(&self, job: &str) -> bool {
-        self.may_act && matches!(job, "backup_job" | "verify_job" | "prune_job")
+        self.may_act
+            && matches!(
+                job,
+                "backup_job" | "verify_job" | "prune_job" | "dagster_cleanup_job" | "postgres_repack_job"
+            )
     }
 }
 

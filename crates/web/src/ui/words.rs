@@ -40,6 +40,8 @@ pub(crate) fn job(name: &str) -> &str {
         "discard_job" => "Freeing of old data",
         "verify_job" => "Verification",
         "prune_job" => "Retention",
+        "dagster_cleanup_job" => "Cleanup of Dagster",
+        "postgres_repack_job" => "Repack of PostgreSQL",
         other => other,
     }
 }

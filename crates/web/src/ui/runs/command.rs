@@ -1,6 +1,7 @@
 //! The same from the command line: what is asked for on a page can be asked for there, to the letter.
 
 use stillpoint_core::logins::Passwords;
+use stillpoint_core::maintenance::CleanupWish;
 use stillpoint_core::operations::{Order, Restore, Scope, Terms};
 
 /// The command that asks for the same.
@@ -20,8 +21,17 @@ pub(super) fn command(order: &Order) -> String {
             scope: Scope::Within(bytes),
         } => vec![format!("verify --budget {bytes}")],
         Order::Prune => vec!["prune".to_owned()],
+        Order::Cleanup(wish) => cleanup_words(*wish),
+        Order::Repack => vec!["maintenance repack".to_owned()],
     };
     format!("stillpoint {}", words.join(" "))
+}
+
+fn cleanup_words(wish: CleanupWish) -> Vec<String> {
+    let mut words = vec!["maintenance cleanup".to_owned()];
+    words.extend(wish.until_drained.then(|| "--until-drained".to_owned()));
+    words.extend(wish.drop_published_index.then(|| "--drop-published-index".to_owned()));
+    words
 }
 
 fn restore_words(restore: &Restore) -> Vec<String> {
@@ -91,6 +101,11 @@ mod tests {
                 scope: Scope::Within(7),
             },
             Order::Prune,
+            Order::Cleanup(CleanupWish {
+                until_drained: true,
+                drop_published_index: true,
+            }),
+            Order::Repack,
         ]
         .map(|order| command(&order));
         assert_eq!(
@@ -106,6 +121,8 @@ mod tests {
                 "stillpoint verify 2026-02-17_00-00-00",
                 "stillpoint verify --budget 7",
                 "stillpoint prune",
+                "stillpoint maintenance cleanup --until-drained --drop-published-index",
+                "stillpoint maintenance repack",
             ]
         );
     }

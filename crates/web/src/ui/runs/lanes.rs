@@ -153,6 +153,12 @@ pub(crate) fn name(step: Step) -> &'static str {
         Step::Discard => "free old data",
         Step::Prune => "retention",
         Step::Adopt => "adopt",
+        Step::Prepare => "indexes",
+        Step::DebugLogs => "debug logs",
+        Step::InfoLogs => "info logs",
+        Step::WarningLogs => "warning logs",
+        Step::FrameworkEvents => "framework events",
+        Step::Repack => "repack",
     }
 }
 
