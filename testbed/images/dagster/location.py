@@ -75,6 +75,7 @@ def by_day(context):
 
 @dg.asset(partitions_def=backups)
 def restored(context):
+    context.log.info(f"restores {context.partition_key}")
     if context.partition_key == "held":
         while not os.path.exists(GO_ON):
             time.sleep(1)

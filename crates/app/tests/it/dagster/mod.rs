@@ -128,7 +128,7 @@ impl<'a> Scene<'a> {
     /// documentation it fails.
     fn a_nul_is_stored(&self, product: &Product) -> Result<()> {
         let Self { dagster, filled, .. } = self;
-        let ours = "select count(*) from pg_indexes where tablename = 'event_logs' and indexdef like '%substring(%'";
+        let ours = "select count(*) from pg_indexes where tablename = 'event_logs' and indexdef like '%substring%'";
         ensure!(dagster.sql(ours)? != "0", "the product's index is not there");
         let published = "create index published on event_logs ((event::jsonb ->> 'level'), timestamp) where dagster_event_type is null";
         dagster.sql(published)?;

@@ -22,10 +22,7 @@ pub(super) enum Rule {
 pub(super) const RULES: [(Rule, &[&str]); 5] = [
     (
         Rule::Unfinished,
-        &[
-            "the log of a run that is STARTED has lost",
-            "the log of a run that is QUEUED has lost",
-        ],
+        &["the log of a run that is STARTED has lost LOG INFO: restores held"],
     ),
     (
         Rule::NewestPlanned,
