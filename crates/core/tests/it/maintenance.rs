@@ -61,7 +61,10 @@ async fn maintenance_leaves_a_platform_alone_that_a_restore_has_stopped_on_purpo
 #[tokio::test(start_paused = true)]
 async fn a_platform_without_dagster_has_nothing_to_maintain_and_that_is_a_success() {
     let world = sample::world();
-    let cleaned = world.operations().cleanup(CleanupWish::default(), request(&world)).await;
+    let cleaned = world
+        .operations()
+        .cleanup(CleanupWish::default(), request(&world))
+        .await;
     let cleaned = cleaned.unwrap();
     assert_eq!(cleaned.notes, ["there is no PostgreSQL in this platform"]);
     assert!(cleaned.databases.is_empty() && cleaned.failed.is_empty());
