@@ -11,9 +11,11 @@ use crate::{Dagster, Failed};
 /// What looks and changes little.
 pub(crate) const SHORT: Duration = Duration::from_mins(2);
 
-/// For a lock we wait no longer: whoever comes behind us waits for it too.
+/// For a lock we wait no longer: whoever comes behind us waits for it too. Rows are read in the order of their age, a few of many: a
+/// bitmap would read them all for each batch.
 const SETTINGS: &str = "SET lock_timeout = '5s'; SET work_mem = '64MB'; SET DateStyle = 'ISO, YMD'; SET jit = off; \
-    SET TimeZone = 'UTC'";
+    SET TimeZone = 'UTC'; SET enable_bitmapscan = off; \
+    SET random_page_cost = 1.1; SET max_parallel_workers_per_gather = 0";
 
 /// Who is at work in a database.
 pub(crate) struct Work<'a> {

@@ -63,4 +63,5 @@ select event('never-' || lower(replace(type, '_', '-')), type, 'done', '999 days
     'PIPELINE_START', 'PIPELINE_SUCCESS', 'PIPELINE_FAILURE', 'STEP_START', 'STEP_SUCCESS', 'STEP_FAILURE', 'STEP_UP_FOR_RETRY',
     'STEP_RESTARTED', 'STEP_SKIPPED', 'RESOURCE_INIT_FAILURE', 'ASSET_MATERIALIZATION', 'ASSET_OBSERVATION', 'ASSET_CHECK_EVALUATION',
     'FRESHNESS_STATE_CHANGE', 'LOGS_CAPTURED']) type;
-drop function log, event;
+drop function log(text, int, interval, text);
+drop function event;

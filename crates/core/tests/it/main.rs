@@ -9,6 +9,7 @@ mod every_call;
 mod history;
 mod lease;
 mod logins;
+mod maintenance;
 mod missing;
 mod naming;
 mod parts;

@@ -6,14 +6,14 @@ use crate::Failed;
 use crate::work::{SHORT, Work, text};
 
 /// Statements that remove it, what depends on others first; and the table that each is about.
-const REMOVALS: &str = "SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass), t.tgrelid::regclass::text \
+const REMOVALS: &str = "SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass), t.tgrelid::regclass::text, 1 \
         FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace \
         WHERE t.tgname IN ('repack_trigger', 'z_repack_trigger') AND n.nspname = 'repack' \
-    UNION ALL SELECT format('DROP TABLE %s', c.oid::regclass), c.oid::regclass::text FROM pg_class c \
+    UNION ALL SELECT format('DROP TABLE %s', c.oid::regclass), c.oid::regclass::text, 2 FROM pg_class c \
         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'repack' AND c.relkind = 'r' \
         AND c.relname ~ '^(log|table)_[0-9]+$' \
-    UNION ALL SELECT format('DROP TYPE %s', t.oid::regtype), t.oid::regtype::text FROM pg_type t \
-        JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = 'repack' AND t.typname ~ '^pk_[0-9]+$'";
+    UNION ALL SELECT format('DROP TYPE %s', t.oid::regtype), t.oid::regtype::text, 3 FROM pg_type t \
+        JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = 'repack' AND t.typname ~ '^pk_[0-9]+$' ORDER BY 3, 2";
 
 /// What there is of it.
 pub(super) struct Left {
@@ -44,13 +44,15 @@ pub(super) async fn remove(work: &Work<'_>) -> Result<Option<String>, Failed> {
     if left.removals.is_empty() {
         return Ok(None);
     }
-    // One message is one transaction, but not through psql: it is said.
-    let all = format!("BEGIN; {}; COMMIT", left.removals.join("; "));
-    if let Err(failed) = work.run(SHORT, "removing what pg_repack left behind", &all).await {
-        if !failed.leaves_work() {
-            work.run(SHORT, "taking that back", "ROLLBACK").await?;
+    let removing = "removing what pg_repack left behind";
+    let statements = ["BEGIN"].into_iter().chain(left.removals.iter().map(String::as_str));
+    for statement in statements.chain(["COMMIT"]) {
+        if let Err(failed) = work.run(SHORT, removing, statement).await {
+            if !failed.leaves_work() {
+                work.run(SHORT, removing, "ROLLBACK").await?;
+            }
+            return Err(failed);
         }
-        return Err(failed);
     }
     Ok(left.told().map(|told| format!("{told}: removed")))
 }
