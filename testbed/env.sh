@@ -104,6 +104,22 @@ with zipfile.ZipFile(wheel) as z:
 PY
 }
 
+# Dagster with everything that it imports, as wheels for the image's Python, whatever this machine has.
+DAGSTER_PINS=$TESTBED/pins/dagster.txt
+DAGSTER_WHEELS=$CACHE/programs/dagster-$(sha256sum <"$DAGSTER_PINS" | cut -c1-12)
+
+# install_dagster: fetches the wheels where the cache lacks them.
+install_dagster() {
+  local work
+  [ -d "$DAGSTER_WHEELS" ] && return
+  work=$(mktemp -d)
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+    --python-version 3.13 --dest "$work" --requirement "$DAGSTER_PINS" || fail "cannot download what $DAGSTER_PINS pins"
+  mkdir -p "$CACHE/programs"
+  mv "$work" "$DAGSTER_WHEELS.part.$$"
+  mv --no-target-directory "$DAGSTER_WHEELS.part.$$" "$DAGSTER_WHEELS"
+}
+
 # The stock CLI of NATS is in no package registry but Go's: it is built once for each version.
 NATS_CLI_PIN=$(<"$TESTBED/pins/clients.txt")
 NATS_CLI=$CACHE/programs/nats-${NATS_CLI_PIN##*@}

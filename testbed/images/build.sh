@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
 cd "$TESTBED/images"
 
-ALL=(postgres postgres15 documentdb valkey nats neo4j clickhouse milvus clients witness etcd seaweedfs idle)
+ALL=(postgres postgres15 documentdb valkey nats neo4j clickhouse milvus dagster clients witness etcd seaweedfs idle)
 STATE=$TESTBED/.state
 LOGS=$CACHE/image-logs
 mkdir -p "$STATE" "$LOGS"
@@ -14,7 +14,7 @@ mkdir -p "$STATE" "$LOGS"
 # parent IMAGE: what it is built from.
 parent() {
   case $1 in
-    tools | etcd | seaweedfs | valkey | neo4j | clickhouse | milvus) echo base ;;
+    tools | etcd | seaweedfs | valkey | neo4j | clickhouse | milvus | dagster) echo base ;;
     postgres15) echo bookworm ;;
     postgres | clients) echo tools ;;
     witness) echo clients ;;
@@ -113,6 +113,12 @@ context() {
     milvus)
       rm "$work/unpack.py"
       unpack_milvus "$work/server"
+      ;;
+    dagster)
+      install_dagster
+      mkdir "$work/wheels"
+      for wheel in "$DAGSTER_WHEELS"/*; do bring "$wheel" "$work/wheels" "${wheel##*/}"; done
+      cp "$DAGSTER_PINS" "$work/pins.txt"
       ;;
     clients)
       install_nats_cli

@@ -54,14 +54,14 @@ pub(crate) async fn clean(
     };
     task.prepare(&mut cleaned).await?;
     for handler in Handler::ALL {
-        let handled = task.handle(handler).await?;
-        if let Some(why) = &handled.failed {
-            let (store, rows) = (&dagster.store, handled.rows);
+        let tally = task.handle(handler).await?;
+        if let Some(why) = &tally.failed {
+            let (store, rows) = (&dagster.store, tally.rows);
             cx.report.warn(format!(
                 "{store}, database `{database}`, {handler}: {why}; {rows} rows went before"
             ));
         }
-        cleaned.handlers.push(handled);
+        cleaned.handlers.push(tally);
     }
     Ok(cleaned)
 }
@@ -97,7 +97,12 @@ impl Task<'_> {
     async fn prepare(&self, cleaned: &mut CleanedDatabase) -> Result<(), Failed> {
         let act = async {
             let mut failed = Vec::new();
-            for outcome in [self.published().await, self.indexes().await, self.autovacuum().await] {
+            let outcomes = [
+                Box::pin(self.published()).await,
+                Box::pin(self.indexes()).await,
+                Box::pin(self.autovacuum()).await,
+            ];
+            for outcome in outcomes {
                 match outcome {
                     Ok((done, not_done)) => {
                         cleaned.notes.extend(done);
@@ -147,37 +152,37 @@ impl Task<'_> {
 
     /// One handler, as a step of the run. Fails only if the run was cancelled.
     async fn handle(&self, handler: Handler) -> Result<Handled, Failed> {
-        let mut handled = Handled::new(handler, self.rules.days(handler));
+        let mut tally = Handled::new(handler, self.rules.days(handler));
         let act = async {
             let work = Work::begin(self.dagster, self.cx, self.database).await?;
-            let drained = self.drain(&work, handler, &mut handled).await;
+            let drained = self.drain(&work, handler, &mut tally).await;
             work.end(drained).await
         };
         match self.cx.report.step(handler.step(), act).await {
             Err(Failed::Cancelled) => return Err(Failed::Cancelled),
-            Err(error) => handled.failed = Some(error.to_string()),
+            Err(error) => tally.failed = Some(error.to_string()),
             Ok(()) => {}
         }
-        Ok(handled)
+        Ok(tally)
     }
 
-    async fn drain(&self, work: &Work<'_>, handler: Handler, handled: &mut Handled) -> Result<(), Failed> {
+    async fn drain(&self, work: &Work<'_>, handler: Handler, tally: &mut Handled) -> Result<(), Failed> {
         let began = self.cx.clock.elapsed();
         let before = wal(work).await?.written;
-        let cutoff = statements::cutoff(handled.days);
+        let cutoff = statements::cutoff(tally.days);
         let cutoff = work.value(SHORT, "asking for the time", &cutoff).await?;
         let mut outcome = Ok(());
         for slice in statements::slices(handler) {
-            outcome = self.drain_slice(work, *slice, &cutoff, handler, handled).await;
+            outcome = self.drain_slice(work, *slice, &cutoff, handler, tally).await;
             if outcome.is_err() {
                 break;
             }
         }
-        handled.millis = millis(self.cx.clock.elapsed().saturating_sub(began));
+        tally.millis = millis(self.cx.clock.elapsed().saturating_sub(began));
         if let Err(Failed::Cancelled) = outcome {
             return outcome;
         }
-        let told = self.account(work, handler, &cutoff, before, handled).await;
+        let told = self.account(work, handler, &cutoff, before, tally).await;
         outcome.and(told)
     }
 
@@ -188,17 +193,17 @@ impl Task<'_> {
         handler: Handler,
         cutoff: &str,
         before: u64,
-        handled: &mut Handled,
+        tally: &mut Handled,
     ) -> Result<(), Failed> {
-        handled.wal_bytes = wal(work).await?.written.saturating_sub(before);
+        tally.wal_bytes = wal(work).await?.written.saturating_sub(before);
         let mut left = 0;
         for slice in statements::slices(handler) {
             let sql = statements::left(self.schema, *slice, cutoff);
             let rows = work.rows(COUNT_LIMIT, "counting what is left", &sql).await?;
             left += rows.first().map_or(0, |row| number(row, 0));
         }
-        handled.left = Some(left);
-        handled.ticks_to_drained = Some(ticks(left, self.rules.limit));
+        tally.left = Some(left);
+        tally.ticks_to_drained = Some(ticks(left, self.rules.limit));
         Ok(())
     }
 
@@ -208,26 +213,26 @@ impl Task<'_> {
         slice: Slice,
         cutoff: &str,
         handler: Handler,
-        handled: &mut Handled,
+        tally: &mut Handled,
     ) -> Result<(), Failed> {
         let mut from: Option<String> = None;
         loop {
-            let most = self.most(handled.rows);
+            let most = self.most(tally.rows);
             if most == 0 {
                 return Ok(());
             }
-            self.must_have_room(work, handled.batches).await?;
+            self.must_have_room(work, tally.batches).await?;
             pacing::await_replicas(work, &self.rules.pace).await?;
             let (began, before) = (self.cx.clock.elapsed(), wal(work).await?.written);
             let sql = statements::delete(self.schema, slice, cutoff, from.as_deref(), most);
             let (rows, newest) = self.batch(work, handler, &sql).await?;
             if rows > 0 {
-                handled.rows += rows;
-                handled.batches += 1;
+                tally.rows += rows;
+                tally.batches += 1;
                 self.cx.report.tell(EventKind::RowsDeleted {
                     database: self.database.to_owned(),
                     step: handler.step(),
-                    rows: handled.rows,
+                    rows: tally.rows,
                 });
             }
             if rows < most {

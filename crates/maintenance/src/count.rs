@@ -54,9 +54,9 @@ pub(crate) async fn counted(
 }
 
 async fn of_handler(work: &Work<'_>, schema: &Schema, handler: Handler, rules: &Rules) -> Result<Handled, Failed> {
-    let mut handled = Handled::new(handler, rules.days(handler));
+    let mut tally = Handled::new(handler, rules.days(handler));
     let began = work.cx.clock.elapsed();
-    let cutoff = statements::cutoff(handled.days);
+    let cutoff = statements::cutoff(tally.days);
     let cutoff = work.value(SHORT, "asking for the time", &cutoff).await?;
     let (mut past, mut bytes) = (0, 0);
     for slice in statements::slices(handler) {
@@ -66,10 +66,10 @@ async fn of_handler(work: &Work<'_>, schema: &Schema, handler: Handler, rules: &
         past += number(&row, 0);
         bytes += number(&row, 1);
     }
-    handled.millis = millis(work.cx.clock.elapsed().saturating_sub(began));
-    handled.rows = past.min(rules.limit);
-    handled.bytes = Some(bytes);
-    handled.left = Some(past - handled.rows);
-    handled.ticks_to_drained = Some(ticks(past, rules.limit));
-    Ok(handled)
+    tally.millis = millis(work.cx.clock.elapsed().saturating_sub(began));
+    tally.rows = past.min(rules.limit);
+    tally.bytes = Some(bytes);
+    tally.left = Some(past - tally.rows);
+    tally.ticks_to_drained = Some(ticks(past, rules.limit));
+    Ok(tally)
 }

@@ -6,6 +6,7 @@ pub mod browser;
 pub mod bucket;
 pub mod calls;
 pub mod conformance;
+pub mod dagster;
 pub mod disks;
 pub mod fakes;
 pub mod faults;

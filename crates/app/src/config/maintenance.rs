@@ -7,7 +7,7 @@ use super::settings::Settings;
 use crate::failure::Failure;
 
 /// The owner's keys.
-pub(super) const KEYS: [Key; 8] = [DISABLED, DEBUG, INFO, WARNING, FRAMEWORK, LIMIT, WAL, LAG];
+pub(super) const KEYS: [Key; 9] = [DISABLED, DATABASES, DEBUG, INFO, WARNING, FRAMEWORK, LIMIT, WAL, LAG];
 
 const DISABLED: Key = Key {
     path: "maintenance.disabled",
@@ -16,6 +16,15 @@ const DISABLED: Key = Key {
     shape: Shape::Switch,
     fallback: Fallback::Value("false"),
     about: "Neither cleanup nor repack does anything, also when it is asked for.",
+};
+
+const DATABASES: Key = Key {
+    path: "maintenance.databases",
+    variable: "DAGSTER_DB",
+    flag: None,
+    shape: Shape::List,
+    fallback: Fallback::Words("`dagster`"),
+    about: "Dagster's databases, on whichever PostgreSQL of the platform; `dagster_db` of a store stands above it.",
 };
 
 const DEBUG: Key = days(

@@ -12,9 +12,6 @@ use super::similar::did_you_mean;
 use super::stores;
 use crate::failure::Failure;
 
-/// Names of the platform's own that the stores read.
-const PLATFORMS: [&str; 1] = ["DAGSTER_DB"];
-
 /// Names with our prefixes that are nobody's mistake: Dagster's own, the mark of our own tools, and
 /// what tests pass.
 const NOT_SETTINGS: [&str; 3] = ["DAGSTER_HOME", "STILLPOINT_RUN", "STILLPOINT_CASE"];
@@ -107,7 +104,7 @@ pub(super) fn from_file(origin: Origin, path: &str) -> Result<Found, Failure> {
 
 /// What is meant for us and says nothing to us.
 pub(super) fn unknown(place: Place<'_>, variables: &Variables, keys: &[&Key]) -> Vec<String> {
-    let known = || keys.iter().map(|key| key.variable).chain(PLATFORMS);
+    let known = || keys.iter().map(|key| key.variable);
     let is_unknown = |name: &&String| {
         is_ours(name, keys)
             && !known().any(|variable| is_of(name, variable))

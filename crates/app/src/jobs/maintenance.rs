@@ -43,7 +43,7 @@ fn failures(done: &Cleaned) -> Vec<String> {
         let place = format!("{}, database `{}`", database.store, database.database);
         failed.extend(database.failed.iter().map(|why| format!("{place}: {why}")));
         let handlers = database.handlers.iter();
-        let handlers = handlers.filter_map(|handled| Some((handled.handler, handled.failed.as_ref()?)));
+        let handlers = handlers.filter_map(|tally| Some((tally.handler, tally.failed.as_ref()?)));
         failed.extend(handlers.map(|(handler, why)| format!("{place}, {handler}: {why}")));
     }
     failed
@@ -89,14 +89,14 @@ pub(crate) fn handlers(database: &CleanedDatabase, dry_run: bool) -> String {
             "LEFT THEN",
             "RUNS TO DRAINED",
         ]);
-        for handled in &database.handlers {
+        for tally in &database.handlers {
             rows.add_row([
-                handled.handler.to_string(),
-                days(handled),
-                handled.rows.to_string(),
-                handled.bytes.map_or_else(String::new, words::bytes),
-                left(handled),
-                ticks(handled),
+                tally.handler.to_string(),
+                days(tally),
+                tally.rows.to_string(),
+                tally.bytes.map_or_else(String::new, words::bytes),
+                left(tally),
+                ticks(tally),
             ]);
         }
         return rows.to_string();
@@ -111,32 +111,32 @@ pub(crate) fn handlers(database: &CleanedDatabase, dry_run: bool) -> String {
         "LEFT",
         "RUNS TO DRAINED",
     ]);
-    for handled in &database.handlers {
-        let failed = if handled.failed.is_some() { " (FAILED)" } else { "" };
+    for tally in &database.handlers {
+        let failed = if tally.failed.is_some() { " (FAILED)" } else { "" };
         rows.add_row([
-            format!("{}{failed}", handled.handler),
-            days(handled),
-            handled.rows.to_string(),
-            handled.batches.to_string(),
-            words::seconds(handled.millis),
-            words::bytes(handled.wal_bytes),
-            left(handled),
-            ticks(handled),
+            format!("{}{failed}", tally.handler),
+            days(tally),
+            tally.rows.to_string(),
+            tally.batches.to_string(),
+            words::seconds(tally.millis),
+            words::bytes(tally.wal_bytes),
+            left(tally),
+            ticks(tally),
         ]);
     }
     rows.to_string()
 }
 
-fn days(handled: &Handled) -> String {
-    format!("{} days", handled.days)
+fn days(tally: &Handled) -> String {
+    format!("{} days", tally.days)
 }
 
-fn left(handled: &Handled) -> String {
-    handled.left.map_or_else(|| "?".to_owned(), |left| left.to_string())
+fn left(tally: &Handled) -> String {
+    tally.left.map_or_else(|| "?".to_owned(), |left| left.to_string())
 }
 
-fn ticks(handled: &Handled) -> String {
-    handled
+fn ticks(tally: &Handled) -> String {
+    tally
         .ticks_to_drained
         .map_or_else(|| "?".to_owned(), |ticks| ticks.to_string())
 }

@@ -12,6 +12,7 @@ mod conformance;
 mod contained;
 mod copied;
 mod cron;
+mod dagster;
 mod damage;
 mod ddl;
 mod diagnostics;

@@ -193,8 +193,8 @@ mod tests {
         let (refusal, note) = room_for(&tables, None);
         assert!(refusal.is_none() && note.is_some());
         // One that is left as it is needs nothing.
-        let mut none = tables.clone();
-        none[0].failed = Some("no key".to_owned());
-        assert_eq!(room_for(&none, Some(20)), (None, None));
+        let mut keyless = tables.clone();
+        keyless[0].failed = Some("no key".to_owned());
+        assert_eq!(room_for(&keyless, Some(20)), (None, None));
     }
 }

@@ -71,7 +71,9 @@ impl Access {
         let max_blocked = setting.number(&MAX_BLOCKED_SECONDS, None).map_err(unfit)?;
         let mut dagster = setting.list(&DAGSTER_DB);
         if dagster.is_empty() {
-            dagster.extend(setting.of_platform(PLATFORMS_DAGSTER_DB));
+            let platforms = setting.of_platform(PLATFORMS_DAGSTER_DB).unwrap_or_default();
+            let names = platforms.split(',').map(str::trim).filter(|name| !name.is_empty());
+            dagster.extend(names.map(ToOwned::to_owned));
         }
         let dagster_is_named = !dagster.is_empty();
         if !dagster_is_named {
