@@ -82,7 +82,7 @@ async fn a_ledger_of_the_version_before_accounts_is_brought_up_to_date() -> anyh
     journal.plan(&intent(&acme(), "1")).await?;
     let file = rusqlite::Connection::open(journal.path())?;
     file.execute_batch(
-        "DROP TABLE sessions; DROP TABLE users; DROP TABLE tokens; DROP TABLE audit; PRAGMA user_version = 6",
+        "DROP TABLE sessions; DROP TABLE users; DROP TABLE tokens; DROP TABLE audit; DROP TABLE deliveries; DROP TABLE notices; DROP TABLE channels; PRAGMA user_version = 6",
     )?;
     drop(file);
     let accounts = LedgerAccounts::in_folder(dir.path());

@@ -10,6 +10,7 @@ mod display;
 mod failure;
 mod interrupt;
 mod jobs;
+mod metrics;
 mod notices;
 mod operator;
 mod options;

@@ -7,12 +7,12 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::Timestamp;
 use stillpoint_adapters::clock::SystemClock;
-use stillpoint_adapters::ledger::LedgerOutbox;
 use stillpoint_core::engine::errors::Error;
 use stillpoint_core::ports::Clock;
 use stillpoint_core::ports::history::{Ending, RunRecord, RunState};
-use stillpoint_core::ports::notices::{Notice, NoticeKind};
-use stillpoint_notify::{Answer, Beat, Heartbeat, Patience, Place, Post, Sender, Told};
+use stillpoint_core::ports::notices::{ChannelNote, Notice, NoticeKind, OutboxError};
+use stillpoint_notify::{Answer, Beat, Channel, Heartbeat, Patience, Place, Post, Sender, Told};
+use stillpoint_web::wire::notices as wire;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
@@ -51,7 +51,7 @@ pub(crate) struct Notices {
 impl Notices {
     /// As it is configured. `patience` is how long a heartbeat that is not heard is sent again.
     pub(crate) fn new(config: &Config, patience: Patience, say: Say) -> Result<Self, Failure> {
-        let outbox = Arc::new(LedgerOutbox::in_folder(&config.platform.state_dir));
+        let outbox = Arc::new(wiring::outbox(config));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let sender = Sender::new().map_err(|why| {
             let what = format!("no notice can be sent: {why}");
@@ -186,11 +186,37 @@ impl Notices {
         self.tell(&notice).await;
     }
 
-    /// The names of all channels and heartbeats.
-    pub(crate) fn names(&self) -> Vec<String> {
-        let channels = self.post.channels().iter().map(|channel| channel.name().to_owned());
-        let heartbeats = self.heartbeats.iter().map(|heartbeat| heartbeat.name().to_owned());
-        channels.chain(heartbeats).collect()
+    /// All channels and heartbeats, with what became of the last that was sent there.
+    pub(crate) async fn channels(&self) -> Result<Vec<wire::Channel>, OutboxError> {
+        let known = self.post.outbox().channels().await?;
+        let channels = self.post.channels().iter().map(|channel| (channel.name(), false));
+        let heartbeats = self.heartbeats.iter().map(|heartbeat| (heartbeat.name(), true));
+        let all = channels.chain(heartbeats).map(|(name, is_heartbeat)| wire::Channel {
+            is_heartbeat,
+            note: known
+                .iter()
+                .find(|note| note.channel == name)
+                .cloned()
+                .unwrap_or_else(|| ChannelNote {
+                    channel: name.to_owned(),
+                    ..ChannelNote::default()
+                }),
+        });
+        Ok(all.collect())
+    }
+
+    /// Sends a test to these channels, and returns what each answered.
+    pub(crate) async fn try_out(&self, channels: &[&Channel]) -> Vec<wire::Tried> {
+        let notice = stillpoint_notify::test(&self.place, self.clock.now());
+        let tried = channels.iter().map(|channel| self.post.try_out(channel, &notice));
+        let answers = join_all(tried).await.into_iter();
+        answers
+            .map(|Answer { channel, answer }| wire::Tried {
+                channel,
+                delivered: answer.is_ok(),
+                answer: answer.unwrap_or_else(|why| why),
+            })
+            .collect()
     }
 }
 

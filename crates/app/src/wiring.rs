@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stillpoint_adapters::clock::SystemClock;
 use stillpoint_adapters::docker::{Docker, Server};
-use stillpoint_adapters::ledger::{Ledger, LedgerAccounts, LedgerHistory};
+use stillpoint_adapters::ledger::{Ledger, LedgerAccounts, LedgerHistory, LedgerOutbox};
 use stillpoint_adapters::lock::FileLocks;
 use stillpoint_adapters::repository::s3::S3Settings;
 use stillpoint_adapters::spool::DiskSpool;
@@ -84,6 +84,11 @@ pub(crate) fn historian(config: &Config) -> Historian {
         clock: Arc::new(SystemClock::new()),
         limits: config.history,
     }
+}
+
+/// What is to be told, and what became of it. Needs neither engine nor repository.
+pub(crate) fn outbox(config: &Config) -> LedgerOutbox {
+    LedgerOutbox::in_folder(&config.platform.state_dir)
 }
 
 /// Who may ask the service over the network. Needs neither engine nor repository.

@@ -6,6 +6,7 @@
 mod api;
 pub mod auth;
 mod backups;
+pub mod metrics;
 mod overview;
 pub mod platform;
 mod restores;

@@ -17,6 +17,8 @@ use stillpoint_core::ports::journal::OpenRun;
 use tokio::sync::mpsc::Receiver;
 
 use crate::auth::Who;
+use crate::metrics::Metrics;
+use crate::wire::notices::{Notices, Tried};
 use crate::wire::{Change, Problem, RunsWanted, Schedule, Service, Setting, Submission, Timetable, Told};
 
 /// The service, as seen from its pages.
@@ -90,6 +92,15 @@ pub trait Platform: Send + Sync + 'static {
 
     /// The runs of the platform that are not closed: a restore among them that nobody works on stands stopped on purpose.
     async fn open_runs(&self) -> Result<Vec<OpenRun>, Problem>;
+
+    /// Who is told when something goes wrong, and what became of it.
+    async fn notices(&self) -> Result<Notices, Problem>;
+
+    /// Sends a test to every channel, and returns what each answered.
+    async fn try_notices(&self) -> Vec<Tried>;
+
+    /// What Prometheus is told.
+    async fn metrics(&self) -> Result<Metrics, Problem>;
 
     /// The platform, where one was named or there is but one.
     async fn project(&self) -> Result<Project, Problem>;

@@ -1,6 +1,7 @@
 //! What the service and its clients say to each other, as JSON. Pages are made of the same types.
 
 pub mod backups;
+pub mod notices;
 pub mod overview;
 pub mod restores;
 

@@ -73,7 +73,15 @@ fn title(page: &str) -> &str {
 async fn every_page_answers_in_every_scenario_without_inline_script_or_style() {
     for (name, scenario) in Scenario::ALL {
         let (_, router) = served(scenario);
-        for place in ["/runs", "/runs/1", "/schedules", "/stores", "/retention", "/settings"] {
+        for place in [
+            "/runs",
+            "/runs/1",
+            "/schedules",
+            "/stores",
+            "/retention",
+            "/notices",
+            "/settings",
+        ] {
             let (status, text) = got(&router, place).await;
             let may_fail = match (place, scenario) {
                 ("/runs/1", Scenario::Empty) => StatusCode::NOT_FOUND,
@@ -447,4 +455,32 @@ async fn settings_show_values_with_their_origin_and_no_secret() {
     }
     let twin: Value = serde_json::from_str(&page(&router, "/api/v1/settings").await).unwrap();
     assert!(twin.as_array().is_some_and(|all| all.len() == 5));
+}
+
+#[tokio::test]
+async fn notices_show_who_was_reached_and_what_was_told_and_are_tried_by_a_form() {
+    let fake = Fake::new(Scenario::Protected);
+    let router = stillpoint_web::local(fake.clone());
+    let shown = page(&router, "/notices").await;
+    for words in [
+        "✗ 1 not reached – Notices",
+        "it answered 401 Unauthorized: &#60;b&#62;who&#60;/b&#62;",
+        "Backup FAILED: acme on host7",
+        "email:mail.example.org has it, 2 h ago",
+        "ntfy:ntfy.sh: to be attempted again: it did not answer within 10 s",
+        "heartbeat:backup_job:hc-ping.com",
+    ] {
+        assert!(shown.contains(words), "{words} is not in {shown}");
+    }
+    let (status, told) = posted(&router, "/api/v1/notices/test", &Value::Null, None).await;
+    assert_eq!(
+        (status.as_u16(), told["channels"][1]["delivered"].as_bool()),
+        (200, Some(false))
+    );
+    assert_eq!(fake.told(), ["test notices"]);
+    let nobody = page(&stillpoint_web::local(Fake::new(Scenario::Empty)), "/notices").await;
+    assert!(
+        nobody.contains("NOTIFICATION_URLS") && !nobody.contains("Send a test"),
+        "{nobody}"
+    );
 }

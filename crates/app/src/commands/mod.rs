@@ -22,6 +22,7 @@ mod version;
 pub(crate) use self::config::place;
 pub(crate) use self::containers::after_a_death;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
@@ -42,7 +43,7 @@ use crate::notices::Notices;
 use crate::options::Options;
 use crate::service::{Client, Submission, Told, site};
 use crate::watchdog::Watchdog;
-use crate::{diagnostics, interrupt, operator};
+use crate::{diagnostics, interrupt, metrics, operator, wiring};
 
 /// Backs up a self-hosted Docker Compose platform at one point in time, proves it, and brings it back.
 ///
@@ -295,7 +296,29 @@ async fn done_here(
     }
     let shown = show(config, ending);
     telling.finish().await;
+    if let Some(place) = &config.notices.textfile {
+        write_metrics(config, place).await;
+    }
     shown
+}
+
+/// For who has no service that could be asked.
+async fn write_metrics(config: &Config, place: &Path) {
+    let historian = wiring::historian(config);
+    let gathered = metrics::gather(config, &historian, &wiring::outbox(config)).await;
+    let written = match gathered {
+        Ok(metrics) => {
+            let text = stillpoint_web::metrics::text(&metrics);
+            metrics::write(place, &text).map_err(|error| error.to_string())
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(why) = written {
+        print::error(&format!(
+            "warning: no metrics are written to {}: {why}",
+            place.display()
+        ));
+    }
 }
 
 /// Shows what a run answers.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use futures::future::join_all;
 use jiff::Timestamp;
 use serde_json::json;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::ports::notices::ChannelNote;
-use stillpoint_notify::{Answer, Channel, Patience};
+use stillpoint_notify::{Channel, Patience};
+use stillpoint_web::wire::notices::Tried;
 
 use super::table;
 use crate::config::Config;
@@ -36,23 +36,13 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
 }
 
 async fn list(config: &Config, notices: &Notices) -> Result<Exit, Failure> {
-    let known = notices
-        .post
-        .outbox()
+    let channels = notices
         .channels()
         .await
         .map_err(|error| Failure::usage(error.to_string(), "look at the state directory: its disk, its owner"))?;
-    let names = notices.names();
-    let note = |name: &String| {
-        let known = known.iter().find(|note| note.channel == *name).cloned();
-        known.unwrap_or_else(|| ChannelNote {
-            channel: name.clone(),
-            ..ChannelNote::default()
-        })
-    };
-    let notes: Vec<ChannelNote> = names.iter().map(note).collect();
+    let notes: Vec<&ChannelNote> = channels.iter().map(|channel| &channel.note).collect();
     if config.json {
-        print::document(&json!({ "channels": notes }));
+        print::document(&json!({ "channels": channels }));
         return Ok(Exit::Ok);
     }
     if notes.is_empty() {
@@ -89,25 +79,19 @@ async fn test(config: &Config, notices: &Notices, wanted: Option<&str>) -> Resul
     if named.is_empty() {
         return Err(nobody(all, wanted));
     }
-    let notice = stillpoint_notify::test(&notices.place, Timestamp::now());
-    let tried = named.iter().map(|channel| notices.post.try_out(channel, &notice));
-    let answers = join_all(tried).await;
-    let have_it = answers.iter().all(|answer| answer.answer.is_ok());
+    let answers = notices.try_out(&named).await;
+    let have_it = answers.iter().all(|answer| answer.delivered);
     if config.json {
-        let told = |Answer { channel, answer }: &Answer| {
-            json!({
-                "channel": channel,
-                "delivered": answer.is_ok(),
-                "answer": answer.as_ref().unwrap_or_else(|why| why),
-            })
-        };
-        print::document(&json!({ "channels": answers.iter().map(told).collect::<Vec<_>>() }));
+        print::document(&json!({ "channels": answers }));
     } else {
-        for Answer { channel, answer } in &answers {
-            print::line(&match answer {
-                Ok(answer) => format!("{channel} has it ({answer})."),
-                Err(why) => format!("{channel} has NOT got it: {why}."),
-            });
+        for Tried {
+            channel,
+            delivered,
+            answer,
+        } in &answers
+        {
+            let has = if *delivered { "has it" } else { "has NOT got it" };
+            print::line(&format!("{channel} {has}: {answer}."));
         }
         if !have_it {
             print::error(" help: look at the address in NOTIFICATION_URLS and whether this host may reach it");

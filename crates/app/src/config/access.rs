@@ -10,7 +10,7 @@ use super::settings::Settings;
 use crate::failure::Failure;
 
 /// The owner's keys.
-pub(super) const KEYS: [Key; 8] = [LISTEN, PUBLIC, HOSTS, PROXIES, USER, GROUPS, ADMINS, OPERATORS];
+pub(super) const KEYS: [Key; 9] = [LISTEN, PUBLIC, HOSTS, PROXIES, USER, GROUPS, ADMINS, OPERATORS, METRICS];
 
 const LISTEN: Key = Key {
     path: "service.listen",
@@ -84,6 +84,15 @@ const OPERATORS: Key = Key {
     about: "Groups whose members are operators.",
 };
 
+const METRICS: Key = Key {
+    path: "service.metrics",
+    variable: "STILLPOINT_METRICS",
+    flag: None,
+    shape: Shape::Text,
+    fallback: Fallback::Value("viewers"),
+    about: "Who may read `/metrics`: `viewers`, with a token of their own, or `open`: everybody.",
+};
+
 /// Access over the network.
 #[derive(Clone, Debug)]
 pub(crate) struct Access {
@@ -103,8 +112,17 @@ pub(super) fn read(settings: &Settings) -> Result<Access, Failure> {
             hosts: hosts(settings)?,
             proxies: proxies(settings)?,
             sign_on: sign_on(settings)?,
+            open_metrics: open_metrics(settings)?,
         },
     })
+}
+
+fn open_metrics(settings: &Settings) -> Result<bool, Failure> {
+    match settings.text_or_default(&METRICS).as_str() {
+        "viewers" => Ok(false),
+        "open" => Ok(true),
+        other => Err(settings.refuse(&METRICS, format!("`{other}` is neither `viewers` nor `open`"))),
+    }
 }
 
 fn listen(settings: &Settings) -> Result<Option<SocketAddr>, Failure> {

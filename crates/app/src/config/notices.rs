@@ -1,5 +1,6 @@
 //! Who is told what, beside those who look.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -13,7 +14,7 @@ use super::settings::Settings;
 use crate::failure::Failure;
 
 /// The owner's keys.
-pub(super) const KEYS: [Key; 4] = [URLS, EVENTS, DIGEST, HEARTBEATS];
+pub(super) const KEYS: [Key; 5] = [URLS, EVENTS, DIGEST, HEARTBEATS, TEXTFILE];
 
 const URLS: Key = Key {
     path: "notices.urls",
@@ -51,6 +52,15 @@ const HEARTBEATS: Key = Key {
     about: "Who hears that a job begins and how it ends, as `backup_job=https://hc-ping.com/…`, parted by spaces or commas.",
 };
 
+const TEXTFILE: Key = Key {
+    path: "metrics.textfile",
+    variable: "STILLPOINT_METRICS_TEXTFILE",
+    flag: None,
+    shape: Shape::Path,
+    fallback: Fallback::Words("none is written"),
+    about: "A file for the textfile collector of a node exporter, which commands write that make a run without a service.",
+};
+
 /// The jobs that a heartbeat can be about.
 const JOBS: [&str; 8] = [
     "backup_job",
@@ -74,6 +84,8 @@ pub(crate) struct Notices {
     pub(crate) digest: Option<Calendar>,
     /// Who watches that jobs come.
     pub(crate) heartbeats: Heartbeats,
+    /// Where metrics are written that no service tells.
+    pub(crate) textfile: Option<PathBuf>,
 }
 
 /// Fails on an address that cannot be taken; the failure names its place and kind, and nothing else of it.
@@ -92,6 +104,7 @@ pub(super) fn read(settings: &Settings, zone: &TimeZone) -> Result<(Notices, Vec
         events: events(settings)?,
         digest: digest(settings, zone)?,
         heartbeats,
+        textfile: settings.text(&TEXTFILE).map(PathBuf::from),
     };
     Ok((notices, warnings))
 }

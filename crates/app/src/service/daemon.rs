@@ -12,6 +12,7 @@ use stillpoint_core::names::RunId;
 use stillpoint_core::operations::{Local, Order, RunRequest};
 use stillpoint_core::ports::history::{Ending, HistoryError, RunFilter, RunRecord, RunState};
 use stillpoint_core::schedule::{Cancel, Queue, Tag, Urgency};
+use stillpoint_web::metrics::Metrics;
 use stillpoint_web::wire::Change;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::Receiver;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::feed::{Feed, Watch};
 use super::listing::Listing;
 use super::log::Log;
+use super::platform::Looked;
 use super::{Service, Submission, site};
 use crate::config::Config;
 use crate::display::plain;
@@ -45,6 +47,10 @@ pub(super) struct Daemon {
     state: Mutex<State>,
     /// What is being told of runs that are over.
     tellings: Mutex<Vec<JoinHandle<()>>>,
+    /// What was found in the repository when somebody asked for metrics.
+    pub(super) looked: tokio::sync::Mutex<Option<Looked>>,
+    /// So many runs of a job have ended in a state.
+    counted: Mutex<BTreeMap<(String, String), u64>>,
     /// Something ended.
     ended: Notify,
 }
@@ -129,6 +135,8 @@ impl Daemon {
             watch: Arc::default(),
             state: Mutex::default(),
             tellings: Mutex::default(),
+            looked: tokio::sync::Mutex::default(),
+            counted: Mutex::default(),
             ended: Notify::new(),
         }
     }
@@ -332,6 +340,13 @@ impl Daemon {
                 .unwrap_or_default();
             self.log
                 .say(format!("{} ends: {}{why}", title(&known.record), known.record.state));
+            let counts = (known.record.job.clone(), known.record.state.to_string());
+            *self
+                .counted
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(counts)
+                .or_default() += 1;
             known.record.ending = Some(ending.clone());
             self.watch.changed(&known.record);
             known.feed.end(ending);
@@ -446,6 +461,24 @@ impl Daemon {
                 return;
             }
             ended.await;
+        }
+    }
+
+    /// Adds what is at work and what waits.
+    pub(super) fn add_work(&self, metrics: &mut Metrics) {
+        metrics
+            .runs
+            .clone_from(&*self.counted.lock().unwrap_or_else(PoisonError::into_inner));
+        let state = self.lock();
+        let open: Vec<&RunRecord> = state.runs.values().map(|run| &run.record).collect();
+        let waits = |run: &&&RunRecord| run.state == RunState::Queued;
+        metrics.queue_length = Some(open.iter().filter(waits).count() as u64);
+        let works = |run: &RunRecord| !run.state.is_over() && run.state != RunState::Queued;
+        for run in open.iter().filter(|run| works(run)) {
+            metrics.jobs.entry(run.job.clone()).or_default();
+        }
+        for (name, job) in &mut metrics.jobs {
+            job.in_progress = Some(open.iter().any(|run| run.job == *name && works(run)));
         }
     }
 

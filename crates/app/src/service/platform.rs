@@ -2,10 +2,11 @@
 
 use std::cmp::Reverse;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::prune::Pruned;
 use stillpoint_core::engine::restore::Rehearsed;
@@ -16,8 +17,12 @@ use stillpoint_core::operations::{BackupList, Local, Operations, Restore, RunReq
 use stillpoint_core::ports::Journal;
 use stillpoint_core::ports::history::{Fact, FactFilter, RunRecord};
 use stillpoint_core::ports::journal::OpenRun;
+use stillpoint_core::ports::notices::OutboxError;
+use stillpoint_notify::Channel;
 use stillpoint_web::auth::Who;
+use stillpoint_web::metrics::Metrics;
 use stillpoint_web::platform::Platform;
+use stillpoint_web::wire::notices::{Notices, Tried};
 use stillpoint_web::wire::{Change, Problem, RunsWanted, Schedule, Service, Setting, Submission, Timetable, Told};
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +31,7 @@ use super::daemon::Daemon;
 use super::listed;
 use crate::commands::look_at_stores;
 use crate::failure::Failure;
-use crate::wiring;
+use crate::{metrics, wiring};
 
 /// The service, for those who ask over HTTP.
 pub(super) struct Served(pub(super) Arc<Daemon>);
@@ -163,6 +168,29 @@ impl Platform for Served {
         open.map_err(|error| problem(Failure::from(stillpoint_core::engine::errors::Error::from(error))))
     }
 
+    async fn notices(&self) -> Result<Notices, Problem> {
+        let notices = &self.0.notices;
+        Ok(Notices {
+            channels: notices.channels().await.map_err(unread)?,
+            events: self.0.config.notices.events.clone(),
+            notices: notices.post.outbox().notices(NOTICES).await.map_err(unread)?,
+        })
+    }
+
+    async fn try_notices(&self) -> Vec<Tried> {
+        let notices = &self.0.notices;
+        let all: Vec<&Channel> = notices.post.channels().iter().collect();
+        notices.try_out(&all).await
+    }
+
+    async fn metrics(&self) -> Result<Metrics, Problem> {
+        let daemon = &self.0;
+        let mut metrics = metrics::gather(&daemon.config, &daemon.historian, &**daemon.notices.post.outbox()).await?;
+        daemon.add_work(&mut metrics);
+        self.add_repository(&mut metrics).await;
+        Ok(metrics)
+    }
+
     async fn project(&self) -> Result<Project, Problem> {
         match self.0.config.project() {
             Some(project) => Ok(project),
@@ -170,6 +198,51 @@ impl Platform for Served {
         }
     }
 }
+
+impl Served {
+    /// Adds what the repository holds, as it was when somebody looked last. Who asks every few seconds must not have it listed
+    /// each time, nor wait for one that does not answer.
+    async fn add_repository(&self, metrics: &mut Metrics) {
+        let mut looked = self.0.looked.lock().await;
+        let now = self.0.now();
+        let is_fresh =
+            |looked: &Looked| now.duration_since(looked.at).abs() < if looked.is_up { LISTED } else { AGAIN };
+        if !looked.as_ref().is_some_and(is_fresh) {
+            let listed = tokio::time::timeout(PATIENCE, self.backups()).await;
+            let listed = listed.ok().and_then(Result::ok);
+            let before = looked.take().and_then(|before| before.list);
+            *looked = Some(Looked {
+                at: now,
+                is_up: listed.is_some(),
+                list: listed.or(before),
+            });
+        }
+        if let Some(looked) = looked.as_ref() {
+            metrics.repository_up = Some(looked.is_up);
+            if let Some(list) = &looked.list {
+                metrics::add_backups(metrics, list);
+            }
+        }
+    }
+}
+
+/// What was found in the repository.
+pub(super) struct Looked {
+    at: Timestamp,
+    is_up: bool,
+    /// The last that was found, also where it does not answer now.
+    list: Option<BackupList>,
+}
+
+/// So many notices are listed.
+const NOTICES: u32 = 100;
+
+/// So long a list of backups is good enough for metrics, and until one that did not answer is asked again.
+const LISTED: SignedDuration = SignedDuration::from_mins(5);
+const AGAIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// So long the repository may take to answer: whoever asks for metrics waits for ten seconds.
+const PATIENCE: Duration = Duration::from_secs(7);
 
 impl Daemon {
     /// Engine and repository as they are now: a service lives longer than they do.
@@ -192,6 +265,14 @@ struct Deaf;
 
 impl Listener for Deaf {
     fn hear(&self, _: &Event) {}
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over")]
+fn unread(error: OutboxError) -> Problem {
+    problem(Failure::usage(
+        error.to_string(),
+        "look at the state directory: its disk, its owner; runs go on without it",
+    ))
 }
 
 fn problem(failure: impl Into<Failure>) -> Problem {

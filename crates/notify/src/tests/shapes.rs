@@ -58,8 +58,8 @@ fn a_signature_is_that_of_every_other_hmac() {
 
 #[tokio::test]
 async fn slack_gets_text_in_which_nothing_is_markup() {
-    let got = sent("slack://hook:T00-B00-XXX@webhook").await;
-    assert_eq!(got.url.path(), "/services/T00/B00/XXX");
+    let got = sent("slack://hook:T00-B00-CCC@webhook").await;
+    assert_eq!(got.url.path(), "/services/T00/B00/CCC");
     let text = body(&got)["text"].as_str().unwrap().to_owned();
     assert!(text.contains("no &lt;space&gt; &amp; nothing else"), "{text}");
     assert!(text.contains("What to do: make room"), "{text}");

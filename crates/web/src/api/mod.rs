@@ -5,6 +5,8 @@ pub(crate) mod backups;
 mod events;
 mod health;
 pub(crate) mod keys;
+pub(crate) mod metrics;
+mod notices;
 mod openapi;
 mod overview;
 pub(crate) mod recovery;
@@ -21,7 +23,7 @@ use crate::routes::Routes;
 pub(crate) fn routes(routes: Routes) -> Routes {
     let routes = restores::routes(recovery::routes(overview::routes(backups::routes(routes))));
     let routes = events::routes(runs::routes(routes));
-    let routes = schedules::routes(settings::routes(routes));
+    let routes = schedules::routes(settings::routes(metrics::routes(notices::routes(routes))));
     let routes = health::routes(accounts::routes(routes));
     openapi::routes(stores::routes(retention::routes(routes)))
 }

@@ -19,7 +19,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use stillpoint_core::ports::accounts::{Audited, Outcome};
 
 use super::identity::{ClientAddress, Identity, Peer, Proof, client_address, identify, still_counts};
-use super::{Access, origin, own_path, refusals, secrets};
+use super::{Access, Who, origin, own_path, refusals, secrets};
+use crate::api::metrics;
 use crate::ui;
 use crate::wire::Problem;
 
@@ -104,6 +105,9 @@ async fn passed(access: &Access, mut request: Request) -> Result<Passed, Problem
         request = read_to_its_end(request, most).await?;
     }
     request.extensions_mut().insert(from);
+    if access.rules.open_metrics && request.method() == Method::GET && request.uri().path() == metrics::PLACE {
+        request.extensions_mut().insert(Who::anybody());
+    }
     if let Some(identity) = &identity {
         request.extensions_mut().insert(identity.who.clone());
     }

@@ -55,6 +55,15 @@ impl Who {
         }
     }
 
+    /// Who asks for what everybody may see.
+    pub(crate) fn anybody() -> Self {
+        Self {
+            name: "anybody".to_owned(),
+            role: Role::Viewer,
+            way: Way::Api,
+        }
+    }
+
     /// As it is noted of what he asks for.
     pub(crate) fn asked(&self) -> Asked {
         Asked {

@@ -18,6 +18,8 @@ pub struct Rules {
     pub proxies: Vec<IpNet>,
     /// How a proxy says who has signed in there.
     pub sign_on: Option<SignOn>,
+    /// Everybody may read the metrics.
+    pub open_metrics: bool,
 }
 
 /// How a proxy says who has signed in there.

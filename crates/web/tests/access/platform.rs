@@ -14,7 +14,9 @@ use stillpoint_core::operations::{BackupList, Restore};
 use stillpoint_core::ports::history::{Fact, FactFilter, RunRecord, RunState};
 use stillpoint_core::ports::journal::OpenRun;
 use stillpoint_web::auth::Who;
+use stillpoint_web::metrics::Metrics;
 use stillpoint_web::platform::Platform;
+use stillpoint_web::wire::notices::{Notices, Tried};
 use stillpoint_web::wire::{
     Change, Problem, RunsWanted, Schedule, Service, Setting, Site, Submission, Timetable, Told,
 };
@@ -158,6 +160,18 @@ impl Platform for Empty {
 
     async fn undo_would_lose(&self) -> Result<Vec<String>, Problem> {
         nothing()
+    }
+
+    async fn notices(&self) -> Result<Notices, Problem> {
+        Ok(Notices::default())
+    }
+
+    async fn try_notices(&self) -> Vec<Tried> {
+        Vec::new()
+    }
+
+    async fn metrics(&self) -> Result<Metrics, Problem> {
+        Ok(Metrics::default())
     }
 
     async fn open_runs(&self) -> Result<Vec<OpenRun>, Problem> {

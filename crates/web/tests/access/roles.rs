@@ -2,13 +2,15 @@
 
 use anyhow::{Result, ensure};
 use stillpoint_core::ports::accounts::Role;
+use stillpoint_web::auth::Rules;
+use stillpoint_web::server::Limits;
 
-use crate::scene::{Asked, scene};
+use crate::scene::{Asked, scene, scene_with};
 
 use Role::{Admin, Operator, Viewer};
 
 /// Who may: none, everybody.
-const WANTED: [(&str, &str, Option<Role>); 84] = [
+const WANTED: [(&str, &str, Option<Role>); 89] = [
     ("DELETE", "/api/v1/tokens/{token}", Some(Admin)),
     ("DELETE", "/api/v1/users/{user}", Some(Admin)),
     ("GET", "/", Some(Viewer)),
@@ -17,6 +19,7 @@ const WANTED: [(&str, &str, Option<Role>); 84] = [
     ("GET", "/api/v1/backups/{backup}", Some(Viewer)),
     ("GET", "/api/v1/events", Some(Viewer)),
     ("GET", "/api/v1/me", Some(Viewer)),
+    ("GET", "/api/v1/notices", Some(Viewer)),
     ("GET", "/api/v1/openapi.json", Some(Viewer)),
     ("GET", "/api/v1/overview", Some(Viewer)),
     ("GET", "/api/v1/recovery", Some(Viewer)),
@@ -36,6 +39,8 @@ const WANTED: [(&str, &str, Option<Role>); 84] = [
     ("GET", "/backups", Some(Viewer)),
     ("GET", "/backups/{backup}", Some(Viewer)),
     ("GET", "/healthz", None),
+    ("GET", "/metrics", Some(Viewer)),
+    ("GET", "/notices", Some(Viewer)),
     ("GET", "/readyz", None),
     ("GET", "/recovery", Some(Viewer)),
     ("GET", "/restore/discard", Some(Admin)),
@@ -59,6 +64,7 @@ const WANTED: [(&str, &str, Option<Role>); 84] = [
     ("GET", "/stores", Some(Viewer)),
     ("POST", "/api/v1/backups/{backup}/protect", Some(Operator)),
     ("POST", "/api/v1/backups/{backup}/unprotect", Some(Operator)),
+    ("POST", "/api/v1/notices/test", Some(Operator)),
     ("POST", "/api/v1/restore-plans", Some(Admin)),
     ("POST", "/api/v1/restore-plans/{plan}/execute", Some(Admin)),
     ("POST", "/api/v1/runs", Some(Operator)),
@@ -72,6 +78,7 @@ const WANTED: [(&str, &str, Option<Role>); 84] = [
     ("POST", "/api/v1/users/{user}/role", Some(Admin)),
     ("POST", "/appearance", None),
     ("POST", "/backups/{backup}/protection", Some(Operator)),
+    ("POST", "/notices/test", Some(Operator)),
     ("POST", "/restore/discard", Some(Admin)),
     ("POST", "/restore/plans", Some(Admin)),
     ("POST", "/restore/plans/{plan}/execute", Some(Admin)),
@@ -226,5 +233,24 @@ async fn a_look_at_a_restore_that_dies_is_told_and_holds_up_no_other() -> Result
         }
         ensure!(said.body.contains("refused"), "{}", said.body);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn metrics_are_open_where_it_is_set_so_and_nothing_else_is() -> Result<()> {
+    let closed = scene().await?;
+    ensure!(closed.get("/metrics").await?.status == 401);
+    let rules = Rules {
+        open_metrics: true,
+        ..Rules::default()
+    };
+    let open = scene_with(rules, Limits::default()).await?;
+    let told = open.get("/metrics").await?;
+    ensure!(
+        told.status == 200 && told.body.contains("stillpoint_build_info"),
+        "{told:?}"
+    );
+    ensure!(open.get("/api/v1/notices").await?.status == 401);
+    ensure!(open.get("/api/v1/runs").await?.status == 401);
     Ok(())
 }

@@ -10,6 +10,7 @@
 )]
 
 mod content;
+mod notices;
 mod plan;
 mod runs;
 
@@ -30,7 +31,9 @@ use stillpoint_core::ports::journal::{Loaded, OpenRun, Phase};
 use stillpoint_core::ports::power::{Intent, Job};
 use stillpoint_core::retention::{self, Entry, Exempt, Policy, Standing as Found};
 use stillpoint_web::auth::Who;
+use stillpoint_web::metrics::Metrics;
 use stillpoint_web::platform::Platform;
+use stillpoint_web::wire::notices::{Notices, Tried};
 use stillpoint_web::wire::{
     Change, ForeignWindow, Overlap, Problem, RunsWanted, Schedule, Service, Setting, Site, Standing, Submission,
     Timetable, Told,
@@ -534,6 +537,22 @@ impl Platform for Fake {
                 now: verdict.to_owned(),
             })
             .into(),
+        })
+    }
+
+    async fn notices(&self) -> Result<Notices, Problem> {
+        Ok(notices::all(self.scenario))
+    }
+
+    async fn try_notices(&self) -> Vec<Tried> {
+        self.note("test notices".to_owned());
+        notices::tried()
+    }
+
+    async fn metrics(&self) -> Result<Metrics, Problem> {
+        Ok(Metrics {
+            version: "0.9.0".to_owned(),
+            ..Metrics::default()
         })
     }
 
