@@ -17,7 +17,6 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::display::print;
-use crate::failure::Failure;
 use crate::wiring;
 
 /// So long a command tells after its run.
@@ -50,14 +49,10 @@ pub(crate) struct Notices {
 
 impl Notices {
     /// As it is configured. `patience` is how long a heartbeat that is not heard is sent again.
-    pub(crate) fn new(config: &Config, patience: Patience, say: Say) -> Result<Self, Failure> {
+    pub(crate) fn new(config: &Config, patience: Patience, say: Say) -> Self {
         let outbox = Arc::new(wiring::outbox(config));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let sender = Sender::new().map_err(|why| {
-            let what = format!("no notice can be sent: {why}");
-            Failure::usage(what, "look at the certificates of authorities on this host")
-        })?;
-        let sender = Arc::new(sender);
+        let sender = Arc::new(Sender::new());
         let settings = &config.notices;
         let post = Post::new(
             outbox,
@@ -66,7 +61,7 @@ impl Notices {
             settings.channels.clone(),
             settings.events.clone(),
         );
-        Ok(Self {
+        Self {
             post: Arc::new(post),
             place: place(config),
             sender,
@@ -75,7 +70,7 @@ impl Notices {
             events: settings.events.clone(),
             patience,
             say,
-        })
+        }
     }
 
     /// Over a post of a test's own.
@@ -84,7 +79,7 @@ impl Notices {
         Self {
             post: Arc::new(post),
             place,
-            sender: Arc::new(Sender::new().unwrap()),
+            sender: Arc::new(Sender::new()),
             clock,
             heartbeats: Vec::new(),
             events: NoticeKind::ALL.to_vec(),
@@ -287,9 +282,7 @@ pub(crate) async fn note_died(config: &Config, died: &[RunRecord]) {
         return;
     }
     let say: Say = Arc::new(|line| print::error(&line));
-    let Ok(notices) = Notices::new(config, Patience::Short, say) else {
-        return;
-    };
+    let notices = Notices::new(config, Patience::Short, say);
     for run in died {
         notices.note_end(run).await;
     }
@@ -298,9 +291,7 @@ pub(crate) async fn note_died(config: &Config, died: &[RunRecord]) {
 /// What is told after platforms were looked after that runs left down: of the runs that died, and that it did not work, if so.
 pub(crate) async fn after_recovery(config: &Config, recovered: Result<&(), &Error>) {
     let say: Say = Arc::new(|line| print::error(&line));
-    let Ok(notices) = Notices::new(config, Patience::Short, say) else {
-        return;
-    };
+    let notices = Notices::new(config, Patience::Short, say);
     let telling = async {
         let historian = wiring::historian(config);
         let died = wiring::tidy_up(config, &historian).await.unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Sends what a channel has made of a notice. Every attempt is bounded; no error holds an address, a token or a password.
 
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -56,36 +56,25 @@ impl Call {
 }
 
 /// The sender to real receivers.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Sender {
-    http: Client,
+    /// Made when something is to be sent: most runs send nothing, and none fails because nothing could be.
+    http: OnceLock<Result<Client, String>>,
     /// All requests go there instead: tests have no Slack.
     instead: Option<Url>,
 }
 
 impl Sender {
     /// Over HTTP and SMTP; believes the authorities that this host trusts.
-    pub fn new() -> Result<Self, String> {
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls()?)
-            .http1_only()
-            // Headers and paths hold secrets: they go where they were meant to go.
-            .redirect(Policy::none())
-            .user_agent(concat!("stillpoint/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .timeout(ATTEMPT);
-        let http = client.build().map_err(|error| chain(&error))?;
-        Ok(Self { http, instead: None })
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// The same, with every request sent to this server.
     #[cfg(test)]
     pub(crate) fn to(server: &str) -> Self {
         let instead = Url::parse(server).ok();
-        Self {
-            instead,
-            ..Self::new().unwrap()
-        }
+        Self { instead, ..Self::new() }
     }
 
     /// Sends a request. Returns what was answered, or why it was not taken.
@@ -96,7 +85,8 @@ impl Sender {
             let _ = url.set_host(instead.host_str());
             let _ = url.set_port(instead.port());
         }
-        let mut request = self.http.post(url).header("content-type", call.content_type);
+        let http = self.http.get_or_init(client).as_ref().map_err(Clone::clone)?;
+        let mut request = http.post(url).header("content-type", call.content_type);
         for (name, value) in call.headers {
             request = request.header(name, value.expose_secret());
         }
@@ -207,6 +197,18 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         source = inner.source();
     }
     told
+}
+
+fn client() -> Result<Client, String> {
+    let client = Client::builder()
+        .tls_backend_preconfigured(tls()?)
+        .http1_only()
+        // Headers and paths hold secrets: they go where they were meant to go.
+        .redirect(Policy::none())
+        .user_agent(concat!("stillpoint/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT)
+        .timeout(ATTEMPT);
+    client.build().map_err(|error| chain(&error))
 }
 
 /// Believes the authorities of this host, by *ring* like everything else here.

@@ -248,7 +248,9 @@ async fn what_stands_stopped_on_purpose_is_shown_with_its_reason_and_three_ways_
     let said = words(&page);
     assert!(said.contains("1,204 nodes are missing"), "{said}");
     assert!(page.contains(r#"action="/restore/resume""#) && page.contains(r#"action="/restore/undo""#));
-    assert!(page.contains("<code>stillpoint containers start</code>"));
+    assert!(page.contains(r#"action="/restore/start""#), "{page}");
+    let start = Site::new(Scenario::Stopped).page("/restore/start").await;
+    assert!(start.contains("<code>stillpoint containers start</code>") && words(&start).contains("partly old"));
     assert!(
         !said.contains("Back up now"),
         "a platform that is down is not backed up: {said}"

@@ -281,7 +281,7 @@ async fn done_here(
     asked: Asked,
 ) -> Result<Exit, Failure> {
     // What is wrong with it is told before anything is begun.
-    let notices = Notices::new(config, Patience::Short, Arc::new(|line| print::error(&line)))?;
+    let notices = Notices::new(config, Patience::Short, Arc::new(|line| print::error(&line)));
     let watchdog = order.may_stop_the_platform().then(|| Watchdog::start(config));
     let display = Display::start(config.json);
     let recorder = Recorder::new(config, operations);

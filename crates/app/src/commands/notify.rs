@@ -28,7 +28,7 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Failure> {
-    let notices = Notices::new(config, Patience::Short, Arc::new(|line| print::error(&line)))?;
+    let notices = Notices::new(config, Patience::Short, Arc::new(|line| print::error(&line)));
     match command {
         Command::Ls => list(config, &notices).await,
         Command::Test { channel } => test(config, &notices, channel.as_deref()).await,

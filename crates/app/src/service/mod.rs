@@ -57,7 +57,7 @@ pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {
     let operations = wiring::operations(config).await?;
     let log = Log::start();
     let say = log.clone();
-    let notices = Notices::new(config, Patience::Long, Arc::new(move |line| say.say(line)))?;
+    let notices = Notices::new(config, Patience::Long, Arc::new(move |line| say.say(line)));
     let back = Back {
         config: config.clone(),
         since: operations.machine().clock.now(),

@@ -231,7 +231,7 @@ pub(super) struct Looked {
     at: Timestamp,
     is_up: bool,
     /// The last that was found, also where it does not answer now.
-    list: Option<BackupList>,
+    list: Option<Arc<BackupList>>,
 }
 
 /// So many notices are listed.

@@ -10,10 +10,10 @@ use crate::common::{PROGRAM, until};
 
 const PASSWORD: &str = "a long way to the sea";
 
-/// A service with a port; it needs neither an engine nor a repository for this.
+/// A service with a port. Of its platform nothing is needed for this.
 fn served(folder: &Path) -> Result<(Product, Running, String)> {
     let product = Product::new(PROGRAM, folder)
-        .with("DOCKER_HOST", "unix:///nowhere/docker.sock")
+        .with("STILLPOINT_PLATFORM", "nobody-is-there")
         .with("STILLPOINT_LISTEN", "127.0.0.1:0");
     let log = folder.join("log");
     let service = product.start_saying_into(&["serve"], &log)?;

@@ -17,7 +17,7 @@ fn heartbeat(server: &MockServer, path: &str) -> Heartbeat {
 }
 
 async fn told(heartbeat: &Heartbeat, beat: &Beat) -> Result<(), String> {
-    let sender = Sender::new().unwrap();
+    let sender = Sender::new();
     heartbeat.tell(&sender, &FakeClock::new(), Patience::Short, beat).await
 }
 
@@ -120,7 +120,7 @@ async fn one_that_is_not_heard_is_sent_again_and_then_told_without_its_secret() 
         .await;
     let beats = heartbeat(&server, &format!("/{SECRET}"));
     let clock = Impatient(std::sync::Mutex::default());
-    let sender = Sender::new().unwrap();
+    let sender = Sender::new();
     beats.tell(&sender, &clock, Patience::Long, &began()).await.unwrap();
     assert_eq!(paths(&server).await.len(), 3);
     assert_eq!(

@@ -57,7 +57,7 @@ async fn mail_goes_to_everybody_with_the_title_as_its_subject() {
     let (port, heard) = server(true).await;
     let channel = crate::channels(&address(port)).unwrap().all.remove(0);
     assert_eq!(channel.name(), "email:127.0.0.1");
-    let answer = Sender::new().unwrap().carry(&channel, &notice()).await;
+    let answer = Sender::new().carry(&channel, &notice()).await;
     assert_eq!(answer.as_deref(), Ok("queued as 7"));
     let heard = heard.lock().await.join("\n");
     for expected in [
@@ -76,6 +76,6 @@ async fn mail_goes_to_everybody_with_the_title_as_its_subject() {
 async fn a_login_that_is_refused_is_told_without_the_password() {
     let (port, _) = server(false).await;
     let channel = crate::channels(&address(port)).unwrap().all.remove(0);
-    let why = Sender::new().unwrap().carry(&channel, &notice()).await.unwrap_err();
+    let why = Sender::new().carry(&channel, &notice()).await.unwrap_err();
     assert!(why.contains("is wrong") && !why.contains(SECRET), "{why}");
 }

@@ -197,7 +197,7 @@ async fn nobody_is_followed_to_another_address() {
 #[tokio::test]
 async fn where_nobody_listens_it_says_so_without_the_address() {
     let channel = channel(&format!("gotify://127.0.0.1:1/{SECRET}?disableTLS=yes"));
-    let why = Sender::new().unwrap().carry(&channel, &notice()).await.unwrap_err();
+    let why = Sender::new().carry(&channel, &notice()).await.unwrap_err();
     assert!(why.starts_with("no connection: ") && !why.contains(SECRET), "{why}");
 }
 
@@ -208,7 +208,7 @@ async fn who_takes_it_and_never_answers_is_left_after_ten_seconds() {
     let address = silent.local_addr().unwrap();
     let channel = channel(&format!("gotify://{address}/{SECRET}?disableTLS=yes"));
     let begun = tokio::time::Instant::now();
-    let why = Sender::new().unwrap().carry(&channel, &notice()).await.unwrap_err();
+    let why = Sender::new().carry(&channel, &notice()).await.unwrap_err();
     assert_eq!(why, "it did not answer within 10 s");
     assert!(
         begun.elapsed() <= std::time::Duration::from_secs(11),

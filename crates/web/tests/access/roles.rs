@@ -152,7 +152,9 @@ async fn every_route_lets_in_its_role_and_those_above_and_nobody_else() -> Resul
             match (least, role) {
                 // Whoever signs in or out without a word of who he is, is told so or led there.
                 (None, _) => ensure!(!is_refused || path == "/sign-in", "{who}"),
-                (Some(_), None) if path.starts_with("/api/") => ensure!(answer.status == 401, "{who}"),
+                (Some(_), None) if path.starts_with("/api/") || path == "/metrics" => {
+                    ensure!(answer.status == 401, "{who}");
+                }
                 (Some(_), None) => ensure!(answer.status == 303 && leads_to_sign_in, "{who}"),
                 (Some(least), Some(role)) if *role < least => ensure!(answer.status == 403, "{who}"),
                 (Some(_), Some(_)) => ensure!(!is_refused && !leads_to_sign_in, "{who}"),
