@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::prune::Pruned;
 use stillpoint_core::engine::restore::Rehearsed;
+use stillpoint_core::maintenance::Status;
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::{BackupId, Project};
 use stillpoint_core::operations::{BackupList, Restore};
@@ -92,6 +93,9 @@ pub trait Platform: Send + Sync + 'static {
 
     /// The runs of the platform that are not closed: a restore among them that nobody works on stands stopped on purpose.
     async fn open_runs(&self) -> Result<Vec<OpenRun>, Problem>;
+
+    /// How Dagster's databases stand. Changes nothing.
+    async fn maintenance(&self) -> Result<Status, Problem>;
 
     /// Who is told when something goes wrong, and what became of it.
     async fn notices(&self) -> Result<Notices, Problem>;

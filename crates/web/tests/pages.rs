@@ -669,3 +669,31 @@ async fn recovery_leads_from_the_repository_to_the_restore() {
     let said = words(&Site::new(Scenario::Empty).page("/recovery").await);
     assert!(said.contains("holds no complete backup"), "{said}");
 }
+
+#[tokio::test]
+async fn maintenance_says_how_dagsters_databases_stand_and_what_the_next_run_takes() {
+    let site = Site::new(Scenario::AtRisk);
+    let page = site.page("/maintenance").await;
+    let said = words(&page);
+    for wanted in [
+        "event_logs",
+        "rows are past their windows",
+        "1 000 000",
+        "The server refuses the password of postgres",
+        "stillpoint maintenance cleanup",
+    ] {
+        assert!(
+            said.to_lowercase().contains(&wanted.to_lowercase()),
+            "{wanted} is missing: {said}"
+        );
+    }
+    assert!(page.contains(r#"value="dagster_cleanup_job""#) && page.contains(r#"value="postgres_repack_job""#));
+
+    let off = Site::new(Scenario::Off).page("/maintenance").await;
+    assert!(
+        words(&off).contains("switched off") && !off.contains("Clean up now"),
+        "{off}"
+    );
+    let none = words(&Site::new(Scenario::Empty).page("/maintenance").await);
+    assert!(none.contains("No database of Dagster"), "{none}");
+}

@@ -11,6 +11,7 @@ use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::prune::Pruned;
 use stillpoint_core::engine::restore::Rehearsed;
 use stillpoint_core::events::{Event, Listener};
+use stillpoint_core::maintenance::Status;
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::{BackupId, Project};
 use stillpoint_core::operations::{BackupList, Local, Operations, Restore, RunRequest};
@@ -154,6 +155,11 @@ impl Platform for Served {
         look_at_stores(&self.0.config, &operations).await.map_err(problem)?;
         let rehearsed = operations.rehearse_restore(what, self.0.request()).await;
         rehearsed.map_err(problem)
+    }
+
+    async fn maintenance(&self) -> Result<Status, Problem> {
+        let operations = self.0.anew().await?;
+        operations.maintenance_status(self.0.request()).await.map_err(problem)
     }
 
     async fn undo_would_lose(&self) -> Result<Vec<String>, Problem> {

@@ -5,6 +5,7 @@ pub(crate) mod backups;
 mod events;
 mod health;
 pub(crate) mod keys;
+mod maintenance;
 pub(crate) mod metrics;
 mod notices;
 mod openapi;
@@ -24,6 +25,6 @@ pub(crate) fn routes(routes: Routes) -> Routes {
     let routes = restores::routes(recovery::routes(overview::routes(backups::routes(routes))));
     let routes = events::routes(runs::routes(routes));
     let routes = schedules::routes(settings::routes(metrics::routes(notices::routes(routes))));
-    let routes = health::routes(accounts::routes(routes));
+    let routes = maintenance::routes(health::routes(accounts::routes(routes)));
     openapi::routes(stores::routes(retention::routes(routes)))
 }

@@ -7,6 +7,7 @@ mod backups;
 mod charts;
 pub(crate) mod frame;
 mod icons;
+mod maintenance;
 mod notices;
 pub(crate) mod outside;
 mod overview;
@@ -30,7 +31,7 @@ use crate::routes::Routes;
 pub(crate) fn routes(routes: Routes) -> Routes {
     let routes = overview::routes(appearance::routes(assets::routes(routes)));
     let routes = restore::routes(recovery::routes(backups::routes(routes)));
-    let routes = runs::routes(schedules::routes(notices::routes(routes)));
+    let routes = runs::routes(schedules::routes(maintenance::routes(notices::routes(routes))));
     let routes = stores::routes(retention::routes(settings::routes(routes)));
     let routes = settings_audit::routes(settings_tokens::routes(settings_users::routes(routes)));
     settings_account::routes(sign_in::routes(routes))

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::prune::Pruned;
 use stillpoint_core::engine::restore::Rehearsed;
+use stillpoint_core::maintenance::Status;
 use stillpoint_core::manifest::Manifest;
 use stillpoint_core::names::{BackupId, Project, RunId};
 use stillpoint_core::operations::{BackupList, Restore};
@@ -160,6 +161,10 @@ impl Platform for Empty {
 
     async fn undo_would_lose(&self) -> Result<Vec<String>, Problem> {
         nothing()
+    }
+
+    async fn maintenance(&self) -> Result<Status, Problem> {
+        Ok(Status::default())
     }
 
     async fn notices(&self) -> Result<Notices, Problem> {

@@ -10,7 +10,7 @@ use crate::scene::{Asked, scene, scene_with};
 use Role::{Admin, Operator, Viewer};
 
 /// Who may: none, everybody.
-const WANTED: [(&str, &str, Option<Role>); 89] = [
+const WANTED: [(&str, &str, Option<Role>); 91] = [
     ("DELETE", "/api/v1/tokens/{token}", Some(Admin)),
     ("DELETE", "/api/v1/users/{user}", Some(Admin)),
     ("GET", "/", Some(Viewer)),
@@ -18,6 +18,7 @@ const WANTED: [(&str, &str, Option<Role>); 89] = [
     ("GET", "/api/v1/backups", Some(Viewer)),
     ("GET", "/api/v1/backups/{backup}", Some(Viewer)),
     ("GET", "/api/v1/events", Some(Viewer)),
+    ("GET", "/api/v1/maintenance", Some(Viewer)),
     ("GET", "/api/v1/me", Some(Viewer)),
     ("GET", "/api/v1/notices", Some(Viewer)),
     ("GET", "/api/v1/openapi.json", Some(Viewer)),
@@ -39,6 +40,7 @@ const WANTED: [(&str, &str, Option<Role>); 89] = [
     ("GET", "/backups", Some(Viewer)),
     ("GET", "/backups/{backup}", Some(Viewer)),
     ("GET", "/healthz", None),
+    ("GET", "/maintenance", Some(Viewer)),
     ("GET", "/metrics", Some(Viewer)),
     ("GET", "/notices", Some(Viewer)),
     ("GET", "/readyz", None),

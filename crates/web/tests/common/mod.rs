@@ -10,6 +10,7 @@
 )]
 
 mod content;
+mod maintenance;
 mod notices;
 mod plan;
 mod runs;
@@ -538,6 +539,11 @@ impl Platform for Fake {
             })
             .into(),
         })
+    }
+
+    async fn maintenance(&self) -> Result<stillpoint_core::maintenance::Status, Problem> {
+        self.answers()?;
+        Ok(maintenance::status(self.scenario))
     }
 
     async fn notices(&self) -> Result<Notices, Problem> {
