@@ -657,6 +657,15 @@ async fn recovery_leads_from_the_repository_to_the_restore() {
     assert_eq!(field(&page, "backup"), newest.to_string());
     assert!(said.contains("readable"), "{said}");
 
+    // What is known to be damaged is not what is offered.
+    let damaged = Site::new(Scenario::AtRisk);
+    let list = damaged.fake.backups().await.unwrap();
+    let newest = list.backups.last().unwrap();
+    assert!(newest.verified.is_some_and(|verified| !verified.sound));
+    let page = damaged.page("/recovery").await;
+    assert!(!page.contains(&format!("/restore/new?backup={}", newest.id)), "{page}");
+    assert!(page.contains("/restore/new?backup="), "{page}");
+
     // Without a repository the platform is told still, and nothing is offered that cannot be done.
     let page = Site::new(Scenario::Unreachable).page("/recovery").await;
     let said = words(&page);

@@ -35,13 +35,15 @@ pub(crate) struct Recovery {
     pub(crate) complete: usize,
     /// The newest of them, the newest first.
     pub(crate) newest: Vec<Found>,
+    /// The newest that is not known to be damaged: the one to restore.
+    pub(crate) chosen: Option<BackupId>,
     /// The platform that is here.
     pub(crate) platform: Option<String>,
     /// Why it cannot be told what is here.
     pub(crate) platform_trouble: Option<Problem>,
-    /// The stores of the newest backup, each with the container here that would get its data.
+    /// The stores of the chosen backup, each with the container here that would get its data.
     pub(crate) stores: Vec<Counterpart>,
-    /// Stores that are here and that the newest backup does not hold.
+    /// Stores that are here and that it does not hold.
     pub(crate) only_here: Vec<String>,
 }
 
@@ -76,15 +78,10 @@ pub(crate) struct Counterpart {
 }
 
 impl Recovery {
-    /// Whether each store of the newest backup has a container here that runs.
+    /// Whether each store of the chosen backup has a container here that runs.
     pub(crate) fn is_all_here(&self) -> bool {
         let runs = |store: &Counterpart| store.state.as_deref() == Some("running");
         !self.stores.is_empty() && self.stores.iter().all(runs)
-    }
-
-    /// The newest backup.
-    pub(crate) fn last(&self) -> Option<&Found> {
-        self.newest.first()
     }
 }
 
@@ -98,11 +95,14 @@ pub(crate) async fn look(app: &App) -> Recovery {
     let complete = list.iter().flat_map(|list| &list.backups);
     let complete: Vec<&Backup> = complete.filter(|backup| counts(backup)).collect();
     let of_platform = here.as_ref().ok();
-    let recorded = complete.last().map_or(&[][..], |newest| &newest.manifest.stores[..]);
+    let is_damaged = |backup: &Backup| backup.verified.is_some_and(|verified| !verified.sound);
+    let chosen = complete.iter().rev().find(|backup| !is_damaged(backup));
+    let recorded = chosen.map_or(&[][..], |chosen| &chosen.manifest.stores[..]);
     Recovery {
         repository: app.platform.service().site.repository,
         complete: complete.len(),
         newest: complete.iter().rev().take(NEWEST).map(|backup| found(backup)).collect(),
+        chosen: chosen.map(|backup| backup.id),
         platform: of_platform.map(|here| here.platform.clone()),
         stores: recorded.iter().map(|store| counterpart(store, of_platform)).collect(),
         only_here: of_platform.map(|here| only_here(here, recorded)).unwrap_or_default(),
