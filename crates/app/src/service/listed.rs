@@ -16,6 +16,9 @@ use crate::failure::Failure;
 /// So many fires are told.
 const FIRES: usize = 5;
 
+/// Deletes in small steps beside everybody, and is paced.
+const CLEANUP_JOB: &str = "dagster_cleanup_job";
+
 /// So many of the last runs say how long a job usually takes.
 const USUAL: u32 = 9;
 
@@ -78,7 +81,10 @@ pub(crate) async fn timetable(
         calendar: &planned.schedule.calendar,
         takes: usual.get(planned.job).copied().unwrap_or_default(),
     });
-    let met = schedule::meetings(&jobs.collect::<Vec<_>>(), &config.foreign_windows, now);
+    let mut met = schedule::meetings(&jobs.collect::<Vec<_>>(), &config.foreign_windows, now);
+    // It harms nobody who is at work then: the windows of others are there for what stops or slows them.
+    let is_window = |with: &str| config.foreign_windows.iter().any(|window| window.name == with);
+    met.retain(|met| met.job != CLEANUP_JOB || !is_window(&met.with));
     Ok(Timetable {
         overlaps: met.into_iter().map(overlap).collect(),
         foreign_windows: config.foreign_windows.iter().map(window).collect(),
