@@ -9,7 +9,7 @@ use crate::wire::Problem;
 fn problem(status: u16, title: impl Into<String>, hint: impl Into<String>) -> Problem {
     let exit = match status {
         404 => Exit::NotFound,
-        409 | 429 => Exit::Held,
+        429 => Exit::Held,
         500.. => Exit::Preflight,
         _ => Exit::Usage,
     };
