@@ -103,6 +103,20 @@ install_schemathesis() {
   cp "$pins" "$folder/pin"
 }
 
+# install_promtool: of Debian's package of Prometheus the one program that tries alert rules; the server is not wanted.
+install_promtool() {
+  local folder=$CACHE/promtool work
+  [ ! -x "$folder/promtool" ] || return 0
+  say "installing promtool (apt)"
+  work=$(mktemp -d)
+  (cd "$work" && { apt-get download -q prometheus >/dev/null 2>&1 || { as_root apt-get update >/dev/null && apt-get download -q prometheus >/dev/null; }; }) ||
+    fail "cannot download Debian's package prometheus"
+  dpkg-deb -x "$work"/prometheus_*.deb "$work/unpacked"
+  mkdir -p "$folder"
+  mv "$work/unpacked/usr/bin/promtool" "$folder/"
+  rm -rf "$work"
+}
+
 exec 8>"$CACHE/setup.lock"
 flock 8
 mapfile -t packages < <(missing_packages | sort -u)
@@ -114,6 +128,7 @@ if [ "$FOR" != demo ]; then
   install_axe
   install_html_validate
   install_schemathesis
+  install_promtool
 fi
 # No package of Debian 12 is new enough, so this much is left to whoever sits here.
 [ -x "$NATS_CLI" ] || can_build_nats_cli ||

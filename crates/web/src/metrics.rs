@@ -352,4 +352,29 @@ mod tests {
             );
         }
     }
+
+    /// The names of metrics in a text.
+    fn names(text: &str) -> std::collections::BTreeSet<String> {
+        let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+        let words = words.filter(|word| word.starts_with("stillpoint_") && word.len() > "stillpoint_".len());
+        words.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_alerts_dashboard_and_documentation_name_is_told() {
+        let documented = names(include_str!("../../../docs/operating/metrics.md"));
+        assert!(documented.len() >= 19, "{documented:?}");
+        let told = names(&text(&full()));
+        let missing: Vec<&String> = documented.difference(&told).collect();
+        assert!(missing.is_empty(), "documented, and not told: {missing:?}");
+        for (file, text) in [
+            ("alerts", include_str!("../../../ops/prometheus/alerts.yaml")),
+            ("dashboard", include_str!("../../../ops/grafana/stillpoint.json")),
+        ] {
+            let named = names(text);
+            assert!(named.len() >= 7, "{file}: {named:?}");
+            let unknown: Vec<&String> = named.difference(&documented).collect();
+            assert!(unknown.is_empty(), "{file} names what is not documented: {unknown:?}");
+        }
+    }
 }

@@ -1,19 +1,19 @@
-//! What programs of others say of the pages and of the API: that pages are HTML, that links lead somewhere, that no request that
-//! the description allows, or forbids, breaks the service.
+//! What programs of others say of the pages, of the API and of the rules for alerts: that pages are HTML, that links lead somewhere,
+//! that no request that the description allows, or forbids, breaks the service, that alerts fire where they must and are silent else.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod common;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use common::{Fake, Scenario};
-use stillpoint_testkit::testbed::{html_validate, schemathesis};
+use stillpoint_testkit::testbed::{html_validate, promtool, schemathesis};
 use tower::ServiceExt;
 
 /// So many pages of a scenario are looked at; a page of each kind is long among them then.
@@ -102,7 +102,7 @@ async fn no_request_breaks_the_api() {
     let router = stillpoint_web::local(Fake::new(Scenario::Protected));
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
     let folder = tempfile::tempdir().unwrap();
-    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    let document = own("docs/openapi.json");
     let program = schemathesis();
     let asked = tokio::task::spawn_blocking(move || {
         let mut command = Command::new(&program);
@@ -124,4 +124,38 @@ async fn no_request_breaks_the_api() {
     assert!(asked.status.success(), "{said}");
     // It has asked.
     assert!(said.contains("Coverage") && said.contains("Fuzzing"), "{said}");
+}
+
+/// The repository's own folder of this name.
+fn own(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name)
+}
+
+#[test]
+fn alerts_fire_where_they_must_and_are_silent_else() {
+    let program = promtool();
+    let mut command = Command::new(&program);
+    let folder = own("ops/prometheus");
+    let tried = ran(
+        command.current_dir(&folder).args(["test", "rules", "alerts.test.yaml"]),
+        &program,
+    );
+    assert!(tried.status.success(), "{}", said(&tried));
+    assert!(said(&tried).contains("SUCCESS"), "{}", said(&tried));
+    // An alert without a test would be one that nobody has seen.
+    let rules = std::fs::read_to_string(folder.join("alerts.yaml")).unwrap();
+    let tests = std::fs::read_to_string(folder.join("alerts.test.yaml")).unwrap();
+    let alerts: Vec<&str> = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .collect();
+    assert!(alerts.len() >= 6, "{alerts:?}");
+    for alert in alerts {
+        let fires = format!("alertname: {alert}, exp_alerts");
+        let fires_below = format!("alertname: {alert}\n");
+        assert!(
+            tests.contains(&fires) || tests.contains(&fires_below),
+            "{alert} is not tested"
+        );
+    }
 }

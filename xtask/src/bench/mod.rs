@@ -8,6 +8,7 @@ mod by_itself;
 mod contest;
 mod downtime;
 mod figures;
+mod maintenance;
 mod phases;
 mod platform;
 mod process;
@@ -40,6 +41,8 @@ enum Part {
     Repository,
     /// The service's pages with a history of 10,000 runs
     Service,
+    /// Maintenance of a database of Dagster with three million rows
+    Maintenance,
 }
 
 #[derive(Args)]
@@ -81,7 +84,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let stores = wanted(Part::Stores).then(|| on_stores(&program, &folder));
     let repository = wanted(Part::Repository).then(|| repository::run(&arguments.repository, &program, &folder));
     let service = wanted(Part::Service).then(|| on_service(&program, &folder));
-    let ended = [platform, stores, repository, service];
+    let maintenance = wanted(Part::Maintenance).then(|| on_maintenance(&program, &folder));
+    let ended = [platform, stores, repository, service, maintenance];
     ended.into_iter().flatten().collect()
 }
 
@@ -107,6 +111,19 @@ fn on_service(program: &Path, folder: &Path) -> Result<()> {
     let (report, broken) = service::run(program, folder)?;
     println!("\n{report}");
     let path = folder.join("service.md");
+    fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("written to {}", path.display());
+    if broken.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", broken.join("; "))
+}
+
+fn on_maintenance(program: &Path, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let (report, broken) = maintenance::run(program)?;
+    println!("\n{report}");
+    let path = folder.join("maintenance.md");
     fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
     println!("written to {}", path.display());
     if broken.is_empty() {

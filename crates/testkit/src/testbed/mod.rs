@@ -31,7 +31,7 @@ pub use docker::use_engine;
 pub use events::{Event, Events};
 pub use nats::Nats;
 pub(crate) use places::{browser_tools, screens};
-pub use places::{html_validate, images, schemathesis};
+pub use places::{html_validate, images, promtool, schemathesis};
 pub use platform::{Chosen, Shape, Testbed, WitnessMode};
 pub use reap::reap;
 pub use ticks::Stop;

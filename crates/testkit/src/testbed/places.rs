@@ -70,6 +70,11 @@ pub fn schemathesis() -> PathBuf {
     cache().join("schemathesis/bin/schemathesis")
 }
 
+/// Tries alert rules (`testbed/setup.sh`).
+pub fn promtool() -> PathBuf {
+    cache().join("promtool/promtool")
+}
+
 /// Where tests leave pictures of the pages.
 pub(crate) fn screens() -> PathBuf {
     testbed().join(".state/screens")
