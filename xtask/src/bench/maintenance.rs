@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use stillpoint_testkit::lone_postgres::{self, Server};
+use stillpoint_testkit::lone_postgres::{self, SUPERUSER, Server};
 
 use super::{report, say};
 
@@ -261,10 +261,11 @@ fn writer(server: &Server, name: &str) -> Result<Duration> {
     let script = format!(
         "cd /tmp && rm -f {name}.* && cat >insert.sql <<'END'\n\
          insert into event_logs (run_id, event, timestamp) values ('writer', '{{\"level\": 20}}', now() at time zone 'utc');\nEND\n\
-         pgbench -h 127.0.0.1 -n -f insert.sql -R {WRITES} -T {WRITING} -l --log-prefix={name} paced >/dev/null 2>&1\n\
+         pgbench -h /var/run/postgresql -U {SUPERUSER} -n -f insert.sql -R {WRITES} -T {WRITING} -l --log-prefix={name} paced >/dev/null 2>&1\n\
          cut -d' ' -f3 {name}.* | sort -n | awk '{{ took[NR] = $1 }} END {{ print took[int(NR * 0.99)] }}'"
     );
-    Ok(Duration::from_micros(server.beside(&script)?.trim().parse()?))
+    let told = server.exec(&["sh", "-euc", &script])?;
+    Ok(Duration::from_micros(told.trim().parse().context("pgbench tells nothing")?))
 }
 
 /// Sizes of the three tables after a plain VACUUM, and after a repack.
