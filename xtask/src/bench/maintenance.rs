@@ -265,7 +265,9 @@ fn writer(server: &Server, name: &str) -> Result<Duration> {
          cut -d' ' -f3 {name}.* | sort -n | awk '{{ took[NR] = $1 }} END {{ print took[int(NR * 0.99)] }}'"
     );
     let told = server.exec(&["sh", "-euc", &script])?;
-    Ok(Duration::from_micros(told.trim().parse().context("pgbench tells nothing")?))
+    Ok(Duration::from_micros(
+        told.trim().parse().context("pgbench tells nothing")?,
+    ))
 }
 
 /// Sizes of the three tables after a plain VACUUM, and after a repack.
