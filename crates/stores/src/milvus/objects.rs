@@ -1,5 +1,5 @@
-//! Moving objects between a server's bucket and the repository, and back. They are immutable: a key has one content for as long as it
-//! is there.
+//! Moving objects between a server's bucket and the repository, and back. A server writes a key once; but one that was set back to
+//! before an index was built builds it again under the same key, and the bytes of most kinds of index differ from build to build.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -140,7 +140,7 @@ impl MilvusStore {
         }
     }
 
-    /// Puts objects into the bucket; what is there already and the same stays.
+    /// Puts objects into the bucket; what is there already and the same stays, what is there and another makes room.
     pub(super) async fn copy_in(
         &self,
         cx: &Cx,
@@ -154,9 +154,9 @@ impl MilvusStore {
         let mut running = FuturesUnordered::new();
         for (key, object) in wanted {
             leave(&mut running, AT_ONCE - 1).await?;
-            let is_there = present.get(key.as_str()) == Some(&object.recorded.size);
+            let there = present.get(key.as_str()).copied();
             let key = Key::found(key.as_str());
-            running.push(self.copy_one_in(cx, bucket, artifacts, (key, is_there), object, &progress));
+            running.push(self.copy_one_in(cx, bucket, artifacts, (key, there), object, &progress));
         }
         leave(&mut running, 0).await
     }
@@ -166,14 +166,18 @@ impl MilvusStore {
         cx: &Cx,
         bucket: &Bucket,
         artifacts: &Artifacts,
-        (key, is_there): (Key, bool),
+        (key, there): (Key, Option<u64>),
         object: &Verified,
         progress: &Progress,
     ) -> Result<(), StoreError> {
         let failed = |error: RepositoryError| self.bucket_failed(&bucket.name, &error);
-        if is_there && self.is_same(cx, bucket, &key, object).await? {
-            progress.add(usize::try_from(object.recorded.size).unwrap_or(usize::MAX));
+        let size = object.recorded.size;
+        if there == Some(size) && self.is_same(cx, bucket, &key, object).await? {
+            progress.add(usize::try_from(size).unwrap_or(usize::MAX));
             return Ok(());
+        }
+        if there.is_some() {
+            self.remove(cx, bucket, key.clone()).await?;
         }
         let mut content = guarded(cx, "the repository", artifacts.read(object)).await??;
         let mut upload = guarded(cx, "its bucket", bucket.objects.upload(&key))

@@ -6,7 +6,7 @@ mod scene;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use stillpoint_testkit::testbed::{Status, images};
+use stillpoint_testkit::testbed::{Status, Testbed, images};
 
 use crate::common::{PIN, has_claim, is_back, standing, until};
 use crate::conformance::milvus::BULK;
@@ -40,6 +40,24 @@ m.delete('documents', 'id in [77, 78]')
 m.insert('chunks', {'id': (schema.Int64, [-1]), 'cat': (schema.VarChar, ['later']), 'vec': (schema.FloatVector, [[0.5] * 16])})
 ";
 
+/// Where the rows of the database stand that [`CHANGE`] drops, and how long each object is.
+fn objects_of_second(testbed: &Testbed) -> Result<Vec<(String, usize)>> {
+    let script = "c = m.at('second').call('DescribeCollection', collection_name='documents')\nprint(c.collectionID)";
+    let folder = format!("files%2Finsert_log%2F{}%2F", ask(testbed, script)?);
+    let listed = s3(testbed, &format!("milvus-bucket?list-type=2&prefix={folder}"), "")?;
+    let between = |text: &str, tag: &str| {
+        let rest = text.split_once(&format!("<{tag}>")).map(|(_, rest)| rest.to_owned())?;
+        rest.split('<').next().map(str::to_owned)
+    };
+    let objects = listed.split("<Contents>").skip(1).map(|one| {
+        let (key, size) = (between(one, "Key"), between(one, "Size"));
+        Ok((key.context("no key")?, size.context("no size")?.parse()?))
+    });
+    let objects: Vec<_> = objects.collect::<Result<_>>()?;
+    ensure!(objects.len() > 1, "no rows in the bucket: {listed}");
+    Ok(objects)
+}
+
 #[test]
 fn what_a_restore_replaces_comes_back_and_what_is_others_is_not_touched() -> Result<()> {
     on_milvus("mvundone", |testbed, product| {
@@ -47,7 +65,13 @@ fn what_a_restore_replaces_comes_back_and_what_is_others_is_not_touched() -> Res
         indexes_in_use(testbed)?;
         let backup = product.backup()?;
         let at_backup = testbed.truth()?;
+        let replaced = objects_of_second(testbed)?;
         ask(testbed, CHANGE)?;
+        // As a server does that builds an index again: the same names, other bytes; of the same length, or not.
+        for (nth, (key, size)) in replaced.iter().enumerate() {
+            let size = size + nth % 2;
+            s3(testbed, &format!("milvus-bucket/{key}"), &format!("-T <(head -c {size} /dev/zero)"))?;
+        }
         testbed.tick()?;
         let before_restore = testbed.truth()?;
         let before = standing(testbed)?;
