@@ -7,7 +7,7 @@ comma := ,
 DEMO_STORES := $(or $(strip $(subst $(comma), ,$(STORES))),postgres documentdb valkey nats neo4j clickhouse milvus)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test bench soak lint fmt setup setup-demo images images-demo build build-tests tools inside-demo inside-test inside-bench inside-soak
+.PHONY: help demo down test bench soak dist book lint fmt setup setup-demo images images-demo build build-tests tools inside-demo inside-test inside-bench inside-soak
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -29,6 +29,12 @@ bench: setup ## Measure against the classic script (SCALE=10,100: 0.2 and 2 GB) 
 
 soak: setup ## Many deaths, many standstills, 20 GiB, large stores (two hours, not in CI); writes benches/soak.md
 	@$(WITH_ENGINE) $(MAKE) --no-print-directory inside-soak
+
+dist: ## What is given to hosts: static program, archive and Debian package, in dist/
+	@ops/dist/build.sh
+
+book: ## The documentation as a book, in target/book
+	@PATH="$$(scripts/tools.sh)$$PATH" mdbook build
 
 lint: ## Format, lints and house rules only
 	@cargo fmt --all --check

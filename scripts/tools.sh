@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the checkers of CI into the user's cache, by pinned version, and prints the folders to put
-# on PATH. Debug builds: they run for seconds, and build in a third of the time.
+# tools.sh [cargo-deb]: installs the checkers of CI, or what makes Debian packages, into the user's cache, by pinned version, and prints
+# the folders to put on PATH. Debug builds: they run for seconds, and build in a third of the time.
 set -euo pipefail
 
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/stillpoint/tools
@@ -22,7 +22,13 @@ install() {
 
 exec 9>"$CACHE/lock"
 flock 9
-install cargo-nextest 0.9.151 --no-default-features --features default-no-update
-install cargo-machete 0.9.2
-install cargo-deny 0.20.2
+if [ "${1:-}" = cargo-deb ]; then
+  install cargo-deb 3.8.0
+else
+  install cargo-nextest 0.9.151 --no-default-features --features default-no-update
+  install cargo-machete 0.9.2
+  install cargo-deny 0.20.2
+  # The documentation as a book; without what serves it.
+  install mdbook 0.5.4 --no-default-features --features search
+fi
 rm -rf "$CACHE/target"

@@ -34,6 +34,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     tally.check("licences, sources, bans", || {
         tool("cargo-deny", &["--locked", "check", "bans", "licenses", "sources"])
     });
+    tally.check("book", || tool("mdbook", &["build"]));
     tally.tests()?;
     // What the tests of this run shared has lost its owner now. What cannot be removed, the next run removes.
     if let Err(error) = stillpoint_testkit::testbed::reap() {

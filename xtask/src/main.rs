@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task's output is its job")]
 
 mod bench;
+mod book;
 mod check;
 mod circles;
 mod demo;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::circles;
+use crate::{book, circles};
 
 /// A file above this is two files; tests tell longer stories.
 const LONGEST_FILE: usize = 800;
@@ -42,6 +42,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     wrong.extend(incomplete_stores(root)?);
     wrong.extend(circles::find(root, &files)?);
     wrong.extend(stale_schema(root));
+    wrong.extend(book::faults(root)?);
     if !wrong.is_empty() {
         bail!("not tidy:\n  {}", wrong.join("\n  "));
     }

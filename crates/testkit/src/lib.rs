@@ -2,7 +2,6 @@
 //! simulated world, a decorator that makes any call of any port fail, the suites that every adapter
 //! must pass, and a testbed of real engines. Nothing of the product depends on this crate.
 
-pub mod browser;
 pub mod bucket;
 pub mod calls;
 pub mod conformance;

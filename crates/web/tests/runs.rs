@@ -404,15 +404,22 @@ async fn retention_is_tried_with_other_numbers_and_what_would_change_is_marked()
     };
     let few = read("/api/v1/retention?days=2&minimum=1").await;
     let many = read("/api/v1/retention?days=3650").await;
-    assert_eq!(few["policy"], json!({ "days": 2, "minimum": 1 }));
+    let policy = json!({ "days": 2, "minimum": 1, "daily": 0, "weekly": 0, "monthly": 0, "yearly": 0 });
+    assert_eq!(few["policy"], policy);
     assert!(goes(&few) > 20, "{}", goes(&few));
+    // With one of each week fewer go, and the page says for whose sake they stay.
+    let weeks = read("/api/v1/retention?days=2&minimum=1&weekly=3").await;
+    assert_eq!(goes(&weeks), goes(&few) - 2);
+    let weeks = page(&router, "/retention?days=2&minimum=1&weekly=3&yearly=1").await;
+    let told = ["3 weeks, 1 year", "the newest of its week; one each of 3 weeks stays"];
+    assert!(told.iter().all(|told| weeks.contains(told)), "{weeks}");
     assert_eq!(goes(&many), 0);
     // The newest stays whatever is tried.
     let none = read("/api/v1/retention?days=0&minimum=0").await;
     assert_eq!(none["directories"][0]["goes"], json!(false));
     let tried = page(&router, "/retention?days=2&minimum=1").await;
     assert!(tried.contains("Tried, not set") && tried.contains("class=\"changed\"") && !tried.contains("Apply it now"));
-    for wrong in ["days=-1", "days=x", "minimum=99999999999"] {
+    for wrong in ["days=-1", "days=x", "minimum=99999999999", "monthly=1.5"] {
         assert_eq!(
             got(&router, &format!("/retention?{wrong}")).await.0,
             StatusCode::BAD_REQUEST,

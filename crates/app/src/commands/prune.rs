@@ -13,7 +13,8 @@ use crate::wiring;
 /// Delete backups past retention, and what dead runs have left
 ///
 /// The same happens at the end of every backup. Complete backups stay for `BACKUP_RETENTION_DAYS`, and so
-/// many of them however old as `BACKUP_MINIMUM_KEEP` says; the newest always stays.
+/// many of them however old as `BACKUP_MINIMUM_KEEP` says; of days, weeks, months and years one each, as `BACKUP_KEEP_DAILY` and the
+/// like say. The newest always stays.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// Only say what would go, and why

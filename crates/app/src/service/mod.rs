@@ -31,7 +31,7 @@ use self::log::Log;
 use self::platform::Served;
 use crate::commands::after_a_death;
 use crate::config::Config;
-use crate::display::plain;
+use crate::display::{plain, words};
 use crate::failure::Failure;
 use crate::notices::Notices;
 use crate::wiring;
@@ -55,6 +55,8 @@ pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {
     };
     let mut signals = Signals::new().map_err(failed)?;
     let operations = wiring::operations(config).await?;
+    // What a run says is read on the pages, beside their own times.
+    words::tell_times_in(config.zone.clone());
     let log = Log::start();
     let say = log.clone();
     let notices = Notices::new(config, Patience::Long, Arc::new(move |line| say.say(line)));

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use stillpoint_testkit::browser::{Browser, Scripts};
+use stillpoint_browser::{Browser, Scripts};
 use stillpoint_testkit::product::{Product, Running};
 use stillpoint_testkit::testbed::{Shape, Testbed};
 

@@ -5,6 +5,7 @@
 //! clock or delete; and what it was not told about, it must not name. `docs/retention.md` tells
 //! operators the same rules.
 
+mod periods;
 mod reason;
 mod rules;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+pub use periods::{Period, Periods};
 pub use reason::Reason;
 
 use crate::names::BackupId;
@@ -33,11 +35,18 @@ pub struct Policy {
     /// `BACKUP_MINIMUM_KEEP`: so many complete backups stay, however old. The newest one stays
     /// even if this is 0.
     pub minimum: u32,
+    /// Of so many days, weeks, months and years one each stays, whatever the other two say.
+    #[serde(flatten)]
+    pub periods: Periods,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { days: 7, minimum: 3 }
+        Self {
+            days: 7,
+            minimum: 3,
+            periods: Periods::default(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Exempt, Fate, Standing};
+use super::{Exempt, Fate, Period, Standing};
 
 /// Why a directory of the repository stays or goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -29,6 +29,13 @@ pub enum Reason {
     Minimum {
         /// How many.
         minimum: u32,
+    },
+    /// Stays: the newest complete backup of one of so many periods.
+    Period {
+        /// Their length.
+        period: Period,
+        /// How many.
+        keep: u32,
     },
     /// Stays: damaged and old, but nothing complete is there instead.
     LastHope,
@@ -71,6 +78,7 @@ impl Reason {
             | Self::Young { .. }
             | Self::Newest
             | Self::Minimum { .. }
+            | Self::Period { .. }
             | Self::LastHope
             | Self::NewerFormat
             | Self::NewestPartial
@@ -95,6 +103,14 @@ impl fmt::Display for Reason {
             Self::Minimum { minimum } => {
                 return f.pad(&format!(
                     "one of the {minimum} newest complete backups, which stay however old"
+                ));
+            }
+            Self::Period { period, keep: 1 } => {
+                return f.pad(&format!("the newest of its {period}; one of the newest {period} stays"));
+            }
+            Self::Period { period, keep } => {
+                return f.pad(&format!(
+                    "the newest of its {period}; one each of {keep} {period}s stays"
                 ));
             }
             Self::LastHope => "damaged or unreadable, but there is no complete backup in its place",

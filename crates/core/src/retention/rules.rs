@@ -2,6 +2,7 @@
 //! may let what is not complete decide about what is.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,8 +13,8 @@ use crate::names::BackupId;
 pub(super) struct Rules {
     policy: Policy,
     now: Timestamp,
-    /// The complete backups that count and stay, newest first.
-    history: Vec<BackupId>,
+    /// The complete backups that count and stay, and why each does.
+    staying: BTreeMap<BackupId, Reason>,
     /// The newest partial one of those that are not out of retention.
     newest_partial: Option<BackupId>,
     /// Whether anything complete stays, counted or not.
@@ -27,15 +28,34 @@ impl Rules {
         let mut rules = Self {
             policy,
             now,
-            history: of(Standing::Complete).filter(countable).map(|entry| entry.id).collect(),
+            staying: BTreeMap::new(),
             newest_partial: of(Standing::Partial).filter(countable).map(|entry| entry.id).max(),
             // If there is one, one stays: the newest of those that count, or one that does not count.
             something_complete: of(Standing::Complete).next().is_some(),
         };
-        rules.history.sort_by_key(|id| Reverse(*id));
-        let young = rules.history.iter().take_while(|id| rules.is_young(**id)).count();
-        rules.history.truncate(young.max(rules.minimum()));
+        let complete = of(Standing::Complete).filter(countable);
+        rules.staying = rules.stay(complete.map(|entry| entry.id).collect());
         rules
+    }
+
+    /// Which of these stay. What is said of one is the first that holds.
+    fn stay(&self, mut complete: Vec<BackupId>) -> BTreeMap<BackupId, Reason> {
+        complete.sort_by_key(|id| Reverse(*id));
+        let Policy { days, minimum, periods } = self.policy;
+        let newest = complete.iter().take(1).map(|id| (*id, Reason::Newest));
+        let young = complete.iter().take_while(|id| self.is_young(**id));
+        let young = young.map(|id| (*id, Reason::Young { days }));
+        let least = complete.iter().take(usize::try_from(minimum).unwrap_or(usize::MAX));
+        let least = least.map(|id| (*id, Reason::Minimum { minimum }));
+        let of_periods = periods.all().into_iter().flat_map(|(period, keep)| {
+            let kept = period.newest(keep, &complete);
+            kept.map(move |id| (id, Reason::Period { period, keep }))
+        });
+        let mut staying = BTreeMap::new();
+        for (id, reason) in newest.chain(young).chain(least).chain(of_periods) {
+            staying.entry(id).or_insert(reason);
+        }
+        staying
     }
 
     pub(super) fn verdict(&self, entry: &Entry) -> Verdict {
@@ -64,18 +84,11 @@ impl Rules {
     }
 
     fn complete(&self, id: BackupId) -> Reason {
-        let days = self.policy.days;
-        if self.history.first() == Some(&id) {
-            Reason::Newest
-        } else if self.is_young(id) {
-            Reason::Young { days }
-        } else if self.history.last().is_some_and(|oldest| *oldest <= id) {
-            let minimum = self.policy.minimum;
-            Reason::Minimum { minimum }
-        } else {
-            let newer = self.history.len();
-            Reason::Old { days, newer }
-        }
+        let stays = self.staying.get(&id).copied();
+        stays.unwrap_or_else(|| Reason::Old {
+            days: self.policy.days,
+            newer: self.staying.range(id..).count(),
+        })
     }
 
     fn damaged(&self, id: BackupId) -> Reason {
@@ -105,11 +118,6 @@ impl Rules {
         } else {
             Reason::Abandoned
         }
-    }
-
-    /// How many complete backups stay however old; never none.
-    fn minimum(&self) -> usize {
-        usize::try_from(self.policy.minimum).unwrap_or(usize::MAX).max(1)
     }
 
     fn is_young(&self, id: BackupId) -> bool {

@@ -266,7 +266,7 @@ impl Model {
 
     /// Nothing is gone that the rules keep.
     fn gone_rightly(&self, now: &BTreeMap<BackupId, Made>) -> anyhow::Result<()> {
-        let Policy { days, minimum } = Policy::default();
+        let Policy { days, minimum, .. } = Policy::default();
         let counting = |of: &BTreeMap<BackupId, Made>| of.values().filter(|made| made.counts()).count();
         let fresh = now
             .iter()

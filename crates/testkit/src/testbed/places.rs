@@ -56,7 +56,7 @@ pub(crate) fn image(name: &str) -> Result<String> {
 }
 
 /// What is run inside the pages that a browser shows (`testbed/setup.sh`).
-pub(crate) fn browser_tools() -> PathBuf {
+pub fn browser_tools() -> PathBuf {
     cache().join("axe-core")
 }
 
@@ -76,6 +76,6 @@ pub fn promtool() -> PathBuf {
 }
 
 /// Where tests leave pictures of the pages.
-pub(crate) fn screens() -> PathBuf {
+pub fn screens() -> PathBuf {
     testbed().join(".state/screens")
 }

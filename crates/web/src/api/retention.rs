@@ -5,7 +5,7 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use stillpoint_core::engine::prune::Pruned;
 use stillpoint_core::names::BackupId;
-use stillpoint_core::retention::{self, Entry, Fate, Policy, Reason, Standing, Verdict};
+use stillpoint_core::retention::{self, Entry, Fate, Periods, Policy, Reason, Standing, Verdict};
 
 use crate::App;
 use crate::auth::Role;
@@ -24,6 +24,14 @@ pub(crate) struct Numbers {
     days: Option<String>,
     /// So many backups.
     minimum: Option<String>,
+    /// One each of so many days.
+    daily: Option<String>,
+    /// One each of so many weeks.
+    weekly: Option<String>,
+    /// One each of so many months.
+    monthly: Option<String>,
+    /// One each of so many years.
+    yearly: Option<String>,
 }
 
 /// What becomes of a repository.
@@ -65,6 +73,20 @@ impl Retention {
         self.policy != self.configured
     }
 
+    /// The days, weeks, months and years of which one backup each stays: "3 days, 4 weeks"; empty if none.
+    pub(crate) fn one_each_of(&self) -> String {
+        let Periods {
+            daily,
+            weekly,
+            monthly,
+            yearly,
+        } = self.policy.periods;
+        let all = [(daily, "day"), (weekly, "week"), (monthly, "month"), (yearly, "year")];
+        let said = all.into_iter().filter(|(number, _)| *number > 0);
+        let said = said.map(|(number, unit)| format!("{number} {unit}{}", if number == 1 { "" } else { "s" }));
+        said.collect::<Vec<_>>().join(", ")
+    }
+
     /// What goes.
     pub(crate) fn going(&self) -> usize {
         self.directories.iter().filter(|directory| directory.goes).count()
@@ -86,6 +108,12 @@ pub(crate) async fn simulated(app: &App, numbers: &Numbers) -> Result<Retention,
     let policy = Policy {
         days: number(numbers.days.as_deref(), configured.days)?,
         minimum: number(numbers.minimum.as_deref(), configured.minimum)?,
+        periods: Periods {
+            daily: number(numbers.daily.as_deref(), configured.periods.daily)?,
+            weekly: number(numbers.weekly.as_deref(), configured.periods.weekly)?,
+            monthly: number(numbers.monthly.as_deref(), configured.periods.monthly)?,
+            yearly: number(numbers.yearly.as_deref(), configured.periods.yearly)?,
+        },
     };
     let found = app.platform.retention().await?;
     let entries: Vec<Entry> = found.plan.verdicts.iter().map(entry).collect();
@@ -105,7 +133,7 @@ fn number(text: Option<&str>, configured: u32) -> Result<u32, Problem> {
         None | Some("") => Ok(configured),
         Some(text) => text.parse().map_err(|_| {
             Problem::unusable(
-                format!("`{text}` is no number of days or backups"),
+                format!("`{text}` is no number of days, backups, weeks, months or years"),
                 "write a whole number, 0 or more",
             )
         }),
@@ -123,6 +151,12 @@ fn configured(settings: &[Setting]) -> Policy {
     Policy {
         days: number("BACKUP_RETENTION_DAYS", usual.days),
         minimum: number("BACKUP_MINIMUM_KEEP", usual.minimum),
+        periods: Periods {
+            daily: number("BACKUP_KEEP_DAILY", usual.periods.daily),
+            weekly: number("BACKUP_KEEP_WEEKLY", usual.periods.weekly),
+            monthly: number("BACKUP_KEEP_MONTHLY", usual.periods.monthly),
+            yearly: number("BACKUP_KEEP_YEARLY", usual.periods.yearly),
+        },
     }
 }
 

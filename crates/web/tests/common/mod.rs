@@ -366,7 +366,14 @@ impl Platform for Fake {
         });
         let entries: Vec<Entry> = entries.chain(partial).collect();
         Ok(Pruned {
-            plan: retention::plan(&entries, &Policy { days: 30, minimum: 3 }, self.now()),
+            plan: retention::plan(
+                &entries,
+                &Policy {
+                    days: 30,
+                    ..Policy::default()
+                },
+                self.now(),
+            ),
             gone: Vec::new(),
             left: Vec::new(),
             locked: Vec::new(),

@@ -70,7 +70,11 @@ fn what_a_restore_replaces_comes_back_and_what_is_others_is_not_touched() -> Res
         // As a server does that builds an index again: the same names, other bytes; of the same length, or not.
         for (nth, (key, size)) in replaced.iter().enumerate() {
             let size = size + nth % 2;
-            s3(testbed, &format!("milvus-bucket/{key}"), &format!("-T <(head -c {size} /dev/zero)"))?;
+            s3(
+                testbed,
+                &format!("milvus-bucket/{key}"),
+                &format!("-T <(head -c {size} /dev/zero)"),
+            )?;
         }
         testbed.tick()?;
         let before_restore = testbed.truth()?;

@@ -43,10 +43,14 @@ fn the_documented_example_is_true() {
 
 #[test]
 fn the_documented_defaults_are_true() {
-    let Policy { days, minimum } = Policy::default();
+    let Policy { days, minimum, periods } = Policy::default();
     for row in [
         format!("| `BACKUP_RETENTION_DAYS` | {days} |"),
         format!("| `BACKUP_MINIMUM_KEEP` | {minimum} |"),
+        format!("| `BACKUP_KEEP_DAILY` | {} |", periods.daily),
+        format!("| `BACKUP_KEEP_WEEKLY` | {} |", periods.weekly),
+        format!("| `BACKUP_KEEP_MONTHLY` | {} |", periods.monthly),
+        format!("| `BACKUP_KEEP_YEARLY` | {} |", periods.yearly),
     ] {
         assert!(PAGE.contains(&row), "{row}");
     }

@@ -29,6 +29,12 @@ impl History {
         self.with(entries.collect())
     }
 
+    /// The same without days, weeks, months and years.
+    pub(super) fn without_periods(mut self) -> Self {
+        self.policy.periods = Periods::default();
+        self
+    }
+
     pub(super) fn with(&self, entries: Vec<Entry>) -> Self {
         Self {
             entries,
@@ -124,7 +130,17 @@ fn bad_disk() -> impl Strategy<Value = bool> {
 }
 
 fn policy() -> impl Strategy<Value = Policy> {
-    (0..20_u32, 0..10_u32).prop_map(|(days, minimum)| Policy { days, minimum })
+    (0..20_u32, 0..10_u32, periods()).prop_map(|(days, minimum, periods)| Policy { days, minimum, periods })
+}
+
+pub(super) fn periods() -> impl Strategy<Value = Periods> {
+    let some = (0..9_u32, 0..5_u32, 0..3_u32, 0..3_u32).prop_map(|(daily, weekly, monthly, yearly)| Periods {
+        daily,
+        weekly,
+        monthly,
+        yearly,
+    });
+    prop_oneof![1 => Just(Periods::default()), 2 => some]
 }
 
 fn exempt() -> impl Strategy<Value = Option<Exempt>> {

@@ -42,6 +42,12 @@ fn protected(entry: Entry) -> Entry {
     }
 }
 
+/// A policy of the two numbers alone.
+fn numbers(days: u32, minimum: u32) -> Policy {
+    let periods = Periods::default();
+    Policy { days, minimum, periods }
+}
+
 /// The reasons under the default policy, in the order of `entries`.
 fn reasons(entries: &[Entry]) -> Vec<Reason> {
     reasons_under(Policy::default(), entries)

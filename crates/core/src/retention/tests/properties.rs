@@ -1,10 +1,11 @@
 //! What holds for every repository, every policy and every moment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::ToSpan;
 use proptest::prelude::*;
 
-use super::histories::{History, history};
+use super::histories::{History, history, periods};
 use super::*;
 
 /// A failing case is printed as small as it can be made, and becomes an example in `rules.rs`: no files of
@@ -66,6 +67,7 @@ proptest! {
 
     #[test]
     fn no_complete_one_goes_while_an_older_one_that_counts_stays(history in history()) {
+        let history = history.without_periods();
         let kept = kept(&history);
         let fates: Vec<bool> = history.countable().iter().map(|id| kept.contains(id)).collect();
         prop_assert!(fates.is_sorted_by(|newer, older| newer >= older), "{fates:?}");
@@ -86,12 +88,32 @@ proptest! {
 
     #[test]
     fn whatever_is_old_and_above_the_minimum_goes(history in history()) {
+        let history = history.without_periods();
         let limit = hours(24 * i64::from(history.policy.days));
         let spared = usize::try_from(history.policy.minimum)?.max(1);
         let gone = gone(&history);
         for id in history.countable().into_iter().skip(spared) {
             prop_assert_eq!(gone.contains(&id), id.timestamp() + limit <= history.now, "{}", id);
         }
+    }
+
+    /// Found another way than the rules do: period by period.
+    #[test]
+    fn of_days_weeks_months_and_years_the_newest_stays_and_no_other_for_their_sake(history in history()) {
+        let Periods { daily, weekly, monthly, yearly } = history.policy.periods;
+        let date = |id: &BackupId| id.timestamp().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let monday = |id: &BackupId| date(id).saturating_sub(i64::from(date(id).weekday().to_monday_zero_offset()).days());
+        let text = |date: jiff::civil::Date, length: usize| date.to_string()[..length].to_owned();
+        let mut wanted: BTreeSet<BackupId> = kept(&history.clone().without_periods());
+        for (keep, length, weeks) in [(daily, 10, false), (weekly, 10, true), (monthly, 7, false), (yearly, 4, false)] {
+            let mut newest: BTreeMap<String, BackupId> = BTreeMap::new();
+            for id in history.countable() {
+                let period = text(if weeks { monday(&id) } else { date(&id) }, length);
+                newest.entry(period).or_insert(id);
+            }
+            wanted.extend(newest.into_values().rev().take(usize::try_from(keep)?));
+        }
+        prop_assert_eq!(kept(&history), wanted);
     }
 
     #[test]
@@ -186,9 +208,16 @@ proptest! {
         history in history(),
         days in 0..10_u32,
         minimum in 0..5_u32,
+        more in periods(),
     ) {
-        let Policy { days: fewer, minimum: lower } = history.policy;
-        let policy = Policy { days: fewer + days, minimum: lower + minimum };
+        let Policy { days: fewer, minimum: lower, periods: few } = history.policy;
+        let periods = Periods {
+            daily: few.daily + more.daily,
+            weekly: few.weekly + more.weekly,
+            monthly: few.monthly + more.monthly,
+            yearly: few.yearly + more.yearly,
+        };
+        let policy = Policy { days: fewer + days, minimum: lower + minimum, periods };
         let milder = History { policy, ..history.clone() };
         prop_assert!(gone(&milder).is_subset(&gone(&history)));
     }

@@ -46,7 +46,7 @@ fn the_minimum_stays_however_old() {
 #[test]
 fn the_newest_stays_even_without_a_minimum() {
     for days in [0, 7] {
-        let policy = Policy { days, minimum: 0 };
+        let policy = numbers(days, 0);
         assert_eq!(
             reasons_under(policy, &complete(&[100, 200])),
             [Reason::Newest, Reason::Old { days, newer: 1 }]
@@ -55,10 +55,49 @@ fn the_newest_stays_even_without_a_minimum() {
 }
 
 #[test]
+fn one_of_each_day_week_month_and_year_stays() {
+    let periods = Periods {
+        daily: 3,
+        weekly: 2,
+        monthly: 2,
+        yearly: 2,
+    };
+    let policy = Policy {
+        periods,
+        ..numbers(1, 1)
+    };
+    // Now is a Tuesday, the 17th of February 2026, at noon.
+    let at = |id: &str| Entry {
+        id: id.parse().unwrap(),
+        standing: Standing::Complete,
+        exempt: None,
+    };
+    let of = |period, keep| Reason::Period { period, keep };
+    let expected = [
+        ("2026-02-17_10-00-00", Reason::Newest),
+        ("2026-02-17_00-00-00", Reason::Young { days: 1 }),
+        ("2026-02-16_00-00-00", of(Period::Day, 3)),
+        // Days without a backup do not count.
+        ("2026-02-14_23-00-00", of(Period::Week, 2)),
+        ("2026-02-14_00-00-00", Reason::Old { days: 1, newer: 4 }),
+        ("2026-02-13_00-00-00", Reason::Old { days: 1, newer: 4 }),
+        ("2026-01-31_23-59-59", of(Period::Month, 2)),
+        ("2026-01-01_00-00-00", Reason::Old { days: 1, newer: 5 }),
+        // Of the week that ends in January, and of December.
+        ("2025-12-31_00-00-00", of(Period::Year, 2)),
+        ("2024-12-31_00-00-00", Reason::Old { days: 1, newer: 6 }),
+    ];
+    let entries: Vec<Entry> = expected.iter().map(|(id, _)| at(id)).collect();
+    let reasons = reasons_under(policy, &entries);
+    let expected: Vec<Reason> = expected.into_iter().map(|(_, reason)| reason).collect();
+    assert_eq!(reasons, expected);
+}
+
+#[test]
 fn a_policy_without_bounds_keeps_everything() {
     let most = u32::MAX;
     let years = complete(&[1, 10_000, 20_000]);
-    for policy in [Policy { days: most, minimum: 0 }, Policy { days: 0, minimum: most }] {
+    for policy in [numbers(most, 0), numbers(0, most)] {
         assert_eq!(plan(&years, &policy, now()).gone().count(), 0);
     }
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 
 use anyhow::Result;
-use stillpoint_testkit::browser::{Browser, Scripts};
+use stillpoint_browser::{Browser, Scripts};
 
 const GOOD: &str = "<!doctype html><html lang=en><title>Good</title><link rel=icon href='data:,'><main><h1>A page</h1>
 <form action=/said><label>Word <input name=word></label> <button>Say it</button></form>

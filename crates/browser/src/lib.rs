@@ -14,7 +14,7 @@ use thirtyfour::{By, WebDriver, WebElement};
 use tokio::runtime::{Builder, Runtime};
 
 use self::driver::Process;
-use crate::patience;
+use stillpoint_testkit::patience;
 
 /// Whether pages may run scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

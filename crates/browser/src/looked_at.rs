@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Browser;
-use crate::testbed::{browser_tools, screens};
+use stillpoint_testkit::testbed::{browser_tools, screens};
 
 /// Of a desk and of a telephone.
 const WIDTHS: [u32; 2] = [1280, 390];
