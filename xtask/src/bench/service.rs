@@ -269,10 +269,10 @@ fn latest(product: &Product, socket: &Path) -> Result<Duration> {
             continue;
         };
         let told: Value = serde_json::from_str(told.trim())?;
-        if let Some(at) = told["at"].as_str() {
+        if let Some(at) = told["event"]["at"].as_str() {
             took.push(Timestamp::now().duration_since(at.parse()?).unsigned_abs());
         }
-        if told["state"] == "SUCCESS" {
+        if told["run"]["state"] == "SUCCESS" {
             break;
         }
     }
