@@ -6,14 +6,12 @@ use stillpoint_core::events::{EventKind, Step};
 use stillpoint_core::maintenance::{CleanedDatabase, CleanupWish, Handled, Handler, Rules, ticks};
 use stillpoint_core::stores::Cx;
 
-use crate::pacing::{self, wal};
+use crate::pacing::{self, Flow, wal};
 use crate::schema::{self, Schema};
 use crate::statements::{self, Slice};
 use crate::work::{SHORT, Work, millis, number, text};
-use crate::{Dagster, Failed, autovacuum, indexes, room};
+use crate::{Dagster, Failed, autovacuum, indexes, room, status};
 
-/// So many rows in one transaction: a second or two.
-const BATCH: u64 = 20_000;
 /// How long a batch may take: without an index it reads the whole table.
 const BATCH_LIMIT: Duration = Duration::from_mins(15);
 /// How long what is left is counted.
@@ -22,10 +20,8 @@ const COUNT_LIMIT: Duration = Duration::from_mins(5);
 const TRIES: u32 = 2;
 /// Between two tries.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
-/// Deletions write WAL before they free anything: below so many free bytes none begins.
-const LEAST_FREE: u64 = 1 << 30;
-/// So many batches between two looks at the disk.
-const LOOK_AT_DISK: u64 = 10;
+/// How often it is told how many rows are gone.
+const TELL_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) async fn clean(
     dagster: &Dagster,
@@ -42,6 +38,7 @@ pub(crate) async fn clean(
         version: schema.version.clone(),
         notes: schema.notes.clone(),
         failed: Vec::new(),
+        bytes: None,
         handlers: Vec::new(),
     };
     let task = Task {
@@ -52,9 +49,9 @@ pub(crate) async fn clean(
         rules,
         wish,
     };
-    task.prepare(&mut cleaned).await?;
+    let indexed = task.prepare(&mut cleaned).await?;
     for handler in Handler::ALL {
-        let tally = task.handle(handler).await?;
+        let tally = task.handle(handler, indexed).await?;
         if let Some(why) = &tally.failed {
             let (store, rows) = (&dagster.store, tally.rows);
             cx.report.warn(format!(
@@ -63,7 +60,16 @@ pub(crate) async fn clean(
         }
         cleaned.handlers.push(tally);
     }
+    cleaned.bytes = size(dagster, cx, database, &schema).await;
     Ok(cleaned)
+}
+
+/// What the tables take with their indexes. That it cannot be told is nobody's failure.
+async fn size(dagster: &Dagster, cx: &Cx, database: &str, schema: &Schema) -> Option<u64> {
+    let work = Work::begin(dagster, cx, database).await.ok()?;
+    let tables = status::tables(&work, schema).await;
+    let tables = work.end(tables).await.ok()?;
+    Some(tables.iter().map(|table| table.table_bytes + table.index_bytes).sum())
 }
 
 /// Finds Dagster's tables in a database that may be written.
@@ -83,6 +89,16 @@ async fn find(dagster: &Dagster, cx: &Cx, database: &str) -> Result<Schema, Fail
     work.end(found).await
 }
 
+/// What one transaction has deleted.
+#[derive(Default)]
+struct Batch {
+    rows: u64,
+    /// The newest moment among them.
+    newest: Option<String>,
+    /// WAL that the server had written then.
+    written: u64,
+}
+
 struct Task<'a> {
     dagster: &'a Dagster,
     cx: &'a Cx,
@@ -93,16 +109,16 @@ struct Task<'a> {
 }
 
 impl Task<'_> {
-    /// Sees to indexes and autovacuum. What cannot be done keeps no handler from its work: it is only slower.
-    async fn prepare(&self, cleaned: &mut CleanedDatabase) -> Result<(), Failed> {
+    /// Sees to indexes and autovacuum. What cannot be done keeps no handler from its work: it is only slower. Whether the indexes
+    /// are there.
+    async fn prepare(&self, cleaned: &mut CleanedDatabase) -> Result<bool, Failed> {
+        let mut failed = Vec::new();
+        let mut indexed = false;
         let act = async {
-            let mut failed = Vec::new();
-            let outcomes = [
-                Box::pin(self.published()).await,
-                Box::pin(self.indexes()).await,
-                Box::pin(self.autovacuum()).await,
-            ];
-            for outcome in outcomes {
+            let published = Box::pin(self.published()).await;
+            let indexes = Box::pin(self.indexes()).await;
+            indexed = indexes.is_ok();
+            for outcome in [published, indexes, Box::pin(self.autovacuum()).await] {
                 match outcome {
                     Ok((done, not_done)) => {
                         cleaned.notes.extend(done);
@@ -116,31 +132,44 @@ impl Task<'_> {
                 let (store, database) = (&self.dagster.store, self.database);
                 self.cx.report.warn(format!("{store}, database `{database}`: {why}"));
             }
-            let all = failed.is_empty();
-            cleaned.failed.extend(failed);
-            if all { Ok(()) } else { Err(Failed::Unfit(String::new())) }
+            if failed.is_empty() {
+                Ok(())
+            } else {
+                Err(Failed::Unfit(String::new()))
+            }
         };
-        match self.cx.report.step(Step::Prepare, act).await {
-            Err(Failed::Cancelled) => Err(Failed::Cancelled),
-            // Noted already.
-            _ => Ok(()),
+        let prepared = self.cx.report.step(Step::Prepare, act).await;
+        if let Err(Failed::Cancelled) = prepared {
+            return Err(Failed::Cancelled);
         }
+        cleaned.failed.extend(failed);
+        Ok(indexed)
     }
 
+    /// What stands in the way of others.
     async fn published(&self) -> Result<(Vec<String>, Vec<String>), Failed> {
         let work = Work::begin(self.dagster, self.cx, self.database).await?;
-        let done = if self.wish.drop_published_index {
-            indexes::drop_published(&work, self.schema).await
-        } else {
-            let published = indexes::published(&work, self.schema).await;
-            published.map(|found| found.iter().map(|index| indexes::told(index)).collect())
+        let done = async {
+            let mut told = pacing::left_slots(&work, &self.rules.pace).await?;
+            if self.wish.drop_published_index {
+                told.extend(indexes::drop_published(&work, self.schema).await?);
+            } else {
+                let published = indexes::published(&work, self.schema).await?;
+                told.extend(published.iter().map(|index| indexes::told(index)));
+            }
+            Ok(told)
         };
+        let done = done.await;
         Ok((work.end(done).await?, Vec::new()))
     }
 
     async fn indexes(&self) -> Result<(Vec<String>, Vec<String>), Failed> {
         let work = Work::begin(self.dagster, self.cx, self.database).await?;
-        let done = indexes::ensure(self.dagster, &work, self.database, self.schema).await;
+        let done = async {
+            room::must_be_there(&work, self.dagster.server.workload()).await?;
+            indexes::ensure(self.dagster, &work, self.database, self.schema).await
+        };
+        let done = done.await;
         Ok((work.end(done).await?, Vec::new()))
     }
 
@@ -151,11 +180,11 @@ impl Task<'_> {
     }
 
     /// One handler, as a step of the run. Fails only if the run was cancelled.
-    async fn handle(&self, handler: Handler) -> Result<Handled, Failed> {
+    async fn handle(&self, handler: Handler, indexed: bool) -> Result<Handled, Failed> {
         let mut tally = Handled::new(handler, self.rules.days(handler));
         let act = async {
             let work = Work::begin(self.dagster, self.cx, self.database).await?;
-            let drained = self.drain(&work, handler, &mut tally).await;
+            let drained = self.drain(&work, handler, indexed, &mut tally).await;
             work.end(drained).await
         };
         match self.cx.report.step(handler.step(), act).await {
@@ -166,14 +195,17 @@ impl Task<'_> {
         Ok(tally)
     }
 
-    async fn drain(&self, work: &Work<'_>, handler: Handler, tally: &mut Handled) -> Result<(), Failed> {
+    async fn drain(&self, work: &Work<'_>, handler: Handler, indexed: bool, tally: &mut Handled) -> Result<(), Failed> {
         let began = self.cx.clock.elapsed();
         let before = wal(work).await?.written;
         let cutoff = statements::cutoff(tally.days);
         let cutoff = work.value(SHORT, "asking for the time", &cutoff).await?;
+        let mut flow = Flow::begin(work, self.dagster, &self.rules.pace, indexed).await?;
         let mut outcome = Ok(());
         for slice in statements::slices(handler) {
-            outcome = self.drain_slice(work, *slice, &cutoff, handler, tally).await;
+            outcome = self
+                .drain_slice(work, *slice, &cutoff, handler, (&mut flow, &mut *tally))
+                .await;
             if outcome.is_err() {
                 break;
             }
@@ -196,6 +228,7 @@ impl Task<'_> {
         tally: &mut Handled,
     ) -> Result<(), Failed> {
         tally.wal_bytes = wal(work).await?.written.saturating_sub(before);
+        pacing::await_disk(work).await?;
         let mut left = 0;
         for slice in statements::slices(handler) {
             let sql = statements::left(self.schema, *slice, cutoff);
@@ -213,48 +246,63 @@ impl Task<'_> {
         slice: Slice,
         cutoff: &str,
         handler: Handler,
-        tally: &mut Handled,
+        (flow, tally): (&mut Flow<'_>, &mut Handled),
     ) -> Result<(), Failed> {
         let mut from: Option<String> = None;
+        let mut written = wal(work).await?.written;
+        let mut told = None;
         loop {
-            let most = self.most(tally.rows);
+            let most = self.most(tally.rows, flow.rows());
             if most == 0 {
-                return Ok(());
+                break;
             }
-            self.must_have_room(work, tally.batches).await?;
-            pacing::await_replicas(work, &self.rules.pace).await?;
-            let (began, before) = (self.cx.clock.elapsed(), wal(work).await?.written);
+            flow.may_go_on(work, written).await?;
+            let (began, before) = (self.cx.clock.elapsed(), written);
             let sql = statements::delete(self.schema, slice, cutoff, from.as_deref(), most);
-            let (rows, newest) = self.batch(work, handler, &sql).await?;
-            if rows > 0 {
-                tally.rows += rows;
+            let batch = self.batch(work, handler, &sql).await?;
+            let now = self.cx.clock.elapsed();
+            written = batch.written;
+            if batch.rows > 0 {
+                tally.rows += batch.rows;
                 tally.batches += 1;
-                self.cx.report.tell(EventKind::RowsDeleted {
-                    database: self.database.to_owned(),
-                    step: handler.step(),
-                    rows: tally.rows,
-                });
             }
-            if rows < most {
-                return Ok(());
+            if batch.rows > 0 && told.is_none_or(|told| now.saturating_sub(told) >= TELL_EVERY) {
+                told = Some(now);
+                self.tell(handler, tally.rows);
             }
-            from = newest;
-            let lasted = self.cx.clock.elapsed().saturating_sub(began);
-            let written = wal(work).await?.written.saturating_sub(before);
-            work.sleep(self.rules.pace.pause(written, lasted)).await?;
+            if batch.rows < most {
+                break;
+            }
+            from = batch.newest;
+            let (wal_bytes, lasted) = (written.saturating_sub(before), now.saturating_sub(began));
+            if flow.pause(work, batch.rows, wal_bytes, lasted).await? {
+                written = wal(work).await?.written;
+            }
         }
+        if told.is_some() {
+            self.tell(handler, tally.rows);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, handler: Handler, rows: u64) {
+        self.cx.report.tell(EventKind::RowsDeleted {
+            database: self.database.to_owned(),
+            step: handler.step(),
+            rows,
+        });
     }
 
     /// How many rows the next batch may have.
-    fn most(&self, so_far: u64) -> u64 {
+    fn most(&self, so_far: u64, batch: u64) -> u64 {
         if self.wish.until_drained {
-            return BATCH;
+            return batch;
         }
-        self.rules.limit.saturating_sub(so_far).min(BATCH)
+        self.rules.limit.saturating_sub(so_far).min(batch)
     }
 
     /// One transaction. A lock that cannot be had is tried for a few times; who holds it is told.
-    async fn batch(&self, work: &Work<'_>, handler: Handler, sql: &str) -> Result<(u64, Option<String>), Failed> {
+    async fn batch(&self, work: &Work<'_>, handler: Handler, sql: &str) -> Result<Batch, Failed> {
         let doing = format!("deleting {handler}");
         let mut tries = 0;
         loop {
@@ -262,25 +310,15 @@ impl Task<'_> {
             match work.rows(BATCH_LIMIT, &doing, sql).await {
                 Ok(rows) => {
                     let row = rows.first().cloned().unwrap_or_default();
-                    let newest = Some(text(&row, 1)).filter(|newest| !newest.is_empty());
-                    return Ok((number(&row, 0), newest));
+                    return Ok(Batch {
+                        rows: number(&row, 0),
+                        newest: Some(text(&row, 1)).filter(|newest| !newest.is_empty()),
+                        written: number(&row, 2),
+                    });
                 }
                 Err(failed) if failed.is_locked_out() && tries < TRIES => work.sleep(TRY_AGAIN).await?,
-                failed => return indexes::locked(work, self.schema, failed.map(|_| (0, None))).await,
+                failed => return indexes::locked(work, self.schema, failed.map(|_| Batch::default())).await,
             }
-        }
-    }
-
-    async fn must_have_room(&self, work: &Work<'_>, batches: u64) -> Result<(), Failed> {
-        if !batches.is_multiple_of(LOOK_AT_DISK) {
-            return Ok(());
-        }
-        match room::free(work, self.dagster.server.workload()).await? {
-            Some(free) if free < LEAST_FREE => Err(Failed::Unfit(format!(
-                "the disk of the server has {free} bytes left, and a deletion writes before it frees anything: it begins with \
-                 {LEAST_FREE} bytes free"
-            ))),
-            _ => Ok(()),
         }
     }
 }

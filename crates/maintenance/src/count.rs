@@ -49,6 +49,7 @@ pub(crate) async fn counted(
         version: schema.version.clone(),
         notes,
         failed: Vec::new(),
+        bytes: None,
         handlers,
     })
 }

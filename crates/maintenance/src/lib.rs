@@ -54,13 +54,22 @@ impl Dagster {
             names.join(", ")
         );
         let work = Work::begin(self, cx, MAINTENANCE).await?;
-        let found = work.column(SHORT, "looking for Dagster's database", &sql).await;
-        let there = work.end(found).await?;
+        let found = async {
+            let is_standby = work
+                .value(SHORT, "asking whether it is a standby", "SELECT pg_is_in_recovery()")
+                .await?
+                == "t";
+            let there = work.column(SHORT, "looking for Dagster's database", &sql).await?;
+            Ok((is_standby, there))
+        };
+        let found = found.await;
+        let (is_standby, there) = work.end(found).await?;
         let missing = self.names.iter().filter(|name| !there.contains(name)).cloned();
         Ok(Found {
             missing: missing.collect(),
             there,
             are_named: self.are_named,
+            is_standby,
         })
     }
 

@@ -14,6 +14,20 @@ use crate::work::{SHORT, Work};
 const LIMIT: Duration = Duration::from_secs(30);
 const MOST: u64 = 16 << 10;
 
+/// Deletions write WAL before they free anything, and so does whoever builds an index: below so many free bytes nothing begins.
+const LEAST_FREE: u64 = 1 << 30;
+
+/// Fails where the server's disk has less room than a cleanup needs.
+pub(crate) async fn must_be_there(work: &Work<'_>, container: &WorkloadId) -> Result<(), Failed> {
+    match free(work, container).await? {
+        Some(free) if free < LEAST_FREE => Err(Failed::Unfit(format!(
+            "the disk of the server has {free} bytes left, and a cleanup writes before it frees anything: it begins with \
+             {LEAST_FREE} bytes free"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Bytes that are free where the server keeps its data. None: it cannot be told.
 pub(crate) async fn free(work: &Work<'_>, container: &WorkloadId) -> Result<Option<u64>, Failed> {
     let directory = match work

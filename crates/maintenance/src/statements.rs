@@ -6,7 +6,7 @@
 //!    crash is told by them;
 //! 4. every other kind of event, and logs of level error and above, stay.
 //!
-//! Lists of runs are subqueries of the statement itself: rows and runs are seen at the same moment.
+//! Runs are looked at by the statement itself: rows and runs are seen at the same moment.
 
 use stillpoint_core::maintenance::Handler;
 
@@ -30,6 +30,24 @@ pub(crate) enum Kept {
     NoSuccess,
     /// Those of runs that have not ended, and the newest of each asset and partition.
     LiveAndNewest,
+}
+
+/// How a statement looks at runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runs {
+    /// A list of them: the least for many rows.
+    AtOnce,
+    /// Each row's own, by its key: to read all runs would be most of the work of a small batch.
+    OneByOne,
+}
+
+/// From so many rows on a list is less.
+const MANY: u64 = 5_000;
+
+impl Runs {
+    fn for_rows(most: u64) -> Self {
+        if most < MANY { Self::OneByOne } else { Self::AtOnce }
+    }
 }
 
 /// The types of events that may go.
@@ -63,7 +81,7 @@ pub(crate) fn cutoff(days: u32) -> String {
 }
 
 /// Which rows `e` of the table go that are older than `before`.
-fn condition(schema: &Schema, slice: Slice, before: &str) -> String {
+fn condition(schema: &Schema, slice: Slice, before: &str, look: Runs) -> String {
     let (runs, events) = (schema.table("runs"), schema.table("event_logs"));
     let (which, kept) = match slice {
         Slice::Logs(level) => (
@@ -77,10 +95,17 @@ fn condition(schema: &Schema, slice: Slice, before: &str) -> String {
         Kept::Live | Kept::LiveAndNewest => format!("NOT IN ({ENDED})"),
         Kept::NoSuccess => "<> 'SUCCESS'".to_owned(),
     };
-    let of_runs = format!(
-        "e.run_id IS NOT NULL AND e.run_id NOT IN (SELECT r.run_id FROM {runs} r WHERE r.run_id IS NOT NULL \
-         AND (r.status IS NULL OR r.status {protecting}))"
-    );
+    let protected = format!("(r.status IS NULL OR r.status {protecting})");
+    let of_runs = match look {
+        Runs::AtOnce => {
+            format!("e.run_id NOT IN (SELECT r.run_id FROM {runs} r WHERE r.run_id IS NOT NULL AND {protected})")
+        }
+        // Without the offset the server would join it: a list again.
+        Runs::OneByOne => {
+            format!("NOT EXISTS (SELECT FROM {runs} r WHERE r.run_id = e.run_id AND {protected} OFFSET 0)")
+        }
+    };
+    let of_runs = format!("e.run_id IS NOT NULL AND {of_runs}");
     let newer = |partition: &str| {
         format!(
             "EXISTS (SELECT FROM {events} n WHERE n.asset_key = e.asset_key \
@@ -98,8 +123,8 @@ fn condition(schema: &Schema, slice: Slice, before: &str) -> String {
     format!("{which} AND e.\"timestamp\" < '{before}'::timestamp AND {of_runs}{newest}")
 }
 
-/// Deletes the oldest rows, so many at most; returns their number and the newest moment among them. `from` is that of the batch
-/// before: what is older stays, and need not be looked at again.
+/// Deletes the oldest rows, so many at most; returns their number, the newest moment among them, and how much WAL the server has written
+/// by then. `from` is that of the batch before: what is older stays, and need not be looked at again.
 ///
 /// A row that somebody changes meanwhile has another place, and stays.
 pub(crate) fn delete(schema: &Schema, slice: Slice, before: &str, from: Option<&str>, most: u64) -> String {
@@ -109,8 +134,9 @@ pub(crate) fn delete(schema: &Schema, slice: Slice, before: &str, from: Option<&
     });
     format!(
         "WITH gone AS (DELETE FROM {events} WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM {events} e WHERE {}{from} \
-         ORDER BY e.\"timestamp\" LIMIT {most})) RETURNING \"timestamp\") SELECT count(*), max(\"timestamp\") FROM gone",
-        condition(schema, slice, before)
+         ORDER BY e.\"timestamp\" LIMIT {most})) RETURNING \"timestamp\") SELECT count(*), max(\"timestamp\"), \
+         pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint FROM gone",
+        condition(schema, slice, before, Runs::for_rows(most))
     )
 }
 
@@ -119,7 +145,7 @@ pub(crate) fn count(schema: &Schema, slice: Slice, before: &str) -> String {
     format!(
         "SELECT count(*), coalesce(sum(pg_column_size(e.event)), 0) FROM {} e WHERE {}",
         schema.table("event_logs"),
-        condition(schema, slice, before)
+        condition(schema, slice, before, Runs::AtOnce)
     )
 }
 
@@ -128,7 +154,7 @@ pub(crate) fn left(schema: &Schema, slice: Slice, before: &str) -> String {
     format!(
         "SELECT count(*) FROM {} e WHERE {}",
         schema.table("event_logs"),
-        condition(schema, slice, before)
+        condition(schema, slice, before, Runs::AtOnce)
     )
 }
 
@@ -176,7 +202,62 @@ mod tests {
                 let needs_success = matches!(slice, Slice::Events("STEP_OUTPUT" | "ENGINE_EVENT", _));
                 assert_eq!((live, no_success), (!needs_success, needs_success), "{slice:?}");
                 let is_planned = matches!(slice, Slice::Events("ASSET_MATERIALIZATION_PLANNED", _));
-                assert_eq!(sql(*slice).contains("EXISTS"), is_planned, "{slice:?}");
+                assert_eq!(sql(*slice).contains("n.id > e.id"), is_planned, "{slice:?}");
+            }
+        }
+    }
+
+    /// Word for word: whoever leaves out a rule changes it.
+    #[test]
+    fn the_rules_are_these() {
+        let runs = r#""public"."runs" r WHERE r.run_id"#;
+        let looks = [
+            (
+                Runs::AtOnce,
+                format!("e.run_id NOT IN (SELECT r.run_id FROM {runs} IS NOT NULL AND "),
+                ")",
+            ),
+            (
+                Runs::OneByOne,
+                format!("NOT EXISTS (SELECT FROM {runs} = e.run_id AND "),
+                " OFFSET 0)",
+            ),
+        ];
+        for (look, head, tail) in looks {
+            let rules = |slice| condition(&schema(), slice, "2026-01-01", look);
+            let unless = |status: &str| {
+                format!(
+                    "AND e.\"timestamp\" < '2026-01-01'::timestamp AND e.run_id IS NOT NULL AND {head}(r.status IS NULL OR \
+                     r.status {status}){tail}"
+                )
+            };
+            let (has_ended, is_success) = (
+                unless("NOT IN ('SUCCESS', 'FAILURE', 'CANCELED')"),
+                unless("<> 'SUCCESS'"),
+            );
+            let log = format!("dagster_event_type IS NULL AND {LEVEL} = '10' {has_ended}");
+            assert_eq!(rules(Slice::Logs(10)), log);
+            for slice in EVENTS {
+                let Slice::Events(name, _) = slice else {
+                    panic!("{slice:?}")
+                };
+                let newer = |partition: &str| {
+                    format!(
+                        "EXISTS (SELECT FROM \"public\".\"event_logs\" n WHERE n.asset_key = e.asset_key AND n.dagster_event_type \
+                         = 'ASSET_MATERIALIZATION_PLANNED' AND {partition} AND n.id > e.id)"
+                    )
+                };
+                let expected = match name {
+                    "HANDLED_OUTPUT" | "LOADED_INPUT" => has_ended.clone(),
+                    "ENGINE_EVENT" | "STEP_OUTPUT" => is_success.clone(),
+                    "ASSET_MATERIALIZATION_PLANNED" => format!(
+                        "{has_ended} AND CASE WHEN e.partition IS NULL THEN {} ELSE {} END",
+                        newer("n.partition IS NULL"),
+                        newer("n.partition = e.partition")
+                    ),
+                    other => panic!("{other} may not go"),
+                };
+                assert_eq!(rules(slice), format!("dagster_event_type = '{name}' {expected}"));
             }
         }
     }

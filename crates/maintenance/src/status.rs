@@ -29,7 +29,7 @@ pub(crate) async fn status(
     work.end(status).await
 }
 
-async fn tables(work: &Work<'_>, schema: &Schema) -> Result<Vec<TableStatus>, Failed> {
+pub(crate) async fn tables(work: &Work<'_>, schema: &Schema) -> Result<Vec<TableStatus>, Failed> {
     let names = TABLES.map(literal).join(", ");
     let sql = format!(
         "SELECT c.relname, pg_table_size(c.oid), pg_indexes_size(c.oid), coalesce(s.n_live_tup, 0), coalesce(s.n_dead_tup, 0) \

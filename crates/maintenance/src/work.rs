@@ -12,10 +12,10 @@ use crate::{Dagster, Failed};
 pub(crate) const SHORT: Duration = Duration::from_mins(2);
 
 /// For a lock we wait no longer: whoever comes behind us waits for it too. Rows are read in the order of their age, a few of many: a
-/// bitmap would read them all for each batch.
+/// bitmap would read them all for each batch. Nothing of it takes more than one processor: the others are Dagster's.
 const SETTINGS: &str = "SET lock_timeout = '5s'; SET work_mem = '64MB'; SET DateStyle = 'ISO, YMD'; SET jit = off; \
     SET TimeZone = 'UTC'; SET enable_bitmapscan = off; \
-    SET random_page_cost = 1.1; SET max_parallel_workers_per_gather = 0";
+    SET random_page_cost = 1.1; SET max_parallel_workers_per_gather = 0; SET max_parallel_maintenance_workers = 0";
 
 /// Who is at work in a database.
 pub(crate) struct Work<'a> {

@@ -272,6 +272,11 @@ impl Running {
         Ok(Some(said))
     }
 
+    /// Whether it has not ended, whatever it says meanwhile.
+    pub fn is_at_work(&mut self) -> Result<bool> {
+        Ok(self.process.try_wait()?.is_none())
+    }
+
     /// Reads the events of a run with `--json` until one is as wanted.
     pub fn until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<()> {
         loop {

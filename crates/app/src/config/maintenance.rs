@@ -73,7 +73,7 @@ const WAL: Key = Key {
         least: 0,
     },
     fallback: Fallback::Value("1073741824"),
-    about: "A cleanup pauses where the server writes more WAL than this; 0: it never does.",
+    about: "So much WAL a cleanup lets the server write, spread evenly: less is gentler to others who write; 0: as fast as it can.",
 };
 
 const LAG: Key = Key {

@@ -3,20 +3,27 @@
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
+use stillpoint_testkit::dagster::TABLES;
 use stillpoint_testkit::lone_postgres::{self, Server};
 
 use crate::common::{PROGRAM, until};
 
-const SCHEMA: &str = include_str!("maintenance.sql");
+/// Rows of Dagster, one for each rule.
+const ROWS: &str = include_str!("maintenance.sql");
 
 const CLEANUP: [&str; 2] = ["maintenance", "cleanup"];
 
 fn on_dagster(name: &str, test: impl FnOnce(&Server) -> Result<()>) -> Result<()> {
     lone_postgres::on_server(PROGRAM, name, "POSTGRES", |server| {
         server.psql("create database dagster")?;
-        sql(server, SCHEMA)?;
+        fill(server)?;
         test(server)
     })
+}
+
+fn fill(server: &Server) -> Result<()> {
+    sql(server, TABLES)?;
+    sql(server, ROWS).map(drop)
 }
 
 fn sql(server: &Server, script: &str) -> Result<String> {
@@ -274,6 +281,107 @@ fn a_lock_that_is_held_for_ever_is_told_with_its_holder() -> Result<()> {
         server.product.run(&CLEANUP)?.must_end_with(0)?;
         ensure!(!marks(server)?.iter().any(|mark| is_gone(mark)));
         Ok(())
+    })
+}
+
+#[test]
+fn each_of_several_databases_is_done_by_itself_and_a_name_that_is_nowhere_is_a_failure() -> Result<()> {
+    on_dagster("mtwo", |server| {
+        server.psql("create database second template dagster; create database third template dagster")?;
+        let in_second = |script: &str| server.psql(&format!("\\set ON_ERROR_STOP 1\n\\connect second\n{script}"));
+        // The first of them cannot be done, and the others have their turn all the same.
+        sql(server, "alter table event_logs drop partition")?;
+        let named = |names: &str| server.product.clone().with("DAGSTER_DB", names);
+        let cleaned = named("dagster,second").run(&CLEANUP)?.must_end_with(1)?;
+        cleaned.must_say("db, database `dagster`: ")?;
+        let gone = "select count(*) from event_logs where event like '%#go-%'";
+        ensure!(in_second(gone)? == "0", "the second was not done");
+        ensure!(sql(server, gone)? != "0", "the first was done");
+        // None is done that nobody has named.
+        let third = server.psql(&format!("\\connect third\n{gone}"))?;
+        ensure!(third != "0", "a database was done that nobody has named");
+        let status = named("second,third").run(&["--json", "maintenance", "status"])?;
+        let status = status.must_end_with(0)?.summary()?;
+        let names = [0, 1].map(|at| status["databases"][at]["database"].clone());
+        ensure!(names == ["second", "third"], "{status:#}");
+
+        let mistyped = named("second,thirrd").run(&CLEANUP)?.must_end_with(1)?;
+        mistyped
+            .must_say("there is no database `thirrd` (DAGSTER_DB names it")
+            .map(drop)
+    })
+}
+
+#[test]
+fn a_replica_that_lags_is_waited_for_and_a_standby_is_no_failure() -> Result<()> {
+    on_dagster("mlag", |server| {
+        let before = marks(server)?;
+        let follower = server.followed()?;
+        follower.psql("select pg_wal_replay_pause()")?;
+        sql(
+            server,
+            "insert into event_logs (run_id, event) select 'done', repeat('x', 100) from generate_series(1, 1000)",
+        )?;
+        let bound = server.product.clone().with("DAGSTER_CLEANUP_MAX_LAG_BYTES", "1000");
+        let mut waiting = bound.start(&["--json", "maintenance", "cleanup"])?;
+        waiting.until("it waits for the replica", |event| {
+            let message = event["message"].as_str().unwrap_or_default();
+            event["event"] == "warning" && message.contains("a replica is more than 1000 bytes of WAL behind")
+        })?;
+        ensure!(marks(server)?.starts_with(&before), "something was deleted");
+        follower.psql("select pg_wal_replay_resume()")?;
+        let done = waiting.end()?.must_end_with(0)?.summary()?;
+        ensure!(!marks(server)?.iter().any(|mark| is_gone(mark)), "it went on too early");
+        let notes = done["notes"].to_string();
+        ensure!(notes.contains("follower: it is a standby"), "{done:#}");
+        ensure!(done["databases"].as_array().map(Vec::len) == Some(1), "{done:#}");
+
+        // Its slot keeps WAL when it is gone.
+        follower.remove()?;
+        let free = "select count(*) from pg_replication_slots where not active";
+        until("nobody is at the slot", || Ok(server.psql(free)? == "1"))?;
+        sql(
+            server,
+            "insert into event_logs (run_id, event) select 'done', repeat('x', 100) from generate_series(1, 1000)",
+        )?;
+        let told = bound.run(&CLEANUP)?.must_end_with(0)?;
+        told.must_print("nobody is connected to the replication slot `follower`")
+            .map(drop)
+    })
+}
+
+#[test]
+fn on_a_full_disk_nothing_is_begun_and_with_room_the_next_one_does_it_all() -> Result<()> {
+    let disk = ["--tmpfs=/small:size=1400m", "-e", "PGDATA=/small/data"];
+    lone_postgres::on_server_with(PROGRAM, "mfull", "POSTGRES", &disk, |server| {
+        server.psql("create database dagster")?;
+        fill(server)?;
+        sql(server, "create extension pg_repack")?;
+        let before = marks(server)?;
+        let fill = "left=$(df -Pk /small | awk 'NR == 2 { print int($4 / 1024) }'); fallocate -l $((left - 100))M /small/filler";
+        server.exec(&["sh", "-euc", fill])?;
+        let refused = server.product.run(&CLEANUP)?.must_end_with(1)?;
+        refused.must_say("the disk of the server has ")?;
+        ensure!(marks(server)? == before, "something was deleted");
+        let ours = "select count(*) from pg_class where relname like 'stillpoint%'";
+        ensure!(sql(server, ours)? == "0", "an index was begun");
+        let repack = server.product.run(&["maintenance", "repack"])?.must_end_with(1)?;
+        repack.must_say("bytes are free")?;
+        // Whoever looks can do that.
+        server.product.run(&["maintenance", "status"])?.must_end_with(0)?;
+        // To the last byte: the server itself lets nobody in.
+        server.exec(&["sh", "-c", "cat /dev/zero >/small/more 2>/dev/null; true"])?;
+        let refused = server.product.run(&CLEANUP)?.must_end_with(1)?;
+        refused.must_say("No space left on device")?;
+
+        server.exec(&["rm", "/small/filler", "/small/more"])?;
+        server.product.run(&CLEANUP)?.must_end_with(0)?;
+        ensure!(!marks(server)?.iter().any(|mark| is_gone(mark)));
+        server
+            .product
+            .run(&["maintenance", "repack"])?
+            .must_end_with(0)
+            .map(drop)
     })
 }
 

@@ -1,22 +1,4 @@
--- Dagster's tables as far as upkeep reads them, with a row for each rule: what is marked go- is to go, everything else to stay.
-create table alembic_version (version_num varchar(32) not null);
-insert into alembic_version values ('7e2f3204cf8e');
-create table runs (
-    id bigserial primary key, run_id varchar(255) unique, pipeline_name text, status varchar(63), run_body text,
-    create_timestamp timestamp default now(), update_timestamp timestamp default now());
-create table event_logs (
-    id bigserial primary key, run_id varchar(255), event text not null, dagster_event_type text, timestamp timestamp, step_key text,
-    asset_key text, partition text);
-create index idx_event_type on event_logs (dagster_event_type, id);
-create index idx_events_by_asset on event_logs (asset_key, dagster_event_type, id) where asset_key is not null;
-create index idx_events_by_asset_partition on event_logs (asset_key, dagster_event_type, partition, id)
-    where asset_key is not null and partition is not null;
-create index idx_events_by_run_id on event_logs (run_id, id);
-create index idx_step_key on event_logs (step_key);
-create table job_ticks (
-    id bigserial primary key, job_origin_id varchar(255), status varchar(63), type varchar(63), timestamp timestamp default now(),
-    tick_body text);
-
+-- A row for each rule of upkeep, in Dagster's tables: what is marked go- is to go, everything else to stay.
 insert into runs (run_id, status) values ('done', 'SUCCESS'), ('failed', 'FAILURE'), ('canceled', 'CANCELED'), ('live', 'STARTED'),
     ('queued', 'QUEUED'), ('tomorrow', 'OF_TOMORROW'), ('unsaid', null);
 
@@ -41,7 +23,7 @@ select log('error', 40, '999 days', 'done'), log('critical', 50, '999 days', 'do
 select log('go-orphan', 10, '99 days', 'deleted');
 -- Runs that have not ended, or of which that is not known.
 select log('live-debug', 10, '99 days', 'live'), log('queued-info', 20, '99 days', 'queued'),
-    log('tomorrow-warning', 30, '99 days', 'tomorrow'), log('unsaid-debug', 10, '99 days', 'unsaid');
+    log('tomorrow-warning', 30, '99 days', 'tomorrow'), log('unsaid-debug', 10, '99 days', 'unsaid'), log('no-run', 10, '99 days', null);
 
 select event('go-handled', 'HANDLED_OUTPUT', 'failed'), event('live-handled', 'HANDLED_OUTPUT', 'live'),
     event('new-handled', 'HANDLED_OUTPUT', 'done', '29 days');
@@ -58,6 +40,9 @@ select event('newest-planned-of-part', 'ASSET_MATERIALIZATION_PLANNED', 'done', 
 select event('only-planned-of-part', 'ASSET_MATERIALIZATION_PLANNED', 'done', '99 days', '["a"]', 'p2');
 select event('live-planned', 'ASSET_MATERIALIZATION_PLANNED', 'live', '99 days', '["b"]');
 select event('newer-planned', 'ASSET_MATERIALIZATION_PLANNED', 'done', '9 days', '["b"]');
+-- What came of it is no planned event, however new.
+select event('only-planned', 'ASSET_MATERIALIZATION_PLANNED', 'done', '99 days', '["c"]'), event('never-of-c', 'ASSET_MATERIALIZATION', 'done',
+    '98 days', '["c"]');
 -- What never goes.
 select event('never-' || lower(replace(type, '_', '-')), type, 'done', '999 days') from unnest(array[
     'PIPELINE_START', 'PIPELINE_SUCCESS', 'PIPELINE_FAILURE', 'STEP_START', 'STEP_SUCCESS', 'STEP_FAILURE', 'STEP_UP_FOR_RETRY',

@@ -4,6 +4,7 @@
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde_json::Value;
+use stillpoint_testkit::dagster::TABLES;
 use stillpoint_testkit::product::{Product, Ran, Running};
 use stillpoint_testkit::testbed::Testbed;
 
@@ -256,6 +257,54 @@ fn runs_line_up_and_each_can_be_cancelled() -> Result<()> {
         assert_eq!(product.backups()?.len(), 1);
         end(service)?;
         Ok(())
+    })
+}
+
+/// A database of Dagster in which a cleanup and a repack have something to do.
+fn bring_dagster(testbed: &Testbed) -> Result<()> {
+    testbed.psql("postgres", "create database lean")?;
+    testbed.psql("lean", TABLES)?;
+    let rows = "insert into event_logs (run_id, event, timestamp) select 'done', '{\"level\": 10}', timestamp '2020-01-01' \
+        from generate_series(1, 5000); create extension pg_repack";
+    testbed.psql("lean", rows).map(drop)
+}
+
+#[test]
+fn maintenance_waits_for_a_backup_and_a_backup_for_maintenance() -> Result<()> {
+    on_mini("mqueue", |testbed, product| {
+        bring_dagster(testbed)?;
+        // After its first rows a cleanup pauses for hours: its budget is a byte a minute.
+        let product = unscheduled(product).with("DAGSTER_DB", "lean");
+        let product = &product.with("DAGSTER_CLEANUP_WAL_BYTES_PER_MINUTE", "1");
+        let left = || testbed.psql("lean", "select count(*) from event_logs");
+        let service = serve(product)?;
+
+        let backup = held_backup(testbed, product)?;
+        let cleanup = product.start(&["--json", "maintenance", "cleanup"])?;
+        becomes(product, "2", "QUEUED")?;
+        let repack = product.start(&["--json", "maintenance", "repack"])?;
+        becomes(product, "3", "QUEUED")?;
+        assert_eq!(left()?, "5000", "rows go while a backup runs");
+        let_go(testbed)?;
+        backup.end()?.must_end_with(0)?;
+
+        becomes(product, "2", "STARTED")?;
+        until("rows go", || Ok(left()? != "5000"))?;
+        let second = product.start(&["backup", "--json"])?;
+        becomes(product, "4", "QUEUED")?;
+        assert_eq!(state(product, "3")?, "QUEUED");
+        // Its pause does not keep it from being cancelled: what went stays gone, and nothing more goes.
+        product.run(&["runs", "cancel", "2"])?.must_end_with(0)?;
+        cleanup.end()?.must_end_with(130)?;
+        let stays = left()?;
+        assert_ne!(stays, "0");
+        repack.end()?.must_end_with(0)?;
+        second.end()?.must_end_with(0)?;
+        for (run, ended) in [("2", "CANCELED"), ("3", "SUCCESS"), ("4", "SUCCESS")] {
+            assert_eq!(state(product, run)?, ended, "run {run}");
+        }
+        assert_eq!(left()?, stays);
+        end(service).map(drop)
     })
 }
 

@@ -5,7 +5,7 @@ mod pace;
 mod report;
 mod rules;
 
-pub use pace::{Pace, ticks};
+pub use pace::{Follow, Pace, ticks};
 pub use report::{
     Cleaned, CleanedDatabase, DatabaseStatus, Found, Handled, IndexStatus, Repacked, RepackedDatabase, RepackedTable,
     Status, TableStatus,

@@ -14,6 +14,8 @@ pub struct Found {
     pub missing: Vec<String>,
     /// Their operator has named them; otherwise it is the usual name.
     pub are_named: bool,
+    /// The server is a standby: what it has is another's, and only that one can change it.
+    pub is_standby: bool,
 }
 
 /// What a cleanup did, or would do.
@@ -46,6 +48,9 @@ pub struct CleanedDatabase {
     pub notes: Vec<String>,
     /// What failed beside the handlers.
     pub failed: Vec<String>,
+    /// Bytes of Dagster's tables with their indexes when a cleanup had ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// The handlers.
     pub handlers: Vec<Handled>,
 }

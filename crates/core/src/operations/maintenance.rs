@@ -1,6 +1,7 @@
 //! Use cases around Dagster's databases: delete what is old, give the room back, say how they stand. No other run is at work
 //! on the platform meanwhile; clients go on as they do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::engine::claim::PlatformLock;
@@ -132,6 +133,16 @@ struct Database {
     name: String,
 }
 
+/// A name that is looked for.
+#[derive(Default)]
+struct Wanted {
+    is_there: bool,
+    /// Their operator has said it.
+    are_named: bool,
+    /// The servers that do not have it.
+    not_on: Vec<String>,
+}
+
 /// Looks for Dagster's databases on every server that runs.
 async fn look(cx: &Cx, platform: &Platform) -> Result<Dagster, Error> {
     let mut dagster = Dagster {
@@ -139,8 +150,8 @@ async fn look(cx: &Cx, platform: &Platform) -> Result<Dagster, Error> {
         notes: Vec::new(),
         failed: Vec::new(),
     };
-    let mut missing = Vec::new();
-    let mut are_named = false;
+    let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
+    let mut absent = Vec::new();
     for store in platform.stores.values() {
         let Some(upkeep) = store.upkeep() else { continue };
         if platform.state(&**store) != State::Running {
@@ -149,36 +160,43 @@ async fn look(cx: &Cx, platform: &Platform) -> Result<Dagster, Error> {
             continue;
         }
         match looked_at(cx, upkeep).await {
+            Ok(found) if found.is_standby => dagster.notes.push(format!(
+                "{}: it is a standby, which takes no writes: its databases are kept lean by the server that it follows",
+                store.name()
+            )),
             Ok(found) => {
-                let there = found.there.into_iter();
-                dagster.databases.extend(there.map(|name| Database {
-                    store: store.clone(),
-                    name,
-                }));
-                are_named |= found.are_named;
                 let of = store.name();
-                missing.extend(
-                    found
-                        .missing
-                        .iter()
-                        .map(|name| format!("{of}: there is no database `{name}`")),
-                );
+                for name in found.missing {
+                    let one = wanted.entry(name).or_default();
+                    one.are_named |= found.are_named;
+                    one.not_on.push(of.to_string());
+                }
+                for name in found.there {
+                    wanted.entry(name.clone()).or_default().is_there = true;
+                    dagster.databases.push(Database {
+                        store: store.clone(),
+                        name,
+                    });
+                }
             }
             Err(StoreError::Cancelled) => return Err(Error::Interrupted),
             Err(error) => dagster.failed.push(told(store, &error)),
         }
     }
-    // A name that was mistyped must not look as if all were well.
-    if are_named && dagster.databases.is_empty() && dagster.failed.is_empty() {
-        let mend = "DAGSTER_DB names it: name the one that Dagster uses, or set MAINTENANCE_DISABLED=true";
-        dagster
-            .failed
-            .extend(missing.drain(..).map(|text| format!("{text} ({mend})")));
+    for (name, one) in wanted.into_iter().filter(|(_, one)| !one.is_there) {
+        let missing = one
+            .not_on
+            .into_iter()
+            .map(|store| format!("{store}: there is no database `{name}`"));
+        // A name that was mistyped must not look as if all were well; of a server that did not answer nobody knows.
+        if one.are_named && dagster.failed.is_empty() {
+            let mend = "DAGSTER_DB names it: name the one that Dagster uses, or set MAINTENANCE_DISABLED=true";
+            absent.extend(missing.map(|text| format!("{text} ({mend})")));
+        } else if dagster.databases.is_empty() {
+            dagster.notes.extend(missing);
+        }
     }
-    // Of several servers only one has it.
-    if dagster.databases.is_empty() {
-        dagster.notes.extend(missing);
-    }
+    dagster.failed.extend(absent);
     if dagster.databases.is_empty() && dagster.notes.is_empty() && dagster.failed.is_empty() {
         dagster.notes.push("there is no PostgreSQL in this platform".to_owned());
     }

@@ -1,5 +1,7 @@
 //! Upkeep of Dagster's databases, as far as it is a run like any other: never beside one, never on a platform that is down on purpose.
 
+mod faults;
+
 use std::sync::Arc;
 
 use stillpoint_core::engine::errors::{Error, Exit};

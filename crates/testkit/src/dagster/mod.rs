@@ -22,6 +22,9 @@ use crate::testbed::containers;
 const NAME: &str = "dagster";
 const PASSWORD: &str = "dagster-secret";
 
+/// Its tables as far as upkeep reads them, as a script of psql: for tests that need rows, and no Dagster.
+pub const TABLES: &str = include_str!("tables.sql");
+
 const ACTS: &str = include_str!("acts.graphql");
 
 /// What of a location's answer says that it is loaded.

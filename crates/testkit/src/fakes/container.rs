@@ -12,6 +12,7 @@ use stillpoint_core::workload::{
     CommandLine, Contents, Environment, Health, Mount, MountSource, RestartPolicy, State, Workload,
 };
 
+use super::store::Kept;
 use super::tools::to_text;
 
 /// The same for stores that are pinned while they are paused.
@@ -87,6 +88,8 @@ pub struct Data {
     pub jobs_held: bool,
     /// What the last load was told to do about passwords, unless that was put back.
     pub passwords: Passwords,
+    /// A database of Dagster in it.
+    pub dagster: Option<Kept>,
 }
 
 impl Data {

@@ -29,6 +29,7 @@ pub use locks::FakeLocks;
 pub use outbox::FakeOutbox;
 pub use repository::MemoryRepository;
 pub use spool::FakeSpool;
+pub use store::{Index, Kept};
 pub use workers::AtOnce;
 pub use world::World;
 

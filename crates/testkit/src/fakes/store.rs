@@ -2,6 +2,7 @@
 //! does: through `Shell` and `Reach` alone, streaming, and ending what it started when cancelled.
 
 mod pin;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use stillpoint_core::ports::{Clock, Command, Control, EngineError, Process};
 use stillpoint_core::sink::Sink;
 use stillpoint_core::stores::{
     Aside, AtRest, Copied, Cx, Footing, Greeting, Kind, Neighbours, Old, Pinned, Preflight, Recognition, Source,
-    Staged, Store, StoreError, WayBack, Written,
+    Staged, Store, StoreError, Upkeep, WayBack, Written,
 };
 use stillpoint_core::workload::{CommandLine, State, Workload};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,6 +26,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::container::{COLD_IMAGE, Data, FROZEN_IMAGE, PIECEMEAL_IMAGE, STORE_IMAGE, VAULT, WRITING_IMAGE};
 use super::tools::{Rows, from_text};
 use super::world::World;
+pub use upkeep::{Index, Kept};
+
 use pin::FakePin;
 
 const PORT: u16 = 1;
@@ -333,6 +336,11 @@ impl Store for FakeStore {
 
     fn needs(&self) -> Vec<WorkloadId> {
         self.needed.iter().cloned().collect()
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        let has_dagster = self.data(|data| data.dagster.is_some());
+        has_dagster.unwrap_or(false).then_some(self)
     }
 
     fn outlives_kill(&self) -> bool {

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::buckets::NoBuckets;
 use super::container::{Container, Data};
 use super::engine::FakeEngine;
-use super::store::FakeKind;
+use super::store::{FakeKind, Kept};
 use super::tools::FakeTools;
 use super::{AtOnce, FakeClock, FakeGateway, FakeJournal, FakeLocks, FakeSpool, MemoryRepository, lock};
 use crate::calls::Call;
@@ -342,6 +342,14 @@ impl World {
         let mut inner = self.lock();
         if let Some(data) = inner.containers.get_mut(store).and_then(|found| found.data.as_mut()) {
             data.unsaved = true;
+        }
+    }
+
+    /// A store holds a database of Dagster.
+    pub fn keeps_dagster(&self, store: &str, kept: Kept) {
+        let mut inner = self.lock();
+        if let Some(data) = inner.containers.get_mut(store).and_then(|found| found.data.as_mut()) {
+            data.dagster = Some(kept);
         }
     }
 

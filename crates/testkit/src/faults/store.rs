@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use stillpoint_core::backups::{Artifacts, Damage};
 use stillpoint_core::logins::{Login, Passwords};
+use stillpoint_core::maintenance::{CleanedDatabase, CleanupWish, DatabaseStatus, Found, RepackedDatabase, Rules};
 use stillpoint_core::manifest::{Inventory, Mode, StoreRecord, Watermark};
 use stillpoint_core::names::{ArtifactName, RunId, StoreKind, StoreName, WorkloadId};
 use stillpoint_core::sink::Sink;
@@ -137,7 +138,7 @@ impl Store for FaultyStore {
     }
 
     fn upkeep(&self) -> Option<&dyn Upkeep> {
-        self.port.upkeep()
+        self.port.upkeep().map(|_| self as &dyn Upkeep)
     }
 
     fn outlives_kill(&self) -> bool {
@@ -279,6 +280,47 @@ impl Aside for FaultyStore {
 
     async fn discard(&self, cx: &Cx) -> Result<Vec<Old>, StoreError> {
         self.pass(Method::AsideDiscard, cx, self.aside()?.discard(cx)).await
+    }
+}
+
+impl FaultyStore {
+    fn port_upkeep(&self) -> Result<&dyn Upkeep, StoreError> {
+        let upkeep = self.port.upkeep();
+        upkeep.ok_or_else(|| StoreError::Unfit("it has no databases to keep lean".into()))
+    }
+}
+
+#[async_trait]
+impl Upkeep for FaultyStore {
+    async fn databases(&self, cx: &Cx) -> Result<Found, StoreError> {
+        let act = self.port_upkeep()?.databases(cx);
+        self.pass(Method::UpkeepDatabases, cx, act).await
+    }
+
+    async fn count(&self, cx: &Cx, database: &str, rules: &Rules) -> Result<CleanedDatabase, StoreError> {
+        let act = self.port_upkeep()?.count(cx, database, rules);
+        self.pass(Method::UpkeepCount, cx, act).await
+    }
+
+    async fn clean(
+        &self,
+        cx: &Cx,
+        database: &str,
+        rules: &Rules,
+        wish: CleanupWish,
+    ) -> Result<CleanedDatabase, StoreError> {
+        let act = self.port_upkeep()?.clean(cx, database, rules, wish);
+        self.pass(Method::UpkeepClean, cx, act).await
+    }
+
+    async fn repack(&self, cx: &Cx, database: &str, dry_run: bool) -> Result<RepackedDatabase, StoreError> {
+        let act = self.port_upkeep()?.repack(cx, database, dry_run);
+        self.pass(Method::UpkeepRepack, cx, act).await
+    }
+
+    async fn status(&self, cx: &Cx, database: &str, rules: &Rules) -> Result<DatabaseStatus, StoreError> {
+        let act = self.port_upkeep()?.status(cx, database, rules);
+        self.pass(Method::UpkeepStatus, cx, act).await
     }
 }
 

@@ -2,6 +2,7 @@
 //! every table, and what no dump tells.
 
 mod differences;
+mod follower;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 pub use self::differences::{Known, differences};
+pub use self::follower::Follower;
 use crate::patience::until;
 use crate::product::Product;
 use crate::testbed::{Shape, Testbed};
@@ -31,11 +33,22 @@ pub struct Server<'a> {
 
 /// Runs a test on a platform with an empty server of this image.
 pub fn on_server(program: &str, name: &str, image: &str, test: impl FnOnce(&Server) -> Result<()>) -> Result<()> {
+    on_server_with(program, name, image, &[], test)
+}
+
+/// The same; its container is run with further options.
+pub fn on_server_with(
+    program: &str,
+    name: &str,
+    image: &str,
+    options: &[&str],
+    test: impl FnOnce(&Server) -> Result<()>,
+) -> Result<()> {
     let folder = tempfile::tempdir()?;
     Testbed::for_test(name, Shape::Mini)?.examined(|testbed| {
         testbed.guest("app", "IDLE", &[], &["term"])?;
         let server = Server::of(program, testbed, folder.path());
-        server.start(image)?;
+        server.start_as(image, SUPERUSER, options)?;
         test(&server)
     })
 }
@@ -47,15 +60,19 @@ impl<'a> Server<'a> {
     }
 
     fn start(&self, image: &str) -> Result<()> {
-        self.start_as(image, SUPERUSER)
+        self.start_as(image, SUPERUSER, &[])
     }
 
-    fn start_as(&self, image: &str, superuser: &str) -> Result<()> {
+    fn start_as(&self, image: &str, superuser: &str, more: &[&str]) -> Result<()> {
         let login = [
             format!("POSTGRES_USER={superuser}"),
             format!("POSTGRES_PASSWORD={PASSWORD}"),
         ];
-        let options = ["--restart=unless-stopped", "-e", &login[0], "-e", &login[1]];
+        let options = [
+            &["--restart=unless-stopped", "-e", &login[0], "-e", &login[1]][..],
+            more,
+        ]
+        .concat();
         self.testbed.guest(
             SERVICE,
             image,
@@ -88,7 +105,7 @@ impl<'a> Server<'a> {
     /// The same; the superuser of its first hour has another name.
     pub fn replace_by_one_of(&self, superuser: &str, image: &str) -> Result<()> {
         self.lose()?;
-        self.start_as(image, superuser)?;
+        self.start_as(image, superuser, &[])?;
         let role = format!(
             "create role {SUPERUSER} superuser login password '{}'",
             PASSWORD.replace('\'', "''")

@@ -40,6 +40,8 @@ struct Done {
     state: RunState,
     at: Timestamp,
     brought: String,
+    /// Bytes of Dagster's tables afterwards, of all its databases.
+    then: Option<u64>,
 }
 
 #[expect(
@@ -107,6 +109,7 @@ fn done(run: &RunRecord) -> Done {
         state: run.state,
         at: run.started_at.unwrap_or(run.asked_at),
         brought: result.map(brought).unwrap_or_default(),
+        then: result.and_then(then),
     }
 }
 
@@ -125,6 +128,19 @@ fn brought(result: &Value) -> String {
         (_, Some(_)) => format!("{} given back", stillpoint_core::words::bytes(given)),
         _ => "nothing to do".to_owned(),
     }
+}
+
+/// What Dagster's tables took when a run had ended, where it tells that of each database.
+fn then(result: &Value) -> Option<u64> {
+    let of_table = |table: &Value| table["after"].as_u64().or_else(|| table["before"].as_u64());
+    let of_database = |database: &Value| match database["tables"].as_array() {
+        Some(tables) if !tables.is_empty() => tables.iter().map(of_table).sum(),
+        _ => database["bytes"].as_u64(),
+    };
+    let databases = result["databases"]
+        .as_array()
+        .filter(|databases| !databases.is_empty())?;
+    databases.iter().map(of_database).sum()
 }
 
 #[cfg(test)]
@@ -146,6 +162,10 @@ mod tests {
         let table = |before: u64, after: Value| json!({"before": before, "after": after});
         let repacked = json!({"databases": [{"tables": [table(4096, json!(1024)), table(9, Value::Null)]}]});
         assert_eq!(brought(&repacked), "3.00 KiB given back");
+        assert_eq!(then(&repacked), Some(1033));
+        assert_eq!(then(&cleaned), None, "a run of a version before");
+        let sized = json!({"databases": [{"bytes": 7, "handlers": []}, {"bytes": 3}]});
+        assert_eq!(then(&sized), Some(10));
         assert_eq!(brought(&json!({"databases": []})), "nothing to do");
     }
 }

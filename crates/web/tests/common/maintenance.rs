@@ -57,6 +57,7 @@ fn database(name: &str, past: u64, pg_repack: Option<&str>) -> DatabaseStatus {
             version: "7e2f3204cf8e".to_owned(),
             notes: Vec::new(),
             failed: Vec::new(),
+            bytes: None,
             handlers: Handler::ALL.into_iter().enumerate().map(handled).collect(),
         },
         tables: vec![

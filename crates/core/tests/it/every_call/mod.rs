@@ -18,16 +18,19 @@ mod trial;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::events::EventKind;
+use stillpoint_core::maintenance::CleanupWish;
 use stillpoint_core::names::{BackupId, Project};
-use stillpoint_testkit::fakes::{Container, Data};
+use stillpoint_core::operations::{Operations, RunRequest};
+use stillpoint_testkit::fakes::{Container, Data, Kept};
 use stillpoint_testkit::sample::{self, LEFT, PLATFORM, RESTORED};
 use stillpoint_testkit::stage::{Degrades, Picture, Told};
-use stillpoint_testkit::{Call, Method, World};
+use stillpoint_testkit::{Call, Method, Recorder, World};
 
 /// No run of the sample may take longer, in virtual time: whatever waits has come to its limit.
 const ENDS_WITHIN: Duration = Duration::from_mins(20);
@@ -120,6 +123,24 @@ fn clients_back(told: &Told<impl Degrades>) -> usize {
         .count(|kind| matches!(kind, EventKind::ClientsAreBack { .. }))
 }
 
+/// What maintenance calls.
+async fn maintained() -> anyhow::Result<Vec<Method>> {
+    let world = sample::world();
+    world.keeps_dagster("db", Kept::default());
+    let operations = world.operations();
+    let request = || RunRequest {
+        run: None,
+        platform: None,
+        listener: Arc::new(Recorder::default()),
+        cancel: world.interrupt(),
+    };
+    operations.cleanup(CleanupWish::default(), request()).await?;
+    operations.repack(false, request()).await?;
+    operations.count_cleanup(request()).await?;
+    operations.maintenance_status(request()).await?;
+    Ok(world.faults.calls().into_iter().map(|call| call.method).collect())
+}
+
 /// A sweep over calls that nobody makes would prove nothing about them.
 #[tokio::test(start_paused = true)]
 async fn every_method_of_every_port_is_called_by_some_run() -> anyhow::Result<()> {
@@ -168,6 +189,7 @@ async fn every_method_of_every_port_is_called_by_some_run() -> anyhow::Result<()
     lake.wait_a_minute().await;
     lake.restore(id).await.outcome?;
     called.extend(lake.faults.calls().into_iter().map(|call| call.method));
+    called.extend(maintained().await?);
     let never: Vec<&Method> = Method::ALL.iter().filter(|method| !called.contains(method)).collect();
     assert!(never.is_empty(), "{never:?}");
     Ok(())
