@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod diagnostics;
 mod display;
+mod doctor;
 mod failure;
 mod interrupt;
 mod jobs;

@@ -1,10 +1,10 @@
-//! What is found out about a run before it begins: the same words wherever they are shown.
+//! What is found out about a run before it begins, and about a platform at any time: the same words wherever they are shown.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// What a finding means for the run.
+/// What a finding means for the run, or for the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -12,6 +12,8 @@ pub enum Severity {
     Refuses,
     /// It goes on; its operator should know.
     Warns,
+    /// Nothing is wrong; something could be better.
+    Advises,
 }
 
 /// One thing that an operator should know before a run.
@@ -44,6 +46,24 @@ impl Finding {
             remedy: None,
         }
     }
+
+    /// It could be better.
+    pub fn advises(what: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Advises,
+            what: what.into(),
+            remedy: None,
+        }
+    }
+
+    /// The same with what to do about it.
+    #[must_use]
+    pub fn with(self, remedy: impl Into<String>) -> Self {
+        Self {
+            remedy: Some(remedy.into()),
+            ..self
+        }
+    }
 }
 
 /// One line for what it is, and one for what to do.
@@ -52,6 +72,7 @@ impl fmt::Display for Finding {
         let severity = match self.severity {
             Severity::Refuses => "refused",
             Severity::Warns => "warning",
+            Severity::Advises => "advice",
         };
         write!(f, "  {severity}: {}", self.what)?;
         match &self.remedy {

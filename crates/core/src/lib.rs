@@ -8,6 +8,7 @@
 pub mod backups;
 pub mod command_line;
 mod directory;
+pub mod doctor;
 pub mod engine;
 pub mod events;
 pub mod findings;

@@ -50,6 +50,8 @@ pub struct Workload {
     pub joined: Vec<String>,
     /// How long its own health check gives it from a start to a verdict, where it has one.
     pub health_takes: Option<Duration>,
+    /// How long after a start its own health check is made for the first time, where it has one: no start is healthy sooner.
+    pub health_first: Option<Duration>,
     /// The TCP ports that its image or its operator declare.
     pub ports: BTreeSet<u16>,
     /// What of outside the container it sees as files.

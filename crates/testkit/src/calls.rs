@@ -31,6 +31,8 @@ methods! {
     CatalogContents = "catalog.contents",
     CatalogNeighbours = "catalog.neighbours",
     CatalogMissing = "catalog.missing",
+    CatalogEngine = "catalog.engine",
+    CatalogLost = "catalog.lost",
     CatalogVolumeSizes = "catalog.volume_sizes",
     PowerStop = "power.stop",
     PowerStart = "power.start",

@@ -80,6 +80,11 @@ pub fn routes() -> Vec<Listed> {
     all().list().to_vec()
 }
 
+/// How the platform stands, for who asks without a server.
+pub async fn overview(platform: Arc<dyn Platform>) -> wire::overview::Overview {
+    overview::look(&App::new(platform, None)).await
+}
+
 /// Every route there is.
 fn all() -> Routes {
     ui::routes(api::routes(Routes::default()))

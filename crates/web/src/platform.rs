@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use stillpoint_core::doctor::Diagnosis;
 use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::prune::Pruned;
 use stillpoint_core::engine::restore::Rehearsed;
@@ -96,6 +97,9 @@ pub trait Platform: Send + Sync + 'static {
 
     /// How Dagster's databases stand. Changes nothing.
     async fn maintenance(&self) -> Result<Status, Problem>;
+
+    /// Everything that could make the next backup or a restore fail. Stops nothing.
+    async fn doctor(&self) -> Result<Diagnosis, Problem>;
 
     /// Who is told when something goes wrong, and what became of it.
     async fn notices(&self) -> Result<Notices, Problem>;

@@ -7,7 +7,7 @@ use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use stillpoint_core::names::WorkloadId;
-use stillpoint_core::ports::{Catalog, EngineError, Neighbour};
+use stillpoint_core::ports::{Catalog, EngineError, EngineVersion, Lost, Neighbour};
 use stillpoint_core::workload::{Contents, State, Workload};
 
 use super::claim;
@@ -50,6 +50,14 @@ impl Catalog for Docker {
 
     async fn neighbours(&self) -> Result<Vec<Neighbour>, EngineError> {
         self.all_running().await
+    }
+
+    async fn engine(&self) -> Result<EngineVersion, EngineError> {
+        self.own_version().await
+    }
+
+    async fn lost(&self, of: &[WorkloadId]) -> Result<BTreeMap<WorkloadId, Vec<Lost>>, EngineError> {
+        self.lost_by(of).await
     }
 
     async fn missing(&self, of: &WorkloadId, paths: &[String]) -> Result<Option<Vec<String>>, EngineError> {

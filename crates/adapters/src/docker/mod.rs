@@ -18,6 +18,7 @@ mod gateway;
 mod host;
 mod keep_alive;
 mod kill;
+mod lost;
 mod neighbours;
 mod output;
 mod power;

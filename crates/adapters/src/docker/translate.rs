@@ -27,6 +27,9 @@ const NUMBER: &str = "com.docker.compose.container-number";
 const DEFAULT_SPAN: Duration = Duration::from_secs(30);
 const DEFAULT_TRIES: u32 = 3;
 
+/// What it takes for the interval within a start period.
+const DEFAULT_START_INTERVAL: Duration = Duration::from_secs(5);
+
 /// What the engine writes for "never".
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
@@ -55,6 +58,7 @@ pub(super) fn workload(act: &Act, found: ContainerInspectResponse) -> Result<Opt
         aliases: found.network_settings.map(aliases).unwrap_or_default(),
         joined: joined(found.host_config.as_ref()),
         health_takes: config.healthcheck.as_ref().and_then(health_takes),
+        health_first: config.healthcheck.as_ref().and_then(health_first),
         ports: ports(&config),
         mounts: mounts(found.mounts.unwrap_or_default(), found.host_config.as_ref()),
         contents: Contents::default(),
@@ -159,24 +163,35 @@ fn mounts(points: Vec<MountPoint>, host: Option<&HostConfig>) -> Vec<Mount> {
 /// How long a health check has from a start until its verdict must be there: its start period and all its tries. 0 is
 /// the engine's own default: 30 s between checks, 30 s for one, 3 tries.
 fn health_takes(check: &HealthConfig) -> Option<Duration> {
-    if check
-        .test
-        .as_ref()
-        .is_none_or(|test| test.first().is_none_or(|first| first == "NONE"))
-    {
-        return None;
-    }
-    let span = |nanos: Option<i64>, default: Duration| {
-        let nanos = nanos
-            .and_then(|nanos| u64::try_from(nanos).ok())
-            .filter(|nanos| *nanos > 0);
-        nanos.map_or(default, Duration::from_nanos)
-    };
+    let one = span(is_made(check)?.interval, DEFAULT_SPAN).saturating_add(span(check.timeout, DEFAULT_SPAN));
     let retries = check.retries.and_then(|retries| u32::try_from(retries).ok());
     let tries = retries.filter(|retries| *retries > 0).unwrap_or(DEFAULT_TRIES);
-    let one = span(check.interval, DEFAULT_SPAN).saturating_add(span(check.timeout, DEFAULT_SPAN));
     let begins = span(check.start_period, Duration::ZERO);
     Some(begins.saturating_add(one.saturating_mul(tries)))
+}
+
+/// When its first check comes: after one interval, or, within a start period, after one of those that count there. Engines
+/// before 25 know none of those: of a check with a start period this says too little there, never too much.
+fn health_first(check: &HealthConfig) -> Option<Duration> {
+    let interval = span(is_made(check)?.interval, DEFAULT_SPAN);
+    if span(check.start_period, Duration::ZERO).is_zero() {
+        return Some(interval);
+    }
+    Some(span(check.start_interval, DEFAULT_START_INTERVAL).min(interval))
+}
+
+/// The check, unless it is switched off.
+fn is_made(check: &HealthConfig) -> Option<&HealthConfig> {
+    let test = check.test.as_ref()?;
+    test.first().filter(|first| *first != "NONE").map(|_| check)
+}
+
+/// What the engine writes in nanoseconds; 0 is its own default.
+fn span(nanos: Option<i64>, default: Duration) -> Duration {
+    let nanos = nanos
+        .and_then(|nanos| u64::try_from(nanos).ok())
+        .filter(|nanos| *nanos > 0);
+    nanos.map_or(default, Duration::from_nanos)
 }
 
 /// A policy in the engine's words; one that the engine does not know is none.
@@ -318,6 +333,23 @@ mod tests {
     fn a_garbled_start_is_an_error_and_not_an_unchanged_one() {
         let act = Act::on("describe", "77");
         assert!(moment(&act, Some("yesterday")).is_err());
+    }
+
+    #[test]
+    fn the_first_check_comes_after_an_interval_or_sooner_within_a_start_period() {
+        let first = |check: serde_json::Value| health_first(&serde_json::from_value(check).unwrap());
+        let seconds = |count: u64| Some(Duration::from_secs(count));
+        let nanos = |count: i64| count * 1_000_000_000;
+        assert_eq!(first(json!({"Test": ["CMD", "true"]})), seconds(30));
+        assert_eq!(
+            first(json!({"Test": ["CMD", "true"], "Interval": nanos(120)})),
+            seconds(120)
+        );
+        let begins = json!({"Test": ["CMD", "true"], "Interval": nanos(120), "StartPeriod": nanos(60)});
+        assert_eq!(first(begins), seconds(5));
+        let own = json!({"Test": ["CMD", "true"], "StartPeriod": nanos(60), "StartInterval": nanos(1)});
+        assert_eq!(first(own), seconds(1));
+        assert_eq!(first(json!({"Test": ["NONE"], "Interval": nanos(120)})), None);
     }
 
     #[test]

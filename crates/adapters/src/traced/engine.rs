@@ -9,8 +9,8 @@ use stillpoint_core::names::{Project, RunId, WorkloadId};
 use stillpoint_core::ports::gateway::{Place, Receiving, Serving, Verified};
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
 use stillpoint_core::ports::{
-    BucketOf, Buckets, ByteStream, Catalog, Command, Control, EngineError, Exit, Forward, Gateway, Neighbour, Power,
-    Process, Reach, Repository, RepositoryError, Shell,
+    BucketOf, Buckets, ByteStream, Catalog, Command, Control, EngineError, EngineVersion, Exit, Forward, Gateway, Lost,
+    Neighbour, Power, Process, Reach, Repository, RepositoryError, Shell,
 };
 use stillpoint_core::workload::{Contents, RestartPolicy, Workload};
 use tracing::debug;
@@ -41,6 +41,14 @@ impl<P: Catalog + ?Sized> Catalog for Traced<P> {
 
     async fn neighbours(&self) -> Result<Vec<Neighbour>, EngineError> {
         engine("list", "what runs", self.0.neighbours()).await
+    }
+
+    async fn engine(&self) -> Result<EngineVersion, EngineError> {
+        engine("tell its version", "itself", self.0.engine()).await
+    }
+
+    async fn lost(&self, of: &[WorkloadId]) -> Result<BTreeMap<WorkloadId, Vec<Lost>>, EngineError> {
+        engine("look for networks and images of", "containers", self.0.lost(of)).await
     }
 
     async fn missing(&self, of: &WorkloadId, paths: &[String]) -> Result<Option<Vec<String>>, EngineError> {

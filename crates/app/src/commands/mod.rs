@@ -5,6 +5,7 @@ mod backup;
 mod backups;
 mod config;
 mod containers;
+mod doctor;
 mod healthcheck;
 pub(crate) mod left_out;
 mod maintenance;
@@ -14,6 +15,7 @@ mod restore;
 mod runs;
 mod schedules;
 mod serve;
+mod status;
 mod tokens;
 mod users;
 mod verify;
@@ -83,6 +85,8 @@ enum Command {
     Tokens(tokens::Command),
     #[command(subcommand)]
     Notify(notify::Command),
+    Doctor(doctor::Args),
+    Status(status::Args),
     Healthcheck(healthcheck::Args),
     #[command(subcommand)]
     Config(config::Command),
@@ -144,6 +148,8 @@ async fn configured(config: &Config, command: Command) -> Result<Exit, Failure> 
         Command::Users(command) => users::run(config, &command).await,
         Command::Tokens(command) => tokens::run(config, &command).await,
         Command::Notify(command) => notify::run(config, &command).await,
+        Command::Doctor(args) => doctor::run(config, &args).await,
+        Command::Status(args) => status::run(config, &args).await,
         Command::Healthcheck(args) => healthcheck::run(config, &args).await,
         Command::Config(command) => Ok(config::run(config, &command).await),
         Command::Containers(command) => containers::run(config, &command).await,

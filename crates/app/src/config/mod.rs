@@ -7,6 +7,7 @@
 
 mod access;
 mod diagnostics;
+mod doctor;
 mod effect;
 mod env_file;
 mod file;
@@ -81,7 +82,7 @@ const CONFIG: Key = Key {
 
 /// Every key of every owner.
 fn keys() -> Vec<&'static Key> {
-    let owners: [&'static [Key]; 13] = [
+    let owners: [&'static [Key]; 14] = [
         &platform::KEYS,
         &repository::KEYS,
         &s3::KEYS,
@@ -93,6 +94,7 @@ fn keys() -> Vec<&'static Key> {
         &access::KEYS,
         &notices::KEYS,
         &history::KEYS,
+        &doctor::KEYS,
         &diagnostics::KEYS,
         &[CONFIG],
     ];
@@ -128,6 +130,8 @@ pub(crate) struct Config {
     pub(crate) zone: TimeZone,
     /// How long it is known which runs there were.
     pub(crate) history: HistoryLimits,
+    /// What a doctor is not to tell.
+    pub(crate) accepted: Vec<String>,
     /// What is told beside what everybody sees.
     pub(crate) diagnostics: Diagnostics,
     /// Print JSON.
@@ -204,6 +208,7 @@ impl Config {
             notices,
             zone,
             history: history::read(&settings)?,
+            accepted: doctor::read(&settings)?,
             diagnostics: diagnostics::read(&settings)?,
             json: options.json,
             warnings,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use stillpoint_core::doctor::Diagnosis;
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::events::{Event, Listener};
 use stillpoint_core::history::Historian;
@@ -49,6 +50,8 @@ pub(super) struct Daemon {
     tellings: Mutex<Vec<JoinHandle<()>>>,
     /// What was found in the repository when somebody asked for metrics.
     pub(super) looked: tokio::sync::Mutex<Option<Looked>>,
+    /// What a doctor has found, and when.
+    pub(super) diagnosed: tokio::sync::Mutex<Option<(Timestamp, Diagnosis)>>,
     /// So many runs of a job have ended in a state.
     counted: Mutex<BTreeMap<(String, String), u64>>,
     /// Something ended.
@@ -136,6 +139,7 @@ impl Daemon {
             state: Mutex::default(),
             tellings: Mutex::default(),
             looked: tokio::sync::Mutex::default(),
+            diagnosed: tokio::sync::Mutex::default(),
             counted: Mutex::default(),
             ended: Notify::new(),
         }

@@ -35,6 +35,7 @@ use crate::display::{plain, words};
 use crate::failure::Failure;
 use crate::notices::Notices;
 use crate::wiring;
+use stillpoint_web::wire::overview::Overview;
 pub(crate) use stillpoint_web::wire::{Problem, Service, Submission, Told};
 
 /// Between two attempts to bring back what died, while no engine answers.
@@ -42,6 +43,16 @@ const AGAIN: Duration = Duration::from_secs(15);
 
 /// So long listeners may take to hear the last.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How the platform stands, as the page *Overview* says it; no service needs to run.
+pub(crate) async fn overview(config: &Config) -> Result<Overview, Failure> {
+    let operations = wiring::operations(config).await?;
+    let log = Log::start();
+    let say = log.clone();
+    let notices = Notices::new(config, Patience::Short, Arc::new(move |line| say.say(line)));
+    let daemon = Arc::new(Daemon::new(config.clone(), operations, notices, log));
+    Ok(stillpoint_web::overview(Arc::new(Served(daemon))).await)
+}
 
 /// Runs until it is told to end.
 pub(crate) async fn serve(config: &Config) -> Result<Exit, Failure> {

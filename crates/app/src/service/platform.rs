@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use stillpoint_core::doctor::Diagnosis;
 use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::prune::Pruned;
 use stillpoint_core::engine::restore::Rehearsed;
@@ -32,7 +33,7 @@ use super::daemon::Daemon;
 use super::listed;
 use crate::commands::look_at_stores;
 use crate::failure::Failure;
-use crate::{metrics, wiring};
+use crate::{doctor, metrics, wiring};
 
 /// The service, for those who ask over HTTP.
 pub(super) struct Served(pub(super) Arc<Daemon>);
@@ -174,6 +175,29 @@ impl Platform for Served {
         open.map_err(|error| problem(Failure::from(stillpoint_core::engine::errors::Error::from(error))))
     }
 
+    async fn doctor(&self) -> Result<Diagnosis, Problem> {
+        let daemon = &self.0;
+        // One looks at a time, and who has waited for him has his answer: it costs the stores some work.
+        let mut diagnosed = daemon.diagnosed.lock().await;
+        let now = self.now();
+        if let Some((at, diagnosis)) = diagnosed.as_ref()
+            && now.duration_since(*at).abs() < DIAGNOSED
+        {
+            return Ok(diagnosis.clone());
+        }
+        let operations = daemon.anew().await?;
+        let found = doctor::examine(
+            &daemon.config,
+            &operations,
+            &daemon.historian,
+            &daemon.notices,
+            daemon.request(),
+        );
+        let diagnosis = found.await.map_err(problem)?;
+        *diagnosed = Some((self.now(), diagnosis.clone()));
+        Ok(diagnosis)
+    }
+
     async fn notices(&self) -> Result<Notices, Problem> {
         let notices = &self.0.notices;
         Ok(Notices {
@@ -239,6 +263,9 @@ pub(super) struct Looked {
     /// The last that was found, also where it does not answer now.
     list: Option<Arc<BackupList>>,
 }
+
+/// So long what a doctor has found is good enough.
+const DIAGNOSED: SignedDuration = SignedDuration::from_secs(10);
 
 /// So many notices are listed.
 const NOTICES: u32 = 100;

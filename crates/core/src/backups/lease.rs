@@ -163,7 +163,7 @@ impl Backups {
 
     /// Whether the repository refuses what it must refuse. All of exclusion rests on that. Returns why it deletes nothing,
     /// if it does not: for a key that may only add that is meant so.
-    async fn probe(&self, run: &RunId) -> Result<Option<RepositoryError>, LeaseError> {
+    pub async fn probe(&self, run: &RunId) -> Result<Option<RepositoryError>, LeaseError> {
         let key = probe(run);
         let careful = self.refuses(&key).await;
         let deleted = self.repository.delete(&key).await;

@@ -12,7 +12,7 @@ use crate::ports::{Overdue, within};
 use crate::stores::{Cx, StoreError};
 
 /// Runs a call that only asks the store something, with the limit of such calls.
-pub(super) async fn asked<T, F: Future<Output = Result<T, StoreError>>>(
+pub(crate) async fn asked<T, F: Future<Output = Result<T, StoreError>>>(
     cx: &Cx,
     what: String,
     call: impl FnOnce(Cx) -> F,

@@ -111,7 +111,7 @@ fn own(workload: &Workload) -> Option<String> {
 }
 
 /// Whether it is Stillpoint itself, or of its making.
-pub(super) fn is_own(workload: &Workload) -> bool {
+pub(crate) fn is_own(workload: &Workload) -> bool {
     workload.labels.contains_key(OWN_LABEL) || image_name(&workload.image) == "stillpoint"
 }
 

@@ -11,7 +11,7 @@ const COMPLETED: &str = "service_completed_successfully";
 
 /// How sure it is that a workload is such a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OneShot {
+pub(crate) enum OneShot {
     /// Others wait for its end, or somebody has run it by hand.
     Surely,
     /// Nothing restarts it, nothing waits for its start, and nobody asks how it is.
@@ -19,7 +19,7 @@ pub(super) enum OneShot {
 }
 
 /// Whether the workload is a job that runs once; `all` are those of its platform.
-pub(super) fn one_shot(workload: &Workload, all: &[Workload]) -> Option<OneShot> {
+pub(crate) fn one_shot(workload: &Workload, all: &[Workload]) -> Option<OneShot> {
     let service = workload.address.service.as_str();
     let mut wishes = all
         .iter()

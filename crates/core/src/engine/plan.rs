@@ -223,7 +223,8 @@ impl Plan {
         self.not_held().chain(missing).chain(self.remarks.iter().cloned())
     }
 
-    fn not_held(&self) -> impl Iterator<Item = String> {
+    /// The databases that a backup will not hold, one sentence each.
+    pub fn not_held(&self) -> impl Iterator<Item = String> {
         let clients = self.entries.iter().filter(|entry| entry.role == Role::Client);
         clients.flat_map(|entry| {
             let left_out = entry.left_out.iter().flatten();

@@ -13,7 +13,7 @@ mod logins;
 mod pairing;
 mod pairs;
 mod parts;
-mod refusals;
+pub(crate) mod refusals;
 mod rehearse;
 mod safety;
 mod task;

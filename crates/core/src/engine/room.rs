@@ -20,7 +20,7 @@ pub(in crate::engine) async fn must_suffice(site: &Site, run: &Run, last: Option
     let Some(room) = site.backups.room().await.map_err(|cause| site.unfit(cause))? else {
         return Ok(());
     };
-    let needed = last.map_or(live / 100 * LEAST, |last| last + last / 100 * GROWTH);
+    let needed = needed(last, live);
     if room < needed {
         let place = site.backups.place();
         return Err(PreflightError::NoRoom { place, room, needed }.into());
@@ -32,6 +32,11 @@ pub(in crate::engine) async fn must_suffice(site: &Site, run: &Run, last: Option
         ));
     }
     Ok(())
+}
+
+/// What the next backup takes at least, as far as that is known.
+pub(crate) fn needed(last: Option<u64>, live: u64) -> u64 {
+    last.map_or(live / 100 * LEAST, |last| last + last / 100 * GROWTH)
 }
 
 /// What stores spool at once, each with its place.

@@ -119,6 +119,7 @@ mod tests {
             aliases: Vec::new(),
             joined: Vec::new(),
             health_takes: None,
+            health_first: None,
             ports: BTreeSet::new(),
             mounts: Vec::new(),
             contents: crate::workload::Contents::default(),

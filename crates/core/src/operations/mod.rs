@@ -3,6 +3,7 @@
 mod adopt;
 mod backup;
 mod containers;
+mod doctor;
 mod list;
 mod maintenance;
 mod order;
@@ -22,6 +23,7 @@ pub use order::Order;
 pub use restore::{Restore, Terms};
 pub use verify::{Checked, Scope, Verification};
 
+use crate::doctor::SiteFacts;
 use crate::engine::backup::Sealed;
 use crate::engine::errors::Error;
 use crate::engine::machine::Machine;
@@ -105,6 +107,10 @@ pub trait Operations: Send + Sync {
 
     /// How Dagster's databases stand. Changes nothing.
     async fn maintenance_status(&self, request: RunRequest) -> Result<Status, Error>;
+
+    /// Asks engine, stores and repository everything that [`crate::doctor::diagnose`] goes by. Stops nothing, and changes nothing
+    /// but for what it tries the repository with, and takes away again.
+    async fn examine(&self, request: RunRequest) -> Result<SiteFacts, Error>;
 
     /// The backups there are, oldest first.
     async fn list(&self) -> Result<BackupList, Error>;
@@ -301,6 +307,13 @@ impl Operations for Local {
     async fn maintenance_status(&self, request: RunRequest) -> Result<Status, Error> {
         let (run, span) = self.begin("maintenance status", &request);
         maintenance::status(&self.site, &run, request.platform.as_ref())
+            .instrument(span)
+            .await
+    }
+
+    async fn examine(&self, request: RunRequest) -> Result<SiteFacts, Error> {
+        let (run, span) = self.begin("doctor", &request);
+        doctor::examine(&self.site, &run, request.platform.as_ref())
             .instrument(span)
             .await
     }

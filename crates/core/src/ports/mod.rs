@@ -25,7 +25,7 @@ pub mod workers;
 
 pub use accounts::Accounts;
 pub use buckets::{BucketOf, Buckets};
-pub use catalog::Catalog;
+pub use catalog::{Catalog, EngineVersion, Lost};
 pub use clock::{Clock, Overdue, within};
 pub use engine_error::EngineError;
 pub use gateway::Gateway;

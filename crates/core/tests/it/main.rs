@@ -4,6 +4,7 @@ mod at_rest;
 mod backup;
 mod damage;
 mod delegated;
+mod doctor;
 mod elsewhere;
 mod every_call;
 mod history;

@@ -215,6 +215,13 @@ impl Container {
         self
     }
 
+    /// With a health check that is made so long after a start for the first time.
+    #[must_use]
+    pub fn first_checked_after(mut self, span: Duration) -> Self {
+        self.workload.health_first = Some(span);
+        self
+    }
+
     /// With a health check that passes so long after the start.
     #[must_use]
     pub fn healthy_after(mut self, span: Duration) -> Self {
@@ -403,6 +410,7 @@ fn workload(service: &str) -> Workload {
         aliases: Vec::new(),
         joined: Vec::new(),
         health_takes: None,
+        health_first: None,
         ports: BTreeSet::new(),
         mounts: Vec::new(),
         contents: Contents::default(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use stillpoint_core::names::{Project, WorkloadId};
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
-use stillpoint_core::ports::{Catalog, Clock, EngineError, Neighbour, Power};
+use stillpoint_core::ports::{Catalog, Clock, EngineError, EngineVersion, Lost, Neighbour, Power};
 use stillpoint_core::workload::{Contents, MountSource, RestartPolicy, State, Workload};
 
 use super::container::Container;
@@ -77,6 +77,19 @@ impl Catalog for FakeEngine {
             gateways: Vec::new(),
         });
         Ok(of_platform.chain(self.world.outsiders()).collect())
+    }
+
+    async fn engine(&self) -> Result<EngineVersion, EngineError> {
+        Ok(EngineVersion {
+            version: self.world.engine_version(),
+            api: "1.51".to_owned(),
+        })
+    }
+
+    async fn lost(&self, of: &[WorkloadId]) -> Result<BTreeMap<WorkloadId, Vec<Lost>>, EngineError> {
+        let mut lost = self.world.lost();
+        lost.retain(|workload, _| of.contains(workload));
+        Ok(lost)
     }
 
     async fn missing(&self, _of: &WorkloadId, paths: &[String]) -> Result<Option<Vec<String>>, EngineError> {

@@ -14,7 +14,7 @@ use stillpoint_core::maintenance::Rules;
 use stillpoint_core::names::{Project, WorkloadId};
 use stillpoint_core::operations::Local;
 use stillpoint_core::ports::power::Intent;
-use stillpoint_core::ports::{Clock, EngineError, Guard, Locks, Neighbour};
+use stillpoint_core::ports::{Clock, EngineError, Guard, Locks, Lost, Neighbour};
 use stillpoint_core::retention::Policy;
 use stillpoint_core::workload::{State, Workload};
 use tokio_util::sync::CancellationToken;
@@ -72,6 +72,10 @@ struct Inner {
     outsiders: Vec<Neighbour>,
     /// What is gone of the host's files and folders.
     missing: BTreeSet<String>,
+    /// What is gone of the engine's networks and images, by who was made with it.
+    lost: BTreeMap<WorkloadId, Vec<Lost>>,
+    /// What the engine says of itself, if not the usual.
+    engine_version: Option<String>,
 }
 
 impl World {
@@ -193,6 +197,28 @@ impl World {
     /// Removes a file or folder of the host.
     pub fn remove_from_host(&self, path: &str) {
         self.lock().missing.insert(path.to_owned());
+    }
+
+    /// Removes a network or an image of the engine with which the container was made.
+    pub fn loses(&self, container: &str, lost: Lost) {
+        let mut state = self.lock();
+        state.lost.entry(WorkloadId::new(container)).or_default().push(lost);
+    }
+
+    pub(super) fn lost(&self) -> BTreeMap<WorkloadId, Vec<Lost>> {
+        self.lock().lost.clone()
+    }
+
+    /// The engine is another.
+    pub fn has_engine(&self, version: &str) {
+        self.lock().engine_version = Some(version.to_owned());
+    }
+
+    pub(super) fn engine_version(&self) -> String {
+        self.lock()
+            .engine_version
+            .clone()
+            .unwrap_or_else(|| "28.3.0".to_owned())
     }
 
     pub(super) fn missing(&self) -> BTreeSet<String> {

@@ -14,8 +14,8 @@ use stillpoint_core::ports::journal::{JournalError, Loaded, Missing, OpenRun, Ph
 use stillpoint_core::ports::lock::LockError;
 use stillpoint_core::ports::power::{Claim, Intent, Stopped};
 use stillpoint_core::ports::{
-    ByteStream, Catalog, Command, Control, EngineError, Exit, Forward, Guard, Journal, Locks, Neighbour, Power,
-    Process, Reach, Shell, Spool, SpoolError, SpoolFile,
+    ByteStream, Catalog, Command, Control, EngineError, EngineVersion, Exit, Forward, Guard, Journal, Locks, Lost,
+    Neighbour, Power, Process, Reach, Shell, Spool, SpoolError, SpoolFile,
 };
 use stillpoint_core::workload::{Contents, RestartPolicy, Workload};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -97,6 +97,14 @@ impl Catalog for Faulty<dyn Catalog> {
     async fn neighbours(&self) -> Result<Vec<Neighbour>, EngineError> {
         let act = self.port.neighbours();
         self.faults.pass(Method::CatalogNeighbours, "", act).await
+    }
+
+    async fn engine(&self) -> Result<EngineVersion, EngineError> {
+        self.faults.pass(Method::CatalogEngine, "", self.port.engine()).await
+    }
+
+    async fn lost(&self, of: &[WorkloadId]) -> Result<BTreeMap<WorkloadId, Vec<Lost>>, EngineError> {
+        self.faults.pass(Method::CatalogLost, "", self.port.lost(of)).await
     }
 
     async fn missing(&self, of: &WorkloadId, paths: &[String]) -> Result<Option<Vec<String>>, EngineError> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod backups;
+mod doctor;
 mod events;
 mod health;
 pub(crate) mod keys;
@@ -26,5 +27,5 @@ pub(crate) fn routes(routes: Routes) -> Routes {
     let routes = events::routes(runs::routes(routes));
     let routes = schedules::routes(settings::routes(metrics::routes(notices::routes(routes))));
     let routes = maintenance::routes(health::routes(accounts::routes(routes)));
-    openapi::routes(stores::routes(retention::routes(routes)))
+    openapi::routes(doctor::routes(stores::routes(retention::routes(routes))))
 }

@@ -12,7 +12,7 @@ pub(super) fn of(known: &Known) -> Vec<Action> {
     let mut actions = Vec::new();
     if let Err(problem) = &known.backups {
         actions.push(action(
-            Severity::Risk,
+            Severity::Failure,
             &problem.title,
             &problem.hint,
             Some("/settings".to_owned()),
@@ -60,7 +60,7 @@ fn damaged(newest: &Backup, complete: &[&Backup]) -> Option<Action> {
     };
     let what = format!("the newest backup is damaged: {}", newest.id);
     Some(action(
-        Severity::Risk,
+        Severity::Failure,
         &what,
         &next,
         Some(format!("/backups/{}", newest.id)),
@@ -98,7 +98,7 @@ fn failed(known: &Known, newest: Option<&Backup>) -> Option<Action> {
     let what = format!("the last backup run failed: {reason}");
     let next = hint.unwrap_or("look at the run, then back up again");
     Some(action(
-        Severity::Risk,
+        Severity::Failure,
         &what,
         next,
         Some(format!("/runs/{}", last.called())),

@@ -140,6 +140,7 @@ pub(crate) async fn look(app: &App) -> Overview {
     Overview {
         now: known.now,
         verdict: verdict::verdict(&facts),
+        health: verdict::health(&facts, &actions),
         stores: cards(&known, &complete, &zone),
         only_copy: is_local(&service.site.repository).then(|| service.site.repository.clone()),
         runs: over.take(RECENT).map(|run| line(run, known.now)).collect(),
@@ -157,7 +158,7 @@ pub(crate) async fn look(app: &App) -> Overview {
 }
 
 fn risks(actions: &[crate::wire::overview::Action]) -> Vec<String> {
-    let risks = actions.iter().filter(|action| action.severity == Severity::Risk);
+    let risks = actions.iter().filter(|action| action.severity != Severity::Note);
     risks.map(|action| action.what.clone()).collect()
 }
 

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Zoned};
 use stillpoint_core::names::BackupId;
 
 use crate::ui::words::{about, capital, relative};
-use crate::wire::overview::{Clients, Verdict, VerdictState};
+use crate::wire::overview::{Action, Clients, Health, Severity, Verdict, VerdictState};
 
 /// What is known.
 #[derive(Clone, Debug)]
@@ -88,6 +88,18 @@ fn state(facts: &Facts) -> VerdictState {
         VerdictState::AtRisk
     } else {
         VerdictState::Protected
+    }
+}
+
+/// The same for whoever watches. A run at work changes nothing of it: what it makes does not count yet.
+pub(crate) fn health(facts: &Facts, actions: &[Action]) -> Health {
+    let has = |severity| actions.iter().any(|action| action.severity == severity);
+    if facts.stopped.is_some() || facts.last.is_none() || facts.unreachable.is_some() || has(Severity::Failure) {
+        Health::Failing
+    } else if facts.overdue.is_some() || has(Severity::Risk) {
+        Health::Degraded
+    } else {
+        Health::Healthy
     }
 }
 

@@ -5,6 +5,7 @@ mod appearance;
 mod assets;
 mod backups;
 mod charts;
+mod doctor;
 pub(crate) mod frame;
 mod icons;
 mod maintenance;
@@ -32,7 +33,7 @@ pub(crate) fn routes(routes: Routes) -> Routes {
     let routes = overview::routes(appearance::routes(assets::routes(routes)));
     let routes = restore::routes(recovery::routes(backups::routes(routes)));
     let routes = runs::routes(schedules::routes(maintenance::routes(notices::routes(routes))));
-    let routes = stores::routes(retention::routes(settings::routes(routes)));
+    let routes = doctor::routes(stores::routes(retention::routes(settings::routes(routes))));
     let routes = settings_audit::routes(settings_tokens::routes(settings_users::routes(routes)));
     settings_account::routes(sign_in::routes(routes))
 }

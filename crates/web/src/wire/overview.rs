@@ -17,6 +17,8 @@ pub struct Overview {
     pub now: Timestamp,
     /// In a sentence.
     pub verdict: Verdict,
+    /// In a word, for monitoring: whether or not a run is at work.
+    pub health: Health,
     /// What stands stopped on purpose.
     pub stopped: Option<Stopped>,
     /// What a restore has replaced is still there.
@@ -33,6 +35,18 @@ pub struct Overview {
     pub runs: Vec<RunLine>,
     /// What is to be done first, where nothing was ever backed up.
     pub first_steps: Vec<FirstStep>,
+}
+
+/// How a platform stands for whoever watches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// There is a backup, and nothing is wrong.
+    Healthy,
+    /// There is one, and it is older than it should be, or something else is wrong.
+    Degraded,
+    /// None can be counted on.
+    Failing,
 }
 
 /// How the platform stands, in a sentence.
@@ -174,6 +188,8 @@ pub struct Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
+    /// No backup can be counted on.
+    Failure,
     /// The next restore may fail, or something is down.
     Risk,
     /// It should be looked at.

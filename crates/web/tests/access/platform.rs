@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use stillpoint_core::doctor::Diagnosis;
 use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::prune::Pruned;
 use stillpoint_core::engine::restore::Rehearsed;
@@ -165,6 +166,10 @@ impl Platform for Empty {
 
     async fn maintenance(&self) -> Result<Status, Problem> {
         Ok(Status::default())
+    }
+
+    async fn doctor(&self) -> Result<Diagnosis, Problem> {
+        nothing()
     }
 
     async fn notices(&self) -> Result<Notices, Problem> {

@@ -10,13 +10,14 @@ use crate::scene::{Asked, scene, scene_with};
 use Role::{Admin, Operator, Viewer};
 
 /// Who may: none, everybody.
-const WANTED: [(&str, &str, Option<Role>); 91] = [
+const WANTED: [(&str, &str, Option<Role>); 93] = [
     ("DELETE", "/api/v1/tokens/{token}", Some(Admin)),
     ("DELETE", "/api/v1/users/{user}", Some(Admin)),
     ("GET", "/", Some(Viewer)),
     ("GET", "/api/v1/audit", Some(Admin)),
     ("GET", "/api/v1/backups", Some(Viewer)),
     ("GET", "/api/v1/backups/{backup}", Some(Viewer)),
+    ("GET", "/api/v1/doctor", Some(Viewer)),
     ("GET", "/api/v1/events", Some(Viewer)),
     ("GET", "/api/v1/maintenance", Some(Viewer)),
     ("GET", "/api/v1/me", Some(Viewer)),
@@ -39,6 +40,7 @@ const WANTED: [(&str, &str, Option<Role>); 91] = [
     ("GET", "/assets/{hash}/{name}", None),
     ("GET", "/backups", Some(Viewer)),
     ("GET", "/backups/{backup}", Some(Viewer)),
+    ("GET", "/doctor", Some(Viewer)),
     ("GET", "/healthz", None),
     ("GET", "/maintenance", Some(Viewer)),
     ("GET", "/metrics", Some(Viewer)),

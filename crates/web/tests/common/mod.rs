@@ -10,6 +10,7 @@
 )]
 
 mod content;
+mod doctor;
 mod maintenance;
 mod notices;
 mod plan;
@@ -551,6 +552,10 @@ impl Platform for Fake {
     async fn maintenance(&self) -> Result<stillpoint_core::maintenance::Status, Problem> {
         self.answers()?;
         Ok(maintenance::status(self.scenario))
+    }
+
+    async fn doctor(&self) -> Result<stillpoint_core::doctor::Diagnosis, Problem> {
+        Ok(doctor::diagnosis(self.scenario))
     }
 
     async fn notices(&self) -> Result<Notices, Problem> {

@@ -88,6 +88,7 @@ fn workload(service: &str) -> Workload {
         aliases: Vec::new(),
         joined: Vec::new(),
         health_takes: None,
+        health_first: None,
         ports: BTreeSet::from([5432]),
         mounts: Vec::new(),
         contents: Contents::default(),

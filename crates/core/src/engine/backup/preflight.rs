@@ -1,5 +1,7 @@
 //! All that can be known before anything is stopped: nothing is, unless this has passed.
 
+use std::collections::BTreeMap;
+
 use futures::future::{join, join_all};
 
 use crate::backups::{Canary, Lease, When};
@@ -12,7 +14,7 @@ use crate::engine::site::{Refused, Run, Site};
 use crate::engine::unprotected;
 use crate::findings::Finding;
 use crate::manifest::Manifest;
-use crate::names::BackupId;
+use crate::names::{BackupId, StoreName};
 use crate::ports::Neighbour;
 use crate::workload::State;
 
@@ -21,18 +23,32 @@ const UNSEEN: &str = "whether the host's folders that containers use are still t
 
 /// What was found before anything was written.
 pub(crate) struct Look {
-    refusals: Vec<PreflightError>,
-    warnings: Vec<String>,
-    spooling: Option<Spooling>,
+    /// What refuses the backup.
+    pub(crate) refusals: Vec<PreflightError>,
+    /// What stores tell of themselves that their operator should know.
+    pub(crate) told: Vec<(StoreName, String)>,
+    /// The version of each store that answers.
+    pub(crate) versions: BTreeMap<StoreName, String>,
+    /// Files of the host were not looked for: they are not seen from here.
+    pub(crate) unseen: bool,
     /// Bytes of live data.
-    live: u64,
+    pub(crate) live: u64,
+    /// What the plan tells.
+    planned: Vec<String>,
+    spooling: Option<Spooling>,
 }
 
 impl Look {
     /// As an operator reads it: what refuses the backup comes first.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let refusals = self.refusals.iter().map(Finding::from);
-        refusals.chain(self.warnings.iter().map(Finding::warns)).collect()
+        refusals.chain(self.warnings().map(Finding::warns)).collect()
+    }
+
+    fn warnings(&self) -> impl Iterator<Item = String> {
+        let told = self.told.iter().map(|(_, warning)| warning);
+        let unseen = self.unseen.then(|| UNSEEN.to_owned());
+        self.planned.iter().chain(told).cloned().chain(unseen)
     }
 }
 
@@ -65,29 +81,32 @@ pub(crate) async fn look(
     });
     let (looks, startable) = join(join_all(looks), site.startable(plan, around)).await;
     run.check()?;
-    let mut warnings: Vec<String> = plan.warnings().collect();
-    let mut able = Vec::new();
+    let (mut told, mut able) = (Vec::new(), Vec::new());
     for ((store, _), look) in running.iter().zip(looks) {
         match look {
             Ok(look) => {
-                warnings.extend(look.warnings.iter().cloned());
-                able.push((store.name(), look));
+                let name = store.name();
+                told.extend(look.warnings.iter().map(|warning| (name.clone(), warning.clone())));
+                able.push((name, look));
             }
             Err(error) => refusals.push(PreflightError::Store(error)),
         }
     }
     let startable = startable?;
     refusals.extend(startable.hindered.into_iter().map(PreflightError::Unstartable));
-    if startable.unseen {
-        warnings.push(UNSEEN.to_owned());
-    }
     let spooling = room::spooling(site, able.iter().map(|(store, look)| (*store, look))).await;
     let spooling = spooling.map_err(|error| refusals.push(error)).ok();
     Ok(Look {
         refusals,
-        warnings,
-        spooling,
+        told,
+        versions: able
+            .iter()
+            .map(|(store, look)| ((*store).clone(), look.version.clone()))
+            .collect(),
+        unseen: startable.unseen,
         live: able.iter().map(|(_, look)| look.bytes).sum(),
+        planned: plan.warnings().collect(),
+        spooling,
     })
 }
 
@@ -99,15 +118,16 @@ pub(super) async fn check(
     plan: &Plan,
     around: &[Neighbour],
 ) -> Result<Lease, Refused> {
-    let Look {
-        refusals,
-        warnings,
-        spooling,
-        live,
-    } = look(site, run, platform, plan, around).await?;
-    for warning in warnings {
+    let look = look(site, run, platform, plan, around).await?;
+    for warning in look.warnings() {
         run.report.warn(warning);
     }
+    let Look {
+        refusals,
+        spooling,
+        live,
+        ..
+    } = look;
     if let Some(refusals) = Refusals::of(refusals) {
         return Err(Error::Preflight(refusals).into());
     }

@@ -14,7 +14,7 @@ pub(super) const DAMAGED: &str = "choose another backup (`stillpoint backups ls`
 pub(super) const MEND: &str = "mend what is named, then try again";
 
 /// A store cannot take it: why, each reason for itself.
-pub(super) fn of_store(store: &StoreName, error: &StoreError) -> Vec<Finding> {
+pub(crate) fn of_store(store: &StoreName, error: &StoreError) -> Vec<Finding> {
     match error {
         StoreError::Several(reasons) => reasons.iter().map(|why| finding(store, why.clone(), error)).collect(),
         error => vec![finding(store, error.to_string(), error)],
