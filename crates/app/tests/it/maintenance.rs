@@ -320,7 +320,7 @@ fn a_replica_that_lags_is_waited_for_and_a_standby_is_no_failure() -> Result<()>
         follower.psql("select pg_wal_replay_pause()")?;
         sql(
             server,
-            "insert into event_logs (run_id, event) select 'done', repeat('x', 100) from generate_series(1, 1000)",
+            "insert into event_logs (run_id, event) select 'done', '{\"level\": 20}' from generate_series(1, 1000)",
         )?;
         let bound = server.product.clone().with("DAGSTER_CLEANUP_MAX_LAG_BYTES", "1000");
         let mut waiting = bound.start(&["--json", "maintenance", "cleanup"])?;
@@ -342,7 +342,7 @@ fn a_replica_that_lags_is_waited_for_and_a_standby_is_no_failure() -> Result<()>
         until("nobody is at the slot", || Ok(server.psql(free)? == "1"))?;
         sql(
             server,
-            "insert into event_logs (run_id, event) select 'done', repeat('x', 100) from generate_series(1, 1000)",
+            "insert into event_logs (run_id, event) select 'done', '{\"level\": 20}' from generate_series(1, 1000)",
         )?;
         let told = bound.run(&CLEANUP)?.must_end_with(0)?;
         told.must_print("nobody is connected to the replication slot `follower`")
@@ -365,14 +365,16 @@ fn on_a_full_disk_nothing_is_begun_and_with_room_the_next_one_does_it_all() -> R
         ensure!(marks(server)? == before, "something was deleted");
         let ours = "select count(*) from pg_class where relname like 'stillpoint%'";
         ensure!(sql(server, ours)? == "0", "an index was begun");
-        let repack = server.product.run(&["maintenance", "repack"])?.must_end_with(1)?;
-        repack.must_say("bytes are free")?;
         // Whoever looks can do that.
         server.product.run(&["maintenance", "status"])?.must_end_with(0)?;
-        // To the last byte: the server itself lets nobody in.
+        // To the last byte.
         server.exec(&["sh", "-c", "cat /dev/zero >/small/more 2>/dev/null; true"])?;
-        let refused = server.product.run(&CLEANUP)?.must_end_with(1)?;
-        refused.must_say("No space left on device")?;
+        for verb in ["cleanup", "repack"] {
+            let refused = server.product.run(&["maintenance", verb])?.must_end_with(1)?;
+            // Whoever says it first: it is not always that the server lets nobody in.
+            let words = ["No space left on device", "bytes left", "bytes are free"];
+            ensure!(words.iter().any(|words| refused.err.contains(words)), "{}", refused.err);
+        }
 
         server.exec(&["rm", "/small/filler", "/small/more"])?;
         server.product.run(&CLEANUP)?.must_end_with(0)?;

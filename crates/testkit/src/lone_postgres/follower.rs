@@ -9,9 +9,12 @@ use crate::testbed::containers;
 /// The service, and the slot.
 const NAME: &str = "follower";
 
+/// A standby is no store unless its operator says so.
+const LABEL: &str = "--label=stillpoint.kind=postgres";
+
 /// It copies the server and follows it from then on.
 const FOLLOW: &str = "chown postgres \"$PGDATA\"; chmod 700 \"$PGDATA\"; as='setpriv --reuid=postgres --regid=postgres --clear-groups'; \
-    $as pg_basebackup -D \"$PGDATA\" -R -C -S follower -X stream -c fast; exec $as postgres -c fsync=off";
+    $as pg_basebackup -D \"$PGDATA\" -R -C -S follower -X stream -c fast; exec $as postgres -c fsync=off -c max_prepared_transactions=2";
 
 /// The standby.
 pub struct Follower<'a> {
@@ -33,7 +36,11 @@ impl<'a> Server<'a> {
             format!("--env=POSTGRES_USER={SUPERUSER}"),
             format!("--env=POSTGRES_PASSWORD={PASSWORD}"),
         ];
-        let options: Vec<&str> = login.iter().map(String::as_str).chain(["--entrypoint=bash"]).collect();
+        let options: Vec<&str> = login
+            .iter()
+            .map(String::as_str)
+            .chain([LABEL, "--entrypoint=bash"])
+            .collect();
         let container = self.testbed.guest(NAME, "POSTGRES", &options, &["-euc", FOLLOW])?;
         let follower = Follower {
             server: self,
