@@ -16,6 +16,7 @@ mod dagster;
 mod damage;
 mod ddl;
 mod diagnostics;
+mod doctor;
 mod documentdb;
 mod elsewhere;
 mod errors;
