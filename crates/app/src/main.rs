@@ -16,6 +16,7 @@ mod operator;
 mod options;
 mod repository;
 mod service;
+mod usual;
 mod watchdog;
 mod wiring;
 
