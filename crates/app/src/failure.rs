@@ -27,6 +27,8 @@ pub(crate) enum Failure {
     History(HistoryError),
     /// There is no such run.
     NoRun(String),
+    /// There is no backup that could be meant.
+    NoBackup(String),
     /// A run ended by failing.
     Ended(Box<Ending>),
 }
@@ -82,6 +84,11 @@ impl Failure {
                 http: 404,
                 hint: "`stillpoint runs ls` lists them; old ones are forgotten after BACKUP_HISTORY_DAYS".to_owned(),
             },
+            Self::NoBackup(_) => Class {
+                exit: Exit::NotFound,
+                http: 404,
+                hint: "`stillpoint backups ls` lists what there is, and what of it is no backup".to_owned(),
+            },
             Self::Ended(ending) => Class {
                 exit: ending.exit.and_then(Exit::of).unwrap_or(Exit::RunFailed),
                 http: 500,
@@ -93,7 +100,7 @@ impl Failure {
     /// What failed, without what to do about it.
     pub(crate) fn what(&self) -> String {
         match self {
-            Self::Usage { what, .. } => what.clone(),
+            Self::Usage { what, .. } | Self::NoBackup(what) => what.clone(),
             Self::Core(error) => error.to_string(),
             Self::History(error) => error.to_string(),
             Self::NoRun(name) => format!("there is no run {name} in the history"),

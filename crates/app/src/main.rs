@@ -17,6 +17,7 @@ mod operator;
 mod options;
 mod repository;
 mod service;
+mod usual;
 mod watchdog;
 mod wiring;
 

@@ -42,6 +42,10 @@ pub(crate) struct Options {
     #[arg(short, long, global = true, help_heading = EVERYWHERE, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
+    /// Say nothing but warnings, errors and what was asked for: no progress, no account of what a run did
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
+    pub quiet: bool,
+
     /// Print JSON: one document, or one line for each event and a summary
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,

@@ -195,7 +195,13 @@ impl Task<'_> {
         Ok(tally)
     }
 
-    async fn drain(&self, work: &Work<'_>, handler: Handler, are_there: bool, tally: &mut Handled) -> Result<(), Failed> {
+    async fn drain(
+        &self,
+        work: &Work<'_>,
+        handler: Handler,
+        are_there: bool,
+        tally: &mut Handled,
+    ) -> Result<(), Failed> {
         let began = self.cx.clock.elapsed();
         let before = wal(work).await?.written;
         let cutoff = statements::cutoff(tally.days);

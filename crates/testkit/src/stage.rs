@@ -5,19 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stillpoint_core::backups::Damage;
+use stillpoint_core::backups::{Copied, Damage};
 use stillpoint_core::engine::backup::Sealed;
 use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::engine::plan::Plan;
 use stillpoint_core::engine::prune::Pruned;
+use stillpoint_core::engine::remove::{Removed, Removing};
 use stillpoint_core::engine::restore::discard::Discarded;
 use stillpoint_core::engine::restore::undo::Undone;
 use stillpoint_core::engine::restore::{Rehearsed, Restored};
 use stillpoint_core::engine::start::Degraded;
+use stillpoint_core::engine::stores::{CheckedStore, Stores};
 use stillpoint_core::manifest::{Manifest, Mode};
-use stillpoint_core::names::{BackupId, Project};
+use stillpoint_core::names::{BackupId, Project, StoreName};
 use stillpoint_core::operations::{BackupList, Operations, Restore, RunRequest, Scope, Terms};
-use stillpoint_core::ports::Clock;
+use stillpoint_core::ports::{Clock, Repository};
 use stillpoint_core::selection::Selection;
 use stillpoint_core::workload::State;
 
@@ -178,7 +180,7 @@ impl World {
     /// Looks at what a backup would find before it stops anything.
     pub async fn look_ahead(&self) -> Told<Plan> {
         let operations = self.operations();
-        self.run(|order| operations.look_ahead(order)).await
+        self.run(|order| operations.look_ahead(None, order)).await
     }
 
     /// Makes a backup during whose drains every client stays down.
@@ -303,6 +305,24 @@ impl World {
     pub async fn would_prune(&self) -> Told<Pruned> {
         let operations = self.operations();
         self.run(|order| operations.prune(true, order)).await
+    }
+
+    /// Deletes what is named.
+    pub async fn remove_backups(&self, wish: &Removing) -> Told<Removed> {
+        let operations = self.operations();
+        self.run(|order| operations.remove(wish, order)).await
+    }
+
+    /// Copies a backup, or these of its stores, into another repository.
+    pub async fn get(&self, backup: BackupId, stores: &[StoreName], into: &dyn Repository) -> Told<Copied> {
+        let operations = self.operations();
+        self.run(|order| operations.get(backup, stores, into, order)).await
+    }
+
+    /// Opens these stores as a backup would.
+    pub async fn check_stores(&self, stores: &[StoreName]) -> Told<Stores<CheckedStore>> {
+        let operations = self.operations();
+        self.run(|order| operations.check_stores(stores, order)).await
     }
 
     /// Keeps a backup from retention.

@@ -23,7 +23,7 @@ pub(super) struct Args {
 pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     let operations = wiring::operations(config).await?;
     look_at_stores(config, &operations).await?;
-    let display = Display::start(config.json);
+    let display = Display::start(config.form());
     let adopted = operations.adopt(args.backup, order(config, &display)).await;
     display.finish();
     let manifest = adopted?;

@@ -4,7 +4,7 @@ use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::manifest::Mode;
 use stillpoint_core::operations::Order;
 
-use super::{Handing, carry_out, look_at_stores};
+use super::{Handing, carry_out, dry_run, look_at_stores};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::wiring;
@@ -15,6 +15,12 @@ pub(super) struct Args {
     /// When the clients start again [default: `pin`, or what `BACKUP_MODE` says]
     #[arg(long, value_enum)]
     mode: Option<When>,
+
+    /// Show what it would do, what is in its way, and how long it will take by earlier ones; change nothing
+    ///
+    /// Ends with 12 if the backup would be refused.
+    #[arg(long, conflicts_with = "detach")]
+    dry_run: bool,
 
     #[command(flatten)]
     handing: Handing,
@@ -39,8 +45,11 @@ impl From<When> for Mode {
 
 pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     let operations = wiring::operations(config).await?;
-    look_at_stores(config, &operations).await?;
     let mode = args.mode.map(Mode::from);
+    if args.dry_run {
+        return dry_run::run(config, mode, &operations).await;
+    }
+    look_at_stores(config, &operations).await?;
     let order = Order::Backup { mode };
     carry_out(config, &operations, order, config.project(), args.handing).await
 }

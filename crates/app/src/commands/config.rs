@@ -1,4 +1,6 @@
-//! `stillpoint config show` and `check`.
+//! `stillpoint config show`, `check` and `init`.
+
+mod init;
 
 use serde_json::json;
 use stillpoint_core::engine::errors::Exit;
@@ -11,7 +13,7 @@ use crate::display::print;
 use crate::failure::Failure;
 use crate::wiring;
 
-/// Look at the configuration; changes nothing
+/// Look at the configuration, or begin a file of it
 #[derive(clap::Subcommand, Debug)]
 pub(super) enum Command {
     /// Show every value; the engine is asked for those that labels of containers set
@@ -22,15 +24,21 @@ pub(super) enum Command {
     },
     /// Read everything and say where the backups will go; ends with 2 if something is wrong, asks nobody
     Check,
+    /// Write a commented stillpoint.toml: every key with its meaning and default, and the stores that were found
+    ///
+    /// Nothing is set in it but the platform's name, where one was found: take away the `#` of what is to differ. A file that is
+    /// there is never overwritten.
+    Init(init::Args),
 }
 
-pub(super) async fn run(config: &Config, command: &Command) -> Exit {
+pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Failure> {
     match command {
+        Command::Init(args) => init::run(config, args).await?,
         Command::Show { .. } if config.json => print::document(&rows(config).await),
         Command::Show { origin } => show(rows(config).await, *origin),
         Command::Check => check(config),
     }
-    Exit::Ok
+    Ok(Exit::Ok)
 }
 
 /// Every value. Where the engine does not tell what labels set, that is said, and the rest is shown.

@@ -66,8 +66,8 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
     let operations = wiring::operations(config).await?;
     match command {
         Command::Plan => {
-            let display = Display::start(config.json);
-            let plan = operations.look_ahead(order(config, &display)).await;
+            let display = Display::start(config.form());
+            let plan = operations.look_ahead(None, order(config, &display)).await;
             display.finish();
             let plan = plan?;
             look_at_stores_of(config, &plan)?;
@@ -86,7 +86,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
             return carry_out(config, &operations, order, config.project(), Handing::default()).await;
         }
         Command::Recover(Recover { watch }) => {
-            let display = Display::start(config.json);
+            let display = Display::start(config.form());
             let recovered = if *watch {
                 after_a_death(|| operations.recover(order(config, &display))).await
             } else {
@@ -138,7 +138,7 @@ fn show(plan: &Plan) {
     show_findings(&plan.findings);
 }
 
-fn show_findings(findings: &[Finding]) {
+pub(super) fn show_findings(findings: &[Finding]) {
     let refuses = |finding: &&Finding| finding.severity == Severity::Refuses;
     print::line("");
     match (findings.len(), findings.iter().filter(refuses).count()) {

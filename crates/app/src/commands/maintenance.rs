@@ -72,7 +72,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> Result<Exit, Fail
 }
 
 async fn count(config: &Config, operations: &Local) -> Result<Exit, Failure> {
-    let display = Display::start(config.json);
+    let display = Display::start(config.form());
     let counted = operations.count_cleanup(order(config, &display)).await;
     display.finish();
     let counted = counted?;
@@ -81,7 +81,7 @@ async fn count(config: &Config, operations: &Local) -> Result<Exit, Failure> {
 }
 
 async fn could_repack(config: &Config, operations: &Local) -> Result<Exit, Failure> {
-    let display = Display::start(config.json);
+    let display = Display::start(config.form());
     let looked = operations.repack(true, order(config, &display)).await;
     display.finish();
     let looked = looked?;
@@ -91,7 +91,7 @@ async fn could_repack(config: &Config, operations: &Local) -> Result<Exit, Failu
 }
 
 async fn status(config: &Config, operations: &Local) -> Result<Exit, Failure> {
-    let display = Display::start(config.json);
+    let display = Display::start(config.form());
     let status = operations.maintenance_status(order(config, &display)).await;
     display.finish();
     let status = status?;

@@ -3,12 +3,17 @@
 mod adopt;
 mod backup;
 mod backups;
+mod completions;
 mod config;
+mod confirm;
 mod containers;
+mod diff;
 mod doctor;
+mod dry_run;
 mod healthcheck;
 pub(crate) mod left_out;
 mod maintenance;
+mod man;
 mod notify;
 mod prune;
 mod restore;
@@ -16,10 +21,12 @@ mod runs;
 mod schedules;
 mod serve;
 mod status;
+mod stores;
 mod tokens;
 mod users;
 mod verify;
 mod version;
+mod which;
 
 pub(crate) use self::config::place;
 pub(crate) use self::containers::after_a_death;
@@ -45,7 +52,7 @@ use crate::notices::Notices;
 use crate::options::Options;
 use crate::service::{Client, Submission, Told, site};
 use crate::watchdog::Watchdog;
-use crate::{diagnostics, interrupt, metrics, operator, wiring};
+use crate::{diagnostics, interrupt, metrics, operator, usual, wiring};
 
 /// Backs up a self-hosted Docker Compose platform at one point in time, proves it, and brings it back.
 ///
@@ -70,6 +77,8 @@ enum Command {
     #[command(subcommand)]
     Backups(backups::Command),
     Verify(verify::Args),
+    #[command(subcommand)]
+    Stores(stores::Command),
     Prune(prune::Args),
     Adopt(adopt::Args),
     #[command(subcommand)]
@@ -92,6 +101,8 @@ enum Command {
     Config(config::Command),
     #[command(subcommand)]
     Containers(containers::Command),
+    Completions(completions::Args),
+    Man(man::Args),
     /// Show the version of the program and of the manifests that it writes
     Version,
 }
@@ -117,8 +128,12 @@ impl Command {
 /// Runs the command.
 pub(crate) async fn run(command_line: CommandLine) -> Result<Exit, Failure> {
     let CommandLine { options, command } = command_line;
-    if let Command::Version = command {
-        return Ok(version::run(&options));
+    // What needs no configuration works whatever is wrong with it.
+    match &command {
+        Command::Version => return Ok(version::run(&options)),
+        Command::Completions(args) => return Ok(completions::run(args)),
+        Command::Man(args) => return man::run(args),
+        _ => {}
     }
     let config = match Config::load(&options) {
         Err(broken) if command.is_last_resort() => Config::salvage(&options, broken)?,
@@ -139,6 +154,7 @@ async fn configured(config: &Config, command: Command) -> Result<Exit, Failure> 
         Command::Restore(args) => restore::run(config, &args).await,
         Command::Backups(command) => backups::run(config, &command).await,
         Command::Verify(args) => verify::run(config, &args).await,
+        Command::Stores(command) => stores::run(config, &command).await,
         Command::Prune(args) => prune::run(config, &args).await,
         Command::Maintenance(command) => maintenance::run(config, &command).await,
         Command::Adopt(args) => adopt::run(config, &args).await,
@@ -151,9 +167,9 @@ async fn configured(config: &Config, command: Command) -> Result<Exit, Failure> 
         Command::Doctor(args) => doctor::run(config, &args).await,
         Command::Status(args) => status::run(config, &args).await,
         Command::Healthcheck(args) => healthcheck::run(config, &args).await,
-        Command::Config(command) => Ok(config::run(config, &command).await),
+        Command::Config(command) => config::run(config, &command).await,
         Command::Containers(command) => containers::run(config, &command).await,
-        Command::Version => Ok(Exit::Ok),
+        Command::Version | Command::Completions(_) | Command::Man(_) => Ok(Exit::Ok),
     }
 }
 
@@ -253,7 +269,7 @@ async fn handed_over(
         print::summary(config.json, &sentence);
         return Ok(Exit::Ok);
     }
-    let display = Display::start(config.json);
+    let display = Display::start_as(config.form(), usually(config, &submission.order).await);
     let listener = display.listener();
     let cancel = interrupt::token();
     let tell = |told| match told {
@@ -289,7 +305,7 @@ async fn done_here(
     // What is wrong with it is told before anything is begun.
     let notices = Notices::new(config, Patience::Short, Arc::new(|line| print::error(&line)));
     let watchdog = order.may_stop_the_platform().then(|| Watchdog::start(config));
-    let display = Display::start(config.json);
+    let display = Display::start_as(config.form(), usually(config, order).await);
     let recorder = Recorder::new(config, operations);
     let run = recorder.run(notices, order, platform, asked, display.listener(), interrupt::token());
     let (ending, written, telling) = run.await;
@@ -306,6 +322,15 @@ async fn done_here(
         write_metrics(config, place).await;
     }
     shown
+}
+
+/// What such a run usually takes, for whoever waits for it. That it is not known is no news.
+async fn usually(config: &Config, order: &Order) -> Option<String> {
+    let Order::Backup { mode } = order else { return None };
+    let mode = mode.unwrap_or(config.standstill.mode);
+    let history = wiring::historian(config).history;
+    let usual = usual::of_backups(&*history, config.project().as_ref(), mode).await;
+    Some(usual.ok()??.sentence())
 }
 
 /// For who has no service that could be asked.
@@ -332,7 +357,7 @@ fn show(config: &Config, ending: Ending) -> Result<Exit, Failure> {
     if let (true, Some(result)) = (config.json, &ending.result) {
         print::document(result);
     }
-    if let (false, Some(said)) = (config.json, &ending.said) {
+    if let (false, false, Some(said)) = (config.json, config.quiet, &ending.said) {
         print::line(said);
     }
     match ending.exit.and_then(Exit::of) {

@@ -30,7 +30,7 @@ pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     if !args.dry_run {
         return carry_out(config, &operations, Order::Prune, config.project(), args.handing).await;
     }
-    let display = Display::start(config.json);
+    let display = Display::start(config.form());
     let pruned = operations.prune(true, order(config, &display)).await;
     display.finish();
     let pruned = pruned?;

@@ -2,14 +2,14 @@
 
 mod say;
 
-use std::io::{BufRead, IsTerminal, Write};
-
 use stillpoint_core::engine::errors::Exit;
 use stillpoint_core::logins::Passwords;
 use stillpoint_core::names::{BackupId, Project, StoreName};
 use stillpoint_core::operations::{Local, Operations, Order, Restore, Terms};
 use stillpoint_core::selection::Selection;
 
+use super::confirm::{ask, same};
+use super::which::Wanted;
 use super::{Handing, carry_out, look_at_stores, order};
 use crate::config::Config;
 use crate::display::{Display, print};
@@ -96,11 +96,11 @@ impl From<Told> for Terms {
 
 #[derive(clap::Args, Debug)]
 struct Asked {
-    /// The backup's id, as `stillpoint backups ls` shows it
-    #[arg(required = true)]
-    backup: Option<BackupId>,
+    #[command(flatten)]
+    wanted: Wanted,
 
-    /// The same id again, for scripts; without it the id is asked for
+    /// The id of the backup, for scripts: also after `latest` or --at the id that they come to mean. Without it the id is
+    /// asked for
     #[arg(long, value_name = "ID")]
     confirm: Option<BackupId>,
 
@@ -168,24 +168,24 @@ pub(super) async fn run(config: &Config, args: &Args) -> Result<Exit, Failure> {
     if args.after.is_none() {
         look_at_stores(config, &operations).await?;
     }
-    match (&args.after, args.asked.backup) {
-        (Some(After::Resume { terms }), _) => {
+    match &args.after {
+        Some(After::Resume { terms }) => {
             let order = Order::ResumeRestore(terms.clone().into());
             carry_out(config, &operations, order, config.project(), Handing::default()).await
         }
-        (Some(After::Undo(confirmed)), _) => undo(config, confirmed, &operations).await,
-        (Some(After::DiscardOld(confirmed)), _) => discard_old(config, confirmed, &operations).await,
-        (None, Some(backup)) if args.asked.dry_run => rehearse(config, args.asked.what(backup), &operations).await,
-        (None, Some(backup)) => {
-            let what = args.asked.what(backup);
-            confirm(config, &what, args.asked.confirm, &operations).await?;
+        Some(After::Undo(confirmed)) => undo(config, confirmed, &operations).await,
+        Some(After::DiscardOld(confirmed)) => discard_old(config, confirmed, &operations).await,
+        None => {
+            let asked = &args.asked;
+            let backup = asked.wanted.id(config, &operations, asked.from.as_ref()).await?;
+            let what = asked.what(backup);
+            if asked.dry_run {
+                return rehearse(config, what, &operations).await;
+            }
+            confirm(config, &what, asked.confirm, &operations).await?;
             let order = Order::Restore(what);
-            carry_out(config, &operations, order, config.project(), args.asked.handing).await
+            carry_out(config, &operations, order, config.project(), asked.handing).await
         }
-        (None, None) => Err(Failure::usage(
-            "no backup was named",
-            "`stillpoint backups ls` lists them",
-        )),
     }
 }
 
@@ -208,7 +208,7 @@ async fn undo(config: &Config, confirmed: &Confirmed, operations: &Local) -> Res
 
 /// Where what was written since the restore is lost, a line for each store. Where it cannot be told, the undoing says why.
 async fn would_lose(config: &Config, operations: &impl Operations) -> Result<String, Failure> {
-    let display = Display::start(config.json);
+    let display = Display::start(config.form());
     let lost = operations.undo_would_lose(order(config, &display)).await;
     display.finish();
     Ok(lost?
@@ -252,7 +252,7 @@ async fn confirm_platform(
 }
 
 async fn rehearse(config: &Config, what: Restore, operations: &impl Operations) -> Result<Exit, Failure> {
-    let display = Display::start(config.json);
+    let display = Display::start(config.form());
     let rehearsed = operations.rehearse_restore(what, order(config, &display)).await;
     display.finish();
     let rehearsed = rehearsed?;
@@ -281,26 +281,4 @@ async fn confirm(
         )?,
     };
     same(&again, &backup.to_string(), "type the same id twice")
-}
-
-fn same(again: &str, wanted: &str, hint: &str) -> Result<(), Failure> {
-    if again.trim() == wanted {
-        return Ok(());
-    }
-    let wrong = format!("`{}` is not {wanted}: nothing was done", again.trim());
-    Err(Failure::usage(wrong, hint))
-}
-
-/// Asks on the terminal; without one, says what a script has to add.
-fn ask(question: &str, unconfirmed: &str, wanted: &str) -> Result<String, Failure> {
-    let add = format!("add --confirm {wanted}");
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(unconfirmed, add));
-    }
-    let failed = |error: std::io::Error| Failure::usage(format!("no answer: {error}"), add.clone());
-    print::prompt(question);
-    std::io::stderr().flush().map_err(failed)?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
-    Ok(answer)
 }

@@ -29,6 +29,7 @@ mod similar;
 mod standstill;
 mod stores;
 mod surroundings;
+mod template;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -59,6 +60,7 @@ pub(crate) use self::origin::Origin;
 pub(crate) use self::repository::Repository;
 pub(crate) use self::schedule::Planned;
 pub(crate) use self::show::Row;
+pub(crate) use self::template::Template;
 
 use self::key::{Fallback, Key, Shape};
 use self::platform::Platform;
@@ -67,6 +69,7 @@ use self::settings::{Found, HINT, Layer, Settings, refused};
 use self::surroundings::Surroundings;
 use self::variables::{Place, Variables};
 use self::verify::Verify;
+use crate::display::form::Form;
 use crate::failure::Failure;
 use crate::options::Options;
 
@@ -136,6 +139,8 @@ pub(crate) struct Config {
     pub(crate) diagnostics: Diagnostics,
     /// Print JSON.
     pub(crate) json: bool,
+    /// Tell warnings and errors alone of what runs do.
+    pub(crate) quiet: bool,
     /// What looks like a mistake and stops nothing.
     pub(crate) warnings: Vec<String>,
     choice: Choice,
@@ -211,11 +216,21 @@ impl Config {
             accepted: doctor::read(&settings)?,
             diagnostics: diagnostics::read(&settings)?,
             json: options.json,
+            quiet: options.quiet,
             warnings,
             choice,
             settings,
             arguments: options.arguments(),
         })
+    }
+
+    /// How runs are shown.
+    pub(crate) fn form(&self) -> Form {
+        match (self.json, self.quiet) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Quiet,
+            (false, false) => Form::Usual,
+        }
     }
 
     /// The platform that was asked for.

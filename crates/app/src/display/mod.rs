@@ -1,6 +1,7 @@
 //! Showing a run while it runs. A display hears events on a thread of its own: a slow terminal or a
 //! blocked pipe never slows a backup, and the run's outcome never depends on it.
 
+pub(crate) mod form;
 pub(crate) mod plain;
 pub(crate) mod print;
 mod terminal;
@@ -8,11 +9,12 @@ pub(crate) mod words;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use stillpoint_core::events::{Event, Listener};
 
+use self::form::Form;
 use crate::diagnostics::are_told;
 
 /// A running display.
@@ -22,17 +24,24 @@ pub(crate) struct Display {
 }
 
 impl Display {
-    /// Bars on a terminal, plain lines elsewhere and beside diagnostics, JSON lines if asked for.
-    pub(crate) fn start(json: bool) -> Self {
+    /// Shows what it hears from now on.
+    pub(crate) fn start(form: Form) -> Self {
+        Self::start_as(form, None)
+    }
+
+    /// The same, of a run that is known to take so much, in words.
+    pub(crate) fn start_as(form: Form, usually: Option<String>) -> Self {
         let (events, heard) = channel();
-        let show: fn(&Receiver<Event>) = match (json, std::io::stderr().is_terminal() && !are_told()) {
-            (true, _) => plain::json_lines,
-            (false, true) => terminal::bars,
-            (false, false) => plain::lines,
+        let bars = std::io::stderr().is_terminal() && !are_told();
+        let show = move || match form {
+            Form::Json => plain::json_lines(&heard),
+            Form::Quiet => plain::warnings(&heard),
+            Form::Usual if bars => terminal::bars(&heard, usually),
+            Form::Usual => plain::lines(&heard, usually.as_deref()),
         };
         Self {
             events,
-            thread: std::thread::spawn(move || show(&heard)),
+            thread: std::thread::spawn(show),
         }
     }
 

@@ -31,3 +31,8 @@ pub(crate) fn summary(json: bool, sentence: &str) {
         line(sentence);
     }
 }
+
+/// A result that is no line of text, as it is.
+pub(crate) fn bytes(content: &[u8]) {
+    let _ = std::io::stdout().write_all(content);
+}

@@ -14,8 +14,8 @@ use super::words;
 const TICK: Duration = Duration::from_millis(500);
 
 /// Shows the events until the last sender is gone.
-pub(super) fn bars(events: &Receiver<Event>) {
-    let mut screen = Screen::new();
+pub(super) fn bars(events: &Receiver<Event>, usually: Option<String>) {
+    let mut screen = Screen::new(usually);
     loop {
         match events.recv_timeout(TICK) {
             Ok(event) => screen.show(&event.kind),
@@ -29,17 +29,20 @@ struct Screen {
     all: MultiProgress,
     clock: ProgressBar,
     down_since: Option<Instant>,
+    /// What such a run usually takes, in words.
+    usually: Option<String>,
     stores: BTreeMap<StoreName, ProgressBar>,
 }
 
 impl Screen {
-    fn new() -> Self {
+    fn new(usually: Option<String>) -> Self {
         let all = MultiProgress::new();
         let clock = all.add(ProgressBar::new_spinner().with_style(style("{spinner} {msg}")));
         Self {
             all,
             clock,
             down_since: None,
+            usually,
             stores: BTreeMap::new(),
         }
     }
@@ -73,7 +76,7 @@ impl Screen {
         match total {
             Some(total) => {
                 bar.set_style(style(
-                    "  {prefix} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {msg}",
+                    "  {prefix} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left {msg}",
                 ));
                 bar.set_length(total);
             }
@@ -85,11 +88,17 @@ impl Screen {
     }
 
     fn tick(&self) {
+        let usually = self
+            .usually
+            .as_ref()
+            .map_or_else(String::new, |usually| format!(" ({usually})"));
         if let Some(since) = self.down_since {
-            self.clock.set_prefix(words::clock(since.elapsed()));
+            self.clock
+                .set_prefix(format!("{}{usually}", words::clock(since.elapsed())));
             self.clock.set_style(style("{spinner} clients down {prefix} · {msg}"));
         } else {
-            self.clock.set_style(style("{spinner} {msg}"));
+            self.clock.set_prefix(usually);
+            self.clock.set_style(style("{spinner} {msg}{prefix}"));
         }
         self.clock.tick();
     }

@@ -4,6 +4,7 @@
 mod adopt;
 mod artifacts;
 mod canary;
+mod copy;
 mod instance;
 mod lease;
 mod marks;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 
 pub use artifacts::{ArtifactError, ArtifactReader, Artifacts};
 pub use canary::{Canary, When};
+pub use copy::{Copied, CopyError};
 pub use lease::{Holder, Lease, LeaseError};
 pub use marks::{Marks, Verified};
 pub use remove::DeletedBy;

@@ -58,6 +58,27 @@ pub enum Error {
     /// Some of what was to be deleted is still there.
     #[error("not everything could be deleted: {}", .0.join("; "))]
     Pruned(Vec<String>),
+    /// Of what was named something must stay, so nothing was deleted.
+    #[error("nothing was deleted: {}", one_a_line(.0))]
+    NotRemoved(Vec<String>),
+    /// There is no such store.
+    #[error("there is no store {store} in {of} (there are: {})", .there.iter().map(StoreName::as_str).collect::<Vec<_>>().join(", "))]
+    NoStore {
+        /// What was named.
+        store: StoreName,
+        /// Where it was looked for.
+        of: String,
+        /// Those that there are.
+        there: Vec<StoreName>,
+    },
+    /// Something else is there already, so nothing was copied.
+    #[error("nothing was copied into {place}: what is there already is not the same: {}", one_a_line(.objects))]
+    InTheWay {
+        /// The place.
+        place: String,
+        /// What is there.
+        objects: Vec<String>,
+    },
     /// The backup cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -472,6 +493,7 @@ impl Error {
             | Self::Journal(_) => (Exit::Preflight, 422),
             Self::Platform(_)
             | Self::Read(ReadError::Unknown(_))
+            | Self::NoStore { .. }
             | Self::NothingKept(_)
             | Self::NothingUnfinished(_) => (Exit::NotFound, 404),
             Self::Engine(EngineError::Unreachable { .. } | EngineError::Forbidden { .. }) => (Exit::NotFound, 503),
@@ -481,7 +503,9 @@ impl Error {
                 cause: LeaseError::Held(_) | LeaseError::Lost(_),
                 ..
             } => (Exit::Held, 409),
-            Self::Lease { .. } | Self::NotAdopted { .. } => (Exit::Preflight, 422),
+            Self::Lease { .. } | Self::NotAdopted { .. } | Self::NotRemoved(_) | Self::InTheWay { .. } => {
+                (Exit::Preflight, 422)
+            }
             Self::Repository { .. } | Self::Read(ReadError::Repository(_)) => (Exit::Preflight, 502),
             Self::Read(ReadError::Unreadable { .. } | ReadError::Incomplete(..)) | Self::Damaged { .. } => {
                 (Exit::Damaged, 422)

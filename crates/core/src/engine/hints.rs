@@ -21,6 +21,9 @@ impl Error {
             Self::Lease { cause, .. } => lease_hint(cause),
             Self::NotAdopted { .. } => "only a finished backup that Stillpoint has not written can be adopted".into(),
             Self::Pruned(_) => "mend what is named, then run `stillpoint prune`: it goes on where it stopped".into(),
+            Self::NotRemoved(_) => "do what is named, or leave that one out".into(),
+            Self::NoStore { .. } => "name one of those".into(),
+            Self::InTheWay { .. } => "move it away, or name another directory".into(),
             Self::Upkeep(_) => {
                 "what was done stays done; mend what is named, then ask for the same again: it goes on from there"
                     .into()

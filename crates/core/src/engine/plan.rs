@@ -11,8 +11,9 @@ use crate::engine::platform::Platform;
 use crate::engine::start::Degraded;
 use crate::engine::strangers;
 use crate::engine::unprotected;
+use crate::engine::waves;
 use crate::findings::Finding;
-use crate::manifest::{LeftOut, Mode, StoreRecord, Took, WorkloadRecord};
+use crate::manifest::{Artifact, LeftOut, Mode, StoreRecord, Took, WorkloadRecord};
 use crate::names::{Project, StoreName};
 use crate::ports::Neighbour;
 use crate::ports::job::{Declaration, Stops};
@@ -71,6 +72,8 @@ pub struct Capture {
     pub footing: Footing,
     /// How long it took the last time; none if nobody knows.
     pub expected: Option<Took>,
+    /// How many bytes it had the last time; none if nobody knows.
+    pub last_bytes: Option<u64>,
 }
 
 /// What a workload is to the platform.
@@ -104,6 +107,7 @@ impl Plan {
                 mode: platform.mode(&entry.workload.address).unwrap_or(mode),
                 footing: store.pin_footing(),
                 expected: None,
+                last_bytes: None,
             });
             if let (Some(capture), Action::Leave, State::Running) = (&entry.capture, entry.action, entry.workload.state)
             {
@@ -132,15 +136,26 @@ impl Plan {
         }
     }
 
-    /// Notes how long each store took in an earlier backup.
+    /// Notes how long each store took in an earlier backup, and how large it was.
     pub fn expect(&mut self, earlier: &[StoreRecord]) {
         for entry in &mut self.entries {
             let Role::Store(name) = &entry.role else { continue };
             let record = earlier.iter().find(|record| record.name == *name);
-            if let (Some(capture), Some(took)) = (&mut entry.capture, record.and_then(|record| record.took)) {
-                capture.expected = Some(took);
+            if let (Some(capture), Some(record)) = (&mut entry.capture, record) {
+                capture.expected = record.took;
+                capture.last_bytes = Some(record.artifacts.iter().map(Artifact::bytes).sum());
             }
         }
+    }
+
+    /// Who is stopped after whom: each wave when the one before has stopped.
+    pub fn stop_order(&self) -> Vec<Vec<&Entry>> {
+        let stopped: Vec<&Entry> = self.stopped().collect();
+        let workloads: Vec<&Workload> = stopped.iter().map(|entry| &entry.workload).collect();
+        let waves = waves::stop_waves(&workloads).into_iter();
+        waves
+            .map(|wave| wave.into_iter().map(|index| stopped[index]).collect())
+            .collect()
     }
 
     /// Notes what earlier runs did not bring back: nobody has stopped it on purpose.

@@ -32,7 +32,34 @@ pub struct Pruned {
     pub foreign: Vec<BackupId>,
 }
 
+/// One that is to be deleted.
+pub(super) struct Due {
+    pub(super) id: BackupId,
+    /// Somebody has begun to: it is a backup no more, whatever is said about it.
+    pub(super) half_deleted: bool,
+    /// Why, for `deleted.json`.
+    pub(super) reason: String,
+}
+
+/// What became of those that were to be deleted.
+#[derive(Default)]
+pub(super) struct Removal {
+    pub(super) gone: Vec<BackupId>,
+    /// Protected since it was decided that they go.
+    pub(super) protected: Vec<BackupId>,
+    /// The repository does not let them go.
+    pub(super) locked: Vec<(BackupId, String)>,
+    /// Something else went wrong.
+    pub(super) left: Vec<(BackupId, String)>,
+}
+
 impl Pruned {
+    fn take(&mut self, removal: Removal) {
+        self.gone = removal.gone;
+        self.locked = removal.locked;
+        self.left = removal.left;
+    }
+
     fn tell_what_stays(&self, run: &Run) {
         if let Some((_, why)) = self.locked.first() {
             let ids: Vec<String> = self.locked.iter().map(|(id, _)| id.to_string()).collect();
@@ -86,21 +113,17 @@ impl Site {
             pruned.tell_what_stays(run);
             return Ok(pruned);
         }
-        for id in going {
-            lease.renew().await.map_err(|cause| self.lease_failed(cause))?;
-            run.check()?;
-            // Dropped in the middle when the lease is lost: whoever has it finishes what is half-deleted.
-            match run.unless_cancelled(self.delete(run, platform, &pruned.plan, id)).await {
-                Ok(Ok(true)) => pruned.gone.push(id),
-                Ok(Ok(false)) => {}
-                Ok(Err(why @ RepositoryError::Denied { .. })) => pruned.locked.push((id, why.to_string())),
-                Ok(Err(why)) => pruned.left.push((id, why.to_string())),
-                Err(interrupted) => {
-                    let lost = lease.lost().await;
-                    return Err(lost.map_or(interrupted, |cause| self.lease_failed(cause)));
-                }
+        let plan = &pruned.plan;
+        let due = going.into_iter().map(|id| {
+            let verdict = plan.verdicts.iter().find(|verdict| verdict.id == id);
+            Due {
+                id,
+                half_deleted: verdict.is_some_and(Verdict::is_half_deleted),
+                reason: verdict.map_or_else(String::new, |verdict| verdict.reason.to_string()),
             }
-        }
+        });
+        let removed = self.remove_due(run, lease, platform, due.collect()).await?;
+        pruned.take(removed);
         if let Err(error) = self.backups.remove_litter().await {
             run.report
                 .warn(format!("what dead runs have left in {PRODUCT} stays there: {error}"));
@@ -112,27 +135,48 @@ impl Site {
         Ok(pruned)
     }
 
-    async fn delete(
+    /// Deletes these, one after the other, each only while the repository is provably ours. One's trouble does not keep the
+    /// others.
+    pub(super) async fn remove_due(
         &self,
         run: &Run,
+        lease: &Lease,
         platform: &Project,
-        plan: &RetentionPlan,
-        id: BackupId,
-    ) -> Result<bool, RepositoryError> {
-        let verdict = plan.verdicts.iter().find(|verdict| verdict.id == id);
-        let half_deleted = verdict.is_some_and(Verdict::is_half_deleted);
+        due: Vec<Due>,
+    ) -> Result<Removal, Error> {
+        let mut removal = Removal::default();
+        for due in due {
+            let id = due.id;
+            lease.renew().await.map_err(|cause| self.lease_failed(cause))?;
+            run.check()?;
+            // Dropped in the middle when the lease is lost: whoever has it finishes what is half-deleted.
+            match run.unless_cancelled(self.delete(run, platform, due)).await {
+                Ok(Ok(true)) => removal.gone.push(id),
+                Ok(Ok(false)) => removal.protected.push(id),
+                Ok(Err(why @ RepositoryError::Denied { .. })) => removal.locked.push((id, why.to_string())),
+                Ok(Err(why)) => removal.left.push((id, why.to_string())),
+                Err(interrupted) => {
+                    let lost = lease.lost().await;
+                    return Err(lost.map_or(interrupted, |cause| self.lease_failed(cause)));
+                }
+            }
+        }
+        Ok(removal)
+    }
+
+    async fn delete(&self, run: &Run, platform: &Project, due: Due) -> Result<bool, RepositoryError> {
         // Its operator may have protected it since the plan was made.
-        if !half_deleted && self.backups.is_protected(id).await? {
+        if !due.half_deleted && self.backups.is_protected(due.id).await? {
             return Ok(false);
         }
         let order = DeletedBy {
             platform: platform.clone(),
             run: run.report.run().clone(),
             at: self.machine.clock.now(),
-            reason: verdict.map_or_else(String::new, |verdict| verdict.reason.to_string()),
+            reason: due.reason,
         };
-        self.backups.remove(id, &order).await?;
-        run.report.tell(EventKind::Deleted { backup: id });
+        self.backups.remove(due.id, &order).await?;
+        run.report.tell(EventKind::Deleted { backup: due.id });
         Ok(true)
     }
 }

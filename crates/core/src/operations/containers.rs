@@ -11,18 +11,25 @@ use crate::engine::errors::Error;
 use crate::engine::plan::Plan;
 use crate::engine::platform::{Platform, PlatformError};
 use crate::engine::site::{Run, Site};
+use crate::manifest::Mode;
 use crate::names::Project;
 use crate::ports::job::Death;
 
 pub(super) async fn plan(site: &Site, wanted: Option<&Project>) -> Result<Plan, Error> {
     let platform = site.platform(wanted).await?;
-    planned(site, &platform).await
+    planned(site, &platform, site.standstill.mode).await
 }
 
 /// The plan, with everything that a backup would find before it stops anything.
-pub(super) async fn look_ahead(site: &Site, run: &Run, wanted: Option<&Project>) -> Result<Plan, Error> {
+pub(super) async fn look_ahead(
+    site: &Site,
+    run: &Run,
+    wanted: Option<&Project>,
+    mode: Option<Mode>,
+) -> Result<Plan, Error> {
+    let mode = mode.unwrap_or(site.standstill.mode);
     let platform = run.unless_cancelled(site.platform(wanted)).await??;
-    let mut plan = run.unless_cancelled(planned(site, &platform)).await??;
+    let mut plan = run.unless_cancelled(planned(site, &platform, mode)).await??;
     let around = site.machine.catalog.neighbours().await?;
     plan.note_neighbours(&around);
     plan.findings = preflight::look(site, run, &platform, &plan, &around).await?.findings();
@@ -32,8 +39,8 @@ pub(super) async fn look_ahead(site: &Site, run: &Run, wanted: Option<&Project>)
     Ok(plan)
 }
 
-async fn planned(site: &Site, platform: &Platform) -> Result<Plan, Error> {
-    let mut plan = Plan::of_backup(platform, site.standstill.mode);
+async fn planned(site: &Site, platform: &Platform, mode: Mode) -> Result<Plan, Error> {
+    let mut plan = Plan::of_backup(platform, mode);
     plan.note_missing(site.missing(&platform.name, &platform.workloads).await?);
     // A plan is shown also while the repository does not answer.
     if let Ok(Some(newest)) = site.backups.newest().await {

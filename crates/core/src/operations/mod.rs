@@ -4,11 +4,13 @@ mod adopt;
 mod backup;
 mod containers;
 mod doctor;
+mod get;
 mod list;
 mod maintenance;
 mod order;
 mod restore;
 mod retention;
+mod stores;
 mod verify;
 
 use std::sync::Arc;
@@ -18,25 +20,29 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, info_span};
 
-pub use list::{Backup, BackupList};
+pub use list::{Backup, BackupList, Newest};
 pub use order::Order;
 pub use restore::{Restore, Terms};
 pub use verify::{Checked, Scope, Verification};
 
+use crate::backups::Copied;
 use crate::doctor::SiteFacts;
 use crate::engine::backup::Sealed;
 use crate::engine::errors::Error;
 use crate::engine::machine::Machine;
 use crate::engine::plan::Plan;
 use crate::engine::prune::Pruned;
+use crate::engine::remove::{Removed, Removing};
 use crate::engine::restore::discard::Discarded;
 use crate::engine::restore::undo::Undone;
 use crate::engine::restore::{Rehearsed, Restored};
 use crate::engine::site::{Run, Site};
+use crate::engine::stores::{CheckedStore, KnownStore, Stores};
 use crate::events::{Listener, Reporter};
 use crate::maintenance::{Cleaned, CleanupWish, Repacked, Status};
 use crate::manifest::{Manifest, Mode};
-use crate::names::{BackupId, Project, RunId, escape};
+use crate::names::{BackupId, Project, RunId, StoreName, escape};
+use crate::ports::Repository;
 
 /// The number of the next run of this process.
 static RUNS: AtomicU64 = AtomicU64::new(1);
@@ -48,8 +54,15 @@ pub trait Operations: Send + Sync {
     /// What a backup would do with each workload.
     async fn plan(&self, platform: Option<&Project>) -> Result<Plan, Error>;
 
-    /// The same, with everything that a backup would find before it stops anything. Writes nothing.
-    async fn look_ahead(&self, request: RunRequest) -> Result<Plan, Error>;
+    /// The same, with everything that a backup would find before it stops anything; `mode` overrides how clients are kept
+    /// away. Writes nothing.
+    async fn look_ahead(&self, mode: Option<Mode>, request: RunRequest) -> Result<Plan, Error>;
+
+    /// The platform's stores.
+    async fn stores(&self, platform: Option<&Project>) -> Result<Stores<KnownStore>, Error>;
+
+    /// Opens these of the platform's stores, all if none is named, as a backup would before it stops anything. Changes nothing.
+    async fn check_stores(&self, stores: &[StoreName], request: RunRequest) -> Result<Stores<CheckedStore>, Error>;
 
     /// Makes a backup; `mode` overrides how clients are kept away.
     async fn backup(&self, mode: Option<Mode>, request: RunRequest) -> Result<Sealed, Error>;
@@ -85,6 +98,19 @@ pub trait Operations: Send + Sync {
 
     /// Deletes what retention lets go; with `dry_run` only says what that would be.
     async fn prune(&self, dry_run: bool, request: RunRequest) -> Result<Pruned, Error>;
+
+    /// Deletes the backups that are named; all of them, or none if one of them must stay.
+    async fn remove(&self, wish: &Removing, request: RunRequest) -> Result<Removed, Error>;
+
+    /// Copies a backup, or these of its stores alone, into another place, which is a repository then. Each object exists there
+    /// only if it is what the manifest says.
+    async fn get(
+        &self,
+        backup: BackupId,
+        stores: &[StoreName],
+        into: &dyn Repository,
+        request: RunRequest,
+    ) -> Result<Copied, Error>;
 
     /// Keeps a backup from retention.
     async fn protect(&self, backup: BackupId, request: RunRequest) -> Result<(), Error>;
@@ -183,9 +209,20 @@ impl Operations for Local {
         containers::plan(&self.site, platform).await
     }
 
-    async fn look_ahead(&self, request: RunRequest) -> Result<Plan, Error> {
+    async fn look_ahead(&self, mode: Option<Mode>, request: RunRequest) -> Result<Plan, Error> {
         let (run, span) = self.begin("plan", &request);
-        containers::look_ahead(&self.site, &run, request.platform.as_ref())
+        containers::look_ahead(&self.site, &run, request.platform.as_ref(), mode)
+            .instrument(span)
+            .await
+    }
+
+    async fn stores(&self, platform: Option<&Project>) -> Result<Stores<KnownStore>, Error> {
+        stores::list(&self.site, platform).await
+    }
+
+    async fn check_stores(&self, wanted: &[StoreName], request: RunRequest) -> Result<Stores<CheckedStore>, Error> {
+        let (run, span) = self.begin("check stores", &request);
+        stores::check(&self.site, &run, request.platform.as_ref(), wanted)
             .instrument(span)
             .await
     }
@@ -265,6 +302,24 @@ impl Operations for Local {
         retention::prune(&self.site, &run, request.platform.as_ref(), dry_run)
             .instrument(span)
             .await
+    }
+
+    async fn remove(&self, wish: &Removing, request: RunRequest) -> Result<Removed, Error> {
+        let (run, span) = self.begin("remove backups", &request);
+        retention::remove(&self.site, &run, request.platform.as_ref(), wish)
+            .instrument(span)
+            .await
+    }
+
+    async fn get(
+        &self,
+        backup: BackupId,
+        stores: &[StoreName],
+        into: &dyn Repository,
+        request: RunRequest,
+    ) -> Result<Copied, Error> {
+        let (run, span) = self.begin("get backup", &request);
+        get::get(&self.site, &run, backup, stores, into).instrument(span).await
     }
 
     async fn protect(&self, backup: BackupId, request: RunRequest) -> Result<(), Error> {

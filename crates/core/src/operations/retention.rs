@@ -3,6 +3,7 @@
 use crate::backups::ReadError;
 use crate::engine::errors::Error;
 use crate::engine::prune::Pruned;
+use crate::engine::remove::{Removed, Removing};
 use crate::engine::site::{Run, Site};
 use crate::events::Step;
 use crate::names::{BackupId, Project};
@@ -43,6 +44,26 @@ async fn owner(site: &Site, wanted: Option<&Project>) -> Result<Project, Error> 
         Some(owner) => Ok(owner),
         None => Ok(site.platform(None).await?.name),
     }
+}
+
+/// Deletes what its operator names, under the same locks and in the same way as retention.
+pub(super) async fn remove(
+    site: &Site,
+    run: &Run,
+    wanted: Option<&Project>,
+    wish: &Removing,
+) -> Result<Removed, Error> {
+    let platform = owner(site, wanted).await?;
+    let _held = site.lock(&platform).await?;
+    let lease = site
+        .open_for_writing(run, &platform)
+        .await
+        .map_err(|refused| refused.error)?;
+    let (guarded, lost) = run.guarded();
+    let work = site.remove(&guarded, &lease, &platform, wish);
+    let removed = lease.keep(&lost, work).await;
+    site.end_lease(run, &lease).await;
+    removed
 }
 
 /// Only what counts can be protected: anything else goes whatever is said about it.

@@ -2,6 +2,7 @@
 
 mod at_rest;
 mod backup;
+mod copying;
 mod damage;
 mod delegated;
 mod doctor;
@@ -13,6 +14,7 @@ mod logins;
 mod maintenance;
 mod missing;
 mod naming;
+mod newest;
 mod parts;
 mod passwords;
 mod piecemeal;
@@ -20,6 +22,7 @@ mod plan;
 mod platforms;
 mod prune;
 mod recovery;
+mod removing;
 mod restore;
 mod run_history;
 mod samples;
