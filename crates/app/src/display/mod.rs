@@ -2,6 +2,7 @@
 //! blocked pipe never slows a backup, and the run's outcome never depends on it.
 
 pub(crate) mod form;
+mod locale;
 pub(crate) mod plain;
 pub(crate) mod print;
 mod terminal;

@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use stillpoint_core::events::{Event, EventKind};
 use stillpoint_core::names::StoreName;
 
-use super::words;
+use super::{locale, words};
 
 /// The clock moves twice a second, so that no second is skipped.
 const TICK: Duration = Duration::from_millis(500);
@@ -55,7 +55,10 @@ impl Screen {
                 bytes,
                 total,
             } => self.progress(store, artifact.as_str(), *bytes, *total),
-            EventKind::StepBegan { .. } => self.clock.set_message(words::sentence(kind).unwrap_or_default()),
+            EventKind::StepBegan { .. } => {
+                let step = words::sentence(kind).unwrap_or_default();
+                self.clock.set_message(locale::shown(&step).into_owned());
+            }
             EventKind::ClientsGoDown { .. } => self.down_since = Some(Instant::now()),
             EventKind::ClientsAreBack { .. } => self.down_since = None,
             _ => {}
@@ -63,7 +66,7 @@ impl Screen {
         let is_step = matches!(kind, EventKind::StepBegan { .. });
         if let Some(sentence) = words::sentence(kind).filter(|_| !is_step) {
             // A terminal that is gone cannot be written to; the run goes on.
-            let _ = self.all.println(sentence);
+            let _ = self.all.println(locale::shown(&sentence));
         }
         self.tick();
     }
@@ -110,5 +113,9 @@ impl Screen {
 
 /// Templates are constants of this file; one that is wrong shows as indicatif's default.
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style = ProgressStyle::with_template(&locale::shown(template)).unwrap_or_else(|_| ProgressStyle::default_bar());
+    match locale::spinner() {
+        Some(frames) => style.tick_chars(frames),
+        None => style,
+    }
 }

@@ -47,6 +47,7 @@ fn store(name: &str) -> Entry {
                 pin: 410,
                 drain: 33_000,
             }),
+            last_bytes: None,
         }),
         ..left(name, Role::Store(StoreName::new(name)), "it is pinned while it runs")
     }
