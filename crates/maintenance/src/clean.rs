@@ -116,9 +116,9 @@ impl Task<'_> {
         let mut indexed = false;
         let act = async {
             let published = Box::pin(self.published()).await;
-            let indexes = Box::pin(self.indexes()).await;
-            indexed = indexes.is_ok();
-            for outcome in [published, indexes, Box::pin(self.autovacuum()).await] {
+            let built = Box::pin(self.indexes()).await;
+            indexed = built.is_ok();
+            for outcome in [published, built, Box::pin(self.autovacuum()).await] {
                 match outcome {
                     Ok((done, not_done)) => {
                         cleaned.notes.extend(done);
