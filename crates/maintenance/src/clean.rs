@@ -49,9 +49,9 @@ pub(crate) async fn clean(
         rules,
         wish,
     };
-    let are_there = task.prepare(&mut cleaned).await?;
+    let indexed = task.prepare(&mut cleaned).await?;
     for handler in Handler::ALL {
-        let tally = task.handle(handler, are_there).await?;
+        let tally = task.handle(handler, indexed).await?;
         if let Some(why) = &tally.failed {
             let (store, rows) = (&dagster.store, tally.rows);
             cx.report.warn(format!(
@@ -113,12 +113,12 @@ impl Task<'_> {
     /// are there.
     async fn prepare(&self, cleaned: &mut CleanedDatabase) -> Result<bool, Failed> {
         let mut failed = Vec::new();
-        let mut are_there = false;
+        let mut indexed = false;
         let act = async {
             let published = Box::pin(self.published()).await;
-            let indexes = Box::pin(self.indexes()).await;
-            are_there = indexes.is_ok();
-            for outcome in [published, indexes, Box::pin(self.autovacuum()).await] {
+            let built = Box::pin(self.indexes()).await;
+            indexed = built.is_ok();
+            for outcome in [published, built, Box::pin(self.autovacuum()).await] {
                 match outcome {
                     Ok((done, not_done)) => {
                         cleaned.notes.extend(done);
@@ -143,7 +143,7 @@ impl Task<'_> {
             return Err(Failed::Cancelled);
         }
         cleaned.failed.extend(failed);
-        Ok(are_there)
+        Ok(indexed)
     }
 
     /// What stands in the way of others.
@@ -180,11 +180,11 @@ impl Task<'_> {
     }
 
     /// One handler, as a step of the run. Fails only if the run was cancelled.
-    async fn handle(&self, handler: Handler, are_there: bool) -> Result<Handled, Failed> {
+    async fn handle(&self, handler: Handler, indexed: bool) -> Result<Handled, Failed> {
         let mut tally = Handled::new(handler, self.rules.days(handler));
         let act = async {
             let work = Work::begin(self.dagster, self.cx, self.database).await?;
-            let drained = self.drain(&work, handler, are_there, &mut tally).await;
+            let drained = self.drain(&work, handler, indexed, &mut tally).await;
             work.end(drained).await
         };
         match self.cx.report.step(handler.step(), act).await {
@@ -195,18 +195,12 @@ impl Task<'_> {
         Ok(tally)
     }
 
-    async fn drain(
-        &self,
-        work: &Work<'_>,
-        handler: Handler,
-        are_there: bool,
-        tally: &mut Handled,
-    ) -> Result<(), Failed> {
+    async fn drain(&self, work: &Work<'_>, handler: Handler, indexed: bool, tally: &mut Handled) -> Result<(), Failed> {
         let began = self.cx.clock.elapsed();
         let before = wal(work).await?.written;
         let cutoff = statements::cutoff(tally.days);
         let cutoff = work.value(SHORT, "asking for the time", &cutoff).await?;
-        let mut flow = Flow::begin(work, self.dagster, &self.rules.pace, are_there).await?;
+        let mut flow = Flow::begin(work, self.dagster, &self.rules.pace, indexed).await?;
         let mut outcome = Ok(());
         for slice in statements::slices(handler) {
             outcome = self

@@ -281,7 +281,7 @@ fn beside_a_writer(server: &Server, broken: &mut Vec<String>) -> Result<String> 
     if per_minute > share(BUDGET, 1.0) * WAL {
         broken.push(format!("a run writes {per_minute:.0} bytes of WAL a minute"));
     }
-    let (beside, alone) = (median(beside), median(alone));
+    let (beside, alone) = (median(&beside), median(&alone));
     let slower = beside.slowest.as_secs_f64() / alone.slowest.as_secs_f64();
     if slower > SLOWER {
         broken.push(format!("a writer's slowest hundredth takes {slower:.1} times as long"));
@@ -318,7 +318,7 @@ fn plans(server: &Server, broken: &mut Vec<String>) -> Result<String> {
 }
 
 /// The median of each figure.
-fn median(turns: Vec<Inserts>) -> Inserts {
+fn median(turns: &[Inserts]) -> Inserts {
     let of = |figure: fn(&Inserts) -> Duration| {
         let mut all: Vec<Duration> = turns.iter().map(figure).collect();
         all.sort();

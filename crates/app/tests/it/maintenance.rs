@@ -302,8 +302,8 @@ fn each_of_several_databases_is_done_by_itself_and_a_name_that_is_nowhere_is_a_f
         ensure!(third != "0", "a database was done that nobody has named");
         let status = named("second,third").run(&["--json", "maintenance", "status"])?;
         let status = status.must_end_with(0)?.summary()?;
-        let names = [0, 1].map(|at| status["databases"][at]["database"].clone());
-        ensure!(names == ["second", "third"], "{status:#}");
+        let both = [0, 1].map(|at| status["databases"][at]["database"].clone());
+        ensure!(both == ["second", "third"], "{status:#}");
 
         let mistyped = named("second,thirrd").run(&CLEANUP)?.must_end_with(1)?;
         mistyped

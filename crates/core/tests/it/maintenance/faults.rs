@@ -56,7 +56,7 @@ fn dagster() -> World {
 }
 
 fn kept(world: &World) -> Kept {
-    world.data()["db"].dagster.clone().unwrap()
+    world.data()["db"].dagster.clone().unwrap_or_default()
 }
 
 impl Job {
