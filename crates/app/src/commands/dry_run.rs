@@ -81,8 +81,7 @@ fn text(plan: &Plan, usual: Option<&Usual>) -> String {
         format!("A backup of platform {} would", plan.platform),
         stops(plan),
         format!("\ncopy these stores:\n{}", stores(plan)),
-        format!("\nand leave the others as they are:\n{}", left(plan)),
-        String::new(),
+        left(plan),
         expected(usual),
     ];
     parts.join("\n")
@@ -103,7 +102,7 @@ fn stops(plan: &Plan) -> String {
 
 fn with_grace(entry: &Entry) -> String {
     match entry.action {
-        Action::Stop(grace) => format!("{} (killed after {} s)", name(entry), grace.as_secs()),
+        Action::Stop(grace) => format!("{} (has {} s to end)", name(entry), grace.as_secs()),
         Action::Leave => name(entry),
     }
 }
@@ -138,7 +137,11 @@ fn stores(plan: &Plan) -> String {
 fn left(plan: &Plan) -> String {
     let mut rows = table(&["CONTAINER", "ROLE", "NOW", "WHY"]);
     let left = plan.entries.iter().filter(|entry| entry.action == Action::Leave);
-    for entry in left.filter(|entry| entry.capture.is_none()) {
+    let left: Vec<&Entry> = left.filter(|entry| entry.capture.is_none()).collect();
+    if left.is_empty() {
+        return String::new();
+    }
+    for entry in left {
         rows.add_row([
             name(entry),
             entry.role.to_string(),
@@ -146,7 +149,7 @@ fn left(plan: &Plan) -> String {
             entry.reason.clone(),
         ]);
     }
-    trimmed(&rows.to_string())
+    format!("\nand leave the others as they are:\n{}\n", trimmed(&rows.to_string()))
 }
 
 /// Without the blanks at the ends of its lines.
