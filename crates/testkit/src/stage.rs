@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use stillpoint_core::backups::{Copied, Damage};
+use stillpoint_core::doctor::SiteFacts;
 use stillpoint_core::engine::backup::Sealed;
 use stillpoint_core::engine::errors::{Error, Exit};
 use stillpoint_core::engine::plan::Plan;
@@ -293,6 +294,13 @@ impl World {
         let told = self.run(|order| operations.verify(Scope::One(backup), order)).await;
         let checked = told.outcome?.checked.into_iter();
         Ok(checked.flat_map(|checked| checked.outcome.damage).collect())
+    }
+
+    /// Asks everything that a doctor goes by.
+    pub async fn examine(&self, platform: &str) -> Result<SiteFacts, Error> {
+        let operations = self.operations();
+        let told = self.run_on(Some(platform), |order| operations.examine(order)).await;
+        told.outcome
     }
 
     /// Deletes what retention lets go.

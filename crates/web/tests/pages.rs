@@ -706,3 +706,38 @@ async fn maintenance_says_how_dagsters_databases_stand_and_what_the_next_run_tak
     let none = words(&Site::new(Scenario::Empty).page("/maintenance").await);
     assert!(none.contains("No database of Dagster"), "{none}");
 }
+
+#[tokio::test]
+async fn the_doctor_says_what_would_fail_first_why_and_what_to_do() {
+    let page = Site::new(Scenario::AtRisk).page("/doctor").await;
+    let said = words(&page);
+    let order = [
+        "acme: a backup or a restore would FAIL (1 thing); 1 more to look at, 1 could be better; 1 accepted",
+        "A backup or a restore would fail",
+        "Webui uses /srv/uploads of the host, which is gone",
+        "What a backup stops would stay down.",
+        "Make again what is named",
+        "To look at",
+        "Worker runs with restart policy",
+        "Could be better",
+        "None of 12 backups was ever read back",
+        "Not seen from here",
+    ];
+    let mut rest = said.as_str();
+    for wanted in order {
+        let at = rest.find(wanted);
+        rest = at.map_or_else(
+            || panic!("`{wanted}` is missing or too early: {said}"),
+            |at| &rest[at..],
+        );
+    }
+    assert!(
+        page.contains("<title>✗ 1 would fail – Doctor – Stillpoint</title>"),
+        "{page}"
+    );
+    let well = words(&Site::new(Scenario::Protected).page("/doctor").await);
+    assert!(
+        well.contains("acme is healthy: nothing was found.") && !well.contains("To look at"),
+        "{well}"
+    );
+}

@@ -80,6 +80,7 @@ async fn every_page_answers_in_every_scenario_without_inline_script_or_style() {
             "/stores",
             "/retention",
             "/notices",
+            "/doctor",
             "/settings",
         ] {
             let (status, text) = got(&router, place).await;

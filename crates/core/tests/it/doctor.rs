@@ -10,7 +10,6 @@ use stillpoint_core::doctor::{
 use stillpoint_core::engine::errors::{Exit, PreflightError};
 use stillpoint_core::findings::Severity::{self, Advises, Refuses, Warns};
 use stillpoint_core::names::{Address, BackupId, Project, StoreName, WorkloadId};
-use stillpoint_core::operations::Operations;
 use stillpoint_core::ports::{Clock, EngineError, Lost, Neighbour, RepositoryError, within};
 use stillpoint_core::stores::StoreError;
 use stillpoint_core::workload::State;
@@ -115,13 +114,7 @@ fn outsider(container: &str, image: &str) -> Neighbour {
 
 impl Scene {
     async fn facts(&self) -> Result<SiteFacts> {
-        let request = stillpoint_core::operations::RunRequest {
-            run: None,
-            platform: Some(Project::new(PLATFORM)),
-            listener: std::sync::Arc::new(stillpoint_testkit::Recorder::default()),
-            cancel: self.world.interrupt(),
-        };
-        Ok(self.world.operations().examine(request).await?)
+        Ok(self.world.examine(PLATFORM).await?)
     }
 
     async fn diagnosis(&self) -> Result<Diagnosis> {

@@ -170,6 +170,7 @@ async fn every_method_of_every_port_is_called_by_some_run() -> anyhow::Result<()
     world.resume().await.outcome?;
     world.list().await?;
     world.verify(id).await?;
+    world.examine("acme").await?;
     let mut called: BTreeSet<Method> = world.faults.calls().into_iter().map(|call| call.method).collect();
     world.faults.on(Method::StorePin).nth(1).kills();
     world.wait_a_minute().await;

@@ -205,3 +205,49 @@ fn the_gravest_that_is_true_is_told() {
     assert_eq!(told, in_order);
     assert_eq!(told.len(), 7);
 }
+
+fn act(severity: Severity) -> Action {
+    Action {
+        severity,
+        what: "something".to_owned(),
+        next: "do something".to_owned(),
+        link: None,
+    }
+}
+
+/// What monitoring is told: a run at work hides nothing.
+#[test]
+fn health_is_failing_where_no_backup_can_be_counted_on_and_degraded_where_something_else_is_wrong() {
+    use Health::{Degraded, Failing, Healthy};
+    let stopped = || Facts {
+        stopped: Some(("2026-03-14_00-00-00".parse().unwrap(), at("2026-03-14T07:00:00Z"))),
+        ..well()
+    };
+    let overdue = || Facts {
+        overdue: Some((at("2026-03-14T00:00:00Z"), None)),
+        ..well()
+    };
+    let running = |facts: Facts| Facts {
+        running: Some(at_work(Clients::Up)),
+        ..facts
+    };
+    let silent = || Facts {
+        unreachable: Some("connection refused".to_owned()),
+        ..well()
+    };
+    for (facts, actions, wanted) in [
+        (well(), vec![], Healthy),
+        (running(well()), vec![], Healthy),
+        (well(), vec![act(Severity::Note)], Healthy),
+        (well(), vec![act(Severity::Note), act(Severity::Risk)], Degraded),
+        (overdue(), vec![], Degraded),
+        (running(overdue()), vec![], Degraded),
+        (well(), vec![act(Severity::Failure)], Failing),
+        (silent(), vec![], Failing),
+        (stopped(), vec![], Failing),
+        (Facts { last: None, ..well() }, vec![], Failing),
+        (running(Facts { last: None, ..well() }), vec![], Failing),
+    ] {
+        assert_eq!(health(&facts, &actions), wanted, "{facts:?} {actions:?}");
+    }
+}
