@@ -26,7 +26,7 @@ pub(super) async fn run(config: &Config, _: &Args) -> Result<Exit, Failure> {
     let operations = wiring::operations(config).await?;
     let historian = wiring::historian(config);
     let notices = Notices::new(config, Patience::Short, Arc::new(|line| print::error(&line)));
-    let display = Display::start(config.json);
+    let display = Display::start(config.form());
     let diagnosis = doctor::examine(config, &operations, &historian, &notices, order(config, &display)).await;
     display.finish();
     let diagnosis = diagnosis?;
