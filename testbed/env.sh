@@ -141,7 +141,9 @@ install_nats_cli() {
   can_build_nats_cli || fail "Go $NATS_CLI_GO or newer is needed once, to build the stock nats CLI: install it and put 'go' on PATH"
   say "building the nats CLI ($NATS_CLI_PIN), about two minutes"
   work=$(mktemp -d)
-  CGO_ENABLED=0 GOBIN=$work GOFLAGS=-trimpath nice go install "$NATS_CLI_PIN" || fail "cannot build $NATS_CLI_PIN"
+  # Without optimisation: it runs for moments, and is built in two thirds of the time.
+  CGO_ENABLED=0 GOBIN=$work GOFLAGS=-trimpath nice go install -gcflags=all='-N -l' -ldflags='-s -w' "$NATS_CLI_PIN" ||
+    fail "cannot build $NATS_CLI_PIN"
   mkdir -p "$(dirname "$NATS_CLI")"
   mv "$work/nats" "$NATS_CLI.part.$$"
   mv "$NATS_CLI.part.$$" "$NATS_CLI"
