@@ -8,7 +8,7 @@ use serde::Serialize;
 use stillpoint_core::manifest::{Artifact, Count, Manifest, StoreRecord};
 use stillpoint_core::names::{BackupId, Project, StoreKind, StoreName};
 
-use super::table;
+use super::{table, trimmed};
 use crate::display::{print, words};
 
 /// So many counts of a store are shown to people.
@@ -249,11 +249,6 @@ fn grown(from: Option<u64>, to: Option<u64>) -> String {
     let percent = change.saturating_mul(100).checked_div(from);
     let percent = percent.map_or_else(String::new, |percent| format!(" ({sign}{percent} %)"));
     format!("{sign}{}{percent}", words::bytes(change))
-}
-
-/// Without the blanks at the ends of its lines.
-fn trimmed(table: &str) -> String {
-    table.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use stillpoint_core::manifest::Mode;
 use stillpoint_core::operations::Operations;
 
 use super::containers::show_findings;
-use super::{left_out, look_at_stores_of, order, table};
+use super::{left_out, look_at_stores_of, order, table, trimmed};
 use crate::config::Config;
 use crate::display::{Display, print, words};
 use crate::failure::Failure;
@@ -150,11 +150,6 @@ fn left(plan: &Plan) -> String {
         ]);
     }
     format!("\nand leave the others as they are:\n{}\n", trimmed(&rows.to_string()))
-}
-
-/// Without the blanks at the ends of its lines.
-fn trimmed(table: &str) -> String {
-    table.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 fn expected(usual: Option<&Usual>) -> String {

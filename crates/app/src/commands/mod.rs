@@ -180,6 +180,11 @@ pub(crate) fn table(header: &[&str]) -> Table {
     table
 }
 
+/// Without the blanks at the ends of its lines.
+fn trimmed(table: &str) -> String {
+    table.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
 /// Says what is set for stores and looks like a mistake; fails where a store would not heed it.
 fn look_at_stores_of(config: &Config, plan: &Plan) -> Result<(), Failure> {
     for warning in config.look_at_stores(plan)? {

@@ -61,8 +61,12 @@ fn write(file: &Path, text: &str) -> Result<(), Failure> {
         .mode(0o600)
         .open(file);
     let written = opened.and_then(|mut opened| {
-        opened.write_all(text.as_bytes())?;
-        opened.sync_all()
+        let written = opened.write_all(text.as_bytes()).and_then(|()| opened.sync_all());
+        if written.is_err() {
+            // Half of it would be in the way of the next try. It is ours: it was not there before.
+            let _ = std::fs::remove_file(file);
+        }
+        written
     });
     written.map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => Failure::usage(
